@@ -1,0 +1,52 @@
+/**
+ * Every error that a user can meet, in one table: its code, the HTTP status that the REST API and the HTTP listener
+ * answer with, and what it means. Error codes are stable; texts may change.
+ */
+export const ERRORS = {
+  E_PARSE: { status: 400, doc: 'The text is neither valid JSON nor valid YAML.' },
+  E_DUPLICATE: { status: 400, doc: 'An object of that kind and name exists already.' },
+  E_UNKNOWN: { status: 400, doc: 'There is no object of that kind and name.' },
+  E_POSITION: { status: 400, doc: 'The position lies outside the rulelist.' },
+  E_BIND: { status: 400, doc: 'The address, port or path cannot be listened on.' },
+  E_FILE: { status: 400, doc: 'A file or directory cannot be read or written.' },
+  E_UNSUPPORTED: { status: 400, doc: 'This build, kernel or protocol cannot do what is asked.' },
+  E_FORBIDDEN: { status: 403, doc: 'Configuration that runs code is taken from the start-up file only.' },
+  E_NOT_FOUND: { status: 404, doc: 'No such REST API operation, path or route.' },
+  E_NO_ROUTE: { status: 404, doc: 'No rule matches the session, or the rule leads to an object that is not there.' },
+  E_METHOD: { status: 405, doc: 'The REST API has this path, but not with this method.' },
+  E_BODY_SIZE: { status: 413, doc: 'The request body is larger than the limit (1 MiB by default).' },
+  E_MEDIA_TYPE: { status: 415, doc: 'The request body is of a type that is neither JSON nor YAML.' },
+  E_INVALID: { status: 422, doc: 'The object does not fit its schema; the field is named.' },
+  E_INTERNAL: { status: 500, doc: 'A defect of the proxy.' },
+  E_CONNECT: { status: 502, doc: 'The connection to an endpoint could not be made.' },
+  E_HANDSHAKE: { status: 502, doc: 'The endpoint broke the protocol while the connection was made.' },
+  E_DISCONNECT: { status: 502, doc: 'The connection to an endpoint broke.' },
+  E_NO_ENDPOINT: { status: 503, doc: 'The cluster has no endpoint that takes new sessions.' },
+  E_LIMIT: { status: 503, doc: 'A limit on sessions is reached.' },
+  E_TIMEOUT: { status: 504, doc: 'The endpoint did not answer within the time of an attempt.' },
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error with a stable code. `message` is one line that tells a user what is wrong and where. */
+export class L7mpError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'L7mpError';
+    this.code = code;
+  }
+
+  /** The HTTP status that stands for this error. */
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+}
+
+/** Any thrown value as an L7mpError: ours as it is, others under `fallback` with their own text. */
+export function asL7mpError(thrown: unknown, fallback: ErrorCode = 'E_INTERNAL'): L7mpError {
+  if (thrown instanceof L7mpError) return thrown;
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  return new L7mpError(fallback, text, { cause: thrown });
+}

@@ -1,0 +1,8 @@
+/** What JSON can say. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/**
+ * What is known of a session: a tree of plain JSON, with one key for each protocol that had a part in it (`IP`, `UDP`,
+ * `HTTP`, …) and whatever the rules have written. Its keys may come from the network: read own properties only.
+ */
+export type Metadata = { [key: string]: Json };
