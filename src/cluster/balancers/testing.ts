@@ -1,0 +1,47 @@
+import type { Candidate } from './balancer.ts';
+import { type Balancer, createBalancer, type Policy } from './index.ts';
+
+/** Tests change weights and sessions as a cluster does. */
+export type TestEndpoint = { -readonly [K in keyof Candidate]: Candidate[K] };
+
+export const NONE: ReadonlySet<TestEndpoint> = new Set();
+
+export function endpoint(address: string, weight = 1, sessions = 0): TestEndpoint {
+  return { address, weight, sessions };
+}
+
+export function balancerOf(policy: Policy, endpoints: readonly TestEndpoint[]): Balancer<TestEndpoint> {
+  const balancer = createBalancer<TestEndpoint>(policy, seededRandom(7));
+  balancer.update(endpoints);
+  return balancer;
+}
+
+/** mulberry32 (Tommy Ettinger, public domain): Math.random with a seed. */
+export function seededRandom(seed: number): () => number {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** The addresses of the next picks, joined: `abac`. */
+export function sequence(balancer: Balancer<TestEndpoint>, length: number, failed = NONE): string {
+  return Array.from({ length }, () => balancer.pick(undefined, failed)?.address ?? '-').join('');
+}
+
+/** The share of each endpoint, in the order given, of `total` picks; `keyOf` for sticky policies. */
+export function shares(
+  balancer: Balancer<TestEndpoint>,
+  endpoints: readonly TestEndpoint[],
+  total: number,
+  keyOf?: (n: number) => string,
+): number[] {
+  const counts = new Map<TestEndpoint | undefined, number>();
+  for (let n = 0; n < total; n++) {
+    const picked = balancer.pick(keyOf?.(n), NONE);
+    counts.set(picked, (counts.get(picked) ?? 0) + 1);
+  }
+  return endpoints.map((one) => (counts.get(one) ?? 0) / total);
+}

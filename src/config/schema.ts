@@ -1,0 +1,174 @@
+/**
+ * The schemas of the configuration objects, as users write them. Static types, validation, the OpenAPI document and
+ * the reference are all made of these. What depends on the protocol (`spec`) is checked against the protocol's own.
+ */
+import Type, { type Static } from 'typebox';
+import { POLICIES } from '../cluster/balancers/index.ts';
+import { LEVELS } from '../core/log.ts';
+import { Address, Name, strict } from '../core/schema.ts';
+
+const Count = Type.Integer({ minimum: 1, maximum: 2_147_483_647 });
+
+const Spec = Type.Object(
+  { protocol: Type.String({ description: 'The name of a protocol.' }) },
+  { description: 'The protocol, and its own fields.' },
+);
+
+/** Limits and timeouts that every listener and cluster takes. Protocols may add their own options. */
+export const commonOptions = {
+  idle_timeout: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 2_147_483_647, description: 'Milliseconds without a byte in either direction that end a session; 0 for never. Default 60,000 on UDP and JSONSocket, never on streams.' }),
+  ),
+  connect_timeout: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: 'Milliseconds that one attempt to connect may take; default is the route’s retry.timeout.' }),
+  ),
+  half_close_timeout: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 2_147_483_647, description: 'Milliseconds that a session waits for a last answer when one side has ended and the other cannot be told. Default 2,000.' }),
+  ),
+  queue_bytes: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'Bytes that may wait in one direction of a session before datagrams are dropped. Default 1 MiB.' }),
+  ),
+  queue_messages: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'Messages that may wait, likewise. Default 1,024.' }),
+  ),
+};
+
+export const listenerOptions = {
+  ...commonOptions,
+  track: Type.Optional(
+    Type.Number({ minimum: 0, maximum: 86_400, description: 'Seconds for which an ended session stays visible in the API.' }),
+  ),
+  max_sessions: Type.Optional(
+    Type.Integer({ minimum: 0, description: 'Live sessions at most; more are refused and counted.' }),
+  ),
+};
+
+// -------------------------------------------------------------------- clusters
+
+export const EndpointSchema = strict({
+  name: Type.Optional(Name),
+  spec: strict({ address: Type.Optional(Address), weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })) }),
+  weight: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 65_535, description: 'Its share of new sessions; 0 takes none. Default 1.' }),
+  ),
+});
+
+export const LoadBalancerSchema = strict({
+  policy: Type.Optional(Type.Enum(POLICIES)),
+  key: Type.Optional(
+    Type.String({ description: 'A JSON pointer into the metadata, with or without its leading slash: what ConsistentHash hashes.' }),
+  ),
+});
+
+const clusterFields = {
+  spec: Spec,
+  endpoints: Type.Optional(Type.Array(EndpointSchema)),
+  loadbalancer: Type.Optional(LoadBalancerSchema),
+  options: Type.Optional(Type.Object({})),
+};
+
+export const ClusterSchema = strict({ name: Name, ...clusterFields });
+export const InlineClusterSchema = strict({ name: Type.Optional(Name), ...clusterFields });
+const ClusterRef = Type.Union([Name, InlineClusterSchema]);
+
+// -------------------------------------------------------------------- routes and rules
+
+export const RetrySchema = strict({
+  retry_on: Type.Optional(Type.Enum(['never', 'connect-failure', 'disconnect', 'always'])),
+  num_retries: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 })),
+  timeout: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: 'Milliseconds: the time of one attempt, and the wait between attempts. Default 2,000.' }),
+  ),
+});
+
+const routeFields = {
+  destination: Type.Optional(ClusterRef),
+  cluster: Type.Optional(ClusterRef),
+  ingress: Type.Optional(Type.Array(ClusterRef, { maxItems: 64 })),
+  egress: Type.Optional(Type.Array(ClusterRef, { maxItems: 64 })),
+  retry: Type.Optional(RetrySchema),
+};
+
+export const RouteSchema = strict({ name: Name, ...routeFields });
+export const InlineRouteSchema = strict({ name: Type.Optional(Name), ...routeFields });
+
+const RewriteSchema = strict({
+  path: Type.String({ description: 'A JSON pointer into the metadata; what is missing on the way is made.' }),
+  value: Type.Unknown(),
+});
+
+const MatchSchema = Type.Union([
+  Type.String({ description: 'Any text, as `*`: matches everything.' }),
+  strict({ match: Type.String() }, { description: 'The same, as the API shows it.' }),
+  Type.Object(
+    { op: Type.String() },
+    { description: 'A JSON Predicate (draft-snell-json-test-07) over the metadata.' },
+  ),
+]);
+
+const ruleFields = {
+  match: Type.Optional(MatchSchema),
+  action: strict({
+    rewrite: Type.Optional(Type.Array(RewriteSchema)),
+    route: Type.Optional(Type.Union([Name, InlineRouteSchema])),
+    apply: Type.Optional(Name),
+  }),
+};
+
+export const RuleSchema = strict({ name: Name, ...ruleFields });
+export const InlineRuleSchema = strict({ name: Type.Optional(Name), ...ruleFields });
+
+const RuleRefs = Type.Array(Type.Union([Name, InlineRuleSchema]));
+export const RuleListSchema = strict({ name: Name, rules: RuleRefs });
+const InlineRuleListSchema = strict({ name: Type.Optional(Name), rules: RuleRefs });
+
+// -------------------------------------------------------------------- listeners
+
+export const ListenerSchema = strict({
+  name: Name,
+  spec: Spec,
+  rules: Type.Union([Name, RuleRefs, InlineRuleListSchema]),
+  options: Type.Optional(Type.Object({})),
+});
+
+// -------------------------------------------------------------------- the proxy
+
+export const AdminSchema = strict({
+  log_level: Type.Optional(Type.Enum([...LEVELS, 'silent'])),
+  log_file: Type.Optional(Type.String({ minLength: 1, description: '`stdout`, `stderr` or a path. Default stderr.' })),
+  access_log_path: Type.Optional(Type.String({ minLength: 1, description: 'A file that gets one line for each ended session.' })),
+  strict: Type.Optional(Type.Boolean({ description: 'Accepted; validation is always on.' })),
+  offload: Type.Optional(Type.Enum(['init', 'no_init', 'disable'])),
+  offload_ifs: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+  io: Type.Optional(Type.Enum(['auto', 'native', 'node'])),
+  threads: Type.Optional(Count),
+  plugins: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
+  body_limit: Type.Optional(
+    Type.Integer({ minimum: 1024, maximum: 1 << 30, description: 'Bytes of a REST API request’s body at most. Default 1 MiB.' }),
+  ),
+  version: Type.Optional(Type.String({ description: 'Read only.' })),
+});
+
+export const ConfigSchema = strict({
+  admin: Type.Optional(AdminSchema),
+  plugins: Type.Optional(
+    Type.Array(Type.String({ minLength: 1 }), {
+      description: 'Modules or packages with protocols and transforms; in the start-up file only.',
+    }),
+  ),
+  listeners: Type.Optional(Type.Array(ListenerSchema)),
+  clusters: Type.Optional(Type.Array(ClusterSchema)),
+  rulelists: Type.Optional(Type.Array(RuleListSchema)),
+  rules: Type.Optional(Type.Array(RuleSchema)),
+  routes: Type.Optional(Type.Array(RouteSchema)),
+});
+
+export type EndpointInput = Static<typeof EndpointSchema>;
+export type ClusterInput = Static<typeof InlineClusterSchema>;
+export type RouteInput = Static<typeof InlineRouteSchema>;
+export type RuleInput = Static<typeof InlineRuleSchema>;
+export type RuleListInput = Static<typeof InlineRuleListSchema>;
+export type ListenerInput = Static<typeof ListenerSchema>;
+export type AdminInput = Static<typeof AdminSchema>;
+export type ConfigInput = Static<typeof ConfigSchema>;
+export type Retry = Required<Static<typeof RetrySchema>>;

@@ -1,0 +1,365 @@
+/**
+ * The contract of a channel: one end of a connection, with a peer on the other side of it. Listeners emit channels,
+ * clusters dial them, pipes join them. What every protocol has in common (queueing, pausing, limits, counters, the
+ * order of data, end and close) is here, once; a protocol adapts its own transport and nothing else.
+ *
+ * Not owned here: who reads and writes (pipes), what a lost channel means (sessions).
+ */
+import type { L7mpError } from './errors.ts';
+import type { Metadata } from './metadata.ts';
+import { MessageQueue } from './queue.ts';
+
+/** `datagram` channels keep the boundaries of messages; `stream` channels carry bytes and may cut or join them. */
+export type ChannelKind = 'datagram' | 'stream';
+
+/** What is said of one message beside its bytes. Frozen and shared: never made for each message. */
+export interface MessageAttributes {
+  /** The bytes are UTF-8 text (WebSocket text frames). */
+  readonly text?: boolean;
+}
+
+export const BINARY: MessageAttributes = Object.freeze({});
+export const TEXT: MessageAttributes = Object.freeze({ text: true });
+
+export type Headers = Record<string, string | string[]>;
+
+/** What an answering side says before its first byte. */
+export interface Head {
+  /** HTTP status, 100-599. */
+  readonly status?: number;
+  readonly headers?: Headers;
+  /** The subprotocol that the endpoint has chosen (WebSocket). */
+  readonly protocol?: string;
+}
+
+/** What comes after the last byte (HTTP trailers). */
+export type Tail = Headers;
+
+/**
+ * Why a channel closed. `end`: in order. `reset`: the peer, or the way to it, broke. `error`: a fault on our side or a
+ * breach of the protocol. `idle`, `deleted`, `shutdown`: we ended it. `refused`: it was never taken.
+ */
+export interface CloseReason {
+  readonly kind: 'end' | 'reset' | 'error' | 'idle' | 'deleted' | 'shutdown' | 'refused';
+  /** One line for a person. */
+  readonly message: string;
+  /** The WebSocket close code that the peer sent, 1000-4999. */
+  readonly code?: number;
+}
+
+/** Bounds of what may wait in one direction of one channel. What exceeds them is dropped and counted. */
+export interface QueueLimits {
+  readonly bytes: number;
+  readonly messages: number;
+}
+
+export const DEFAULT_LIMITS: QueueLimits = Object.freeze({ bytes: 1 << 20, messages: 1024 });
+
+/** Why a message was dropped: a label of metrics, so the set is closed. */
+export type DropReason = 'queue-full' | 'too-large' | 'closed' | 'send-error' | 'invalid';
+
+/** Who takes what a channel receives. */
+export interface Reader {
+  /**
+   * `bytes` are valid during the call only, unless `owned` says that the receiver may keep them. Who keeps what is not
+   * owned copies it: an engine receives into the same buffers for ever.
+   */
+  message(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void;
+  /** The peer will send no more. At most once. */
+  end(tail?: Tail): void;
+}
+
+/** Who writes into a channel: told when it may go on after `write` returned false. */
+export interface Writer {
+  drained(): void;
+}
+
+/** Who answers for a channel. */
+export interface ChannelOwner {
+  /** The answering side's head has arrived. */
+  head?(head: Head): void;
+  /** The peer is gone, but what it sent before is still waiting to be read. `closed` follows. */
+  lingering?(channel: Channel): void;
+  /** The channel is closed, not by the owner's own call. Exactly once. */
+  closed(channel: Channel, reason: CloseReason): void;
+  /** Something failed that does not end the channel, such as an ICMP error. */
+  fault?(channel: Channel, message: string): void;
+}
+
+export abstract class Channel {
+  abstract readonly kind: ChannelKind;
+  /** The peer cannot be slowed down (UDP): when the queue is full, messages are dropped. */
+  readonly lossy: boolean = false;
+  /** The peer sees `end`. Where it does not (UDP, WebSocket), a session waits a while for the last answers. */
+  readonly halfClose: boolean = false;
+  /** The transport retains what it is given, so that bytes which are not owned must be copied first. */
+  protected readonly retains: boolean = true;
+  /** A head will come before the first byte, so an answer should not be begun before it. */
+  readonly hasHead: boolean = false;
+  /** The largest message that the transport takes, in bytes. */
+  maxMessage: number = Number.POSITIVE_INFINITY;
+
+  owner: ChannelOwner | undefined;
+  writer: Writer | undefined;
+
+  bytesIn = 0;
+  messagesIn = 0;
+  bytesOut = 0;
+  messagesOut = 0;
+  /** Messages dropped, by reason; made when the first is. */
+  drops: Map<DropReason, number> | undefined;
+
+  readonly limits: QueueLimits;
+  #reader: Reader | undefined;
+  #queue: MessageQueue | undefined;
+  #paused = false;
+  #draining = false;
+  #ended = false;
+  #endRead = false;
+  #tail: Tail | undefined;
+  #endSent = false;
+  #full = false;
+  #closing: CloseReason | undefined;
+  #closed = false;
+
+  constructor(limits: QueueLimits = DEFAULT_LIMITS) {
+    this.limits = limits;
+  }
+
+  // ------------------------------------------------------------------ for pipes and sessions
+
+  /** True until `close`, or until the peer has closed and all that it sent was read. */
+  get open(): boolean {
+    return !this.#closed;
+  }
+
+  /** The last `write` said that no more fits. */
+  get full(): boolean {
+    return this.#full;
+  }
+
+  /** What is received is held back: nobody reads, or who reads has paused it. */
+  get held(): boolean {
+    return this.#paused || !this.#reader;
+  }
+
+  /** The peer's direction has ended, and its end was read. */
+  get endRead(): boolean {
+    return this.#endRead;
+  }
+
+  /** Our direction has ended. */
+  get endSent(): boolean {
+    return this.#endSent;
+  }
+
+  /** Messages received and not read yet. */
+  get queued(): number {
+    return this.#queue?.length ?? 0;
+  }
+
+  /** What is known of the peer and the connection, as session metadata. Made anew at each call. */
+  describe(): Metadata {
+    return {};
+  }
+
+  /** Gives what is received to `reader`, what was queued first. Without one, messages queue up. */
+  read(reader: Reader | undefined): void {
+    this.#reader = reader;
+    if (reader) this.#flow();
+    else this.#hold();
+  }
+
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#hold();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (this.#reader) this.#flow();
+  }
+
+  /**
+   * Takes a message for the peer. Returns whether more fits; `writer.drained` is called when it does again. It is
+   * taken in either case, unless it is larger than `maxMessage` or our direction has ended: then it is dropped and
+   * counted, never cut.
+   */
+  write(bytes: Uint8Array, attributes: MessageAttributes = BINARY, owned = false): boolean {
+    if (this.#closed || this.#endSent || this.#closing) {
+      this.drop('closed');
+      return true;
+    }
+    if (bytes.length > this.maxMessage) {
+      this.drop('too-large');
+      return !this.#full;
+    }
+    this.messagesOut++;
+    this.bytesOut += bytes.length;
+    const mine = owned || !this.retains ? bytes : bytes.slice();
+    if (!this.send(mine, attributes, owned || this.retains)) this.#full = true;
+    return !this.#full;
+  }
+
+  /** Ends our direction: the peer reads what was written, then the end. */
+  end(tail?: Tail): void {
+    if (this.#closed || this.#endSent) return;
+    this.#endSent = true;
+    this.sendEnd(tail);
+  }
+
+  /** Closes both directions. What was written is still delivered, unless the reason is a reset. */
+  close(reason: CloseReason): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#discard();
+    this.#reader = undefined;
+    this.writer = undefined;
+    if (!this.#closing) this.shut(reason);
+  }
+
+  /** A route was found for the session that this channel began; its endpoint is not connected yet. */
+  routed(): void {}
+
+  /** The session stands: every stage is connected. `head` is the answering side's, where it had one. */
+  accept(_head?: Head): void {}
+
+  /** The answering side's head, after `accept`. */
+  head(_head: Head): void {}
+
+  /** The session cannot be made, or failed: tells the peer why where the protocol can, and closes. */
+  refuse(error: L7mpError): void {
+    this.close({ kind: error.code === 'E_LIMIT' ? 'refused' : 'error', message: error.message });
+  }
+
+  /** Counts a message that was lost here. */
+  drop(reason: DropReason, messages = 1): void {
+    this.drops ??= new Map();
+    this.drops.set(reason, (this.drops.get(reason) ?? 0) + messages);
+  }
+
+  // ------------------------------------------------------------------ for the adapter, towards the core
+
+  /** A message, or a piece of the stream, has arrived. */
+  protected deliver(bytes: Uint8Array, attributes: MessageAttributes = BINARY, owned = true): void {
+    if (this.#closed || this.#ended) return;
+    this.messagesIn++;
+    this.bytesIn += bytes.length;
+    if (this.#reader && !this.#paused && !this.#queue?.length) this.#hand(bytes, attributes, owned);
+    else this.#enqueue(owned ? bytes : bytes.slice(), attributes);
+  }
+
+  /** The peer has ended its direction. */
+  protected deliverEnd(tail?: Tail): void {
+    if (this.#closed || this.#ended) return;
+    this.#ended = true;
+    this.#tail = tail;
+    this.#settle();
+  }
+
+  /** The transport is gone. In order, what is queued is read first; after a failure it is discarded. */
+  protected deliverClose(reason: CloseReason): void {
+    if (this.#closed || this.#closing) return;
+    this.#closing = reason;
+    this.#ended = true;
+    if (reason.kind !== 'end') this.#discard();
+    if (this.#queue?.length || (!this.#reader && !this.#endRead && reason.kind === 'end')) this.owner?.lingering?.(this);
+    this.#settle();
+  }
+
+  /** The transport takes more after `send` had returned false. */
+  protected drained(): void {
+    if (!this.#full) return;
+    this.#full = false;
+    this.writer?.drained();
+  }
+
+  // ------------------------------------------------------------------ for the adapter to fill in
+
+  /** Gives a message to the transport, which may keep it where it is `owned` (always, with `retains`). Returns whether more fits. */
+  protected abstract send(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): boolean;
+
+  /** Tells the peer that our direction has ended, where the transport can. */
+  protected abstract sendEnd(tail?: Tail): void;
+
+  /** Gives the transport back. What was sent must still reach the peer, unless the reason is a reset. */
+  protected abstract shut(reason: CloseReason): void;
+
+  /** Asks the transport to stop, or go on, delivering. What comes nevertheless is queued. */
+  protected holdSource(): void {}
+  protected releaseSource(): void {}
+
+  // ------------------------------------------------------------------ own
+
+  #hold(): void {
+    if (!this.#closed && !this.#closing) this.holdSource();
+  }
+
+  #hand(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void {
+    try {
+      this.#reader?.message(bytes, attributes, owned);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    if (this.#closed) return;
+    const { owner } = this;
+    const reason: CloseReason = { kind: 'error', message };
+    this.close(reason);
+    owner?.closed(this, reason);
+  }
+
+  // A transport that can be held has little in flight then, and loses none of it; a lossy one is bounded.
+  #enqueue(bytes: Uint8Array, attributes: MessageAttributes): void {
+    this.#queue ??= new MessageQueue();
+    const { bytes: maxBytes, messages } = this.limits;
+    if (this.lossy && (this.#queue.length >= messages || this.#queue.bytes + bytes.length > maxBytes)) {
+      this.drop('queue-full');
+      return;
+    }
+    this.#queue.push(bytes, attributes);
+  }
+
+  #discard(): void {
+    if (this.#queue?.length) this.drop('closed', this.#queue.length);
+    this.#queue = undefined;
+  }
+
+  #flow(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    while (this.#reader && !this.#paused && this.#queue?.length) {
+      const { bytes, attributes } = this.#queue.shift();
+      this.#hand(bytes, attributes, true);
+    }
+    this.#draining = false;
+    if (this.#closed || !this.#reader || this.#paused) return;
+    this.#queue = undefined;
+    if (this.#ended) this.#settle();
+    else this.releaseSource();
+  }
+
+  /** Hands the end and the close on, once all that came before them was read. */
+  #settle(): void {
+    const failed = this.#closing && this.#closing.kind !== 'end';
+    if (!failed && (!this.#reader || this.#paused || this.#draining || this.#queue?.length)) return;
+    if (!failed && !this.#endRead) {
+      this.#endRead = true;
+      try {
+        this.#reader?.end(this.#tail);
+      } catch (error) {
+        return this.#fail(error);
+      }
+    }
+    if (!this.#closing || this.#closed) return;
+    const { owner } = this;
+    this.#closed = true;
+    this.#reader = undefined;
+    owner?.closed(this, this.#closing);
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * The contract of a protocol. One protocol is one folder that exports one `Protocol`, named in one list
+ * (`../protocols.ts`) or in a configuration's `plugins`. Core code never names a protocol.
+ *
+ * A protocol owns: its schemas, how its peers are listened to and dialled, and what is known of them. It does not own:
+ * routing, retries, timeouts, queues, limits and counters.
+ */
+import type { Static, TObject } from 'typebox';
+import type { Engine, Listening } from '../io/engine.ts';
+import type { Channel, ChannelKind, QueueLimits } from './channel.ts';
+import type { Log } from './log.ts';
+import type { Metadata } from './metadata.ts';
+
+export type { Listening } from '../io/engine.ts';
+
+/** `same`: what comes out has the kind of what went in. */
+export type StreamKind = ChannelKind | 'same';
+
+export interface Protocol {
+  readonly name: string;
+  /** One line for the reference. */
+  readonly title: string;
+  readonly listener?: ListenerSide;
+  readonly cluster?: ClusterSide;
+}
+
+/** What every specification has: the protocol's name, and the protocol's own fields. */
+export interface Spec {
+  readonly protocol: string;
+  readonly [field: string]: unknown;
+}
+
+// -------------------------------------------------------------------- listening
+
+// biome-ignore lint/suspicious/noExplicitAny: a side's schema is known to the side only; the registry checks against it.
+export interface ListenerSide<T extends TObject = any> {
+  /** The fields of the specification beside `protocol`. */
+  readonly schema: T;
+  /** Another protocol may stand on it (JSONSocket's `transport`). */
+  readonly transport?: boolean;
+  /** Milliseconds without a byte in either direction that end a session, where the listener's options do not say. */
+  readonly idleTimeout?: number | ((spec: Static<T>) => number | undefined);
+  /** The name of the n-th session of a listener; a name that is taken gets `_1`, `_2`, … */
+  sessionName(session: { listener: string; n: number; metadata: Metadata }): string;
+  /** Checks what a schema cannot say. Throws an L7mpError E_INVALID whose message begins with the field's path. */
+  check?(spec: Static<T>): void;
+  /** Listens. Rejects with E_BIND, and leaves nothing behind, where it cannot. */
+  listen(spec: Static<T>, host: ListenerHost): Promise<Listening>;
+}
+
+/** What a listening protocol gets from the proxy. */
+export interface ListenerHost {
+  /** The listener's name. */
+  readonly name: string;
+  readonly options: ListenerOptions;
+  readonly limits: QueueLimits;
+  readonly io: Engine;
+  readonly log: Log;
+  /**
+   * Whether one more session is taken now. What is refused is counted; tell the peer "try again later" where the
+   * protocol can, before anything is set up for it.
+   */
+  admit(): boolean;
+  /** Begins a session. The channel's messages may be delivered from now on: they queue up until the session stands. */
+  accept(channel: Channel): void;
+  /** Counts, and says once in the log, what was not taken: a datagram from a wrong peer, a broken handshake. */
+  reject(why: string): void;
+  /** Listens on another protocol's transport, for protocols that stand on one. */
+  listenOn(spec: Spec, accept: (channel: Channel) => void): Promise<Listening>;
+}
+
+/** `options` of a listener, as validated. Protocols may have more. */
+export interface ListenerOptions {
+  readonly track?: number;
+  readonly idle_timeout?: number;
+  readonly max_sessions?: number;
+  readonly [field: string]: unknown;
+}
+
+// -------------------------------------------------------------------- dialling
+
+// biome-ignore lint/suspicious/noExplicitAny: as above.
+export interface ClusterSide<T extends TObject = any> {
+  readonly schema: T;
+  readonly kind: StreamKind | ((spec: Static<T>) => StreamKind);
+  /** No network behind it: the cluster has one virtual endpoint, and takes none from the configuration. */
+  readonly virtual?: boolean;
+  /** Another protocol may stand on it. */
+  readonly transport?: boolean;
+  /** As a listener's; virtual clusters have none. */
+  readonly idleTimeout?: number | ((spec: Static<T>) => number | undefined);
+  /** The address of the only endpoint, where the specification holds it and no endpoint is given. */
+  defaultAddress?(spec: Static<T>): string | undefined;
+  check?(spec: Static<T>): void;
+  /** Makes what the sessions of one cluster share. Rejects (E_FILE, …) and leaves nothing behind where it cannot. */
+  open(spec: Static<T>, host: ClusterHost): Dialer | Promise<Dialer>;
+}
+
+/** What a dialling protocol gets from the proxy. */
+export interface ClusterHost {
+  /** The cluster's name. */
+  readonly name: string;
+  readonly options: ClusterOptions;
+  readonly limits: QueueLimits;
+  readonly io: Engine;
+  readonly log: Log;
+  /** Services of the proxy to its own virtual clusters: the REST API, the metrics. */
+  readonly services: Services;
+  /** Opens another protocol's dialler, for protocols that stand on one. */
+  dialerOn(spec: Spec): Promise<Dialer>;
+}
+
+export interface ClusterOptions {
+  readonly idle_timeout?: number;
+  readonly connect_timeout?: number;
+  readonly half_close_timeout?: number;
+  readonly [field: string]: unknown;
+}
+
+export interface Dialer {
+  /**
+   * Connects to an endpoint. Rejects with E_CONNECT, E_HANDSHAKE or E_TIMEOUT; gives up when the attempt is cancelled
+   * or its time is over, and leaves nothing behind then. A local dialler answers at once, without a promise.
+   */
+  dial(attempt: Attempt): Channel | Promise<Channel>;
+  /** The cluster is gone; its live channels go on. */
+  close?(): void | Promise<void>;
+}
+
+/** One attempt to connect. */
+export interface Attempt {
+  /** The endpoint's address: an IP address or a name, a path, …: as the protocol says. */
+  readonly address: string;
+  /** The time that this attempt has, in milliseconds. */
+  readonly timeout: number;
+  /** The session for which the connection is made. */
+  readonly session: { readonly name: string; readonly metadata: Metadata };
+  readonly cancelled: boolean;
+  /** Set by the dialler: called when the attempt is cancelled or its time is over. */
+  onCancel: (() => void) | undefined;
+}
+
+/** What the proxy offers to virtual clusters. */
+export interface Services {
+  /** Answers a REST API request. */
+  api(request: ApiRequest): Promise<ApiResponse>;
+  /** The metrics in the Prometheus text format, and its media type. */
+  metrics(): Promise<{ type: string; text: string }>;
+  /** A counter with labels, registered once by name; its samples are forgotten with the cluster. */
+  counter(name: string, help: string, labels: readonly string[]): LabelledCounter;
+  /** The largest body of an API request, in bytes. */
+  readonly bodyLimit: number;
+}
+
+/** A metric that is read when it is asked for, not written for each message. */
+export interface LabelledCounter {
+  /** Adds a sample whose value is read from `value` at each scrape. Returns what ends it: its last value is kept for a while. */
+  watch(labels: Record<string, string>, value: () => number): () => void;
+}
+
+export interface ApiRequest {
+  readonly method: string;
+  /** Path and query. */
+  readonly url: string;
+  readonly headers: Record<string, string | string[]>;
+  readonly body: Uint8Array;
+}
+
+export interface ApiResponse {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly body: string;
+}
+
+// -------------------------------------------------------------------- definition
+
+/** A protocol, with the types of its specifications taken from its schemas. */
+export function defineProtocol<L extends TObject, C extends TObject>(definition: {
+  readonly name: string;
+  readonly title: string;
+  readonly listener?: ListenerSide<L>;
+  readonly cluster?: ClusterSide<C>;
+}): Protocol {
+  // The registry hands a side only what its own schema has let through.
+  return definition as unknown as Protocol;
+}

@@ -1,0 +1,79 @@
+/**
+ * The contract of an I/O engine: who owns sockets. Protocols that are bare kernel sockets (TCP, UDP, UNIX) are made of
+ * an engine's channels and their own names and metadata, and nothing else, so that another engine can take their place.
+ */
+import type { Channel, QueueLimits } from '../core/channel.ts';
+import type { Metadata } from '../core/metadata.ts';
+import type { Attempt } from '../core/protocol.ts';
+
+/** An address of the Internet, or the path of a UNIX socket. */
+export type SocketAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** The two ends of a connection, as the kernel names them; ports are numbers, addresses without IPv4-mapping. */
+export interface Ends {
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+}
+
+/** A channel that is a bare kernel socket. */
+export interface SocketChannel extends Channel {
+  /** Undefined on UNIX sockets. */
+  readonly ends: Ends | undefined;
+}
+
+/** Something that listens. */
+export interface Listening {
+  /** Takes no more peers. Channels that were emitted live on. Resolves when the address is free, or is only held for them. */
+  close(): Promise<void>;
+}
+
+/** What an engine asks of who listens. */
+export interface Acceptor {
+  readonly limits: QueueLimits;
+  /** Whether a new peer is taken. */
+  admit(peer: { readonly address: string; readonly port: number }): boolean;
+  accept(channel: SocketChannel): void;
+  /** What such a channel says of itself as session metadata. */
+  describe(channel: SocketChannel): Metadata;
+}
+
+/** Where a connection comes from, where that matters. */
+export interface Bind {
+  readonly address?: string;
+  readonly port?: number;
+}
+
+/** A socket for datagrams that listens. */
+export interface DatagramListening extends Listening {
+  /** Makes the channel of a peer that has sent nothing yet. */
+  emit(peer: { readonly address: string; readonly port: number }): void;
+}
+
+export interface Engine {
+  readonly name: string;
+
+  /** Listens for byte streams (TCP, UNIX). Rejects with E_BIND. */
+  listenStream(at: SocketAddress, acceptor: Acceptor): Promise<Listening>;
+
+  /** Connects a byte stream. Names are resolved by the system's resolver, at each call. */
+  connectStream(to: SocketAddress, attempt: Attempt, limits: QueueLimits, bind?: Bind): Promise<SocketChannel>;
+
+  /**
+   * Listens for datagrams with one socket, and tells peers apart by address and port. When it closes while sessions
+   * live on, the socket is kept for them and takes no new peers; who listens there next takes it over.
+   */
+  listenDatagram(at: { readonly host: string; readonly port: number }, acceptor: Acceptor): Promise<DatagramListening>;
+
+  /** A datagram socket that is connected to one peer. */
+  connectDatagram(
+    to: { readonly host: string; readonly port: number },
+    attempt: Attempt,
+    limits: QueueLimits,
+    bind?: Bind,
+  ): Promise<SocketChannel>;
+
+  /** Closes every socket at once. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,267 @@
+/** Datagrams on node:dgram: a listening socket shared by its peers, and sockets connected to one peer. */
+import * as dgram from 'node:dgram';
+import * as dns from 'node:dns';
+import * as net from 'node:net';
+import { Channel, type CloseReason, type QueueLimits } from '../../core/channel.ts';
+import { L7mpError } from '../../core/errors.ts';
+import type { Metadata } from '../../core/metadata.ts';
+import type { Attempt } from '../../core/protocol.ts';
+import type { Acceptor, Bind, DatagramListening, Ends, SocketChannel } from '../engine.ts';
+import { plainAddress } from './address.ts';
+import { bindError, describeError } from './stream.ts';
+
+/** The largest UDP payload over IPv4: 65,535 less the IP and UDP headers (RFC 768, RFC 791). */
+export const MAX_DATAGRAM = 65_507;
+
+/** What the kernel is asked to hold for a listening socket, in bytes (it doubles, and caps at rmem_max). */
+const RECEIVE_BUFFER = 4 << 20;
+
+/** Names were resolved before: node would otherwise put a look-up, and a tick, before each datagram. */
+const asItIs = (host: string, _options: unknown, done: (error: null, address: string, family: number) => void): void =>
+  done(null, host, net.isIPv6(host) ? 6 : 4);
+
+function createSocket(host: string): dgram.Socket {
+  return dgram.createSocket({ type: net.isIPv6(host) ? 'udp6' : 'udp4', lookup: asItIs as never });
+}
+
+/** What both kinds of datagram channels do: bounded sending, and errors that concern one datagram only. */
+abstract class DatagramChannel extends Channel implements SocketChannel {
+  readonly kind = 'datagram';
+  override readonly lossy = true;
+  override maxMessage = MAX_DATAGRAM;
+  abstract readonly ends: Ends;
+  protected readonly socket: dgram.Socket;
+
+  constructor(socket: dgram.Socket, limits: QueueLimits) {
+    super(limits);
+    this.socket = socket;
+  }
+
+  protected override send(bytes: Uint8Array): boolean {
+    if (this.socket.getSendQueueSize() > this.limits.bytes) this.drop('queue-full');
+    else this.transmit(bytes, (error) => error && this.#retry(error, bytes));
+    return true;
+  }
+
+  // A pending ICMP error is reported by the next send(2), which then has not sent: it is sent again, once (udp(7)).
+  #retry(error: NodeJS.ErrnoException, bytes: Uint8Array): void {
+    if (!this.open) return;
+    this.owner?.fault?.(this, `send: ${error.code ?? error.message}`);
+    if (error.code === 'EMSGSIZE') this.drop('too-large');
+    else this.transmit(bytes, (again) => again && this.drop('send-error'));
+  }
+
+  protected override sendEnd(): void {}
+
+  protected abstract transmit(bytes: Uint8Array, done: (error: Error | null) => void): void;
+}
+
+// -------------------------------------------------------------------- one connected peer
+
+class ConnectedChannel extends DatagramChannel {
+  readonly ends: Ends;
+
+  constructor(socket: dgram.Socket, limits: QueueLimits) {
+    super(socket, limits);
+    const local = socket.address();
+    const remote = socket.remoteAddress();
+    this.ends = {
+      localAddress: local.address,
+      localPort: local.port,
+      remoteAddress: remote.address,
+      remotePort: remote.port,
+    };
+    socket.on('message', (bytes) => this.deliver(bytes));
+    socket.on('error', (error: NodeJS.ErrnoException) => this.owner?.fault?.(this, error.code ?? error.message));
+  }
+
+  protected override transmit(bytes: Uint8Array, done: (error: Error | null) => void): void {
+    this.socket.send(bytes, done);
+  }
+
+  protected override shut(): void {
+    this.socket.close();
+  }
+}
+
+export async function connect(
+  to: { host: string; port: number },
+  attempt: Attempt,
+  limits: QueueLimits,
+  bind: Bind | undefined,
+): Promise<SocketChannel> {
+  const host = net.isIP(to.host) ? to.host : await resolve(to.host);
+  if (attempt.cancelled) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
+  const socket = createSocket(host);
+  return new Promise((done, reject) => {
+    const fail = (error: Error): void => {
+      socket.close();
+      reject(new L7mpError('E_CONNECT', `${to.host}:${to.port}: ${describeError(error)}`));
+    };
+    socket.once('error', fail);
+    const connected = (): void => {
+      socket.off('error', fail);
+      attempt.onCancel = undefined;
+      if (attempt.cancelled) fail(new Error('cancelled'));
+      else done(new ConnectedChannel(socket, limits));
+    };
+    if (bind) socket.bind({ port: bind.port ?? 0, ...(bind.address !== undefined && { address: bind.address }) });
+    socket.connect(to.port, host, connected);
+  });
+}
+
+async function resolve(name: string): Promise<string> {
+  try {
+    return (await dns.promises.lookup(name)).address;
+  } catch (error) {
+    throw new L7mpError('E_CONNECT', `${name}: ${describeError(error as Error)}`);
+  }
+}
+
+// -------------------------------------------------------------------- many peers on one socket
+
+class PeerChannel extends DatagramChannel {
+  readonly ends: Ends;
+  readonly #port: ListeningPort;
+  readonly #key: string;
+  readonly #acceptor: Acceptor;
+
+  constructor(port: ListeningPort, key: string, ends: Ends, acceptor: Acceptor) {
+    super(port.socket, acceptor.limits);
+    this.#port = port;
+    this.#key = key;
+    this.#acceptor = acceptor;
+    this.ends = ends;
+  }
+
+  override describe(): Metadata {
+    return this.#acceptor.describe(this);
+  }
+
+  /** A datagram from the peer. */
+  receive(bytes: Uint8Array): void {
+    this.deliver(bytes);
+  }
+
+  protected override transmit(bytes: Uint8Array, done: (error: Error | null) => void): void {
+    this.socket.send(bytes, this.ends.remotePort, this.ends.remoteAddress, done);
+  }
+
+  protected override shut(_reason: CloseReason): void {
+    this.#port.forget(this.#key);
+  }
+}
+
+/** A listening socket and its peers. Lives while somebody listens or a peer has a session. */
+class ListeningPort {
+  readonly socket: dgram.Socket;
+  readonly #at: { host: string; port: number };
+  readonly #peers = new Map<string, PeerChannel>();
+  readonly #released: () => void;
+  acceptor: Acceptor | undefined;
+  #closed = false;
+
+  constructor(at: { host: string; port: number }, released: () => void) {
+    this.#at = at;
+    this.#released = released;
+    this.socket = createSocket(at.host);
+    this.socket.on('message', (bytes, peer) => this.#receive(bytes, peer));
+  }
+
+  bind(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.socket.once('error', (error) => {
+        this.socket.close();
+        reject(bindError(this.#at, error));
+      });
+      this.socket.bind({ address: this.#at.host, port: this.#at.port, exclusive: true }, () => {
+        this.socket.removeAllListeners('error');
+        // What the kernel reports here belongs to no session.
+        this.socket.on('error', () => {});
+        this.#enlargeBuffer();
+        resolve();
+      });
+    });
+  }
+
+  /** Takes no new peers. */
+  retire(): Promise<void> {
+    this.acceptor = undefined;
+    return this.#closeIfUnused();
+  }
+
+  forget(key: string): void {
+    this.#peers.delete(key);
+    void this.#closeIfUnused();
+  }
+
+  close(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#closed = true;
+    this.#released();
+    return new Promise((resolve) => {
+      this.socket.close(() => resolve());
+    });
+  }
+
+  #closeIfUnused(): Promise<void> {
+    return this.acceptor || this.#peers.size > 0 ? Promise.resolve() : this.close();
+  }
+
+  #receive(bytes: Buffer, peer: dgram.RemoteInfo): void {
+    const key = `${peer.address}|${peer.port}`;
+    const channel = this.#peers.get(key) ?? this.#admit(key, peer);
+    channel?.receive(bytes);
+  }
+
+  emit(peer: { address: string; port: number }): void {
+    const key = `${peer.address}|${peer.port}`;
+    if (!this.#peers.has(key)) this.#admit(key, peer);
+  }
+
+  #admit(key: string, peer: { address: string; port: number }): PeerChannel | undefined {
+    const remote = { address: plainAddress(peer.address), port: peer.port };
+    if (!this.acceptor?.admit(remote)) return undefined;
+    const ends: Ends = {
+      localAddress: this.#at.host,
+      localPort: this.#at.port,
+      remoteAddress: remote.address,
+      remotePort: remote.port,
+    };
+    const channel = new PeerChannel(this, key, ends, this.acceptor);
+    this.#peers.set(key, channel);
+    this.acceptor.accept(channel);
+    return channel;
+  }
+
+  #enlargeBuffer(): void {
+    try {
+      this.socket.setRecvBufferSize(RECEIVE_BUFFER);
+    } catch {
+      // The kernel's default will do.
+    }
+  }
+}
+
+/** The listening sockets of an engine, by address and port. */
+export class ListeningPorts {
+  readonly #ports = new Map<string, ListeningPort>();
+
+  async listen(at: { host: string; port: number }, acceptor: Acceptor): Promise<DatagramListening> {
+    const key = `${at.host}|${at.port}`;
+    let port = this.#ports.get(key);
+    if (port?.acceptor) throw bindError(at, Object.assign(new Error(), { code: 'EADDRINUSE' }));
+    if (!port) {
+      port = new ListeningPort(at, () => this.#ports.delete(key));
+      await port.bind();
+      this.#ports.set(key, port);
+    }
+    port.acceptor = acceptor;
+    const taken = port;
+    return { close: () => taken.retire(), emit: (peer) => taken.emit(peer) };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#ports.values()].map((port) => port.close()));
+  }
+}

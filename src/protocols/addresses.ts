@@ -1,0 +1,40 @@
+/** What the protocols on Internet sockets say of a connection. */
+import type { Metadata } from '../core/metadata.ts';
+import type { ListenerHost } from '../core/protocol.ts';
+import type { Acceptor, Ends } from '../io/engine.ts';
+
+/** The default address of listeners: every IPv4 address of the machine. */
+export const ANY = '0.0.0.0';
+
+/** The metadata of a connection's ends as a listener sees them: the source is the peer. */
+export function endsMetadata(transport: string, ends: Ends): Metadata {
+  return {
+    IP: { src_addr: ends.remoteAddress, dst_addr: ends.localAddress },
+    [transport]: { src_port: ends.remotePort, dst_port: ends.localPort },
+  };
+}
+
+/** `<address>:<port>-<address>:<port>` out of such metadata, for session names. */
+export function endsName(transport: string, metadata: Metadata): string {
+  const ip = metadata['IP'] as { src_addr: string; dst_addr: string };
+  const ports = metadata[transport] as { src_port: number; dst_port: number };
+  return `${ip.src_addr}:${ports.src_port}-${ip.dst_addr}:${ports.dst_port}`;
+}
+
+/** Takes what an engine accepts into sessions, with such metadata. `wants` sorts out peers; the rest is counted. */
+export function socketAcceptor(
+  transport: string,
+  host: ListenerHost,
+  wants: (peer: { address: string; port: number }) => boolean = () => true,
+): Acceptor {
+  return {
+    limits: host.limits,
+    admit: (peer) => {
+      if (wants(peer)) return host.admit();
+      host.reject('wrong-peer');
+      return false;
+    },
+    accept: (channel) => host.accept(channel),
+    describe: ({ ends }) => (ends ? endsMetadata(transport, ends) : {}),
+  };
+}

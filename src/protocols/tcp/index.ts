@@ -1,0 +1,24 @@
+import Type from 'typebox';
+import { defineProtocol } from '../../core/protocol.ts';
+import { Address, BindSchema, Port, strict } from '../../core/schema.ts';
+import { ANY, endsName, socketAcceptor } from '../addresses.ts';
+
+export const tcp = defineProtocol({
+  name: 'TCP',
+  title: 'TCP byte streams over IPv4 and IPv6 (RFC 9293).',
+  listener: {
+    schema: strict({ port: Port, address: Type.Optional(Address) }),
+    transport: true,
+    sessionName: ({ metadata }) => `TCP:${endsName('TCP', metadata)}`,
+    listen: ({ port, address = ANY }, host) =>
+      host.io.listenStream({ host: address, port }, socketAcceptor('TCP', host)),
+  },
+  cluster: {
+    schema: strict({ port: Port, bind: Type.Optional(BindSchema) }),
+    kind: 'stream',
+    transport: true,
+    open: ({ port, bind }, { io, limits }) => ({
+      dial: (attempt) => io.connectStream({ host: attempt.address, port }, attempt, limits, bind),
+    }),
+  },
+});

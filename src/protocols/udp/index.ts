@@ -1,0 +1,84 @@
+import * as net from 'node:net';
+import Type, { type Static } from 'typebox';
+import { L7mpError } from '../../core/errors.ts';
+import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
+import { Address, BindSchema, Port, strict } from '../../core/schema.ts';
+import { ANY, endsName, socketAcceptor } from '../addresses.ts';
+
+/** Milliseconds of silence after which a client is taken to be gone: UDP never says so. */
+export const UDP_IDLE_TIMEOUT = 60_000;
+
+const ListenerSpec = strict({
+  port: Port,
+  address: Type.Optional(Address),
+  connect: Type.Optional(
+    strict(
+      { address: Type.Optional(Address), port: Type.Optional(Port) },
+      { description: 'Only this peer is taken; what others send is dropped and counted.' },
+    ),
+  ),
+  options: Type.Optional(
+    strict({
+      mode: Type.Optional(
+        Type.Enum(['server', 'singleton'], {
+          description: 'server: a session for each new peer. singleton: one session to the peer `connect`, made at once; the default where `connect` is complete.',
+        }),
+      ),
+    }),
+  ),
+});
+
+type ListenerSpec = Static<typeof ListenerSpec>;
+
+function isSingleton({ connect, options }: ListenerSpec): boolean {
+  const complete = connect?.address !== undefined && connect.port !== undefined;
+  return options?.mode ? options.mode === 'singleton' : complete;
+}
+
+export const udp = defineProtocol({
+  name: 'UDP',
+  title: 'UDP datagrams over IPv4 and IPv6 (RFC 768).',
+  listener: {
+    schema: ListenerSpec,
+    transport: true,
+    idleTimeout: (spec) => (isSingleton(spec) ? undefined : UDP_IDLE_TIMEOUT),
+    sessionName: ({ n, metadata }) => `UDP:${endsName('UDP', metadata)}-${n}`,
+    check: (spec) => {
+      const complete = spec.connect?.address !== undefined && spec.connect.port !== undefined;
+      if (isSingleton(spec) && !complete) {
+        throw new L7mpError('E_INVALID', '/connect: singleton mode needs an address and a port');
+      }
+    },
+    listen,
+  },
+  cluster: {
+    schema: strict({ port: Port, bind: Type.Optional(BindSchema) }),
+    kind: 'datagram',
+    transport: true,
+    idleTimeout: UDP_IDLE_TIMEOUT,
+    open: ({ port, bind }, { io, limits }) => ({
+      dial: (attempt) => io.connectDatagram({ host: attempt.address, port }, attempt, limits, bind),
+    }),
+  },
+});
+
+async function listen(spec: ListenerSpec, host: ListenerHost) {
+  const { port, address = ANY, connect } = spec;
+  const acceptor = socketAcceptor(
+    'UDP',
+    host,
+    (peer) =>
+      (connect?.address === undefined || connect.address === peer.address) &&
+      (connect?.port === undefined || connect.port === peer.port),
+  );
+  const listening = await host.io.listenDatagram({ host: address, port }, acceptor);
+  if (isWildcard(address)) {
+    host.log.write('verbose', host.name, `listening on ${address}: the system chooses the address that answers leave from`);
+  }
+  if (isSingleton(spec)) listening.emit({ address: connect?.address as string, port: connect?.port as number });
+  return listening;
+}
+
+function isWildcard(address: string): boolean {
+  return net.isIP(address) !== 0 && /^[0:.]+$/.test(address);
+}

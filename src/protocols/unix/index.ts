@@ -1,0 +1,46 @@
+import Type from 'typebox';
+import { L7mpError } from '../../core/errors.ts';
+import { defineProtocol } from '../../core/protocol.ts';
+import { strict } from '../../core/schema.ts';
+
+/** Bytes of a path that fit sockaddr_un.sun_path, with its final NUL (unix(7)). */
+const MAX_PATH = 107;
+
+const Filename = Type.String({ minLength: 1, description: 'The path of the socket, 107 bytes at most.' });
+
+export const unix = defineProtocol({
+  name: 'UnixDomainSocket',
+  title: 'UNIX domain sockets, byte streams (unix(7)).',
+  listener: {
+    schema: strict({ filename: Filename }),
+    transport: true,
+    sessionName: ({ listener, n }) => `UNIX:${listener}-${n}`,
+    check: ({ filename }) => checkPath(filename),
+    listen: ({ filename }, host) =>
+      host.io.listenStream(
+        { path: filename },
+        {
+          limits: host.limits,
+          admit: () => host.admit(),
+          accept: (channel) => host.accept(channel),
+          describe: () => ({ UNIX: { filename } }),
+        },
+      ),
+  },
+  cluster: {
+    schema: strict({ filename: Type.Optional(Filename) }),
+    kind: 'stream',
+    transport: true,
+    defaultAddress: ({ filename }) => filename,
+    check: ({ filename }) => filename !== undefined && checkPath(filename),
+    open: (_spec, { io, limits }) => ({
+      dial: (attempt) => io.connectStream({ path: attempt.address }, attempt, limits),
+    }),
+  },
+});
+
+function checkPath(filename: string): void {
+  if (Buffer.byteLength(filename) > MAX_PATH) {
+    throw new L7mpError('E_INVALID', `/filename: longer than ${MAX_PATH} bytes`);
+  }
+}

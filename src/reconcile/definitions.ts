@@ -1,0 +1,68 @@
+/**
+ * The configuration as the proxy keeps it: every object by itself, referring to others by name. What a user wrote
+ * inline has become an object of its own, with `inline` set: recursive deletion takes it along.
+ */
+import type { Policy } from '../cluster/balancers/index.ts';
+import type { Retry } from '../config/schema.ts';
+import type { ClusterOptions, ListenerOptions, Spec } from '../core/protocol.ts';
+import type { Match } from '../routing/predicate.ts';
+import type { Rewrite } from '../routing/rewrite.ts';
+
+interface Named {
+  readonly name: string;
+  readonly inline: boolean;
+}
+
+export interface EndpointDefinition extends Named {
+  readonly kind: 'endpoint';
+  /** The cluster that it belongs to. */
+  readonly cluster: string;
+  readonly address: string;
+  readonly weight: number;
+}
+
+export interface ClusterDefinition extends Named {
+  readonly kind: 'cluster';
+  readonly spec: Spec;
+  readonly loadbalancer: { readonly policy: Policy; readonly key?: string };
+  readonly options: ClusterOptions;
+}
+
+export interface RouteDefinition extends Named {
+  readonly kind: 'route';
+  readonly destination: string;
+  readonly ingress: readonly string[];
+  readonly egress: readonly string[];
+  readonly retry: Retry;
+}
+
+export interface RuleDefinition extends Named {
+  readonly kind: 'rule';
+  readonly match: Match | undefined;
+  readonly rewrite: readonly Rewrite[] | undefined;
+  readonly route: string | undefined;
+  readonly apply: string | undefined;
+}
+
+export interface RuleListDefinition extends Named {
+  readonly kind: 'rulelist';
+  readonly rules: readonly string[];
+}
+
+export interface ListenerDefinition extends Named {
+  readonly kind: 'listener';
+  readonly spec: Spec;
+  /** The name of its rulelist. */
+  readonly rules: string;
+  readonly options: ListenerOptions;
+}
+
+export type Definition =
+  | EndpointDefinition
+  | ClusterDefinition
+  | RouteDefinition
+  | RuleDefinition
+  | RuleListDefinition
+  | ListenerDefinition;
+
+export type Kind = Definition['kind'];

@@ -1,0 +1,19 @@
+import type { Retry } from '../config/schema.ts';
+
+/** A route's `retry`, ready for use. */
+export interface RetryPolicy {
+  readonly onConnectFailure: boolean;
+  readonly onDisconnect: boolean;
+  readonly retries: number;
+  /** Milliseconds between attempts, and for each where the cluster has no connect_timeout. */
+  readonly wait: number;
+}
+
+export function retryPolicy({ retry_on: on, num_retries: retries, timeout }: Retry): RetryPolicy {
+  return {
+    onConnectFailure: on === 'connect-failure' || on === 'always',
+    onDisconnect: on === 'disconnect' || on === 'always',
+    retries,
+    wait: timeout,
+  };
+}

@@ -1,0 +1,347 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import { VIRTUAL } from '../cluster/endpoint.ts';
+import type { Channel, ChannelKind, ChannelOwner, CloseReason, Head, Tail } from '../core/channel.ts';
+import { asL7mpError, L7mpError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Metadata } from '../core/metadata.ts';
+import type { StreamKind } from '../core/protocol.ts';
+import type { Listener } from '../listener/listener.ts';
+import { EventLog, type EventName } from './events.ts';
+import { Pipe, type PipeOwner } from './pipe.ts';
+import { retryPolicy } from './retry.ts';
+import { Stage, type StageOwner } from './stage.ts';
+import type { Expiring, Wheel } from './wheel.ts';
+
+export type SessionStatus = 'INIT' | 'CONNECTED' | 'DISCONNECTED' | 'FINALIZING' | 'DESTROYED';
+
+/** Where the rules have sent a session. */
+export interface Target {
+  /** The name of the route. */
+  readonly route: string;
+  readonly destination: Cluster;
+  readonly ingress: readonly Cluster[];
+  readonly egress: readonly Cluster[];
+  readonly retry: Parameters<typeof retryPolicy>[0];
+}
+
+/** What sessions need of the proxy. */
+export interface SessionHost {
+  readonly log: Log;
+  readonly wheel: Wheel;
+  /** Asks the rules, which may rewrite the metadata. Throws E_NO_ROUTE. */
+  route(listener: Listener, session: Session): Target;
+  /** It is over: its name is free. */
+  ended(session: Session): void;
+}
+
+/** Default of half_close_timeout, in milliseconds. */
+const HALF_CLOSE_TIMEOUT = 2000;
+
+/**
+ * One connection through the proxy: the listener's channel, the stages that the route names, and the pipes between
+ * them. Owns them all; is owned by the session table.
+ */
+export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
+  readonly name: string;
+  readonly listener: Listener;
+  readonly source: Channel;
+  readonly events = new EventLog();
+  status: SessionStatus = 'INIT';
+  /** Why it ended, once it has. */
+  outcome: CloseReason | undefined;
+  readonly #host: SessionHost;
+  #metadata: Metadata | undefined;
+  #target: Target | undefined;
+  /** The ingress stages, the destination, the egress stages. */
+  #stages: Stage[] = [];
+  #pipes: Pipe[] = [];
+  #lastActive = performance.now();
+  #idleTimeout = Number.POSITIVE_INFINITY;
+  #halfCloseTimeout = HALF_CLOSE_TIMEOUT;
+  /** One side has ended and the other cannot be told: the session ends when nothing comes back. */
+  #waning = false;
+  #sourceLost: CloseReason | undefined;
+  #tail: Tail | undefined;
+  #warned = false;
+
+  constructor(name: string, listener: Listener, source: Channel, host: SessionHost) {
+    this.name = name;
+    this.listener = listener;
+    this.source = source;
+    this.#host = host;
+    source.owner = this;
+  }
+
+  // ------------------------------------------------------------------ what others see
+
+  /** Made anew from the channel at each call, unless a rule has rewritten it. */
+  get metadata(): Metadata {
+    return this.#metadata ?? this.source.describe();
+  }
+
+  /** The metadata, kept from now on: what is written into it stays. */
+  ownMetadata(): Metadata {
+    this.#metadata ??= this.source.describe();
+    return this.#metadata;
+  }
+
+  get route(): string | undefined {
+    return this.#target?.route;
+  }
+
+  get ingress(): readonly Stage[] {
+    return this.#stages.slice(0, this.#target?.ingress.length ?? 0);
+  }
+
+  get destination(): Stage | undefined {
+    return this.#stages[this.#target?.ingress.length ?? 0];
+  }
+
+  get egress(): readonly Stage[] {
+    return this.#stages.slice((this.#target?.ingress.length ?? 0) + 1);
+  }
+
+  get stages(): readonly Stage[] {
+    return this.#stages;
+  }
+
+  get pipes(): readonly Pipe[] {
+    return this.#pipes;
+  }
+
+  /** FINALIZING or DESTROYED. */
+  get over(): boolean {
+    return this.outcome !== undefined;
+  }
+
+  // ------------------------------------------------------------------ life
+
+  /** Asks the rules and connects the stages. What the peer sends meanwhile waits in the channel. */
+  start(): void {
+    this.#event('INIT', `new session from listener ${this.listener.name}`);
+    try {
+      this.#target = this.#host.route(this.listener, this);
+      this.#event('LOOKUP SUCCESS', `route ${this.#target.route}`);
+      this.source.routed();
+      this.#setUp(this.#target);
+    } catch (error) {
+      this.#refuse(asL7mpError(error));
+      return;
+    }
+    for (const stage of this.#stages) {
+      stage.connect();
+      if (this.over) return;
+    }
+  }
+
+  /** Ends it in order, whatever it is doing. */
+  end(reason: CloseReason): void {
+    this.#finish(reason, () => this.source.close(reason));
+  }
+
+  // ------------------------------------------------------------------ deadlines
+
+  deadline(): number {
+    const idle = this.#lastActive + this.#idleTimeout;
+    return this.#waning ? Math.min(idle, this.#lastActive + this.#halfCloseTimeout) : idle;
+  }
+
+  expire(): void {
+    const idle = performance.now() - this.#lastActive >= this.#idleTimeout;
+    const reason: CloseReason = idle
+      ? { kind: 'idle', message: 'no traffic for the idle timeout' }
+      : { kind: 'end', message: 'one side has ended, and nothing more came from the other' };
+    this.end(reason);
+  }
+
+  // ------------------------------------------------------------------ pipes
+
+  active(): void {
+    this.#lastActive = performance.now();
+  }
+
+  sourceEnded(pipe: Pipe, tail: Tail | undefined): void {
+    const stage = this.#stages.find(({ channel }) => channel === pipe.source);
+    if (stage?.mendsEnd) {
+      stage.disconnect({ kind: 'end', message: 'the endpoint has ended the connection' });
+      return;
+    }
+    pipe.finish(pipe.sink === this.source ? (tail ?? this.#tail) : tail);
+    if (stage === this.destination) this.#tail = tail;
+    if (pipe.sink && !pipe.sink.halfClose) this.#wane();
+    this.#settle();
+  }
+
+  // ------------------------------------------------------------------ the listener's channel
+
+  closed(channel: Channel, reason: CloseReason): void {
+    if (channel !== this.source || this.over) return;
+    this.#sourceLost = reason;
+    if (reason.kind !== 'end') {
+      this.#event('DISCONNECT', `the client is gone: ${reason.message}`);
+      this.end(reason);
+    } else this.#settle();
+    if (!this.over) this.#wane();
+  }
+
+  lingering(): void {
+    this.#wane();
+  }
+
+  fault(_channel: Channel, message: string): void {
+    this.#fault('client', message);
+  }
+
+  // ------------------------------------------------------------------ stages
+
+  stageReady(stage: Stage): void {
+    if (this.status === 'CONNECTED') return;
+    if (this.status === 'DISCONNECTED') this.#wire();
+    if (!this.#stages.every(({ ready }) => ready)) return;
+    const first = this.status === 'INIT';
+    this.status = 'CONNECTED';
+    this.#event('CONNECT', first ? 'all stages are connected' : `stage ${stage.cluster.name} is connected again`);
+    if (!first) return;
+    this.active();
+    this.#host.wheel.schedule(this);
+    this.source.accept();
+    if (!this.over) this.#wire();
+  }
+
+  stageFailed(stage: Stage, error: L7mpError, again: boolean): void {
+    const { cluster, endpoint } = stage;
+    const where = endpoint && endpoint.address !== VIRTUAL ? `${cluster.name} (${endpoint.address})` : cluster.name;
+    this.#event('ERROR', `stage ${where}: ${error.message}${again ? '; trying again' : ''}`, 'info');
+    if (again) return;
+    if (this.status === 'INIT') this.#refuse(error);
+    else this.#fail(error);
+  }
+
+  stageLost(stage: Stage, reason: CloseReason): void {
+    this.#event('DISCONNECT', `stage ${stage.cluster.name}: ${reason.message}`, 'info');
+    if (this.status === 'INIT') return;
+    this.status = 'DISCONNECTED';
+    this.#wire();
+  }
+
+  stageClosed(stage: Stage, reason: CloseReason): void {
+    if (this.over) return;
+    this.#event('DISCONNECT', `stage ${stage.cluster.name}: ${reason.message}`);
+    if (this.status === 'INIT') this.#refuse(new L7mpError('E_DISCONNECT', reason.message));
+    else if (this.#complete()) this.end({ kind: 'end', message: 'both sides have ended' });
+    else this.end(reason);
+  }
+
+  stageHead(stage: Stage, head: Head): void {
+    if (stage === this.destination && !this.over) this.source.head(head);
+  }
+
+  stageLingers(): void {
+    this.#wane();
+  }
+
+  stageFault(stage: Stage, message: string): void {
+    this.#fault(stage.cluster.name, message);
+  }
+
+  // ------------------------------------------------------------------ own
+
+  #setUp(target: Target): void {
+    const policy = retryPolicy(target.retry);
+    const clusters = [...target.ingress, target.destination, ...target.egress];
+    this.#stages = clusters.map((cluster) => new Stage(cluster, this, policy));
+    const { options } = this.listener.definition;
+    const all = [options, ...clusters.map((cluster) => cluster.definition.options)];
+    this.#halfCloseTimeout = smallest(all.map((o) => o.half_close_timeout as number | undefined)) ?? HALF_CLOSE_TIMEOUT;
+    const idle = [this.listener.idleTimeout, ...clusters.map((cluster) => cluster.idleTimeout)];
+    this.#idleTimeout = smallest(idle) ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Joins what is connected; what is not is held back meanwhile. */
+  #wire(): void {
+    if (this.#pipes.length === 0) this.#makePipes();
+    const channels = this.#stages.map(({ channel, ready }) => (ready ? channel : undefined));
+    for (const [n, pipe] of this.#pipes.entries()) {
+      const from = n === 0 ? this.source : channels[n - 1];
+      const to = n < channels.length ? channels[n] : this.source;
+      pipe.join(from, to);
+      if (this.over) return;
+      if (pipe.ended && to && !to.halfClose) this.#wane();
+    }
+  }
+
+  #makePipes(): void {
+    let kind: ChannelKind = this.source.kind;
+    for (const stage of this.#stages) {
+      const into = stage.channel?.kind ?? 'datagram';
+      this.#pipes.push(this.#makePipe(kind, into, stage.cluster.kind));
+      if (stage.cluster.kind !== 'same') kind = into;
+    }
+    this.#pipes.push(this.#makePipe(kind, this.source.kind, this.source.kind));
+  }
+
+  #makePipe(from: ChannelKind, to: ChannelKind, taken: StreamKind): Pipe {
+    if (from === 'datagram' && taken === 'stream' && !this.#warned) {
+      this.#warned = true;
+      const text = 'a datagram stream is piped to a byte stream: the boundaries of messages are lost';
+      this.#event('WARNING', text, 'warn');
+    }
+    return new Pipe(this, from === 'stream' && to === 'datagram');
+  }
+
+  #wane(): void {
+    this.#waning = true;
+    this.#host.wheel.schedule(this);
+  }
+
+  /** Ends the session once both directions have. */
+  #settle(): void {
+    if (this.over || this.status === 'INIT') return;
+    if (this.#complete()) this.end(this.#sourceLost ?? { kind: 'end', message: 'both sides have ended' });
+  }
+
+  #complete(): boolean {
+    const { source } = this;
+    const delivered = this.destination?.channel?.endSent ?? false;
+    if (this.#sourceLost) return delivered;
+    return source.endSent && source.endRead && delivered;
+  }
+
+  #refuse(error: L7mpError): void {
+    this.#finish({ kind: 'refused', message: error.message }, () => this.source.refuse(error), 'ERROR');
+  }
+
+  #fail(error: L7mpError): void {
+    this.#finish({ kind: 'error', message: error.message }, () => this.source.refuse(error), 'ERROR');
+  }
+
+  #finish(reason: CloseReason, closeSource: () => void, event: EventName = 'END'): void {
+    if (this.over) return;
+    this.outcome = reason;
+    this.status = 'FINALIZING';
+    const failed = event === 'ERROR' || reason.kind === 'error' || reason.kind === 'reset';
+    this.#event(failed ? 'ERROR' : event, reason.message, failed ? 'info' : 'verbose');
+    this.#host.wheel.remove(this);
+    for (const pipe of this.#pipes) pipe.part();
+    for (const stage of this.#stages) stage.end(reason);
+    closeSource();
+    this.status = 'DESTROYED';
+    this.#event('DESTROY', '');
+    this.#host.ended(this);
+  }
+
+  #fault(where: string, message: string): void {
+    this.#event('ERROR', `${where}: ${message}`);
+  }
+
+  #event(event: EventName, message: string, level: 'verbose' | 'info' | 'warn' = 'verbose'): void {
+    this.events.add(event, message);
+    const { log } = this.#host;
+    if (log.enabled(level)) log.write(level, this.name, message ? `${event}: ${message}` : event);
+  }
+}
+
+function smallest(values: readonly (number | undefined)[]): number | undefined {
+  const given = values.filter((value) => value !== undefined);
+  return given.length > 0 ? Math.min(...given) : undefined;
+}

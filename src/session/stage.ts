@@ -1,0 +1,264 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Endpoint } from '../cluster/endpoint.ts';
+import type { Channel, ChannelOwner, CloseReason, DropReason, Head } from '../core/channel.ts';
+import { asL7mpError, L7mpError } from '../core/errors.ts';
+import type { Metadata } from '../core/metadata.ts';
+import type { Attempt } from '../core/protocol.ts';
+import type { RetryPolicy } from './retry.ts';
+
+export type StageStatus = 'INIT' | 'READY' | 'DISCONNECTED' | 'RETRYING' | 'END';
+
+/** What a stage tells its session. */
+export interface StageOwner {
+  readonly name: string;
+  readonly metadata: Metadata;
+  /** It is connected, for the first time or again. */
+  stageReady(stage: Stage): void;
+  /** An attempt failed; another one follows if `again`. */
+  stageFailed(stage: Stage, error: L7mpError, again: boolean): void;
+  /** It was connected and no longer is, and will be again if it can. */
+  stageLost(stage: Stage, reason: CloseReason): void;
+  /** It is closed, and the retry policy does not bring it back. */
+  stageClosed(stage: Stage, reason: CloseReason): void;
+  stageHead(stage: Stage, head: Head): void;
+  stageLingers(): void;
+  stageFault(stage: Stage, message: string): void;
+}
+
+/** What passed through a stage's earlier channels. */
+export interface Traffic {
+  bytesIn: number;
+  bytesOut: number;
+  messagesIn: number;
+  messagesOut: number;
+}
+
+/** One attempt to connect; its time is kept by the stage. */
+class DialAttempt implements Attempt {
+  readonly address: string;
+  readonly timeout: number;
+  readonly session: StageOwner;
+  cancelled = false;
+  onCancel: (() => void) | undefined;
+  timer: NodeJS.Timeout | undefined;
+
+  constructor(address: string, timeout: number, session: StageOwner) {
+    this.address = address;
+    this.timeout = timeout;
+    this.session = session;
+  }
+
+  cancel(): void {
+    clearTimeout(this.timer);
+    this.cancelled = true;
+    this.onCancel?.();
+  }
+}
+
+/** One cluster that a session goes through, and its connection: made, lost, and made again as the route's retry says. */
+export class Stage implements ChannelOwner {
+  readonly cluster: Cluster;
+  readonly #owner: StageOwner;
+  readonly #policy: RetryPolicy;
+  status: StageStatus = 'INIT';
+  endpoint: Endpoint | undefined;
+  channel: Channel | undefined;
+  /** Traffic and drops of channels that are gone. */
+  #past: Traffic | undefined;
+  #pastDrops: Map<DropReason, number> | undefined;
+
+  #attempt: DialAttempt | undefined;
+  #wait: NodeJS.Timeout | undefined;
+  /** Attempts that failed since it was last connected. */
+  #failures = 0;
+  #failed: Set<Endpoint> | undefined;
+  #connectedOnce = false;
+  #lastAttempt = 0;
+
+  constructor(cluster: Cluster, owner: StageOwner, policy: RetryPolicy) {
+    this.cluster = cluster;
+    this.#owner = owner;
+    this.#policy = policy;
+  }
+
+  get ready(): boolean {
+    return this.status === 'READY';
+  }
+
+  /** The endpoint's end is a disconnect that is mended, not a half-close. */
+  get mendsEnd(): boolean {
+    return this.ready && this.#policy.onDisconnect && this.channel?.endSent === false;
+  }
+
+  connect(): void {
+    const { cluster } = this;
+    cluster.requests++;
+    this.#dial();
+  }
+
+  /** The endpoint has ended, which the retry policy takes for a disconnect; or it was deleted. */
+  disconnect(reason: CloseReason): void {
+    if (!this.ready) return;
+    this.channel?.close(reason);
+    this.closed(this.channel as Channel, reason);
+  }
+
+  /** Ends it for good. */
+  end(reason: CloseReason): void {
+    this.#attempt?.cancel();
+    this.#attempt = undefined;
+    clearTimeout(this.#wait);
+    this.channel?.close(reason);
+    this.#release();
+    this.status = 'END';
+  }
+
+  get traffic(): Traffic {
+    const { channel } = this;
+    const past = this.#past;
+    return {
+      bytesIn: (past?.bytesIn ?? 0) + (channel?.bytesIn ?? 0),
+      bytesOut: (past?.bytesOut ?? 0) + (channel?.bytesOut ?? 0),
+      messagesIn: (past?.messagesIn ?? 0) + (channel?.messagesIn ?? 0),
+      messagesOut: (past?.messagesOut ?? 0) + (channel?.messagesOut ?? 0),
+    };
+  }
+
+  /** Messages dropped here, by reason. */
+  get drops(): Map<DropReason, number> {
+    const all = new Map(this.#pastDrops);
+    for (const [reason, n] of this.channel?.drops ?? []) all.set(reason, (all.get(reason) ?? 0) + n);
+    return all;
+  }
+
+  // ------------------------------------------------------------------ the channel's owner
+
+  head(head: Head): void {
+    this.#owner.stageHead(this, head);
+  }
+
+  lingering(): void {
+    this.#owner.stageLingers();
+  }
+
+  fault(_channel: Channel, message: string): void {
+    this.#owner.stageFault(this, message);
+  }
+
+  closed(channel: Channel, reason: CloseReason): void {
+    if (!this.ready || channel !== this.channel) return;
+    const inOrder = reason.kind === 'end' && channel.endSent;
+    if (!this.#policy.onDisconnect || inOrder || this.#policy.retries === 0) {
+      this.#release();
+      this.status = 'END';
+      this.#owner.stageClosed(this, reason);
+      return;
+    }
+    this.#absorb();
+    this.#release();
+    this.status = 'DISCONNECTED';
+    this.#failures = 0;
+    this.#owner.stageLost(this, reason);
+    this.#reconnect();
+  }
+
+  // ------------------------------------------------------------------ connecting
+
+  // An endpoint that takes connections only to drop them must not be hammered: attempts stay the wait apart.
+  #reconnect(): void {
+    if (this.#over) return;
+    const wait = this.#lastAttempt + this.#policy.wait - performance.now();
+    this.status = 'RETRYING';
+    if (wait > 0) this.#wait = setTimeout(() => this.#dial(), wait);
+    else this.#dial();
+  }
+
+  #dial(): void {
+    this.#lastAttempt = performance.now();
+    const endpoint = this.cluster.pick(this.#owner, this.#failed);
+    if (!endpoint) {
+      this.#fail(new L7mpError('E_NO_ENDPOINT', `cluster ${this.cluster.name} has no endpoint that takes sessions`));
+      return;
+    }
+    this.endpoint = endpoint;
+    const timeout = this.cluster.definition.options.connect_timeout ?? this.#policy.wait;
+    const attempt = new DialAttempt(endpoint.address, timeout, this.#owner);
+    this.#attempt = attempt;
+    try {
+      const result = this.cluster.dialer.dial(attempt);
+      if (result instanceof Promise) this.#await(result, attempt);
+      else this.#connected(result);
+    } catch (error) {
+      this.#fail(asL7mpError(error));
+    }
+  }
+
+  #await(result: Promise<Channel>, attempt: DialAttempt): void {
+    attempt.timer = setTimeout(() => {
+      attempt.cancel();
+      this.#attemptFailed(
+        attempt,
+        new L7mpError('E_TIMEOUT', `${attempt.address}: not connected within ${attempt.timeout} ms`),
+      );
+    }, attempt.timeout);
+    result.then(
+      (channel) => {
+        clearTimeout(attempt.timer);
+        if (attempt.cancelled || this.#attempt !== attempt) channel.close({ kind: 'end', message: 'not wanted any more' });
+        else this.#connected(channel);
+      },
+      (error: unknown) => this.#attemptFailed(attempt, asL7mpError(error, 'E_CONNECT')),
+    );
+  }
+
+  #attemptFailed(attempt: DialAttempt, error: L7mpError): void {
+    clearTimeout(attempt.timer);
+    if (this.#attempt === attempt) this.#fail(error);
+  }
+
+  #connected(channel: Channel): void {
+    this.#attempt = undefined;
+    this.#failed = undefined;
+    this.#failures = 0;
+    this.#connectedOnce = true;
+    if (this.endpoint) this.endpoint.sessions++;
+    this.channel = channel;
+    channel.owner = this;
+    this.status = 'READY';
+    this.#owner.stageReady(this);
+  }
+
+  #fail(error: L7mpError): void {
+    this.#attempt = undefined;
+    if (this.#over) return;
+    if (this.endpoint) {
+      this.#failed ??= new Set();
+      this.#failed.add(this.endpoint);
+    }
+    this.#failures++;
+    const again = this.#failures < this.#allowed;
+    this.status = again ? 'RETRYING' : 'DISCONNECTED';
+    if (again) this.#wait = setTimeout(() => this.#dial(), this.#policy.wait);
+    this.#owner.stageFailed(this, error, again);
+  }
+
+  /** Attempts in this round: the first connection has one more than the retries; after a disconnect, that was it. */
+  get #allowed(): number {
+    if (this.#connectedOnce) return this.#policy.onDisconnect ? this.#policy.retries : 0;
+    return this.#policy.onConnectFailure ? 1 + this.#policy.retries : 1;
+  }
+
+  get #over(): boolean {
+    return this.status === 'END';
+  }
+
+  #release(): void {
+    if (this.ready && this.endpoint) this.endpoint.sessions--;
+  }
+
+  #absorb(): void {
+    this.#pastDrops = this.drops;
+    this.#past = this.traffic;
+    this.channel = undefined;
+  }
+}

@@ -1,0 +1,81 @@
+/** What can time out by not being active. */
+export interface Expiring {
+  /** When it ends unless something happens, on the clock of performance.now(); Infinity if never. */
+  deadline(): number;
+  /** The deadline has passed. */
+  expire(): void;
+}
+
+/** Milliseconds: how late an expiry may be. */
+const TICK = 50;
+
+/**
+ * Deadlines that move with each packet, without a timer per session or per packet: an entry is looked at when the
+ * deadline that it had comes, and put back if it has moved since. A million idle sessions cost one timer.
+ */
+export class Wheel {
+  readonly #slots = new Map<number, Set<Expiring>>();
+  readonly #slotOf = new Map<Expiring, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #next = Number.POSITIVE_INFINITY;
+
+  /** Looks at the entry again, if its deadline has come nearer or it is new. */
+  schedule(entry: Expiring): void {
+    const deadline = entry.deadline();
+    const current = this.#slotOf.get(entry);
+    if (deadline === Number.POSITIVE_INFINITY) return;
+    const slot = Math.ceil(deadline / TICK);
+    if (current !== undefined && current <= slot) return;
+    this.remove(entry);
+    this.#put(entry, slot);
+  }
+
+  remove(entry: Expiring): void {
+    const slot = this.#slotOf.get(entry);
+    if (slot === undefined) return;
+    this.#slotOf.delete(entry);
+    const entries = this.#slots.get(slot);
+    entries?.delete(entry);
+    if (entries?.size === 0) this.#slots.delete(slot);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#slots.clear();
+    this.#slotOf.clear();
+  }
+
+  #put(entry: Expiring, slot: number): void {
+    let entries = this.#slots.get(slot);
+    if (!entries) {
+      entries = new Set();
+      this.#slots.set(slot, entries);
+    }
+    entries.add(entry);
+    this.#slotOf.set(entry, slot);
+    if (slot < this.#next) this.#arm(slot);
+  }
+
+  #arm(slot: number): void {
+    this.#next = slot;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#turn(), Math.max(0, slot * TICK - performance.now()));
+  }
+
+  #turn(): void {
+    const now = performance.now();
+    this.#next = Number.POSITIVE_INFINITY;
+    const due = [...this.#slots.keys()].filter((slot) => slot * TICK <= now);
+    for (const slot of due) {
+      const entries = this.#slots.get(slot) ?? [];
+      this.#slots.delete(slot);
+      for (const entry of entries) {
+        this.#slotOf.delete(entry);
+        if (entry.deadline() <= now) entry.expire();
+        else this.schedule(entry);
+      }
+    }
+    const earliest = Math.min(...this.#slots.keys());
+    if (earliest < this.#next) this.#arm(earliest);
+  }
+}
