@@ -1,4 +1,3 @@
-import type { QueueLimits } from '../core/channel.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
 import { getAt, type Pointer, parsePointer } from '../core/pointer.ts';
 import type { ClusterSide, Dialer, StreamKind } from '../core/protocol.ts';
@@ -13,31 +12,34 @@ export class Cluster {
   readonly definition: ClusterDefinition;
   readonly side: ClusterSide;
   readonly dialer: Dialer;
-  readonly limits: QueueLimits;
+  readonly kind: StreamKind;
   readonly #balancer: Balancer<Endpoint>;
   readonly #key: Pointer | undefined;
-  readonly #endpoints = new Map<string, Endpoint>();
+  readonly #endpoints: ReadonlyMap<string, Endpoint>;
+  #changed = true;
   /** Stages that were begun for it. */
   requests = 0;
 
-  constructor(definition: ClusterDefinition, side: ClusterSide, dialer: Dialer, limits: QueueLimits) {
+  /** `endpoints` is kept by others, who say when it has `changed`. */
+  constructor(
+    definition: ClusterDefinition,
+    side: ClusterSide,
+    dialer: Dialer,
+    kind: StreamKind,
+    endpoints: ReadonlyMap<string, Endpoint>,
+  ) {
+    this.#endpoints = endpoints;
     this.definition = definition;
     this.side = side;
     this.dialer = dialer;
-    this.limits = limits;
+    this.kind = kind;
     const { policy, key } = definition.loadbalancer;
     this.#balancer = createBalancer(policy);
     this.#key = key === undefined ? undefined : parsePointer(key);
-    if (side.virtual) this.#balancer.update([new Endpoint(definition.name, definition.name, VIRTUAL, 1)]);
   }
 
   get name(): string {
     return this.definition.name;
-  }
-
-  get kind(): StreamKind {
-    const { kind } = this.side;
-    return typeof kind === 'function' ? kind(this.definition.spec) : kind;
   }
 
   /** Milliseconds, or undefined for never. */
@@ -49,20 +51,27 @@ export class Cluster {
     return [...this.#endpoints.values()];
   }
 
-  /** Adds endpoints, or replaces those of the same name. */
-  add(endpoints: readonly Endpoint[]): void {
-    for (const endpoint of endpoints) this.#endpoints.set(endpoint.name, endpoint);
-    this.#balancer.update(this.endpoints);
+  /** How many endpoints it was given: a cluster without a network has none. */
+  get size(): number {
+    return this.#endpoints.size;
   }
 
-  remove(endpoint: Endpoint): void {
-    if (this.#endpoints.delete(endpoint.name)) this.#balancer.update(this.endpoints);
+  /** An endpoint has come, gone or been replaced: the balancer is told before the next pick. */
+  changed(): void {
+    this.#changed = true;
   }
 
   /** The endpoint for one attempt, without those that `failed` while others are left. */
   pick(session: { readonly metadata: Metadata }, failed: ReadonlySet<Endpoint> = NOBODY): Endpoint | undefined {
+    // Told at the first pick after a change: ten thousand endpoints that come one by one are one update.
+    if (this.#changed) this.#balancer.update(this.side.virtual ? [virtualEndpoint(this.name)] : this.endpoints);
+    this.#changed = false;
     return this.#balancer.pick(this.#key && keyOf(session.metadata, this.#key), failed);
   }
+}
+
+function virtualEndpoint(cluster: string): Endpoint {
+  return new Endpoint({ kind: 'endpoint', name: cluster, inline: true, cluster, address: VIRTUAL, weight: 1 });
 }
 
 function keyOf(metadata: Metadata, pointer: Pointer): string | undefined {

@@ -1,3 +1,4 @@
+import type { EndpointDefinition } from '../reconcile/definitions.ts';
 import type { Candidate } from './balancers/index.ts';
 
 /** The address of the only endpoint of a cluster without a network. */
@@ -5,18 +6,23 @@ export const VIRTUAL = '<VIRTUAL>';
 
 /** Where a cluster's connections go. */
 export class Endpoint implements Candidate {
-  readonly name: string;
-  /** The name of its cluster. */
-  readonly cluster: string;
-  readonly address: string;
-  readonly weight: number;
+  readonly definition: EndpointDefinition;
   /** Live sessions with a stage connected to it. */
   sessions = 0;
 
-  constructor(name: string, cluster: string, address: string, weight: number) {
-    this.name = name;
-    this.cluster = cluster;
-    this.address = address;
-    this.weight = weight;
+  constructor(definition: EndpointDefinition) {
+    this.definition = definition;
+  }
+
+  get name(): string {
+    return this.definition.name;
+  }
+
+  get address(): string {
+    return this.definition.address;
+  }
+
+  get weight(): number {
+    return this.definition.weight;
   }
 }

@@ -5,7 +5,7 @@
  * A protocol owns: its schemas, how its peers are listened to and dialled, and what is known of them. It does not own:
  * routing, retries, timeouts, queues, limits and counters.
  */
-import type { Static, TObject } from 'typebox';
+import type { Static, TObject, TProperties } from 'typebox';
 import type { Engine, Listening } from '../io/engine.ts';
 import type { Channel, ChannelKind, QueueLimits } from './channel.ts';
 import type { Log } from './log.ts';
@@ -36,6 +36,12 @@ export interface Spec {
 export interface ListenerSide<T extends TObject = any> {
   /** The fields of the specification beside `protocol`. */
   readonly schema: T;
+  /** Options beside the common ones. */
+  readonly options?: TProperties;
+  /** Other names of fields, by the name that users may write: they are renamed before the schema is asked. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /** The field with the specification of the protocol underneath, for one that stands on another. */
+  readonly standsOn?: string;
   /** Another protocol may stand on it (JSONSocket's `transport`). */
   readonly transport?: boolean;
   /** Milliseconds without a byte in either direction that end a session, where the listener's options do not say. */
@@ -82,9 +88,18 @@ export interface ListenerOptions {
 // biome-ignore lint/suspicious/noExplicitAny: as above.
 export interface ClusterSide<T extends TObject = any> {
   readonly schema: T;
-  readonly kind: StreamKind | ((spec: Static<T>) => StreamKind);
+  /** `kindOf` tells the kind of another cluster specification, for protocols that stand on one. */
+  readonly kind: StreamKind | ((spec: Static<T>, kindOf: (spec: Spec) => StreamKind) => StreamKind);
+  /** Options beside the common ones. */
+  readonly options?: TProperties;
   /** No network behind it: the cluster has one virtual endpoint, and takes none from the configuration. */
   readonly virtual?: boolean;
+  /** Other names of fields, by the name that users may write: they are renamed before the schema is asked. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /** The field with the specification of the protocol underneath, for one that stands on another. */
+  readonly standsOn?: string;
+  /** Who reaches it controls the proxy: that it is open to the network is warned about. */
+  readonly control?: boolean;
   /** Another protocol may stand on it. */
   readonly transport?: boolean;
   /** As a listener's; virtual clusters have none. */
@@ -146,10 +161,10 @@ export interface Services {
   api(request: ApiRequest): Promise<ApiResponse>;
   /** The metrics in the Prometheus text format, and its media type. */
   metrics(): Promise<{ type: string; text: string }>;
-  /** A counter with labels, registered once by name; its samples are forgotten with the cluster. */
+  /** A counter with labels, one for each name. Throws E_DUPLICATE where the proxy has another metric of that name. */
   counter(name: string, help: string, labels: readonly string[]): LabelledCounter;
   /** The largest body of an API request, in bytes. */
-  readonly bodyLimit: number;
+  bodyLimit(): number;
 }
 
 /** A metric that is read when it is asked for, not written for each message. */

@@ -74,6 +74,6 @@ export interface Engine {
     bind?: Bind,
   ): Promise<SocketChannel>;
 
-  /** Closes every socket at once. */
+  /** Closes everything; what was written has a second to leave. */
   close(): Promise<void>;
 }

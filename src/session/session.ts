@@ -1,6 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { VIRTUAL } from '../cluster/endpoint.ts';
-import type { Channel, ChannelKind, ChannelOwner, CloseReason, Head, Tail } from '../core/channel.ts';
+import type { Channel, ChannelKind, ChannelOwner, CloseReason, DropReason, Head, Tail } from '../core/channel.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Metadata } from '../core/metadata.ts';
@@ -109,6 +109,15 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     return this.#pipes;
   }
 
+  /** Messages lost in the session, by reason. */
+  get drops(): Map<DropReason, number> {
+    const all = new Map(this.source.drops);
+    for (const stage of this.#stages) {
+      for (const [reason, n] of stage.drops) all.set(reason, (all.get(reason) ?? 0) + n);
+    }
+    return all;
+  }
+
   /** FINALIZING or DESTROYED. */
   get over(): boolean {
     return this.outcome !== undefined;
@@ -137,6 +146,13 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   /** Ends it in order, whatever it is doing. */
   end(reason: CloseReason): void {
     this.#finish(reason, () => this.source.close(reason));
+  }
+
+  /** An endpoint is gone: stages on it are mended as the retry policy says. */
+  disconnect(endpoint: string, reason: CloseReason): void {
+    for (const stage of this.#stages) {
+      if (stage.endpoint?.name === endpoint && stage.endpoint.address !== VIRTUAL) stage.disconnect(reason);
+    }
   }
 
   // ------------------------------------------------------------------ deadlines
@@ -204,7 +220,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     if (!first) return;
     this.active();
     this.#host.wheel.schedule(this);
-    this.source.accept();
+    this.source.accept(this.destination?.channel?.answer);
     if (!this.over) this.#wire();
   }
 

@@ -6,6 +6,9 @@ import type { Engine, SocketAddress } from '../engine.ts';
 import { connect as connectDatagram, ListeningPorts } from './datagram.ts';
 import { connect as connectStream, listen as listenStream, type Sockets } from './stream.ts';
 
+/** Milliseconds that sockets have to deliver what was written when the engine closes. */
+const CLOSE_GRACE = 1000;
+
 export function createNodeEngine(): Engine {
   const sockets: Sockets = new Set();
   const servers = new Set<net.Server>();
@@ -28,8 +31,9 @@ export function createNodeEngine(): Engine {
     close: async () => {
       for (const server of servers) stop(server);
       servers.clear();
-      for (const socket of sockets) socket.destroy();
       await ports.close();
+      await flushed(sockets);
+      for (const socket of sockets) socket.destroy();
     },
   };
 }
@@ -37,6 +41,21 @@ export function createNodeEngine(): Engine {
 // close() gives the address back at once, and calls back when the last connection has ended, which may be never.
 function stop(server: net.Server): void {
   server.close();
+}
+
+async function flushed(sockets: Sockets): Promise<void> {
+  const all = Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
+  const { promise, cancel } = delay(CLOSE_GRACE);
+  await Promise.race([all, promise]);
+  cancel();
+}
+
+function delay(ms: number): { promise: Promise<void>; cancel: () => void } {
+  let timer: NodeJS.Timeout | undefined;
+  const promise = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  return { promise, cancel: () => clearTimeout(timer) };
 }
 
 /** Removes a socket file that nobody listens on any more. What else stands at the path is left alone: E_BIND. */

@@ -1,0 +1,84 @@
+import type { AdminInput } from './config/schema.ts';
+import { L7mpError } from './core/errors.ts';
+import type { AccessLog } from './telemetry/access-log.ts';
+import type { Logger } from './telemetry/logger.ts';
+import { VERSION } from './version.ts';
+
+/** Settings that are taken from the start-up file and the command line, and cannot change while the proxy runs. */
+const FIXED = ['io', 'threads', 'body_limit', 'offload', 'offload_ifs'] as const;
+
+const DEFAULT_BODY_LIMIT = 1 << 20;
+
+/** The proxy's own settings: what is set, and taking up changes of it. */
+export class Admin {
+  readonly #logger: Logger;
+  readonly #accessLog: AccessLog;
+  #settings: AdminInput = {};
+  #started = false;
+
+  constructor(logger: Logger, accessLog: AccessLog) {
+    this.#logger = logger;
+    this.#accessLog = accessLog;
+  }
+
+  /** From now on, what is fixed at the start is fixed. */
+  start(): void {
+    this.#started = true;
+  }
+
+  /** Bytes of a REST API request's body at most. */
+  get bodyLimit(): number {
+    return this.#settings.body_limit ?? DEFAULT_BODY_LIMIT;
+  }
+
+  /** As the REST API shows it. */
+  view(): object {
+    const { strict = false, offload = 'disable', offload_ifs = '', io = 'auto', threads = 1, plugins = [] } = this.#settings;
+    return {
+      log_level: this.#logger.level,
+      log_file: this.#logger.file,
+      ...(this.#accessLog.path !== undefined && { access_log_path: this.#accessLog.path }),
+      strict,
+      offload,
+      offload_ifs,
+      io,
+      threads,
+      plugins,
+      body_limit: this.bodyLimit,
+      version: VERSION,
+    };
+  }
+
+  /** Takes up the settings that are given. Returns what undoes that. Changes nothing where it rejects. */
+  async apply(settings: AdminInput): Promise<() => Promise<void>> {
+    this.#refuseFixed(settings);
+    const before = { settings: this.#settings, level: this.#logger.level, file: this.#logger.file, access: this.#accessLog.path };
+    const undo = async (): Promise<void> => {
+      this.#settings = before.settings;
+      this.#logger.level = before.level;
+      await this.#logger.open(before.file);
+      await this.#accessLog.open(before.access);
+    };
+    try {
+      if (settings.log_file !== undefined) await this.#logger.open(settings.log_file);
+      if (settings.access_log_path !== undefined) await this.#accessLog.open(settings.access_log_path);
+    } catch (error) {
+      await undo();
+      throw error;
+    }
+    if (settings.log_level !== undefined) this.#logger.level = settings.log_level;
+    const { version: _, ...kept } = settings;
+    this.#settings = { ...this.#settings, ...kept };
+    return undo;
+  }
+
+  #refuseFixed(settings: AdminInput): void {
+    if (!this.#started) return;
+    if (settings.plugins !== undefined) {
+      throw new L7mpError('E_FORBIDDEN', '/admin/plugins: plugins run code, and are taken from the start-up file only');
+    }
+    const shown = this.view() as Record<string, unknown>;
+    const changed = FIXED.find((field) => settings[field] !== undefined && settings[field] !== shown[field]);
+    if (changed) throw new L7mpError('E_UNSUPPORTED', `/admin/${changed}: cannot change while the proxy runs`);
+  }
+}

@@ -1,0 +1,133 @@
+/** The REST API: from a request to an answer. Routes are looked up in the table of operations. */
+import { STATUS_CODES } from 'node:http';
+import { type Format, parse } from '../config/parse.ts';
+import { asL7mpError, L7mpError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
+import { format } from './format.ts';
+import { type ApiContext, type Operation, OPERATIONS } from './operations.ts';
+
+export const PREFIX = '/api/v1';
+
+const MEDIA_TYPES: Readonly<Record<string, Format>> = {
+  'application/json': 'json',
+  'application/x-json': 'json',
+  'text/json': 'json',
+  'text/x-json': 'json',
+  'application/yaml': 'yaml',
+  'application/x-yaml': 'yaml',
+  'text/yaml': 'yaml',
+  'text/x-yaml': 'yaml',
+};
+
+interface Compiled {
+  readonly operation: Operation;
+  readonly parts: readonly string[];
+}
+
+const COMPILED: readonly Compiled[] = OPERATIONS.map((operation) => ({
+  operation,
+  parts: operation.path.split('/').slice(1),
+}));
+
+export class Api {
+  readonly #context: ApiContext;
+  readonly #log: Log;
+
+  constructor(context: ApiContext, log: Log) {
+    this.#context = context;
+    this.#log = log;
+  }
+
+  /** Never rejects: what goes wrong is the answer. */
+  async handle(request: ApiRequest): Promise<ApiResponse> {
+    const question = request.url.indexOf('?');
+    const path = question < 0 ? request.url : request.url.slice(0, question);
+    const query = new URLSearchParams(question < 0 ? '' : request.url.slice(question));
+    const style = query.get('format');
+    try {
+      const { operation, params } = find(request.method, path);
+      const body = readBody(request, operation);
+      const result = await operation.run(this.#context, { params, recursive: query.get('recursive') === 'true', body });
+      this.#say(request, 200);
+      return answer(200, operation.method === 'GET' ? result : { status: 200, message: 'OK' }, style);
+    } catch (thrown) {
+      const error = asL7mpError(thrown);
+      this.#say(request, error.status, error);
+      return answer(error.status, errorBody(error), style);
+    }
+  }
+
+  #say({ method, url }: ApiRequest, status: number, error?: L7mpError): void {
+    const level = error ? (error.code === 'E_INTERNAL' ? 'error' : 'info') : 'verbose';
+    if (!this.#log.enabled(level)) return;
+    this.#log.write(level, 'api', `${method} ${url} ${status}${error ? ` ${error.message}` : ''}`);
+    if (error?.code === 'E_INTERNAL') this.#log.write('error', 'api', String((error.cause as Error)?.stack ?? error.stack));
+  }
+}
+
+/** The JSON body of an error answer. */
+export function errorBody(error: L7mpError): { status: number; message: string; content: string } {
+  return { status: error.status, message: STATUS_CODES[error.status] ?? 'Error', content: error.message };
+}
+
+function answer(status: number, body: unknown, style: string | null): ApiResponse {
+  return { status, headers: { 'content-type': 'application/json' }, body: `${format(body, style)}\n` };
+}
+
+// -------------------------------------------------------------------- finding the operation
+
+function find(method: string, path: string): { operation: Operation; params: string[] } {
+  const wanted = method === 'HEAD' ? 'GET' : method;
+  const parts = path.startsWith(`${PREFIX}/`) ? path.slice(PREFIX.length + 1).replace(/\/$/, '').split('/') : [];
+  const allowed = new Set<string>();
+  for (const { operation, parts: pattern } of COMPILED) {
+    const params = matchPath(pattern, parts);
+    if (!params) continue;
+    if (operation.method === wanted) return { operation, params };
+    allowed.add(operation.method);
+  }
+  const hint = allowed.size > 0 ? `; there is ${[...allowed].join(', ')}` : '';
+  throw new L7mpError('E_NOT_FOUND', `there is no operation ${method} ${path}${hint}`);
+}
+
+function matchPath(pattern: readonly string[], parts: readonly string[]): string[] | undefined {
+  if (pattern.length !== parts.length) return undefined;
+  const params: string[] = [];
+  for (const [n, expected] of pattern.entries()) {
+    const part = parts[n] as string;
+    if (expected.startsWith('{')) params.push(decode(part));
+    else if (expected !== part) return undefined;
+  }
+  return params;
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new L7mpError('E_NOT_FOUND', `${JSON.stringify(part)} is not well encoded`);
+  }
+}
+
+// -------------------------------------------------------------------- reading the body
+
+function readBody({ method, headers, body }: ApiRequest, { body: expected }: Operation): unknown {
+  if (method !== 'POST') return undefined;
+  const type = String(headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  const mediaType = Object.hasOwn(MEDIA_TYPES, type) ? MEDIA_TYPES[type] : undefined;
+  if (!mediaType) {
+    const given = type === '' ? 'no content type' : `content type ${type}`;
+    throw new L7mpError('E_MEDIA_TYPE', `${given}; the API takes ${Object.keys(MEDIA_TYPES).join(', ')}`);
+  }
+  const value = parse(new TextDecoder().decode(body), mediaType);
+  if (!expected || expected.key === '') return value;
+  const { key } = expected;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new L7mpError('E_INVALID', `an object with the field ${key} is expected`);
+  }
+  const extra = Object.keys(value).find((field) => field !== key);
+  if (extra !== undefined) throw new L7mpError('E_INVALID', `/${extra}: unknown field`);
+  if (!Object.hasOwn(value, key)) throw new L7mpError('E_INVALID', `/${key}: missing`);
+  return (value as Record<string, unknown>)[key];
+}

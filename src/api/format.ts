@@ -1,0 +1,37 @@
+/** The styles in which the REST API writes JSON, named as in the seed. */
+type Json = unknown;
+
+const oneLine = (value: Json): string => JSON.stringify(value, null, 1).replaceAll(/\n */g, ' ');
+
+/** One entry of the outermost list or object a line. */
+function lines(value: Json): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[ ${value.map(oneLine).join('\n, ')}\n]`;
+  const entries = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${oneLine(item)}`);
+  return `{ ${entries.join('\n, ')}\n}`;
+}
+
+/** Every value on a line of its own, with leading commas: an added line changes no other one. */
+function diffy(value: Json, indent = ''): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const [open, close] = Array.isArray(value) ? '[]' : '{}';
+  const deeper = `${indent}  `;
+  const items = Array.isArray(value)
+    ? value.map((item) => diffy(item, deeper))
+    : Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${diffy(item, deeper)}`);
+  return items.length === 0 ? `${open}${close}` : `${open} ${items.join(`\n${indent}, `)}\n${indent}${close}`;
+}
+
+export const STYLES: Readonly<Record<string, (value: Json) => string>> = {
+  plain: (value) => JSON.stringify(value, null, 4),
+  terse: (value) => JSON.stringify(value),
+  space: oneLine,
+  lines,
+  diffy: (value) => diffy(value),
+};
+
+/** JSON in one of the styles; an unknown style is the default one. */
+export function format(value: Json, style: string | null): string {
+  const write = (style !== null && Object.hasOwn(STYLES, style) ? STYLES[style] : undefined) ?? STYLES['plain'];
+  return (write as (value: Json) => string)(value);
+}

@@ -1,0 +1,271 @@
+/**
+ * The operations of the REST API, in one table: what serves them and what the OpenAPI document says of them. A new
+ * operation is a row.
+ */
+import Type, { type TSchema } from 'typebox';
+import {
+  AdminSchema,
+  ClusterSchema,
+  ConfigSchema,
+  EndpointSchema,
+  InlineRuleSchema,
+  ListenerSchema,
+  RouteSchema,
+  RuleListSchema,
+  RuleSchema,
+} from '../config/schema.ts';
+import { L7mpError } from '../core/errors.ts';
+import { Name } from '../core/schema.ts';
+import type { AddedKind, Configuration } from '../reconcile/configuration.ts';
+import type { Kind } from '../reconcile/definitions.ts';
+import type { Store } from '../reconcile/store.ts';
+import { Views } from './views.ts';
+
+/** What the API works on. */
+export interface ApiContext {
+  readonly store: Store;
+  readonly configuration: Configuration;
+  /** Checks and loads a configuration; what only the start-up file may say is refused. */
+  load(config: unknown): Promise<void>;
+  admin(): unknown;
+  sessions(): unknown[];
+  /** Throws E_UNKNOWN. */
+  session(name: string): unknown;
+  endSession(name: string): void;
+  openapi(): unknown;
+}
+
+/** A request, taken apart. */
+export interface Call {
+  /** The variable parts of the path, decoded, in order. */
+  readonly params: readonly string[];
+  readonly recursive: boolean;
+  readonly body: unknown;
+}
+
+export interface Operation {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Below /api/v1; `{x}` is a variable part. */
+  readonly path: string;
+  readonly id: string;
+  readonly summary: string;
+  /** The body: an object with one key, or the schema's own value where the key is empty. */
+  readonly body?: { readonly key: string; readonly schema: TSchema };
+  /** Whether `?recursive` says something. */
+  readonly recursive?: boolean;
+  /** A read answers with what this gives; a change answers OK. */
+  run(context: ApiContext, call: Call): unknown;
+}
+
+const ADDED: readonly [AddedKind, TSchema][] = [
+  ['listener', ListenerSchema],
+  ['cluster', ClusterSchema],
+  ['rulelist', RuleListSchema],
+  ['rule', RuleSchema],
+  ['route', RouteSchema],
+];
+
+export const OPERATIONS: readonly Operation[] = [
+  ...whole(),
+  ...ADDED.flatMap(([kind, schema]) => [...reads(kind), adds(kind, schema), deletes(kind)]),
+  ...endpoints(),
+  ...rulesOfLists(),
+  ...sessions(),
+];
+
+// -------------------------------------------------------------------- the whole
+
+function whole(): Operation[] {
+  return [
+    {
+      method: 'GET',
+      path: '/config',
+      id: 'getConfig',
+      summary: 'The whole configuration, and the sessions.',
+      recursive: true,
+      run: (context, call) => {
+        const views = new Views(context.store, call.recursive);
+        const kinds = ['listener', 'cluster', 'rulelist', 'rule', 'route', 'endpoint'] as const;
+        const objects = Object.fromEntries(kinds.map((kind) => [`${kind}s`, views.all(kind)]));
+        return { admin: context.admin(), ...objects, sessions: context.sessions() };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/config',
+      id: 'setConfig',
+      summary: 'Adds all of a configuration to what is there, or nothing of it.',
+      body: { key: '', schema: ConfigSchema },
+      run: (context, call) => context.load(call.body),
+    },
+    {
+      method: 'GET',
+      path: '/admin',
+      id: 'getAdmin',
+      summary: 'The proxy’s own settings and state.',
+      run: (context) => context.admin(),
+    },
+    {
+      method: 'POST',
+      path: '/admin',
+      id: 'setAdmin',
+      summary: 'Changes settings of the proxy.',
+      body: { key: 'admin', schema: AdminSchema },
+      run: (context, call) => context.configuration.setAdmin(call.body),
+    },
+    {
+      method: 'GET',
+      path: '/openapi.json',
+      id: 'getOpenApi',
+      summary: 'This description.',
+      run: (context) => context.openapi(),
+    },
+  ];
+}
+
+// -------------------------------------------------------------------- objects of one kind
+
+function title(kind: string): string {
+  return `${kind[0]?.toUpperCase()}${kind.slice(1)}`;
+}
+
+function reads(kind: AddedKind): Operation[] {
+  return [
+    {
+      method: 'GET',
+      path: `/${kind}s`,
+      id: `get${title(kind)}s`,
+      summary: `Every ${kind}, in the order of creation.`,
+      recursive: true,
+      run: ({ store }, { recursive }) => new Views(store, recursive).all(kind),
+    },
+    readOne(kind),
+  ];
+}
+
+function readOne(kind: Kind): Operation {
+  return {
+    method: 'GET',
+    path: `/${kind}s/{name}`,
+    id: `get${title(kind)}`,
+    summary: `One ${kind}.`,
+    recursive: true,
+    run: ({ store }, { params, recursive }) => new Views(store, recursive).one(kind, params[0] as string),
+  };
+}
+
+function adds(kind: AddedKind, schema: TSchema): Operation {
+  return {
+    method: 'POST',
+    path: `/${kind}s`,
+    id: `add${title(kind)}`,
+    summary: `Adds a ${kind}.`,
+    body: { key: kind, schema },
+    run: ({ configuration }, { body }) => configuration.add(kind, body),
+  };
+}
+
+function deletes(kind: Kind): Operation {
+  return {
+    method: 'DELETE',
+    path: `/${kind}s/{name}`,
+    id: `delete${title(kind)}`,
+    summary: `Deletes a ${kind}; with recursive=true also what was written inline in it, and its sessions.`,
+    recursive: true,
+    run: ({ configuration }, { params, recursive }) => configuration.delete(kind, params[0] as string, recursive),
+  };
+}
+
+function endpoints(): Operation[] {
+  return [
+    {
+      method: 'GET',
+      path: '/clusters/{name}/endpoints',
+      id: 'getEndpoints',
+      summary: 'The endpoints of a cluster.',
+      run: ({ store }, { params }) => new Views(store, false).endpointsOf(params[0] as string),
+    },
+    {
+      method: 'POST',
+      path: '/clusters/{name}/endpoints',
+      id: 'addEndpoint',
+      summary: 'Adds an endpoint to a cluster.',
+      body: { key: 'endpoint', schema: EndpointSchema },
+      run: ({ configuration }, { params, body }) => configuration.addEndpoint(params[0] as string, body),
+    },
+    readOne('endpoint'),
+    deletes('endpoint'),
+  ];
+}
+
+function rulesOfLists(): Operation[] {
+  return [
+    {
+      method: 'GET',
+      path: '/rulelists/{name}/rules/{position}',
+      id: 'getRuleAt',
+      summary: 'The rule at a position of a rulelist, or the one of that name in it.',
+      recursive: true,
+      run: ({ store }, { params, recursive }) => {
+        const [list, place] = params as [string, string];
+        const { rules } = store.definition('rulelist', list) as { rules: readonly string[] } & object;
+        const name = isPosition(place) ? rules[Number(place)] : rules.find((rule) => rule === place);
+        if (name === undefined) throw new L7mpError('E_POSITION', `rulelist ${list} has no rule at ${place}`);
+        return new Views(store, recursive).one('rule', name);
+      },
+    },
+    {
+      method: 'POST',
+      path: '/rulelists/{name}/rules/{position}',
+      id: 'addRuleAt',
+      summary: 'Inserts a rule, or the name of one, into a rulelist.',
+      body: { key: 'rule', schema: Type.Union([Name, InlineRuleSchema]) },
+      run: ({ configuration }, { params, body }) => {
+        const [list, place] = params as [string, string];
+        if (!isPosition(place)) throw new L7mpError('E_POSITION', `${JSON.stringify(place)} is no position`);
+        return configuration.insertRule(list, Number(place), body);
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/rulelists/{name}/rules/{position}',
+      id: 'deleteRuleAt',
+      summary: 'Takes the rule at a position, or of a name, out of a rulelist, and deletes it.',
+      recursive: true,
+      run: ({ configuration }, { params, recursive }) => {
+        const [list, place] = params as [string, string];
+        return configuration.removeRule(list, isPosition(place) ? Number(place) : place, recursive);
+      },
+    },
+  ];
+}
+
+function isPosition(text: string): boolean {
+  return /^\d{1,9}$/.test(text);
+}
+
+function sessions(): Operation[] {
+  return [
+    {
+      method: 'GET',
+      path: '/sessions',
+      id: 'getSessions',
+      summary: 'The live sessions, and the ended ones that are tracked.',
+      run: (context) => context.sessions(),
+    },
+    {
+      method: 'GET',
+      path: '/sessions/{name}',
+      id: 'getSession',
+      summary: 'One session.',
+      run: (context, { params }) => context.session(params[0] as string),
+    },
+    {
+      method: 'DELETE',
+      path: '/sessions/{name}',
+      id: 'deleteSession',
+      summary: 'Ends a session.',
+      run: (context, { params }) => context.endSession(params[0] as string),
+    },
+  ];
+}

@@ -1,0 +1,217 @@
+/**
+ * Checks what users write, against the schemas and against what a schema cannot say. Every failure is E_INVALID and
+ * begins with the field's path. What comes out has its aliases renamed and can be normalized as it is.
+ */
+import type { TObject, TProperties } from 'typebox';
+import { L7mpError } from '../core/errors.ts';
+import { parsePointer } from '../core/pointer.ts';
+import type { ClusterSide, ListenerSide, Spec } from '../core/protocol.ts';
+import type { Registry } from '../core/registry.ts';
+import { strict } from '../core/schema.ts';
+import { compilePredicate, type Match } from '../routing/predicate.ts';
+import { compileRewrite, type Rewrite } from '../routing/rewrite.ts';
+import { below, check } from './check.ts';
+import {
+  AdminSchema,
+  type AdminInput,
+  type ClusterInput,
+  ClusterSchema,
+  commonOptions,
+  type ConfigInput,
+  ConfigSchema,
+  type EndpointInput,
+  EndpointSchema,
+  InlineRuleSchema,
+  type ListenerInput,
+  listenerOptions,
+  ListenerSchema,
+  type RouteInput,
+  RouteSchema,
+  type RuleInput,
+  type RuleListInput,
+  RuleListSchema,
+  RuleSchema,
+} from './schema.ts';
+
+type Side = ListenerSide | ClusterSide;
+
+export class Validator {
+  readonly #registry: Registry;
+  /** The schema of a side's options, made once. */
+  readonly #options = new WeakMap<Side, TObject>();
+
+  constructor(registry: Registry) {
+    this.#registry = registry;
+  }
+
+  // ------------------------------------------------------------------ objects
+
+  config(value: unknown, path = ''): ConfigInput {
+    const config = check(ConfigSchema, value ?? {}, path);
+    return {
+      ...config,
+      clusters: (config.clusters ?? []).map((c, n) => this.#cluster(c, `${path}/clusters/${n}`) as typeof c),
+      routes: (config.routes ?? []).map((r, n) => this.#route(r, `${path}/routes/${n}`) as typeof r),
+      rules: (config.rules ?? []).map((r, n) => this.#rule(r, `${path}/rules/${n}`) as typeof r),
+      rulelists: (config.rulelists ?? []).map((r, n) => this.#rulelist(r, `${path}/rulelists/${n}`) as typeof r),
+      listeners: (config.listeners ?? []).map((l, n) => this.#listener(l, `${path}/listeners/${n}`)),
+    };
+  }
+
+  admin(value: unknown, path: string): AdminInput {
+    return check(AdminSchema, value, path);
+  }
+
+  listener(value: unknown, path: string): ListenerInput {
+    return this.#listener(check(ListenerSchema, value, path), path);
+  }
+
+  cluster(value: unknown, path: string): ClusterInput {
+    return this.#cluster(check(ClusterSchema, value, path), path);
+  }
+
+  endpoint(value: unknown, path: string, cluster: { readonly side: ClusterSide }): EndpointInput {
+    const endpoint = check(EndpointSchema, value, path);
+    this.#endpoint(endpoint, cluster.side, path);
+    return endpoint;
+  }
+
+  rulelist(value: unknown, path: string): RuleListInput {
+    return this.#rulelist(check(RuleListSchema, value, path), path);
+  }
+
+  rule(value: unknown, path: string): RuleInput {
+    return this.#rule(check(RuleSchema, value, path), path);
+  }
+
+  /** A rule that may leave its name to the proxy. */
+  inlineRule(value: unknown, path: string): RuleInput {
+    return this.#rule(check(InlineRuleSchema, value, path), path);
+  }
+
+  route(value: unknown, path: string): RouteInput {
+    return this.#route(check(RouteSchema, value, path), path);
+  }
+
+  // ------------------------------------------------------------------ what the schemas cannot say
+
+  #listener(listener: ListenerInput, path: string): ListenerInput {
+    const side = below(`${path}/spec/protocol`, () => this.#registry.listener(listener.spec.protocol));
+    const rules = listener.rules;
+    return {
+      ...listener,
+      spec: this.#spec('listener', listener.spec, `${path}/spec`),
+      options: this.#checkOptions(side, listenerOptions, listener.options, path),
+      rules: this.#ruleRefs(rules, `${path}/rules`),
+    };
+  }
+
+  #ruleRefs(rules: ListenerInput['rules'], path: string): ListenerInput['rules'] {
+    if (typeof rules === 'string') return rules;
+    if (Array.isArray(rules)) return this.#rules(rules, path);
+    return this.#rulelist(rules, path);
+  }
+
+  #rulelist<T extends RuleListInput>(rulelist: T, path: string): T {
+    return { ...rulelist, rules: this.#rules(rulelist.rules, `${path}/rules`) };
+  }
+
+  #rules(rules: RuleListInput['rules'], path: string): RuleListInput['rules'] {
+    return rules.map((rule, n) => (typeof rule === 'string' ? rule : this.#rule(rule, `${path}/${n}`)));
+  }
+
+  #rule<T extends RuleInput>(rule: T, path: string): T {
+    const { match, action } = rule;
+    below(`${path}/match`, () => compilePredicate(match as Match));
+    below(`${path}/action/rewrite`, () => compileRewrite((action.rewrite ?? []) as Rewrite[]));
+    if (action.route === undefined && action.apply === undefined) throw invalid(`${path}/action/route`, 'missing');
+    if (action.route !== undefined && action.apply !== undefined) {
+      throw invalid(`${path}/action/apply`, 'an action has a route or an apply, not both');
+    }
+    if (typeof action.route !== 'object') return rule;
+    return { ...rule, action: { ...action, route: this.#route(action.route, `${path}/action/route`) } };
+  }
+
+  #route<T extends RouteInput>(route: T, path: string): T {
+    const { cluster, destination = cluster, ...rest } = route;
+    if (destination === undefined) throw invalid(`${path}/destination`, 'missing');
+    if (cluster !== undefined && route.destination !== undefined) {
+      throw invalid(`${path}/cluster`, 'is another name of destination; only one of them can be given');
+    }
+    const chain = (key: 'ingress' | 'egress') =>
+      (route[key] ?? []).map((c, n) => this.#clusterRef(c, `${path}/${key}/${n}`));
+    return {
+      ...rest,
+      destination: this.#clusterRef(destination, `${path}/${cluster === undefined ? 'destination' : 'cluster'}`),
+      ingress: chain('ingress'),
+      egress: chain('egress'),
+    } as unknown as T;
+  }
+
+  #clusterRef(ref: string | ClusterInput, path: string): string | ClusterInput {
+    return typeof ref === 'string' ? ref : this.#cluster(ref, path);
+  }
+
+  #cluster<T extends ClusterInput>(cluster: T, path: string): T {
+    const side = below(`${path}/spec/protocol`, () => this.#registry.cluster(cluster.spec.protocol));
+    const key = cluster.loadbalancer?.key;
+    if (key !== undefined) below(`${path}/loadbalancer/key`, () => parsePointer(key));
+    for (const [n, endpoint] of (cluster.endpoints ?? []).entries()) {
+      this.#endpoint(endpoint, side, `${path}/endpoints/${n}`);
+    }
+    return {
+      ...cluster,
+      spec: this.#spec('cluster', cluster.spec, `${path}/spec`),
+      options: this.#checkOptions(side, commonOptions, cluster.options, path),
+    };
+  }
+
+  #endpoint(endpoint: EndpointInput, side: ClusterSide, path: string): void {
+    if (side.virtual) throw invalid(path, 'a cluster without a network has no endpoints');
+    if (endpoint.spec.address === undefined) throw invalid(`${path}/spec/address`, 'missing');
+    if (endpoint.weight !== undefined && endpoint.spec.weight !== undefined && endpoint.weight !== endpoint.spec.weight) {
+      throw invalid(`${path}/spec/weight`, 'differs from the weight beside spec');
+    }
+  }
+
+  // ------------------------------------------------------------------ what depends on the protocol
+
+  /** The specification with its aliases renamed, checked against the protocol's schema and those it stands on. */
+  #spec(role: 'listener' | 'cluster', spec: Spec, path: string): Spec {
+    const side: Side = below(`${path}/protocol`, () => this.#registry[role](spec.protocol));
+    const { protocol, ...fields } = rename(spec, side.aliases ?? {}, path);
+    check(side.schema, fields, path);
+    below(path, () => side.check?.(fields));
+    const under = side.standsOn;
+    if (under === undefined) return { protocol, ...fields };
+    return { protocol, ...fields, [under]: this.#transport(role, fields[under] as Spec, `${path}/${under}`) };
+  }
+
+  #transport(role: 'listener' | 'cluster', spec: Spec, path: string): Spec {
+    const side: Side = below(`${path}/protocol`, () => this.#registry[role](spec.protocol));
+    if (!side.transport) throw invalid(`${path}/protocol`, `${spec.protocol} cannot carry another protocol`);
+    return this.#spec(role, spec, path);
+  }
+
+  #checkOptions(side: Side, common: TProperties, options: object | undefined, path: string): object {
+    let schema = this.#options.get(side);
+    if (!schema) {
+      schema = strict({ ...common, ...side.options });
+      this.#options.set(side, schema);
+    }
+    return check(schema, options ?? {}, `${path}/options`);
+  }
+}
+
+function rename(spec: Spec, aliases: Readonly<Record<string, string>>, path: string): Spec {
+  const entries = Object.entries(spec).map(([key, value]) => {
+    const name = Object.hasOwn(aliases, key) ? (aliases[key] as string) : key;
+    if (name !== key && Object.hasOwn(spec, name)) throw invalid(`${path}/${key}`, `is another name of ${name}`);
+    return [name, value];
+  });
+  return Object.fromEntries(entries) as Spec;
+}
+
+function invalid(path: string, text: string): L7mpError {
+  return new L7mpError('E_INVALID', `${path}: ${text}`);
+}

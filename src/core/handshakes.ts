@@ -1,0 +1,128 @@
+/** The handshakes of layers: those of a listener's peers, bounded in number and in time, and those of an attempt to dial. */
+import type { Channel } from './channel.ts';
+import { L7mpError } from './errors.ts';
+import type { LayerChannel } from './layer.ts';
+import type { Attempt, Dialer, ListenerHost, Listening, Spec } from './protocol.ts';
+
+/** Milliseconds that a peer's handshake may take, where the listener's connect_timeout does not say. */
+export const HANDSHAKE_TIMEOUT = 5000;
+
+/** Handshakes of one listener at a time: what peers that never finish may cost. */
+export const MAX_HANDSHAKES = 1024;
+
+/** Makes the layer of one channel. Nothing happens to that channel before the layer's `begin`. */
+export type Wrap = (lower: Channel) => LayerChannel;
+
+/** What they need of a listener. */
+export type HandshakeHost = Pick<ListenerHost, 'name' | 'log' | 'admit' | 'accept' | 'reject'>;
+
+/**
+ * The handshakes that a listener's peers have begun and not finished. A session begins, and the listener's name for it
+ * is spent, only when one is over.
+ */
+export class Handshakes {
+  readonly #host: HandshakeHost;
+  readonly #timeout: number;
+  readonly #most: number;
+  /** When each one's time is over, on the clock of performance.now(); the oldest first. */
+  readonly #pending = new Map<LayerChannel, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  /** `timeout` in milliseconds; `most` at a time. */
+  constructor(host: HandshakeHost, timeout = HANDSHAKE_TIMEOUT, most = MAX_HANDSHAKES) {
+    this.#host = host;
+    this.#timeout = timeout;
+    this.#most = most;
+  }
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** Begins the handshake on a channel that was accepted. */
+  take(lower: Channel, wrap: Wrap): void {
+    if (this.#closed || this.#pending.size >= this.#most) {
+      this.#host.reject('too-many-handshakes');
+      lower.close({ kind: 'refused', message: 'too many handshakes at once' });
+      return;
+    }
+    const layer = wrap(lower);
+    this.#pending.set(layer, performance.now() + this.#timeout);
+    // One timer for all, and none for a handshake that is over within its first message.
+    this.#timer ??= setTimeout(this.#expire, this.#timeout).unref();
+    layer.begin({
+      completed: () => this.#completed(layer),
+      failed: (error) => this.#failed(layer, error),
+    });
+  }
+
+  /** Breaks off what is pending: nothing is accepted any more. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    for (const layer of this.#pending.keys()) layer.fail(new L7mpError('E_DISCONNECT', 'the listener is closed'), 'deleted');
+  }
+
+  // The transport has asked `admit` before, and has counted what it refused. That was before the handshake, and many
+  // may be going on at once: so it is asked again, of those that were let through then.
+  #completed(layer: LayerChannel): void {
+    this.#pending.delete(layer);
+    if (this.#host.admit()) this.#host.accept(layer);
+    else layer.close({ kind: 'refused', message: 'too many sessions' });
+  }
+
+  #failed(layer: LayerChannel, { code, message }: L7mpError): void {
+    const { log, name } = this.#host;
+    this.#pending.delete(layer);
+    if (this.#closed) return;
+    this.#host.reject(code === 'E_TIMEOUT' ? 'handshake-timeout' : 'broken-handshake');
+    if (log.enabled('verbose')) log.write('verbose', name, `broken handshake: ${message}`);
+  }
+
+  #expire = (): void => {
+    const now = performance.now();
+    this.#timer = undefined;
+    for (const [layer, deadline] of this.#pending) {
+      if (deadline > now) {
+        this.#timer = setTimeout(this.#expire, deadline - now).unref();
+        return;
+      }
+      layer.fail(new L7mpError('E_TIMEOUT', `no handshake within ${this.#timeout} ms`), 'refused');
+    }
+  };
+}
+
+/** Listens on the transport `spec`, and gives to `host` what `wrap` makes of its channels, once it has shaken hands. */
+export async function listenOnLayer(host: ListenerHost, spec: Spec, wrap: Wrap): Promise<Listening> {
+  const handshakes = new Handshakes(host, host.options['connect_timeout'] as number | undefined);
+  const below = await host.listenOn(spec, (lower) => handshakes.take(lower, wrap));
+  return {
+    close: () => {
+      handshakes.close();
+      return below.close();
+    },
+  };
+}
+
+/** Dials with `below` and shakes hands, within the time of the attempt, which the caller keeps. */
+export async function dialLayer(below: Dialer, attempt: Attempt, wrap: Wrap): Promise<LayerChannel> {
+  const late = new L7mpError('E_TIMEOUT', `${attempt.address}: no handshake within ${attempt.timeout} ms`);
+  const lower = await below.dial(attempt);
+  if (attempt.cancelled) {
+    lower.close({ kind: 'end', message: late.message });
+    throw late;
+  }
+  const layer = wrap(lower);
+  try {
+    await new Promise<void>((completed, failed) => {
+      attempt.onCancel = () => layer.fail(late);
+      layer.begin({ completed, failed });
+    });
+  } finally {
+    attempt.onCancel = undefined;
+  }
+  // Nobody could be told: the owner comes with the answer.
+  if (!layer.open) throw new L7mpError('E_DISCONNECT', `${attempt.address}: closed right after the handshake`);
+  return layer;
+}

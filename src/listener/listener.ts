@@ -1,0 +1,46 @@
+import { idleTimeout } from '../cluster/cluster.ts';
+import type { ListenerSide, Listening } from '../core/protocol.ts';
+import type { ListenerDefinition } from '../reconcile/definitions.ts';
+
+/** Where sessions come from: a protocol that listens, the rules for what it emits, and its counts. */
+export class Listener {
+  definition: ListenerDefinition;
+  readonly side: ListenerSide;
+  /** Set while it listens. */
+  listening: Listening | undefined;
+  /** Live sessions. */
+  sessions = 0;
+  /** Sessions begun. */
+  requests = 0;
+  /** What was not taken, by reason. */
+  readonly rejects = new Map<string, number>();
+
+  constructor(definition: ListenerDefinition, side: ListenerSide) {
+    this.definition = definition;
+    this.side = side;
+  }
+
+  get name(): string {
+    return this.definition.name;
+  }
+
+  /** Milliseconds, or undefined for never. */
+  get idleTimeout(): number | undefined {
+    return idleTimeout(this.definition.options.idle_timeout, this.side.idleTimeout, this.definition.spec);
+  }
+
+  /** Whether one more session fits; a refusal is counted. */
+  admit(): boolean {
+    const { max_sessions: most } = this.definition.options;
+    if (most === undefined || this.sessions < most) return true;
+    this.reject('max-sessions');
+    return false;
+  }
+
+  /** Counts what was not taken. Returns whether it is the first for that reason. */
+  reject(why: string): boolean {
+    const before = this.rejects.get(why) ?? 0;
+    this.rejects.set(why, before + 1);
+    return before === 0;
+  }
+}

@@ -1,0 +1,54 @@
+import type { Channel } from '../core/channel.ts';
+import { queueLimits } from '../core/limits.ts';
+import type { Log } from '../core/log.ts';
+import type { ListenerHost, Listening, Spec } from '../core/protocol.ts';
+import type { Registry } from '../core/registry.ts';
+import type { Engine } from '../io/engine.ts';
+import type { Listener } from './listener.ts';
+
+export interface OpenContext {
+  readonly registry: Registry;
+  readonly io: Engine;
+  readonly log: Log;
+  /** Begins a session of the listener with what it has accepted. */
+  begin(listener: Listener, channel: Channel): void;
+}
+
+/** Makes a listener listen. Rejects with E_BIND, and leaves nothing behind, where it cannot. */
+export async function open(listener: Listener, context: OpenContext): Promise<void> {
+  const { name, options, spec } = listener.definition;
+  const { log, io, registry } = context;
+  const host: ListenerHost = {
+    name,
+    options,
+    limits: queueLimits(options),
+    io,
+    log,
+    admit: () => listener.admit(),
+    accept: (channel) => context.begin(listener, channel),
+    reject: (why) => {
+      if (listener.reject(why)) log.write('info', name, `rejected: ${why} (said once; the metrics count the rest)`);
+    },
+    listenOn: (under, accept) => listenWith(under, { ...host, accept }, registry),
+  };
+  listener.listening = await listenWith(spec, host, registry);
+  const where = networkAddress(spec, registry);
+  if (where) log.write('info', name, `listening on ${where}${isLoopback(where) ? '' : ', open to the network'}`);
+}
+
+function listenWith(spec: Spec, host: ListenerHost, registry: Registry): Promise<Listening> {
+  return registry.listener(spec.protocol).listen(spec, host);
+}
+
+/** `<address>:<port>` that a listener opens, or undefined where it is no Internet socket. */
+export function networkAddress(spec: Spec, registry: Registry): string | undefined {
+  const { standsOn } = registry.listener(spec.protocol);
+  if (standsOn !== undefined) return networkAddress(spec[standsOn] as Spec, registry);
+  const { port, address = '0.0.0.0' } = spec as { port?: number; address?: string };
+  return port === undefined ? undefined : `${address}:${port}`;
+}
+
+/** Whether only this machine reaches the address. */
+export function isLoopback(where: string): boolean {
+  return /^(127\.|localhost:|::1:)/.test(where);
+}

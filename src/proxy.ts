@@ -1,0 +1,176 @@
+/** The proxy: makes the parts and joins them. What each does is said where it is. */
+import { Admin } from './admin.ts';
+import { Api } from './api/api.ts';
+import type { ApiContext } from './api/operations.ts';
+import { openApiDocument } from './api/openapi.ts';
+import type { AdminInput, ConfigInput } from './config/schema.ts';
+import { Validator } from './config/validate.ts';
+import type { Channel, CloseReason } from './core/channel.ts';
+import { L7mpError } from './core/errors.ts';
+import type { Protocol, Services } from './core/protocol.ts';
+import { Registry } from './core/registry.ts';
+import type { Engine } from './io/engine.ts';
+import { createNodeEngine } from './io/node/index.ts';
+import { warnOfExposedControl } from './listener/exposure.ts';
+import type { Listener } from './listener/listener.ts';
+import { PROTOCOLS } from './protocols.ts';
+import { Configuration } from './reconcile/configuration.ts';
+import { createHandlers } from './reconcile/handlers.ts';
+import { Store } from './reconcile/store.ts';
+import { findTarget } from './routing/router.ts';
+import { Session, type SessionHost } from './session/session.ts';
+import { SessionTable } from './session/table.ts';
+import { sessionView } from './session/view.ts';
+import { Wheel } from './session/wheel.ts';
+import { AccessLog } from './telemetry/access-log.ts';
+import { Logger } from './telemetry/logger.ts';
+import { Metrics } from './telemetry/metrics.ts';
+
+export interface ProxyOptions {
+  /** Protocols and transforms beside the built-in ones. */
+  readonly plugins?: readonly Protocol[];
+}
+
+export class Proxy {
+  readonly logger = new Logger();
+  readonly #accessLog = new AccessLog();
+  readonly #admin = new Admin(this.logger, this.#accessLog);
+  readonly #store = new Store();
+  readonly #sessions = new SessionTable();
+  readonly #metrics = new Metrics(this.#store, this.#sessions);
+  readonly #wheel = new Wheel();
+  readonly #io: Engine = createNodeEngine();
+  readonly #registry: Registry;
+  readonly #validator: Validator;
+  readonly #configuration: Configuration;
+  readonly #api: Api;
+  readonly #sessionHost: SessionHost;
+  #stopped = false;
+
+  constructor({ plugins = [] }: ProxyOptions = {}) {
+    this.#registry = new Registry([...PROTOCOLS, ...plugins]);
+    this.#validator = new Validator(this.#registry);
+    this.#sessionHost = {
+      log: this.logger,
+      wheel: this.#wheel,
+      route: (listener, session) => findTarget(this.#store, listener.definition.rules, session),
+      ended: (session) => this.#ended(session),
+    };
+    this.#configuration = new Configuration({
+      store: this.#store,
+      registry: this.#registry,
+      validator: this.#validator,
+      handlers: createHandlers({
+        store: this.#store,
+        registry: this.#registry,
+        io: this.#io,
+        log: this.logger,
+        services: this.#services(),
+        begin: (listener, channel) => this.#begin(listener, channel),
+      }),
+      sessions: () => this.#sessions.all(),
+      applyAdmin: (admin) => this.#admin.apply(admin),
+    });
+    this.#api = this.#createApi();
+  }
+
+  /** Checks a configuration, and says what is wrong where. Changes nothing. */
+  check(config: unknown): ConfigInput {
+    return this.#validator.config(config);
+  }
+
+  /**
+   * Starts with a configuration; `overrides` are settings of the command line. Rejects, with nothing left open, where
+   * it cannot be loaded as a whole.
+   */
+  async start(config: unknown, overrides: AdminInput = {}): Promise<void> {
+    const checked = this.check(config);
+    const admin = { ...checked.admin, ...this.#validator.admin(overrides, '/admin') };
+    if (admin.io === 'native') throw new L7mpError('E_UNSUPPORTED', '/admin/io: this build has no native I/O');
+    try {
+      await this.#configuration.load({ ...checked, admin });
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    this.#admin.start();
+    if (admin.offload !== undefined && admin.offload !== 'disable') {
+      this.logger.write('warn', 'offload', 'this build has no kernel offload: traffic goes through the process');
+    }
+    warnOfExposedControl(this.#store, this.#registry, this.logger);
+  }
+
+  /** Ends every session and closes everything. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    for (const { listening } of this.#store.listeners.values()) await listening?.close();
+    const reason: CloseReason = { kind: 'shutdown', message: 'the proxy is shutting down' };
+    for (const session of this.#sessions.clear()) session.end(reason);
+    this.#sessions.clear();
+    this.#wheel.close();
+    await Promise.all([...this.#store.clusters.values()].map(({ dialer }) => dialer.close?.()));
+    await this.#io.close();
+    await this.#accessLog.close();
+    await this.logger.close();
+  }
+
+  // ------------------------------------------------------------------ sessions
+
+  #begin(listener: Listener, channel: Channel): void {
+    listener.requests++;
+    listener.sessions++;
+    const metadata = channel.describe();
+    const own = listener.side.sessionName({ listener: listener.name, n: listener.requests, metadata });
+    const session = new Session(this.#sessions.nameFor(own), listener, channel, this.#sessionHost);
+    this.#sessions.add(session);
+    session.start();
+  }
+
+  #ended(session: Session): void {
+    const { listener } = session;
+    listener.sessions--;
+    this.#sessions.ended(session, listener.definition.options.track ?? 0);
+    this.#metrics.sessionEnded(session.outcome?.kind ?? 'end', session.drops);
+    this.#accessLog.ended(session);
+  }
+
+  // ------------------------------------------------------------------ control
+
+  #services(): Services {
+    return {
+      api: (request) => this.#api.handle(request),
+      metrics: async () => ({ type: this.#metrics.type, text: await this.#metrics.text() }),
+      counter: (name, help, labels) => this.#metrics.counter(name, help, labels),
+      bodyLimit: () => this.#admin.bodyLimit,
+    };
+  }
+
+  #createApi(): Api {
+    const context: ApiContext = {
+      store: this.#store,
+      configuration: this.#configuration,
+      load: (config) => this.#load(config),
+      admin: () => this.#admin.view(),
+      sessions: () => [...this.#sessions.all()].map(sessionView),
+      session: (name) => sessionView(this.#session(name)),
+      endSession: (name) => this.#session(name).end({ kind: 'deleted', message: 'deleted by the API' }),
+      openapi: () => openApiDocument(this.#registry),
+    };
+    return new Api(context, this.logger);
+  }
+
+  async #load(config: unknown): Promise<void> {
+    const checked = this.check(config);
+    if (checked.plugins !== undefined) {
+      throw new L7mpError('E_FORBIDDEN', '/plugins: plugins run code, and are taken from the start-up file only');
+    }
+    await this.#configuration.load(checked);
+  }
+
+  #session(name: string): Session {
+    const session = this.#sessions.get(name);
+    if (!session) throw new L7mpError('E_UNKNOWN', `there is no session named ${JSON.stringify(name)}`);
+    return session;
+  }
+}

@@ -1,0 +1,186 @@
+import type {
+  ClusterInput,
+  ConfigInput,
+  EndpointInput,
+  ListenerInput,
+  Retry,
+  RouteInput,
+  RuleInput,
+  RuleListInput,
+} from '../config/schema.ts';
+import { L7mpError } from '../core/errors.ts';
+import { uniqueName } from '../core/names.ts';
+import type { Registry } from '../core/registry.ts';
+import type { Match } from '../routing/predicate.ts';
+import type { Rewrite } from '../routing/rewrite.ts';
+import type { Definition, Kind } from './definitions.ts';
+import type { Store } from './store.ts';
+
+const DEFAULT_RETRY: Retry = { retry_on: 'never', num_retries: 1, timeout: 2000 };
+
+/** What an automatic name calls the kind. */
+const TITLES = { rulelist: 'RuleList', rule: 'Rule', route: 'Route', endpoint: 'EndPoint' } as const;
+
+/**
+ * Takes apart what users write: every inline definition becomes an object of its own, with a name. Checks names
+ * against those that exist; changes nothing.
+ */
+export class Normalizer {
+  readonly definitions: Definition[] = [];
+  readonly #store: Store;
+  readonly #registry: Registry;
+  readonly #names = new Map<Kind, Set<string>>();
+
+  constructor(store: Store, registry: Registry) {
+    this.#store = store;
+    this.#registry = registry;
+  }
+
+  /** A whole configuration. The names that it gives are taken first, so that no automatic name gets in their way. */
+  config(config: ConfigInput): void {
+    const { clusters = [], routes = [], rules = [], rulelists = [], listeners = [] } = config;
+    for (const { name } of clusters) this.#claim('cluster', name);
+    for (const { name } of routes) this.#claim('route', name);
+    for (const { name } of rules) this.#claim('rule', name);
+    for (const { name } of rulelists) this.#claim('rulelist', name);
+    for (const { name } of listeners) this.#claim('listener', name);
+    for (const cluster of clusters) this.#addCluster(cluster, cluster.name, false);
+    for (const route of routes) this.#addRoute(route, route.name, false);
+    for (const rule of rules) this.#addRule(rule, rule.name, false);
+    for (const rulelist of rulelists) this.#addRuleList(rulelist, rulelist.name, false);
+    for (const listener of listeners) this.#addListener(listener);
+  }
+
+  listener(listener: ListenerInput): void {
+    this.#claim('listener', listener.name);
+    this.#addListener(listener);
+  }
+
+  cluster(cluster: ClusterInput): void {
+    this.#addCluster(cluster, this.#claim('cluster', cluster.name as string), false);
+  }
+
+  route(route: RouteInput): void {
+    this.#addRoute(route, this.#claim('route', route.name as string), false);
+  }
+
+  rule(rule: RuleInput): void {
+    this.#addRule(rule, this.#claim('rule', rule.name as string), false);
+  }
+
+  rulelist(rulelist: RuleListInput): void {
+    this.#addRuleList(rulelist, this.#claim('rulelist', rulelist.name as string), false);
+  }
+
+  /** An endpoint of a cluster that exists, and has `count` of them. Returns its name. */
+  endpoint(endpoint: EndpointInput, cluster: string, count: number): string {
+    return this.#addEndpoint(endpoint, cluster, count, false);
+  }
+
+  /** A rule, or the name of one, for a rulelist; returns the name. */
+  ruleRef(rule: string | RuleInput, rulelist: string, position: number): string {
+    if (typeof rule === 'string') return rule;
+    const name = this.#name('rule', rule.name, `${rulelist}-${TITLES.rule}-${position}`);
+    this.#addRule(rule, name, true);
+    return name;
+  }
+
+  // ------------------------------------------------------------------ own
+
+  #addListener({ name, spec, rules, options }: ListenerInput): void {
+    const list = typeof rules === 'string' ? rules : this.#inlineRuleList(Array.isArray(rules) ? { rules } : rules, name);
+    this.definitions.push({ kind: 'listener', name, inline: false, spec, rules: list, options: { ...options } });
+  }
+
+  #inlineRuleList(rulelist: RuleListInput, listener: string): string {
+    const name = this.#name('rulelist', rulelist.name, `${listener}-${TITLES.rulelist}-0`);
+    this.#addRuleList(rulelist, name, true);
+    return name;
+  }
+
+  #addRuleList({ rules }: RuleListInput, name: string, inline: boolean): void {
+    const names = rules.map((rule, position) => this.ruleRef(rule, name, position));
+    this.definitions.push({ kind: 'rulelist', name, inline, rules: names });
+  }
+
+  #addRule({ match, action }: RuleInput, name: string, inline: boolean): void {
+    const { rewrite, route, apply } = action;
+    this.definitions.push({
+      kind: 'rule',
+      name,
+      inline,
+      match: match as Match,
+      rewrite: rewrite as readonly Rewrite[] | undefined,
+      route: typeof route === 'object' ? this.#inlineRoute(route, name) : route,
+      apply,
+    });
+  }
+
+  #inlineRoute(route: RouteInput, rule: string): string {
+    const name = this.#name('route', route.name, `${rule}-${TITLES.route}-0`);
+    this.#addRoute(route, name, true);
+    return name;
+  }
+
+  #addRoute({ destination, ingress = [], egress = [], retry }: RouteInput, name: string, inline: boolean): void {
+    const chain = (clusters: readonly (string | ClusterInput)[], way: string): string[] =>
+      clusters.map((cluster, n) => this.#clusterRef(cluster, `${name}-${way}-Cluster-${n}`));
+    this.definitions.push({
+      kind: 'route',
+      name,
+      inline,
+      destination: this.#clusterRef(destination as string | ClusterInput, `${name}-Cluster-0`),
+      ingress: chain(ingress, 'ingress'),
+      egress: chain(egress, 'egress'),
+      retry: { ...DEFAULT_RETRY, ...retry },
+    });
+  }
+
+  #clusterRef(cluster: string | ClusterInput, automatic: string): string {
+    if (typeof cluster === 'string') return cluster;
+    const name = this.#name('cluster', cluster.name, automatic);
+    this.#addCluster(cluster, name, true);
+    return name;
+  }
+
+  #addCluster({ spec, endpoints = [], loadbalancer, options }: ClusterInput, name: string, inline: boolean): void {
+    const { policy = 'Trivial', key } = loadbalancer ?? {};
+    const balancer = { policy, ...(key !== undefined && { key }) };
+    this.definitions.push({ kind: 'cluster', name, inline, spec, loadbalancer: balancer, options: { ...options } });
+    for (const [n, endpoint] of endpoints.entries()) this.#addEndpoint(endpoint, name, n, true);
+    const address = this.#registry.cluster(spec.protocol).defaultAddress?.(spec);
+    if (endpoints.length === 0 && address !== undefined) this.#addEndpoint({ spec: { address } }, name, 0, true);
+  }
+
+  #addEndpoint({ name, spec, weight }: EndpointInput, cluster: string, n: number, inline: boolean): string {
+    const own = this.#name('endpoint', name, `${cluster}-${TITLES.endpoint}-${n}`);
+    this.definitions.push({
+      kind: 'endpoint',
+      name: own,
+      inline,
+      cluster,
+      address: spec.address as string,
+      weight: weight ?? spec.weight ?? 1,
+    });
+    return own;
+  }
+
+  /** The name that the user gave, which must be free, or the automatic one, made unique. */
+  #name(kind: Kind, given: string | undefined, automatic: string): string {
+    if (given !== undefined) return this.#claim(kind, given);
+    return this.#claim(kind, uniqueName(automatic, (name) => this.#taken(kind, name)));
+  }
+
+  #claim(kind: Kind, name: string): string {
+    if (this.#taken(kind, name)) {
+      throw new L7mpError('E_DUPLICATE', `there is a ${kind} named ${JSON.stringify(name)} already`);
+    }
+    const names = this.#names.get(kind) ?? new Set();
+    this.#names.set(kind, names.add(name));
+    return name;
+  }
+
+  #taken(kind: Kind, name: string): boolean {
+    return this.#store.of(kind).has(name) || (this.#names.get(kind)?.has(name) ?? false);
+  }
+}

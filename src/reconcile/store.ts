@@ -1,0 +1,50 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Endpoint } from '../cluster/endpoint.ts';
+import { L7mpError } from '../core/errors.ts';
+import type { Listener } from '../listener/listener.ts';
+import type { Route, Rule, RuleList } from '../routing/objects.ts';
+import type { Definition, Kind } from './definitions.ts';
+
+/** Every object that runs, by kind and name; each kind in the order of creation. */
+export class Store {
+  readonly listeners = new Map<string, Listener>();
+  readonly rulelists = new Map<string, RuleList>();
+  readonly rules = new Map<string, Rule>();
+  readonly routes = new Map<string, Route>();
+  readonly clusters = new Map<string, Cluster>();
+  readonly endpoints = new Map<string, Endpoint>();
+
+  readonly #byCluster = new Map<string, Map<string, Endpoint>>();
+
+  /** The endpoints of a cluster, in the order of creation; a live view, also of a cluster that is not there yet. */
+  endpointsOf(cluster: string): Map<string, Endpoint> {
+    let endpoints = this.#byCluster.get(cluster);
+    if (!endpoints) {
+      endpoints = new Map();
+      this.#byCluster.set(cluster, endpoints);
+    }
+    return endpoints;
+  }
+
+  /** Forgets a cluster's endpoints, once it and they are gone. */
+  forgetEndpointsOf(cluster: string): void {
+    if (!this.clusters.has(cluster) && this.endpointsOf(cluster).size === 0) this.#byCluster.delete(cluster);
+  }
+
+  /** The objects of a kind. */
+  of(kind: Kind): Map<string, { readonly definition: Definition }> {
+    return this[`${kind}s`];
+  }
+
+  /** The definition of an object, or E_UNKNOWN. */
+  definition(kind: Kind, name: string): Definition {
+    return need(this.of(kind), kind, name).definition;
+  }
+}
+
+/** The object of that name, or E_UNKNOWN. */
+export function need<T>(objects: ReadonlyMap<string, T>, kind: Kind | 'session', name: string): T {
+  const found = objects.get(name);
+  if (found === undefined) throw new L7mpError('E_UNKNOWN', `there is no ${kind} named ${JSON.stringify(name)}`);
+  return found;
+}

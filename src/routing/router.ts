@@ -1,0 +1,62 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import { L7mpError } from '../core/errors.ts';
+import type { Metadata } from '../core/metadata.ts';
+import type { Store } from '../reconcile/store.ts';
+import type { Target } from '../session/session.ts';
+import type { Rule } from './objects.ts';
+
+/** What the rules are asked about. */
+export interface Routed {
+  readonly metadata: Metadata;
+  /** The metadata, for rules that rewrite it. */
+  ownMetadata(): Metadata;
+}
+
+/** Rulelists that may follow one another by `apply`: a circle of them must end. */
+const MAX_HOPS = 32;
+
+/**
+ * Where the rules send a session: references are looked up now, so that they may be to objects that came, or went,
+ * after the rule. Throws E_NO_ROUTE where no rule matches or a reference leads nowhere.
+ */
+export function findTarget(store: Store, rulelist: string, session: Routed): Target {
+  let list = rulelist;
+  for (let hop = 0; hop < MAX_HOPS; hop++) {
+    const { definition } = firstMatch(store, list, session);
+    if (definition.route !== undefined) return target(store, definition.route);
+    if (definition.apply === undefined) throw new L7mpError('E_NO_ROUTE', `rule ${definition.name} has no route`);
+    list = definition.apply;
+  }
+  throw new L7mpError('E_NO_ROUTE', `more than ${MAX_HOPS} rulelists apply one another, from ${rulelist} on`);
+}
+
+/** A rule that is gone matches nothing. */
+function firstMatch(store: Store, name: string, session: Routed): Rule {
+  const list = store.rulelists.get(name);
+  if (!list) throw new L7mpError('E_NO_ROUTE', `there is no rulelist ${name}`);
+  for (const ruleName of list.definition.rules) {
+    const rule = store.rules.get(ruleName);
+    if (!rule || (rule.matches && !rule.matches(session.metadata))) continue;
+    rule.rewrite?.(session.ownMetadata());
+    return rule;
+  }
+  throw new L7mpError('E_NO_ROUTE', `no rule of ${name} matches`);
+}
+
+function target(store: Store, name: string): Target {
+  const route = store.routes.get(name);
+  if (!route) throw new L7mpError('E_NO_ROUTE', `there is no route ${name}`);
+  const { destination, ingress, egress, retry } = route.definition;
+  const cluster = (clusterName: string): Cluster => {
+    const found = store.clusters.get(clusterName);
+    if (!found) throw new L7mpError('E_NO_ROUTE', `route ${name}: there is no cluster ${clusterName}`);
+    return found;
+  };
+  return {
+    route: name,
+    destination: cluster(destination),
+    ingress: ingress.map(cluster),
+    egress: egress.map(cluster),
+    retry,
+  };
+}

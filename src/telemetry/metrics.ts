@@ -1,0 +1,153 @@
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { L7mpError } from '../core/errors.ts';
+import type { LabelledCounter } from '../core/protocol.ts';
+import type { Store } from '../reconcile/store.ts';
+import type { SessionTable } from '../session/table.ts';
+
+/** Series of ended sessions that a counter still shows: a scrape should see their last values, not for ever. */
+const KEPT_ENDED = 1000;
+
+interface Series {
+  readonly labels: Record<string, string>;
+  readonly value: () => number;
+}
+
+/** Sums over the sessions that have ended. */
+export interface Totals {
+  readonly sessionsEnded: Map<string, number>;
+  readonly dropped: Map<string, number>;
+}
+
+/** The metrics of one proxy. Everything is read when it is asked for: nothing is counted twice on the way of a message. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #counters = new Map<string, SessionCounter>();
+  readonly totals: Totals = { sessionsEnded: new Map(), dropped: new Map() };
+
+  constructor(store: Store, sessions: SessionTable) {
+    collectDefaultMetrics({ register: this.#registry });
+    this.#watchListeners(store);
+    this.#watchClusters(store);
+    this.#gauge('l7mp_sessions', 'Live sessions.', [], () => [{ labels: {}, value: () => sessions.live }]);
+    this.#ended();
+  }
+
+  get type(): string {
+    return this.#registry.contentType;
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  /** A counter for virtual clusters; one of that name and those labels is shared. */
+  counter(name: string, help: string, labels: readonly string[]): LabelledCounter {
+    let counter = this.#counters.get(name);
+    if (!counter) {
+      if (this.#registry.getSingleMetric(name)) throw new L7mpError('E_DUPLICATE', `metric ${name} is taken`);
+      counter = new SessionCounter();
+      const series = counter;
+      this.#counter(name, help, labels, () => series.all());
+      this.#counters.set(name, counter);
+    }
+    return counter;
+  }
+
+  sessionEnded(outcome: string, dropped: ReadonlyMap<string, number>): void {
+    const { totals } = this;
+    totals.sessionsEnded.set(outcome, (totals.sessionsEnded.get(outcome) ?? 0) + 1);
+    for (const [reason, n] of dropped) totals.dropped.set(reason, (totals.dropped.get(reason) ?? 0) + n);
+  }
+
+  // ------------------------------------------------------------------ own
+
+  #watchListeners(store: Store): void {
+    const labels = ['listenerName', 'protocol'];
+    const each = () =>
+      [...store.listeners.values()].map((listener) => ({
+        listener,
+        labels: { listenerName: listener.name, protocol: listener.definition.spec.protocol },
+      }));
+    this.#counter('listener_requests_total', 'Sessions that a listener has begun.', labels, () =>
+      each().map(({ listener, labels: own }) => ({ labels: own, value: () => listener.requests })),
+    );
+    this.#gauge('listener_sessions', 'Live sessions of a listener.', labels, () =>
+      each().map(({ listener, labels: own }) => ({ labels: own, value: () => listener.sessions })),
+    );
+    this.#counter('listener_rejects_total', 'What a listener did not take.', [...labels, 'reason'], () =>
+      each().flatMap(({ listener, labels: own }) =>
+        [...listener.rejects].map(([reason, n]) => ({ labels: { ...own, reason }, value: () => n })),
+      ),
+    );
+  }
+
+  #watchClusters(store: Store): void {
+    this.#counter('cluster_requests_total', 'Sessions that were routed to a cluster.', ['clusterName', 'protocol'], () =>
+      [...store.clusters.values()].map((cluster) => ({
+        labels: { clusterName: cluster.name, protocol: cluster.definition.spec.protocol },
+        value: () => cluster.requests,
+      })),
+    );
+    this.#gauge('cluster_endpoint_sessions', 'Live sessions on an endpoint.', ['clusterName', 'endpointName'], () =>
+      [...store.endpoints.values()].map(({ definition, sessions }) => ({
+        labels: { clusterName: definition.cluster, endpointName: definition.name },
+        value: () => sessions,
+      })),
+    );
+  }
+
+  #ended(): void {
+    const list = (totals: Map<string, number>, label: string) => () =>
+      [...totals].map(([key, n]) => ({ labels: { [label]: key }, value: () => n }));
+    const { sessionsEnded, dropped } = this.totals;
+    this.#counter('l7mp_sessions_ended_total', 'Ended sessions, by why.', ['outcome'], list(sessionsEnded, 'outcome'));
+    this.#counter('l7mp_messages_dropped_total', 'Messages lost in ended sessions, by why.', ['reason'], list(dropped, 'reason'));
+  }
+
+  #counter(name: string, help: string, labelNames: readonly string[], series: () => readonly Series[]): void {
+    const metric: Counter = new Counter({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.#registry],
+      collect: () => {
+        metric.reset();
+        for (const { labels, value } of series()) metric.inc(labels, value());
+      },
+    });
+  }
+
+  #gauge(name: string, help: string, labelNames: readonly string[], series: () => readonly Series[]): void {
+    const metric: Gauge = new Gauge({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.#registry],
+      collect: () => {
+        metric.reset();
+        for (const { labels, value } of series()) metric.set(labels, value());
+      },
+    });
+  }
+}
+
+/** Samples that live sessions are asked for, and the last values of the sessions that ended last. */
+class SessionCounter implements LabelledCounter {
+  readonly #live = new Set<Series>();
+  readonly #ended: Series[] = [];
+
+  watch(labels: Record<string, string>, value: () => number): () => void {
+    const series = { labels, value };
+    this.#live.add(series);
+    return () => {
+      if (!this.#live.delete(series)) return;
+      const last = value();
+      this.#ended.push({ labels, value: () => last });
+      if (this.#ended.length > KEPT_ENDED) this.#ended.shift();
+    };
+  }
+
+  all(): Series[] {
+    return [...this.#ended, ...this.#live];
+  }
+}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const CHECKOUT = join(import.meta.dirname, '..');
+const OWN_BIN = join(CHECKOUT, 'node_modules', '.bin');
+const { version } = JSON.parse(await readFile(join(CHECKOUT, 'package.json'), 'utf8'));
+
+/** npm belongs to the system's Node, also where `npm test` has put the checkout's Node in front of it. */
+function npm(cwd: string, ...args: string[]) {
+  const path = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== OWN_BIN);
+  return run('npm', args, { cwd, env: { ...process.env, PATH: path.join(delimiter) } });
+}
+
+/** Runs a command of the user's project, where this test's Node is the one in PATH. */
+function runInstalled(command: string, ...args: string[]) {
+  const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
+  return run(command, args, { cwd: user, env: { ...process.env, PATH: path } });
+}
+
+let user: string;
+let installed: string;
+
+before(async () => {
+  user = await mkdtemp(join(tmpdir(), 'l7mp-package-'));
+  installed = join(user, 'node_modules', 'l7mp');
+  await npm(CHECKOUT, 'pack', '--silent', '--pack-destination', user);
+  await writeFile(join(user, 'package.json'), '{ "private": true, "type": "module" }');
+  await npm(user, 'install', '--no-audit', '--no-fund', '--omit=dev', '--prefer-offline', `./l7mp-${version}.tgz`);
+});
+
+after(() => rm(user, { recursive: true, force: true }));
+
+for (const command of ['l7mp', 'l7mp-proxy']) {
+  test(`the installed ${command} prints the package's version`, async () => {
+    const { stdout } = await runInstalled(join('node_modules', '.bin', command), '--version');
+    assert.equal(stdout.trim(), version);
+  });
+}
+
+test('node l7mp-proxy.js runs in the folder of the installed package', async () => {
+  const { stdout } = await runInstalled('node', join(installed, 'l7mp-proxy.js'), '--version');
+  assert.equal(stdout.trim(), version);
+});
+
+test('the package holds the minimal configuration', async () => {
+  await readFile(join(installed, 'config', 'l7mp-minimal.yaml'));
+});
+
+test('the package holds declarations and no TypeScript sources', async () => {
+  const files = (await readdir(installed, { recursive: true })).filter((file) => /\.[cm]?ts$/.test(file));
+  const sources = files.filter((file) => !file.startsWith('node_modules') && !/\.d\.[cm]?ts$/.test(file));
+  assert.deepEqual(sources, []);
+  assert.ok(files.includes(join('dist', 'index.d.ts')));
+});
+
+test('a module of a project that has l7mp installed can import it', async () => {
+  await writeFile(join(user, 'plugin.js'), "import * as l7mp from 'l7mp'; console.log(Object.keys(l7mp).length > 0);");
+  const { stdout } = await runInstalled('node', 'plugin.js');
+  assert.equal(stdout.trim(), 'true');
+});
