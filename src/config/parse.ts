@@ -76,14 +76,12 @@ function nesting(text: string): number {
   return deepest;
 }
 
-/** Looks one level at a time: a recursive look would itself run out of stack. */
+/** How many lists and objects are in one another. One level at a time: a recursive look would itself run out of stack. */
 function depthOf(value: unknown): number {
-  let level: unknown[] = [value];
+  const containers = (items: unknown[]) => items.filter((item) => typeof item === 'object' && item !== null) as object[];
   let depth = 0;
-  while (depth <= MAX_DEPTH) {
-    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []));
-    if (level.length === 0) return depth;
-    depth++;
+  for (let level = containers([value]); level.length > 0 && depth <= MAX_DEPTH; depth++) {
+    level = containers(level.flatMap((item) => Object.values(item)));
   }
   return depth;
 }

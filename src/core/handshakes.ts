@@ -1,4 +1,4 @@
-/** The handshakes of layers: those of a listener's peers, bounded in number and in time, and those of an attempt to dial. */
+/** The handshakes of layers: a listener's, bounded in number and in time, and those within an attempt to dial. */
 import type { Channel } from './channel.ts';
 import { L7mpError } from './errors.ts';
 import type { LayerChannel } from './layer.ts';
@@ -61,7 +61,8 @@ export class Handshakes {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
-    for (const layer of this.#pending.keys()) layer.fail(new L7mpError('E_DISCONNECT', 'the listener is closed'), 'deleted');
+    const error = new L7mpError('E_DISCONNECT', 'the listener is closed');
+    for (const layer of this.#pending.keys()) layer.fail(error, 'deleted');
   }
 
   // The transport has asked `admit` before, and has counted what it refused. That was before the handshake, and many
@@ -107,16 +108,16 @@ export async function listenOnLayer(host: ListenerHost, spec: Spec, wrap: Wrap):
 
 /** Dials with `below` and shakes hands, within the time of the attempt, which the caller keeps. */
 export async function dialLayer(below: Dialer, attempt: Attempt, wrap: Wrap): Promise<LayerChannel> {
-  const late = new L7mpError('E_TIMEOUT', `${attempt.address}: no handshake within ${attempt.timeout} ms`);
+  const late = () => new L7mpError('E_TIMEOUT', `${attempt.address}: no handshake within ${attempt.timeout} ms`);
   const lower = await below.dial(attempt);
   if (attempt.cancelled) {
-    lower.close({ kind: 'end', message: late.message });
-    throw late;
+    lower.close({ kind: 'end', message: 'not wanted any more' });
+    throw late();
   }
   const layer = wrap(lower);
   try {
     await new Promise<void>((completed, failed) => {
-      attempt.onCancel = () => layer.fail(late);
+      attempt.onCancel = () => layer.fail(late());
       layer.begin({ completed, failed });
     });
   } finally {

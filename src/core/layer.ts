@@ -6,11 +6,24 @@
  * and counters (the base class has them), and how many handshakes there are and how long they take (`handshakes.ts`).
  *
  * How others are written with it, tried on paper:
- * - TLS: `start` makes a TLS socket on a Duplex that writes to `lower`; `shake` and `received` both feed it (copying what is not owned), `secure` is `complete`, its data `deliver`, its drain `drained`; `ended` and `lost` wait until it has decrypted all.
- * - PROXY protocol: accepting, `shake` takes the header off, delivers the rest, and `about` lays the announced addresses over the lower ones; dialling, `start` writes it and completes. On UDP `overhead` is its size, `send` puts it before each datagram, and `received` takes it off.
- * - DTLS: as TLS, on memory BIOs that keep records apart; `start` arms the retransmission timer, `released` ends it, and `complete` comes after `maxMessage` was set from the path's MTU.
+ * - TLS: `start` makes a TLS socket on a Duplex that writes to `lower`; `shake` and `received` feed it (with copies of
+ *   what is not owned); secure is `complete`, its data `deliver`; `ended` and `lost` wait until all is decrypted.
+ * - PROXY protocol: accepting, `shake` takes the header off and `about` lays its addresses over the lower ones; dialling,
+ *   `start` writes it and completes. On UDP its size is `overhead`, `send` prepends it, `received` takes it off.
+ * - DTLS: as TLS, on memory BIOs that keep records apart; `start` arms the retransmission timer, `released` ends it, and
+ *   `maxMessage` is set from the path's MTU before `complete`.
  */
-import { Channel, type ChannelKind, type ChannelOwner, type CloseReason, type Head, type MessageAttributes, type Reader, type Tail, type Writer } from './channel.ts';
+import {
+  Channel,
+  type ChannelKind,
+  type ChannelOwner,
+  type CloseReason,
+  type Head,
+  type MessageAttributes,
+  type Reader,
+  type Tail,
+  type Writer,
+} from './channel.ts';
 import { asL7mpError, L7mpError } from './errors.ts';
 import type { Metadata } from './metadata.ts';
 

@@ -1,0 +1,75 @@
+/** What a listener says by itself: errors as JSON, and how a connection is given back when more may be coming on it. */
+import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+/** Milliseconds that a peer has to take what it is still owed, or to end what nobody wants any more. */
+export const LINGER = 10_000;
+
+/** How much of a request that is answered already is read and thrown away before the connection is cut, in bytes. */
+const DRAIN_BYTES = 16 << 20;
+
+/** One error, as the REST API and the listeners put it. */
+function errorBody(status: number, content: string): string {
+  return JSON.stringify({ status, message: STATUS_CODES[status] ?? 'Error', content });
+}
+
+/** Answers a request with an error. What is left of its body is drained. */
+export function answerError(
+  { req, res }: { readonly req: IncomingMessage; readonly res: ServerResponse },
+  status: number,
+  content: string,
+  headers: OutgoingHttpHeaders = {},
+): void {
+  const body = errorBody(status, content);
+  const length = Buffer.byteLength(body);
+  // The reason is given, because node keeps that of an earlier head which it would not take.
+  res.writeHead(status, STATUS_CODES[status] ?? 'Error', {
+    ...headers,
+    'content-type': 'application/json',
+    'content-length': length,
+  });
+  res.end(body);
+  drain(req);
+}
+
+/** Answers on the bare socket, where node has no response for it, and closes the connection. */
+export function answerSocket(
+  socket: Duplex,
+  status: number,
+  content: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const body = errorBody(status, content);
+  const all = { connection: 'close', 'content-type': 'application/json', ...headers };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  const length = Buffer.byteLength(body);
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}\r\n${lines.join('')}content-length: ${length}\r\n\r\n`;
+  socket.end(head + body);
+  cutLater(socket);
+  socket.resume();
+}
+
+/**
+ * Reads what is left of a request and throws it away, so that the connection can be used again, and so that the answer
+ * is not lost: Linux answers data that nobody has read with a reset. What takes too long or is too much is cut.
+ */
+export function drain(req: IncomingMessage): void {
+  if (req.readableEnded) return;
+  let left = DRAIN_BYTES;
+  req.on('data', (bytes: Buffer) => {
+    left -= bytes.length;
+    if (left < 0) req.socket.destroy();
+  });
+  const timer = setTimeout(() => req.socket.destroy(), LINGER);
+  timer.unref();
+  req.once('end', () => clearTimeout(timer));
+  req.socket.once('close', () => clearTimeout(timer));
+  req.resume();
+}
+
+/** Cuts a connection that is being ended, where its peer does not let it end. */
+export function cutLater(socket: Duplex): void {
+  const timer = setTimeout(() => socket.destroy(), LINGER);
+  timer.unref();
+  socket.once('close', () => clearTimeout(timer));
+}

@@ -1,0 +1,216 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Channel, type CloseReason, type Head, type QueueLimits, type Tail } from '../../core/channel.ts';
+import { asL7mpError, L7mpError } from '../../core/errors.ts';
+import type { Metadata } from '../../core/metadata.ts';
+import { answerError, cutLater, drain, LINGER } from './answer.ts';
+import type { Connection, Exchange } from './connection.ts';
+import { endToEnd, plainHeaders } from './headers.ts';
+import { requestMetadata } from './metadata.ts';
+import type { Call } from './server.ts';
+
+/** What a client is told where a session ends before the answer has begun. */
+const STATUS: Readonly<Record<Exclude<CloseReason['kind'], 'end'>, number>> = {
+  reset: 502,
+  error: 502,
+  refused: 503,
+  deleted: 503,
+  shutdown: 503,
+  idle: 504,
+};
+
+/** The head of an answer whose origin knows nothing of HTTP. */
+const BARE_HEADERS = { 'content-type': 'application/octet-stream' };
+
+/** A request and its response: the request's body comes in, the response's body goes out. */
+export class HttpChannel extends Channel implements Exchange {
+  readonly kind = 'stream';
+  override readonly halfClose = true;
+  readonly #call: Call;
+  readonly #req: IncomingMessage;
+  readonly #res: ServerResponse;
+  readonly #connection: Connection;
+  #awaitsContinue: boolean;
+  /** The head was given to node; `#flowing`: and something after it, so that it is on its way. */
+  #begun = false;
+  #flowing = false;
+  #requestOver = false;
+  #responseOver = false;
+
+  constructor(call: Call, limits: QueueLimits) {
+    super(limits);
+    this.#call = call;
+    const { req, res, connection, awaitsContinue } = call;
+    this.#req = req;
+    this.#res = res;
+    this.#connection = connection;
+    this.#awaitsContinue = awaitsContinue;
+    // An upstream's content-length must be true, or the client takes the rest for the next answer.
+    res.strictContentLength = true;
+    req.on('data', (bytes: Buffer) => this.deliver(bytes));
+    req.on('end', () => this.#requestEnded());
+    req.on('error', () => {});
+    res.on('drain', () => this.drained());
+    res.on('finish', () => this.#responseEnded());
+    res.on('error', () => {});
+    req.pause();
+    connection.add(this);
+  }
+
+  override describe(): Metadata {
+    return requestMetadata(this.#req, this.#connection.ends);
+  }
+
+  override accept(head?: Head): void {
+    if (head) this.head(head);
+    else if (this.#awaitsContinue && !this.#begun) {
+      this.#awaitsContinue = false;
+      this.#res.writeContinue();
+    }
+  }
+
+  override head(head: Head): void {
+    if (this.#begun) return;
+    const { status = 200, headers = {} } = head;
+    try {
+      if (status < 200 || status > 599) throw new L7mpError('E_HANDSHAKE', `${status} is no status of an answer`);
+      this.#begin(status, endToEnd(headers));
+    } catch (thrown) {
+      const error = asL7mpError(thrown, 'E_HANDSHAKE');
+      this.#answer(error.status, error.message);
+      this.deliverClose({ kind: 'error', message: error.message });
+      return;
+    }
+    // In one packet with the body, where that comes at once.
+    process.nextTick(() => {
+      if (!this.#flowing) this.#res.flushHeaders();
+    });
+  }
+
+  override refuse(error: L7mpError): void {
+    if (!this.#begun) this.#answer(error.status, error.message);
+    super.refuse(error);
+  }
+
+  // ------------------------------------------------------------------ for the connection
+
+  get answerable(): boolean {
+    return !this.#begun && !this.#req.complete;
+  }
+
+  lost(reason: CloseReason): void {
+    this.deliverClose(this.#responseOver ? { kind: 'end', message: 'the response is complete' } : reason);
+  }
+
+  last(): void {
+    if (!this.#begun) this.#res.shouldKeepAlive = false;
+  }
+
+  // ------------------------------------------------------------------ the transport
+
+  protected override send(bytes: Uint8Array): boolean {
+    if (!this.#begun) this.#begin(200, BARE_HEADERS);
+    if (bytes.length === 0) return true;
+    this.#flowing = true;
+    try {
+      return this.#res.write(bytes);
+    } catch {
+      // More than the head has promised.
+      this.drop('send-error');
+      this.#cut(false);
+      return true;
+    }
+  }
+
+  protected override sendEnd(tail?: Tail): void {
+    if (tail) this.#addTrailers(tail);
+    this.#finish();
+  }
+
+  protected override shut(reason: CloseReason): void {
+    if (!this.#begun && reason.kind !== 'end') this.#answer(STATUS[reason.kind], reason.message);
+    else if (reason.kind === 'end' || this.#res.writableEnded) this.#finish();
+    else {
+      this.#cut(reason.kind === 'reset');
+      return;
+    }
+    // Of the socket, when it is this response's turn: it counts only while nothing moves.
+    if (!this.#responseOver) this.#res.setTimeout(LINGER);
+    drain(this.#req);
+  }
+
+  protected override holdSource(): void {
+    this.#req.pause();
+  }
+
+  protected override releaseSource(): void {
+    this.#req.resume();
+  }
+
+  // ------------------------------------------------------------------ own
+
+  #begin(status: number, headers: Record<string, string | string[]>): void {
+    // See refuseCall: the body may come or not.
+    this.#res.writeHead(status, this.#awaitsContinue ? { ...headers, connection: 'close' } : headers);
+    this.#begun = true;
+  }
+
+  #answer(status: number, content: string): void {
+    this.#begun = true;
+    this.#flowing = true;
+    answerError(this.#call, status, content, this.#awaitsContinue ? { connection: 'close' } : {});
+  }
+
+  // Trailers need the chunked coding, so the head must not turn into that of an empty answer.
+  #addTrailers(tail: Tail): void {
+    if (!this.#begun) this.#begin(200, BARE_HEADERS);
+    this.#flowing = true;
+    this.#res.flushHeaders();
+    try {
+      this.#res.addTrailers(Object.entries(endToEnd(tail)) as [string, string][]);
+    } catch {
+      this.drop('invalid');
+    }
+  }
+
+  #finish(): void {
+    if (this.#res.writableEnded) return;
+    this.#begun = true;
+    this.#flowing = true;
+    try {
+      this.#res.end();
+    } catch {
+      // Less than the head has promised.
+      this.#cut(false);
+    }
+  }
+
+  /** Breaks the response off, so that the client sees that it is not whole. */
+  #cut(now: boolean): void {
+    const { socket } = this.#res;
+    if (!socket) this.#res.destroy();
+    else if (now) socket.destroy();
+    else {
+      socket.destroySoon();
+      cutLater(socket);
+    }
+  }
+
+  #requestEnded(): void {
+    const { trailers } = this.#req;
+    this.#requestOver = true;
+    this.deliverEnd(Object.keys(trailers).length > 0 ? plainHeaders(trailers) : undefined);
+    this.#settle();
+  }
+
+  #responseEnded(): void {
+    this.#responseOver = true;
+    this.#settle();
+  }
+
+  // A request may go on after its response: only the end of both is the end.
+  #settle(): void {
+    if (!this.#requestOver || !this.#responseOver) return;
+    this.#connection.remove(this);
+    this.deliverClose({ kind: 'end', message: 'the response is complete' });
+  }
+}

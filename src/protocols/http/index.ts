@@ -1,0 +1,37 @@
+import Type, { type Static } from 'typebox';
+import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
+import { Address, Port, strict } from '../../core/schema.ts';
+import { ANY, endsName } from '../addresses.ts';
+import { HttpChannel } from './channel.ts';
+import { pathName } from './metadata.ts';
+import { type Call, refuseCall, serve } from './server.ts';
+
+const ListenerSpec = strict({
+  port: Port,
+  address: Type.Optional(Address),
+  path: Type.Optional(
+    Type.String({ pattern: '^/[^?#]*$', description: 'The only path that is served; any other is answered 404.' }),
+  ),
+});
+
+/** Seconds after which a client that was one too many may come again. */
+export const RETRY_AFTER = { 'retry-after': '1' };
+
+export const http = defineProtocol({
+  name: 'HTTP',
+  title: 'HTTP/1.1 requests (RFC 9110, RFC 9112): a session for each request.',
+  listener: {
+    schema: ListenerSpec,
+    sessionName: ({ n, metadata }) => `HTTP:${endsName('TCP', metadata)}-${n}`,
+    listen: (spec, host) =>
+      serve({ host: spec.address ?? ANY, port: spec.port }, host, { request: (call) => take(call, spec, host) }),
+  },
+});
+
+function take(call: Call, { path }: Static<typeof ListenerSpec>, host: ListenerHost): void {
+  if (path !== undefined && pathName(call.req) !== path) {
+    host.reject('wrong-path');
+    refuseCall(call, 404, `nothing is served here but ${path}`);
+  } else if (!host.admit()) refuseCall(call, 503, 'too many sessions', RETRY_AFTER);
+  else host.accept(new HttpChannel(call, host.limits));
+}

@@ -1,0 +1,81 @@
+import { type Channel, type MessageAttributes, TEXT } from '../../core/channel.ts';
+import { L7mpError } from '../../core/errors.ts';
+import { LayerChannel } from '../../core/layer.ts';
+import { BadHeader, HeaderReader, MAX_HEADER, parseAnswer, sameBytes } from './header.ts';
+
+/** Milliseconds until a header that was not answered is sent again, where datagrams are lost; doubled each time. */
+export const FIRST_REPEAT = 250;
+
+/** The client's side of one JSONSocket connection: sends the header, and is connected when the answer says so. */
+export class ClientChannel extends LayerChannel {
+  #reader: HeaderReader | undefined;
+  #request: Uint8Array | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** How often the header was sent again: as many answers may still come after the first. */
+  #repeats = 0;
+  #answer: Uint8Array | undefined;
+
+  /** `request`: the header as it goes over the wire. */
+  constructor(lower: Channel, request: Uint8Array) {
+    super(lower);
+    this.#reader = new HeaderReader(lower.kind);
+    this.#request = request;
+  }
+
+  protected override start(): void {
+    const request = this.#request as Uint8Array;
+    const most = Math.min(MAX_HEADER, this.lower.maxMessage);
+    if (request.length > most) {
+      throw new L7mpError('E_HANDSHAKE', `the header has ${request.length} bytes, and the transport takes ${most}`);
+    }
+    this.#send(request, FIRST_REPEAT);
+  }
+
+  protected override shake(bytes: Uint8Array, attributes: MessageAttributes): void {
+    try {
+      const found = this.#reader?.push(bytes);
+      if (!found) return;
+      const { status, message } = parseAnswer(found.header);
+      if (status < 200 || status > 299) {
+        this.#refused(`${status}${message && `: ${message}`}`);
+        return;
+      }
+      this.#connected(found.header);
+      if (found.rest.length > 0) this.deliver(found.rest, attributes, false);
+      this.complete();
+    } catch (error) {
+      if (!(error instanceof BadHeader)) throw error;
+      this.#refused(`what is no answer: ${error.message}`);
+    }
+  }
+
+  protected override received(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void {
+    if (this.#answer && sameBytes(bytes, this.#answer)) {
+      if (--this.#repeats === 0) this.#answer = undefined;
+    } else this.deliver(bytes, attributes, owned);
+  }
+
+  protected override released(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #send(request: Uint8Array, wait: number): void {
+    this.lower.write(request, TEXT);
+    if (!this.lossy) return;
+    this.#timer = setTimeout(() => {
+      this.#repeats++;
+      this.#send(request, 2 * wait);
+    }, wait);
+  }
+
+  #refused(how: string): void {
+    this.fail(new L7mpError('E_HANDSHAKE', `the JSONSocket server answered ${how}`));
+  }
+
+  #connected(answer: Uint8Array): void {
+    clearTimeout(this.#timer);
+    this.#reader = undefined;
+    this.#request = undefined;
+    if (this.#repeats > 0) this.#answer = answer;
+  }
+}

@@ -1,0 +1,48 @@
+import Type from 'typebox';
+import { dialLayer, listenOnLayer } from '../../core/handshakes.ts';
+import { defineProtocol } from '../../core/protocol.ts';
+import { strict, TransportSpec } from '../../core/schema.ts';
+import { ClientChannel } from './client.ts';
+import { encodeHeader } from './header.ts';
+import { compileHeader, HeaderSchema } from './request.ts';
+import { ServerChannel } from './server.ts';
+
+/** Milliseconds of silence after which either side may drop the connection, on any transport. */
+const IDLE_TIMEOUT = 60_000;
+
+/** The seed knew the field by both names. */
+const ALIASES = { transport_spec: 'transport' };
+
+export const jsonsocket = defineProtocol({
+  name: 'JSONSocket',
+  title: 'JSONSocket version 1: a JSON header each way, then the datagrams or the bytes of the transport underneath.',
+  listener: {
+    schema: strict({ transport: TransportSpec }),
+    aliases: ALIASES,
+    standsOn: 'transport',
+    idleTimeout: IDLE_TIMEOUT,
+    sessionName: ({ listener, n }) => `JSONSocket:${listener}-${n}`,
+    listen: ({ transport }, host) => listenOnLayer(host, transport, (lower) => new ServerChannel(lower)),
+  },
+  cluster: {
+    schema: strict({ transport: TransportSpec, header: Type.Optional(HeaderSchema) }),
+    aliases: ALIASES,
+    standsOn: 'transport',
+    kind: ({ transport }, kindOf) => kindOf(transport),
+    idleTimeout: IDLE_TIMEOUT,
+    check: ({ header }) => {
+      compileHeader(header);
+    },
+    open: async ({ transport, header }, host) => {
+      const below = await host.dialerOn(transport);
+      const headerOf = compileHeader(header);
+      return {
+        dial: async (attempt) => {
+          const request = headerOf(attempt.session.metadata);
+          return dialLayer(below, attempt, (lower) => new ClientChannel(lower, encodeHeader(request, lower.kind)));
+        },
+        close: () => below.close?.(),
+      };
+    },
+  },
+});

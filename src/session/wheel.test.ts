@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import { type Expiring, Wheel } from './wheel.ts';
+
+/** An entry whose deadline moves; resolves when it expires. */
+class Entry implements Expiring {
+  at: number;
+  expired = 0;
+  #done: () => void = () => {};
+  readonly done = new Promise<void>((resolve) => {
+    this.#done = resolve;
+  });
+
+  constructor(inMs: number) {
+    this.at = performance.now() + inMs;
+  }
+
+  deadline(): number {
+    return this.at;
+  }
+
+  expire(): void {
+    this.expired++;
+    this.#done();
+  }
+}
+
+test('an entry expires after its deadline, not before', async () => {
+  const wheel = new Wheel();
+  const entry = new Entry(60);
+  wheel.schedule(entry);
+  await entry.done;
+  assert.ok(performance.now() >= entry.at);
+  assert.equal(entry.expired, 1);
+});
+
+test('an entry whose deadline has moved is put back', async () => {
+  const wheel = new Wheel();
+  const moved = new Entry(20);
+  const other = new Entry(100);
+  wheel.schedule(moved);
+  wheel.schedule(other);
+  moved.at = performance.now() + 200;
+  await other.done;
+  assert.equal(moved.expired, 0);
+  await moved.done;
+});
+
+test('an entry whose deadline comes nearer expires then', async () => {
+  const wheel = new Wheel();
+  const entry = new Entry(1e9);
+  wheel.schedule(entry);
+  entry.at = performance.now() + 10;
+  wheel.schedule(entry);
+  await entry.done;
+});
+
+test('a removed entry never expires, and many entries arm one timer', async () => {
+  const set = mock.method(globalThis, 'setTimeout');
+  const wheel = new Wheel();
+  const removed = new Entry(10);
+  wheel.schedule(removed);
+  const last = new Entry(150);
+  for (let n = 0; n < 1000; n++) wheel.schedule(new Entry(100));
+  wheel.schedule(last);
+  wheel.remove(removed);
+  assert.equal(set.mock.callCount(), 1);
+  set.mock.restore();
+  await last.done;
+  assert.equal(removed.expired, 0);
+});
+
+test('a closed wheel keeps nothing waiting', () => {
+  const wheel = new Wheel();
+  wheel.schedule(new Entry(60_000));
+  wheel.close();
+});
