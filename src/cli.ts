@@ -32,7 +32,6 @@ export async function main(args: readonly string[]): Promise<void> {
     process.stderr.write(`l7mp: ${options.config}: ${error.message}\n`);
     if (error.code === 'E_INTERNAL') process.stderr.write(`${(error.cause as Error)?.stack ?? error.stack}\n`);
     process.exitCode = 1;
-    process.disconnect?.();
   }
 }
 
@@ -98,7 +97,6 @@ function endOnSignals(proxy: Proxy): void {
     );
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end(signal));
-  process.once('disconnect', () => end('the launcher has ended'));
   process.on('uncaughtException', (error) => {
     proxy.logger.write('error', 'l7mp', `a defect, please report it: ${error.stack ?? error}`);
   });

@@ -3,5 +3,29 @@ import type { Protocol } from './core/protocol.ts';
 import { tcp } from './protocols/tcp/index.ts';
 import { udp } from './protocols/udp/index.ts';
 import { unix } from './protocols/unix/index.ts';
+import { controller } from './transforms/controller/index.ts';
+import { discard } from './transforms/discard/index.ts';
+import { echo } from './transforms/echo/index.ts';
+import { jsonDecap } from './transforms/json-decap/index.ts';
+import { jsonEncap } from './transforms/json-encap/index.ts';
+import { logger } from './transforms/logger/index.ts';
+import { metric } from './transforms/metric/index.ts';
+import { prometheus } from './transforms/prometheus/index.ts';
+import { stdio } from './transforms/stdio/index.ts';
+import { sync } from './transforms/sync/index.ts';
 
-export const PROTOCOLS: readonly Protocol[] = [udp, tcp, unix];
+export const PROTOCOLS: readonly Protocol[] = [
+  udp,
+  tcp,
+  unix,
+  stdio,
+  echo,
+  discard,
+  logger,
+  jsonEncap,
+  jsonDecap,
+  sync,
+  metric,
+  prometheus,
+  controller,
+];

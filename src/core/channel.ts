@@ -104,6 +104,7 @@ export abstract class Channel {
   owner: ChannelOwner | undefined;
   writer: Writer | undefined;
 
+  /** Counted at the peer: in is what came from it, out is what was given to its transport. See `refresh`. */
   bytesIn = 0;
   messagesIn = 0;
   bytesOut = 0;
@@ -235,6 +236,9 @@ export abstract class Channel {
   refuse(error: L7mpError): void {
     this.close({ kind: error.code === 'E_LIMIT' ? 'refused' : 'error', message: error.message });
   }
+
+  /** Brings the counters up to date, where they are kept elsewhere while an engine relays the channel. */
+  refresh(): void {}
 
   /** Counts a message that was lost here. */
   drop(reason: DropReason, messages = 1): void {

@@ -81,7 +81,10 @@ describe('handshakes of a listener', () => {
     assert.equal(handshakes.pending, 2);
   });
 
-  test('are bounded in time, each by its own', async () => {
+  test('are bounded in time, each by its own', async (t) => {
+    // Their timer alone does not keep a process alive; listeners do.
+    const alive = setInterval(() => {}, 1000);
+    t.after(() => clearInterval(alive));
     const host = new TestHost();
     const handshakes = new Handshakes(host, 5);
     const [first, second, done] = [new FakeChannel(), new FakeChannel(), new FakeChannel()];
@@ -142,6 +145,18 @@ function attemptTo(address: string): Attempt & { cancelled: boolean } {
   return { address, timeout: 100, session: { name: 's', metadata: {} }, cancelled: false, onCancel: undefined };
 }
 
+/** Dials to `lower`, and waits until the handshake has begun. */
+async function begin(lower: FakeChannel, attempt: Attempt): Promise<{ dialled: Promise<LayerChannel> }> {
+  let dialled: Promise<LayerChannel> | undefined;
+  await new Promise<void>((begun) => {
+    dialled = dialLayer({ dial: async () => lower }, attempt, (channel) => {
+      begun();
+      return wrap(channel);
+    });
+  });
+  return { dialled: dialled as Promise<LayerChannel> };
+}
+
 function fails(promise: Promise<unknown>, code: string, message: RegExp): Promise<void> {
   return assert.rejects(promise, (error: L7mpError) => {
     assert.equal(error.code, code);
@@ -154,9 +169,7 @@ describe('dialling through a layer', () => {
   test('connects when the handshake is over', async () => {
     const lower = new FakeChannel();
     const attempt = attemptTo('a');
-    const dialled = dialLayer({ dial: async () => lower }, attempt, wrap);
-    await null;
-    await null;
+    const { dialled } = await begin(lower, attempt);
     lower.receive('hi');
     const layer = await dialled;
     assert.deepEqual([layer.open, attempt.onCancel], [true, undefined]);
@@ -183,8 +196,7 @@ describe('dialling through a layer', () => {
   test('leaves nothing behind where the attempt is cancelled during the handshake', async () => {
     const lower = new FakeChannel();
     const attempt = attemptTo('a');
-    const dialled = dialLayer({ dial: () => lower }, attempt, wrap);
-    await null;
+    const { dialled } = await begin(lower, attempt);
     attempt.onCancel?.();
     await fails(dialled, 'E_TIMEOUT', /^a: no handshake within 100 ms$/);
     assert.deepEqual([lower.open, attempt.onCancel], [false, undefined]);
@@ -200,8 +212,7 @@ describe('dialling through a layer', () => {
 
   test('fails where the peer resets together with its last word', async () => {
     const lower = new FakeChannel();
-    const dialled = dialLayer({ dial: () => lower }, attemptTo('a'), wrap);
-    await null;
+    const { dialled } = await begin(lower, attemptTo('a'));
     lower.receive('hi');
     lower.peerCloses({ kind: 'reset', message: 'ECONNRESET' });
     await fails(dialled, 'E_DISCONNECT', /^a: closed right after/);

@@ -51,6 +51,16 @@ export interface DatagramListening extends Listening {
   emit(peer: { readonly address: string; readonly port: number }): void;
 }
 
+/**
+ * Two channels that an engine joins. They stay channels: the end of a direction is delivered when all before it was
+ * handed to the other side, a close as ever; `end` and `close` act on the socket; counters are brought up to date by
+ * `refresh`. A relay ends with either channel, and the other one is held from then on, until it is joined or read.
+ */
+export interface Relay {
+  /** When a message last passed in either direction, on the clock of performance.now(). */
+  lastActive(): number;
+}
+
 export interface Engine {
   readonly name: string;
 
@@ -73,6 +83,12 @@ export interface Engine {
     limits: QueueLimits,
     bind?: Bind,
   ): Promise<SocketChannel>;
+
+  /**
+   * Moves everything between two of its own bare sockets from now on, in both directions, so that no payload enters
+   * JavaScript: what is queued in the channels goes first. Undefined where these two cannot be joined.
+   */
+  relay?(a: SocketChannel, b: SocketChannel): Relay | undefined;
 
   /** Closes everything; what was written has a second to leave. */
   close(): Promise<void>;

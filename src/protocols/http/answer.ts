@@ -13,9 +13,9 @@ function errorBody(status: number, content: string): string {
   return JSON.stringify({ status, message: STATUS_CODES[status] ?? 'Error', content });
 }
 
-/** Answers a request with an error. What is left of its body is drained. */
+/** Answers a request with an error. */
 export function answerError(
-  { req, res }: { readonly req: IncomingMessage; readonly res: ServerResponse },
+  res: ServerResponse,
   status: number,
   content: string,
   headers: OutgoingHttpHeaders = {},
@@ -29,7 +29,6 @@ export function answerError(
     'content-length': length,
   });
   res.end(body);
-  drain(req);
 }
 
 /** Answers on the bare socket, where node has no response for it, and closes the connection. */
@@ -62,8 +61,7 @@ export function drain(req: IncomingMessage): void {
   });
   const timer = setTimeout(() => req.socket.destroy(), LINGER);
   timer.unref();
-  req.once('end', () => clearTimeout(timer));
-  req.socket.once('close', () => clearTimeout(timer));
+  req.once('close', () => clearTimeout(timer));
   req.resume();
 }
 

@@ -25,7 +25,6 @@ const BARE_HEADERS = { 'content-type': 'application/octet-stream' };
 export class HttpChannel extends Channel implements Exchange {
   readonly kind = 'stream';
   override readonly halfClose = true;
-  readonly #call: Call;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #connection: Connection;
@@ -38,7 +37,6 @@ export class HttpChannel extends Channel implements Exchange {
 
   constructor(call: Call, limits: QueueLimits) {
     super(limits);
-    this.#call = call;
     const { req, res, connection, awaitsContinue } = call;
     this.#req = req;
     this.#res = res;
@@ -61,7 +59,8 @@ export class HttpChannel extends Channel implements Exchange {
   }
 
   override accept(head?: Head): void {
-    if (head) this.head(head);
+    // Other protocols' answers have no status, and say nothing about this response.
+    if (head?.status !== undefined) this.head(head);
     else if (this.#awaitsContinue && !this.#begun) {
       this.#awaitsContinue = false;
       this.#res.writeContinue();
@@ -77,6 +76,7 @@ export class HttpChannel extends Channel implements Exchange {
     } catch (thrown) {
       const error = asL7mpError(thrown, 'E_HANDSHAKE');
       this.#answer(error.status, error.message);
+      drain(this.#req);
       this.deliverClose({ kind: 'error', message: error.message });
       return;
     }
@@ -157,7 +157,7 @@ export class HttpChannel extends Channel implements Exchange {
   #answer(status: number, content: string): void {
     this.#begun = true;
     this.#flowing = true;
-    answerError(this.#call, status, content, this.#awaitsContinue ? { connection: 'close' } : {});
+    answerError(this.#res, status, content, this.#awaitsContinue ? { connection: 'close' } : {});
   }
 
   // Trailers need the chunked coding, so the head must not turn into that of an empty answer.

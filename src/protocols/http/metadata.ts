@@ -12,7 +12,10 @@ const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i;
 
 export function requestMetadata(req: IncomingMessage, ends: Ends): Metadata {
   const { httpVersion: version, method = 'GET', headers } = req;
-  return { ...endsMetadata('TCP', ends), HTTP: { version, method, url: urlOf(req, ends), headers: plainHeaders(headers) } };
+  return {
+    ...endsMetadata('TCP', ends),
+    HTTP: { version, method, url: urlOf(req, ends), headers: plainHeaders(headers) },
+  };
 }
 
 /** The path of a request without its query. */

@@ -6,7 +6,7 @@ import type { ListenerHost, Listening } from '../../core/protocol.ts';
 import type { Ends } from '../../io/engine.ts';
 import { endsOf } from '../../io/node/address.ts';
 import { bindError } from '../../io/node/stream.ts';
-import { answerError, answerSocket } from './answer.ts';
+import { answerError, answerSocket, drain } from './answer.ts';
 import { Connection } from './connection.ts';
 
 /** Milliseconds in which a request's head must come, so that slow clients do not hold connections. */
@@ -57,7 +57,8 @@ export async function serve(
 /** Answers a request that does not become a session. */
 export function refuseCall(call: Call, status: number, content: string, headers: http.OutgoingHttpHeaders = {}): void {
   // A client that was not told to send its body may send it nevertheless, or its next request: nobody can tell.
-  answerError(call, status, content, call.awaitsContinue ? { ...headers, connection: 'close' } : headers);
+  answerError(call.res, status, content, call.awaitsContinue ? { ...headers, connection: 'close' } : headers);
+  drain(call.req);
 }
 
 class Server implements Listening {
@@ -75,7 +76,9 @@ class Server implements Listening {
     server.on('connection', (socket) => this.#connected(socket));
     server.on('request', (req, res) => this.#requested(req, res, false));
     server.on('checkContinue', (req, res) => this.#requested(req, res, true));
-    server.on('checkExpectation', (req, res) => answerError({ req, res }, 417, 'only 100-continue can be expected'));
+    server.on('checkExpectation', (_req, res) => {
+      answerError(res, 417, 'only 100-continue can be expected', { connection: 'close' });
+    });
     server.on('connect', (_req, socket) => this.#refuseTunnel(socket));
     if (handlers.upgrade) server.on('upgrade', (req, socket, early) => this.#upgrade(req, socket, early));
     server.on('clientError', (error, socket) => this.#failed(error, socket));
@@ -132,7 +135,9 @@ class Server implements Listening {
   #refuseTunnel(socket: Duplex): void {
     socket.on('error', () => {});
     this.#host.reject('bad-request');
-    answerSocket(socket, 400, 'CONNECT is not supported: this is no forward proxy');
+    const why = 'CONNECT is not supported: this is no forward proxy';
+    if (this.#connections.get(socket)?.spoil(why)) answerSocket(socket, 400, why);
+    else socket.destroy();
   }
 
   #failed(error: NodeJS.ErrnoException, socket: Duplex): void {

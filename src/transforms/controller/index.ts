@@ -1,0 +1,15 @@
+import { defineProtocol } from '../../core/protocol.ts';
+import { strict } from '../../core/schema.ts';
+import { httpAnswerer } from '../http-answer.ts';
+
+export const controller = defineProtocol({
+  name: 'L7mpController',
+  title: 'The REST API, for HTTP sessions.',
+  cluster: {
+    schema: strict({}),
+    kind: 'stream',
+    virtual: true,
+    control: true,
+    open: (_spec, host) => httpAnswerer(host, (request) => host.services.api(request)),
+  },
+});

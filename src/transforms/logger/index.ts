@@ -1,0 +1,62 @@
+import type { Writable } from 'node:stream';
+import Type from 'typebox';
+import type { MessageAttributes, QueueLimits } from '../../core/channel.ts';
+import { LocalChannel } from '../../core/local-channel.ts';
+import { defineProtocol, type Protocol } from '../../core/protocol.ts';
+import { strict } from '../../core/schema.ts';
+import { MessageLog } from './message-log.ts';
+import { openFile, openStream } from './output.ts';
+
+const STDOUT = '-';
+
+class LoggerChannel extends LocalChannel {
+  readonly #log: MessageLog;
+
+  constructor(log: MessageLog, limits: QueueLimits) {
+    super(limits);
+    this.#log = log;
+    log.join();
+  }
+
+  protected override work(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void {
+    this.#log.write(bytes);
+    this.deliver(bytes, attributes, owned);
+  }
+
+  protected override shut(): void {
+    this.#log.leave();
+  }
+}
+
+/** The Logger on a process's stdout. */
+export function createLogger(streams: { readonly stdout: Writable }): Protocol {
+  return defineProtocol({
+    name: 'Logger',
+    title: 'Passes everything on, and writes it to a file or to stdout.',
+    cluster: {
+      schema: strict({
+        log_file: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description: 'The path of a file to append to, or `-` for stdout, the default.',
+          }),
+        ),
+        log_prefix: Type.Optional(
+          Type.String({
+            description:
+              'Each message is written as `<log_prefix>: <message>`; without it, as it is. No line end is added.',
+          }),
+        ),
+      }),
+      kind: 'same',
+      virtual: true,
+      open: async ({ log_file: path = STDOUT, log_prefix: prefix = '' }, { name, limits, log }) => {
+        const output = path === STDOUT ? openStream(streams.stdout) : await openFile(path);
+        const messages = new MessageLog(output, prefix, (text) => log.write('warn', name, text));
+        return { dial: () => new LoggerChannel(messages, limits), close: () => messages.retire() };
+      },
+    },
+  });
+}
+
+export const logger = createLogger(process);

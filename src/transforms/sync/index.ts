@@ -1,0 +1,54 @@
+import Type from 'typebox';
+import { asL7mpError, L7mpError } from '../../core/errors.ts';
+import { formatPointer, getAt, type Pointer, parsePointer } from '../../core/pointer.ts';
+import { type Attempt, defineProtocol } from '../../core/protocol.ts';
+import { strict } from '../../core/schema.ts';
+import { canonical } from './canonical.ts';
+import { Group } from './group.ts';
+
+export const sync = defineProtocol({
+  name: 'Sync',
+  title: 'Joins sessions with the same label: each message goes to all the others.',
+  cluster: {
+    schema: strict({
+      query: Type.String({
+        description: 'A JSON pointer to the label in the metadata. Sessions without it are refused.',
+      }),
+    }),
+    kind: 'same',
+    virtual: true,
+    check: ({ query }) => {
+      parse(query);
+    },
+    open: ({ query }, { limits }) => {
+      const pointer = parse(query);
+      const groups = new Map<string, Group>();
+      return {
+        dial: ({ session }) => {
+          const label = labelOf(session, pointer);
+          let group = groups.get(label);
+          if (!group) {
+            group = new Group(() => groups.delete(label));
+            groups.set(label, group);
+          }
+          return group.join(session, limits);
+        },
+      };
+    },
+  },
+});
+
+function parse(query: string): Pointer {
+  try {
+    return parsePointer(query);
+  } catch (error) {
+    throw new L7mpError('E_INVALID', `/query: ${asL7mpError(error).message}`, { cause: error });
+  }
+}
+
+function labelOf({ metadata }: Attempt['session'], pointer: Pointer): string {
+  const label = getAt(metadata, pointer);
+  if (label === undefined)
+    throw new L7mpError('E_NO_ROUTE', `the session has no label at ${formatPointer(pointer) || '/'}`);
+  return canonical(label);
+}

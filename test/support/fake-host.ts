@@ -1,0 +1,94 @@
+/** A listener's surroundings for tests of one protocol, without sessions: what it emits is kept for the test. */
+import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import { type Channel, DEFAULT_LIMITS, type QueueLimits } from '../../src/core/channel.ts';
+import { L7mpError } from '../../src/core/errors.ts';
+import { SILENT } from '../../src/core/log.ts';
+import type { ClusterHost, ListenerHost, ListenerOptions, Listening, Protocol } from '../../src/core/protocol.ts';
+import { createNodeEngine } from '../../src/io/node/index.ts';
+import { Waiting } from './waiting.ts';
+
+export interface FakeHost extends ListenerHost {
+  /** Every channel that was accepted. */
+  readonly channels: Channel[];
+  /** What was rejected, in order. */
+  readonly rejects: string[];
+  /** The oldest channel that no earlier call has returned. */
+  next(): Promise<Channel>;
+  /** Resolves once `condition` holds. */
+  until(condition: () => boolean): Promise<void>;
+}
+
+export interface FakeHostOptions {
+  readonly admit?: () => boolean;
+  readonly options?: ListenerOptions;
+  readonly limits?: QueueLimits;
+  /** Called with each channel at once, as a session would be begun. */
+  readonly begin?: (channel: Channel) => void;
+}
+
+export function fakeHost({ admit, options = {}, limits = DEFAULT_LIMITS, begin }: FakeHostOptions = {}): FakeHost {
+  const channels: Channel[] = [];
+  const rejects: string[] = [];
+  const waiting = new Waiting();
+  let taken = 0;
+  return {
+    name: 'listener',
+    options,
+    limits,
+    io: createNodeEngine(),
+    log: SILENT,
+    channels,
+    rejects,
+    admit: admit ?? (() => true),
+    accept: (channel) => {
+      channels.push(channel);
+      begin?.(channel);
+      waiting.check();
+    },
+    reject: (why) => {
+      rejects.push(why);
+      waiting.check();
+    },
+    listenOn: () => Promise.reject(new Error('not in this test')),
+    next: async () => {
+      const n = taken++;
+      await waiting.until(() => channels.length > n);
+      return channels[n] as Channel;
+    },
+    until: (condition) => waiting.until(condition),
+  };
+}
+
+/** What a cluster gets, for tests that dial without a session. */
+export function fakeClusterHost(limits: QueueLimits = DEFAULT_LIMITS): ClusterHost {
+  const none = (): never => assert.fail('not in this test');
+  return {
+    name: 'cluster',
+    options: {},
+    limits,
+    io: createNodeEngine(),
+    log: SILENT,
+    services: { api: none, metrics: none, counter: none, bodyLimit: () => 1 << 20 },
+    dialerOn: none,
+  };
+}
+
+/** Listens on some port of this machine: specifications take 1-65535, so one is tried until it is free. */
+export async function listenSomewhere(
+  protocol: Protocol,
+  host: ListenerHost,
+  fields: Readonly<Record<string, unknown>> = {},
+): Promise<{ port: number; listening: Listening }> {
+  for (;;) {
+    const port = randomInt(20_000, 30_000);
+    const spec = { protocol: protocol.name, address: '127.0.0.1', ...fields, port };
+    try {
+      const listening = await protocol.listener?.listen(spec, host);
+      assert.ok(listening);
+      return { port, listening };
+    } catch (error) {
+      if (!(error instanceof L7mpError) || error.code !== 'E_BIND') throw error;
+    }
+  }
+}

@@ -1,0 +1,231 @@
+/** Real servers and clients that remember what they saw, and end with the test. */
+import * as dgram from 'node:dgram';
+import { once } from 'node:events';
+import * as net from 'node:net';
+import type { TestContext } from 'node:test';
+import WebSocket, { WebSocketServer } from 'ws';
+import { freePort } from './ports.ts';
+import { until } from './until.ts';
+
+const HOST = '127.0.0.1';
+
+/** One end of a connection. */
+export interface Peer {
+  readonly messages: Buffer[];
+  /** How it ended, once it has: an error code, a WebSocket close code, or `end`. */
+  closed: string | number | undefined;
+  /** The other side has ended its direction. */
+  ended: boolean;
+  /** Its own port. */
+  readonly port: number;
+  send(data: string | Uint8Array): void;
+  end(): void;
+  close(): void;
+  reset(): void;
+}
+
+export function bytes(peer: Peer): Buffer {
+  return Buffer.concat(peer.messages);
+}
+
+/** Waits for so many bytes, and gives all there are. */
+export async function received(peer: Peer, length: number): Promise<Buffer> {
+  await until(() => bytes(peer).length >= length || peer.closed !== undefined, `${length} bytes, or an end`);
+  return bytes(peer);
+}
+
+/** Waits for the next message that was not taken yet. */
+export async function next(peer: Peer): Promise<string> {
+  await until(() => peer.messages.length > 0 || peer.closed !== undefined, 'a message, or an end');
+  return peer.messages.shift()?.toString() ?? `<closed: ${peer.closed}>`;
+}
+
+export async function ask(peer: Peer, text: string): Promise<string> {
+  peer.send(text);
+  return next(peer);
+}
+
+// -------------------------------------------------------------------- clients
+
+function socketPeer(socket: net.Socket): Peer {
+  const peer: Peer = {
+    messages: [],
+    closed: undefined,
+    ended: false,
+    port: socket.localPort ?? 0,
+    send: (data) => socket.write(data),
+    end: () => socket.end(),
+    close: () => socket.destroy(),
+    reset: () => socket.resetAndDestroy(),
+  };
+  socket.on('data', (data: Buffer) => peer.messages.push(data));
+  socket.on('end', () => {
+    peer.ended = true;
+  });
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    peer.closed ??= error.code ?? error.message;
+  });
+  socket.on('close', () => {
+    peer.closed ??= 'end';
+  });
+  return peer;
+}
+
+export async function connectStream(t: TestContext, to: { port: number } | { path: string }): Promise<Peer & { socket: net.Socket }> {
+  const socket = net.connect({ host: HOST, allowHalfOpen: true, ...to } as net.NetConnectOpts);
+  t.after(() => socket.destroy());
+  await once(socket, 'connect');
+  return Object.assign(socketPeer(socket), { socket });
+}
+
+export async function connectDatagram(t: TestContext, port: number, from: { port?: number; address?: string } = {}): Promise<Peer & { socket: dgram.Socket }> {
+  const socket = dgram.createSocket('udp4');
+  t.after(() => closeDatagram(socket));
+  socket.bind({ address: HOST, port: 0, ...from });
+  await once(socket, 'listening');
+  const peer: Peer = {
+    messages: [],
+    closed: undefined,
+    ended: false,
+    port: socket.address().port,
+    send: (data) => socket.send(data, port, HOST),
+    end: () => {},
+    close: () => closeDatagram(socket),
+    reset: () => closeDatagram(socket),
+  };
+  socket.on('message', (data: Buffer) => peer.messages.push(data));
+  socket.on('error', () => {});
+  return Object.assign(peer, { socket });
+}
+
+function closeDatagram(socket: dgram.Socket): void {
+  try {
+    socket.close();
+  } catch {
+    // It is closed already.
+  }
+}
+
+function webSocketPeer(ws: WebSocket): Peer {
+  const peer: Peer = {
+    messages: [],
+    closed: undefined,
+    ended: false,
+    port: 0,
+    send: (data) => ws.send(data),
+    end: () => ws.close(),
+    close: () => ws.close(),
+    reset: () => ws.terminate(),
+  };
+  ws.on('message', (data: Buffer) => peer.messages.push(data));
+  ws.on('error', () => {});
+  ws.on('close', (code) => {
+    peer.closed = code;
+  });
+  return peer;
+}
+
+export async function connectWebSocket(
+  t: TestContext,
+  port: number,
+  { path = '/', protocols = [], headers = {} }: { path?: string; protocols?: string[]; headers?: Record<string, string> } = {},
+): Promise<Peer & { ws: WebSocket }> {
+  const ws = new WebSocket(`ws://${HOST}:${port}${path}`, protocols, { headers, perMessageDeflate: false });
+  t.after(() => ws.terminate());
+  const peer = webSocketPeer(ws);
+  await once(ws, 'open');
+  return Object.assign(peer, { ws });
+}
+
+// -------------------------------------------------------------------- servers
+
+export interface Server {
+  readonly port: number;
+  readonly peers: Peer[];
+  /** Stops listening and cuts every connection. */
+  stop(): Promise<void>;
+}
+
+export interface ServerOptions {
+  readonly port?: number;
+  /** What is sent back for a message; nothing where it is undefined. The default echoes. */
+  readonly reply?: (data: Buffer, peer: Peer) => string | Uint8Array | undefined;
+  readonly onPeer?: (peer: Peer, request?: { url: string; headers: Record<string, string | string[] | undefined> }) => void;
+}
+
+function serve(peer: Peer, { reply = (data) => data, onPeer }: ServerOptions): Peer {
+  const push = peer.messages.push.bind(peer.messages);
+  peer.messages.push = (...all: Buffer[]) => {
+    const length = push(...all);
+    for (const data of all) {
+      const answer = reply(data, peer);
+      if (answer !== undefined) peer.send(answer);
+    }
+    return length;
+  };
+  onPeer?.(peer);
+  return peer;
+}
+
+export async function serveStream(t: TestContext, options: ServerOptions & { path?: string } = {}): Promise<Server> {
+  const peers: Peer[] = [];
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    const peer = socketPeer(socket);
+    peers.push(peer);
+    serve(peer, options);
+  });
+  const port = options.path === undefined ? (options.port ?? (await freePort())) : 0;
+  server.listen(options.path === undefined ? { port, host: HOST } : { path: options.path });
+  await once(server, 'listening');
+  const stop = async (): Promise<void> => {
+    for (const socket of sockets) socket.destroy();
+    if (server.listening) await new Promise((resolve) => server.close(resolve));
+  };
+  t.after(stop);
+  return { port, peers, stop };
+}
+
+export async function serveDatagram(t: TestContext, options: ServerOptions & { host?: string } = {}): Promise<Server> {
+  const peers = new Map<string, Peer>();
+  const socket = dgram.createSocket('udp4');
+  const list: Peer[] = [];
+  socket.on('message', (data, { address, port }) => {
+    const key = `${address}:${port}`;
+    let peer = peers.get(key);
+    if (!peer) {
+      const nothing = (): void => {};
+      const send = (answer: string | Uint8Array): void => socket.send(answer, port, address);
+      peer = serve({ messages: [], closed: undefined, ended: false, port, send, end: nothing, close: nothing, reset: nothing }, options);
+      peers.set(key, peer);
+      list.push(peer);
+    }
+    peer.messages.push(data);
+  });
+  socket.on('error', () => {});
+  const port = options.port ?? (await freePort());
+  socket.bind({ address: options.host ?? HOST, port });
+  await once(socket, 'listening');
+  const stop = async (): Promise<void> => closeDatagram(socket);
+  t.after(stop);
+  return { port, peers: list, stop };
+}
+
+export async function serveWebSocket(t: TestContext, options: ServerOptions = {}): Promise<Server> {
+  const peers: Peer[] = [];
+  const port = options.port ?? (await freePort());
+  const server = new WebSocketServer({ host: HOST, port, perMessageDeflate: false, handleProtocols: (all) => [...all][0] ?? false });
+  server.on('connection', (ws, { url = '', headers }) => {
+    const peer = webSocketPeer(ws);
+    peers.push(peer);
+    serve(peer, { ...options, onPeer: (one) => options.onPeer?.(one, { url, headers }) });
+  });
+  await once(server, 'listening');
+  const stop = async (): Promise<void> => {
+    for (const client of server.clients) client.terminate();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  t.after(stop);
+  return { port, peers, stop };
+}
