@@ -53,6 +53,7 @@ export class Proxy {
     this.#sessionHost = {
       log: this.logger,
       wheel: this.#wheel,
+      io: this.#io,
       route: (listener, session) => findTarget(this.#store, listener.definition.rules, session),
       ended: (session) => this.#ended(session),
     };

@@ -96,6 +96,8 @@ export abstract class Channel {
   protected readonly retains: boolean = true;
   /** A head will come before the first byte, so an answer should not be begun before it. */
   readonly hasHead: boolean = false;
+  /** It is a kernel socket with nothing in front of it, which its engine can join with another one. */
+  readonly bare: boolean = false;
   /** What the endpoint said when it was connected (the subprotocol that it chose), where a protocol has such a thing. */
   readonly answer: Head | undefined = undefined;
   /** The largest message that the transport takes, in bytes. */

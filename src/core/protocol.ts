@@ -151,7 +151,7 @@ export interface Attempt {
   /** The session for which the connection is made. */
   readonly session: { readonly name: string; readonly metadata: Metadata };
   /** The channel will be joined with another bare socket, if it is one itself. */
-  readonly bare: boolean;
+  readonly bare?: boolean;
   readonly cancelled: boolean;
   /** Set by the dialler: called when the attempt is cancelled or its time is over. */
   onCancel: (() => void) | undefined;

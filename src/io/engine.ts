@@ -86,7 +86,9 @@ export interface Engine {
 
   /**
    * Moves everything between two of its own bare sockets from now on, in both directions, so that no payload enters
-   * JavaScript: what is queued in the channels goes first. Undefined where these two cannot be joined.
+   * JavaScript: what is queued in the channels goes first. Undefined where these two cannot be joined. Called in the
+   * turn in which the channels were given their readers: an engine that could join them begins to read a bare socket in
+   * JavaScript only when that turn is over.
    */
   relay?(a: SocketChannel, b: SocketChannel): Relay | undefined;
 

@@ -38,11 +38,6 @@ export class Pipe implements Reader, Writer {
     return this.#ending !== undefined;
   }
 
-  /** Where the pipe runs. */
-  get rung(): 'userspace' {
-    return 'userspace';
-  }
-
   /** Joins the ends that are there; flows while both are. */
   join(source: Channel | undefined, sink: Channel | undefined): void {
     this.#source = source;

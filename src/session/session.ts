@@ -5,6 +5,7 @@ import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { StreamKind } from '../core/protocol.ts';
+import type { Engine, Relay, SocketChannel } from '../io/engine.ts';
 import type { Listener } from '../listener/listener.ts';
 import { EventLog, type EventName } from './events.ts';
 import { Pipe, type PipeOwner } from './pipe.ts';
@@ -28,6 +29,7 @@ export interface Target {
 export interface SessionHost {
   readonly log: Log;
   readonly wheel: Wheel;
+  readonly io: Engine;
   /** Asks the rules, which may rewrite the metadata. Throws E_NO_ROUTE. */
   route(listener: Listener, session: Session): Target;
   /** It is over: its name is free. */
@@ -55,6 +57,8 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   /** The ingress stages, the destination, the egress stages. */
   #stages: Stage[] = [];
   #pipes: Pipe[] = [];
+  /** Set while the engine moves everything by itself. */
+  #relay: Relay | undefined;
   #lastActive = performance.now();
   #idleTimeout = Number.POSITIVE_INFINITY;
   #halfCloseTimeout = HALF_CLOSE_TIMEOUT;
@@ -105,8 +109,13 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     return this.#stages;
   }
 
-  get pipes(): readonly Pipe[] {
-    return this.#pipes;
+  get joinable(): boolean {
+    return this.source.bare && this.#stages.length === 1;
+  }
+
+  /** Where each pipe runs: in the order of the stages, the way back last. */
+  get rungs(): ('userspace' | 'native')[] {
+    return this.#pipes.map(() => (this.#relay ? 'native' : 'userspace'));
   }
 
   /** Messages lost in the session, by reason. */
@@ -158,16 +167,21 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   // ------------------------------------------------------------------ deadlines
 
   deadline(): number {
-    const idle = this.#lastActive + this.#idleTimeout;
-    return this.#waning ? Math.min(idle, this.#lastActive + this.#halfCloseTimeout) : idle;
+    const last = this.#lastActivity;
+    const idle = last + this.#idleTimeout;
+    return this.#waning ? Math.min(idle, last + this.#halfCloseTimeout) : idle;
   }
 
   expire(): void {
-    const idle = performance.now() - this.#lastActive >= this.#idleTimeout;
+    const idle = performance.now() - this.#lastActivity >= this.#idleTimeout;
     const reason: CloseReason = idle
       ? { kind: 'idle', message: 'no traffic for the idle timeout' }
       : { kind: 'end', message: 'one side has ended, and nothing more came from the other' };
     this.end(reason);
+  }
+
+  get #lastActivity(): number {
+    return Math.max(this.#lastActive, this.#relay?.lastActive() ?? 0);
   }
 
   // ------------------------------------------------------------------ pipes
@@ -284,6 +298,14 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
       if (this.over) return;
       if (pipe.ended && to && !to.halfClose) this.#wane();
     }
+    this.#relay = this.#join();
+  }
+
+  /** Lets the engine move everything by itself, where nothing but two of its sockets is in the way. */
+  #join(): Relay | undefined {
+    const channel = this.destination?.channel;
+    if (!this.joinable || !this.destination?.ready || !channel?.bare) return undefined;
+    return this.#host.io.relay?.(this.source as SocketChannel, channel as SocketChannel);
   }
 
   #makePipes(): void {

@@ -12,6 +12,8 @@ export type StageStatus = 'INIT' | 'READY' | 'DISCONNECTED' | 'RETRYING' | 'END'
 export interface StageOwner {
   readonly name: string;
   readonly metadata: Metadata;
+  /** Its client is a bare socket, and nothing stands between it and the destination. */
+  readonly joinable: boolean;
   /** It is connected, for the first time or again. */
   stageReady(stage: Stage): void;
   /** An attempt failed; another one follows if `again`. */
@@ -38,6 +40,7 @@ class DialAttempt implements Attempt {
   readonly address: string;
   readonly timeout: number;
   readonly session: StageOwner;
+  readonly bare: boolean;
   cancelled = false;
   onCancel: (() => void) | undefined;
   timer: NodeJS.Timeout | undefined;
@@ -46,6 +49,7 @@ class DialAttempt implements Attempt {
     this.address = address;
     this.timeout = timeout;
     this.session = session;
+    this.bare = session.joinable;
   }
 
   cancel(): void {
@@ -115,6 +119,7 @@ export class Stage implements ChannelOwner {
 
   get traffic(): Traffic {
     const { channel } = this;
+    channel?.refresh();
     const past = this.#past;
     return {
       bytesIn: (past?.bytesIn ?? 0) + (channel?.bytesIn ?? 0),

@@ -6,6 +6,7 @@ import type { Stage, StageStatus } from './stage.ts';
 /** A session as the REST API shows it. */
 export function sessionView(session: Session) {
   const { listener, source } = session;
+  source.refresh();
   return {
     name: session.name,
     metadata: session.metadata,
@@ -21,7 +22,7 @@ export function sessionView(session: Session) {
     egress: session.egress.map(stageView),
     status: session.status,
     route: session.route ?? null,
-    pipes: session.pipes.map(({ rung }) => rung),
+    pipes: session.rungs,
     events: session.events.view(),
   };
 }

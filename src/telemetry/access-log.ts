@@ -44,6 +44,7 @@ export class AccessLog {
 
 function line(session: Session) {
   const { source, events, destination, outcome } = session;
+  source.refresh();
   return {
     time: new Date().toISOString(),
     session: session.name,
