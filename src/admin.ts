@@ -33,7 +33,14 @@ export class Admin {
 
   /** As the REST API shows it. */
   view(): object {
-    const { strict = false, offload = 'disable', offload_ifs = '', io = 'auto', threads = 1, plugins = [] } = this.#settings;
+    const {
+      strict = false,
+      offload = 'disable',
+      offload_ifs = '',
+      io = 'auto',
+      threads = 1,
+      plugins = [],
+    } = this.#settings;
     return {
       log_level: this.#logger.level,
       log_file: this.#logger.file,
@@ -52,7 +59,12 @@ export class Admin {
   /** Takes up the settings that are given. Returns what undoes that. Changes nothing where it rejects. */
   async apply(settings: AdminInput): Promise<() => Promise<void>> {
     this.#refuseFixed(settings);
-    const before = { settings: this.#settings, level: this.#logger.level, file: this.#logger.file, access: this.#accessLog.path };
+    const before = {
+      settings: this.#settings,
+      level: this.#logger.level,
+      file: this.#logger.file,
+      access: this.#accessLog.path,
+    };
     const undo = async (): Promise<void> => {
       this.#settings = before.settings;
       this.#logger.level = before.level;

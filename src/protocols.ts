@@ -1,5 +1,7 @@
 /** The built-in protocols and transforms: a new one is a folder and a line here. */
 import type { Protocol } from './core/protocol.ts';
+import { http } from './protocols/http/index.ts';
+import { jsonsocket } from './protocols/jsonsocket/index.ts';
 import { tcp } from './protocols/tcp/index.ts';
 import { udp } from './protocols/udp/index.ts';
 import { unix } from './protocols/unix/index.ts';
@@ -18,6 +20,8 @@ export const PROTOCOLS: readonly Protocol[] = [
   udp,
   tcp,
   unix,
+  http,
+  jsonsocket,
   stdio,
   echo,
   discard,

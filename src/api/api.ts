@@ -5,7 +5,7 @@ import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
 import { format } from './format.ts';
-import { type ApiContext, type Operation, OPERATIONS } from './operations.ts';
+import { type ApiContext, OPERATIONS, type Operation } from './operations.ts';
 
 export const PREFIX = '/api/v1';
 
@@ -62,7 +62,8 @@ export class Api {
     const level = error ? (error.code === 'E_INTERNAL' ? 'error' : 'info') : 'verbose';
     if (!this.#log.enabled(level)) return;
     this.#log.write(level, 'api', `${method} ${url} ${status}${error ? ` ${error.message}` : ''}`);
-    if (error?.code === 'E_INTERNAL') this.#log.write('error', 'api', String((error.cause as Error)?.stack ?? error.stack));
+    if (error?.code === 'E_INTERNAL')
+      this.#log.write('error', 'api', String((error.cause as Error)?.stack ?? error.stack));
   }
 }
 
@@ -79,7 +80,12 @@ function answer(status: number, body: unknown, style: string | null): ApiRespons
 
 function find(method: string, path: string): { operation: Operation; params: string[] } {
   const wanted = method === 'HEAD' ? 'GET' : method;
-  const parts = path.startsWith(`${PREFIX}/`) ? path.slice(PREFIX.length + 1).replace(/\/$/, '').split('/') : [];
+  const parts = path.startsWith(`${PREFIX}/`)
+    ? path
+        .slice(PREFIX.length + 1)
+        .replace(/\/$/, '')
+        .split('/')
+    : [];
   const allowed = new Set<string>();
   for (const { operation, parts: pattern } of COMPILED) {
     const params = matchPath(pattern, parts);
@@ -114,7 +120,11 @@ function decode(part: string): string {
 
 function readBody({ method, headers, body }: ApiRequest, { body: expected }: Operation): unknown {
   if (method !== 'POST') return undefined;
-  const type = String(headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  const type =
+    String(headers['content-type'] ?? '')
+      .split(';')[0]
+      ?.trim()
+      .toLowerCase() ?? '';
   const mediaType = Object.hasOwn(MEDIA_TYPES, type) ? MEDIA_TYPES[type] : undefined;
   if (!mediaType) {
     const given = type === '' ? 'no content type' : `content type ${type}`;

@@ -8,7 +8,7 @@ import { strict } from '../core/schema.ts';
 import { VERSION } from '../version.ts';
 import { PREFIX } from './api.ts';
 import { STYLES } from './format.ts';
-import { type Operation, OPERATIONS } from './operations.ts';
+import { OPERATIONS, type Operation } from './operations.ts';
 
 const ERROR_SCHEMA = {
   type: 'object',
@@ -57,7 +57,9 @@ function describe({ id, method, path, summary, body, recursive }: Operation): ob
     operationId: id,
     summary,
     parameters,
-    ...(body && { requestBody: { required: true, content: { ...content(wrap(body)), 'application/yaml': { schema: wrap(body) } } } }),
+    ...(body && {
+      requestBody: { required: true, content: { ...content(wrap(body)), 'application/yaml': { schema: wrap(body) } } },
+    }),
     responses: {
       200: { description: 'OK', content: content(method === 'GET' ? {} : { $ref: '#/components/schemas/Ok' }) },
       ...Object.fromEntries(errorStatuses(method).map((status) => [status, errorResponse(status)])),
@@ -96,6 +98,9 @@ function side(name: string, title: string, { schema, options }: ListenerSide | C
   return {
     description: title,
     type: 'object',
-    properties: { spec: { ...spec, required: ['protocol', ...(schema.required ?? [])] }, options: strict({ ...common, ...options }) },
+    properties: {
+      spec: { ...spec, required: ['protocol', ...(schema.required ?? [])] },
+      options: strict({ ...common, ...options }),
+    },
   };
 }

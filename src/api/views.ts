@@ -53,7 +53,9 @@ export class Views {
         return {
           name: definition.name,
           spec: definition.spec,
-          endpoints: this.#recursive ? this.endpointsOf(definition.name) : this.#store.endpointsOf(definition.name).size,
+          endpoints: this.#recursive
+            ? this.endpointsOf(definition.name)
+            : this.#store.endpointsOf(definition.name).size,
           loadbalancer: definition.loadbalancer,
           options: definition.options,
         };

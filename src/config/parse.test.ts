@@ -30,7 +30,13 @@ test('many different YAML keys are taken', () => {
 });
 
 test('an alias bomb is refused', () => {
-  const levels = Array.from({ length: 12 }, (_, n) => `l${n}: &l${n} [${Array(9).fill(n === 0 ? 'x' : `*l${n - 1}`).join(', ')}]`);
+  const levels = Array.from(
+    { length: 12 },
+    (_, n) =>
+      `l${n}: &l${n} [${Array(9)
+        .fill(n === 0 ? 'x' : `*l${n - 1}`)
+        .join(', ')}]`,
+  );
   assert.throws(() => parse(levels.join('\n'), 'yaml'), { code: 'E_PARSE', message: /alias/ });
 });
 
@@ -45,7 +51,10 @@ test('deep nesting is refused in both, without running out of stack', () => {
 });
 
 test('__proto__ is a key like any other', () => {
-  for (const [text, format] of [['{"__proto__": {"x": 1}}', 'json'], ['__proto__: { x: 1 }', 'yaml']] as const) {
+  for (const [text, format] of [
+    ['{"__proto__": {"x": 1}}', 'json'],
+    ['__proto__: { x: 1 }', 'yaml'],
+  ] as const) {
     const value = parse(text, format) as object;
     assert.deepEqual(Object.keys(value), ['__proto__']);
     assert.equal(Object.getPrototypeOf(value), Object.prototype);

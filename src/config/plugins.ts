@@ -1,5 +1,5 @@
-import { dirname, isAbsolute, resolve } from 'node:path';
 import { createRequire } from 'node:module';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { L7mpError } from '../core/errors.ts';
 import type { Protocol } from '../core/protocol.ts';

@@ -17,16 +17,33 @@ const Spec = Type.Object(
 /** Limits and timeouts that every listener and cluster takes. Protocols may add their own options. */
 export const commonOptions = {
   idle_timeout: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: 2_147_483_647, description: 'Milliseconds without a byte in either direction that end a session; 0 for never. Default 60,000 on UDP and JSONSocket, never on streams.' }),
+    Type.Integer({
+      minimum: 0,
+      maximum: 2_147_483_647,
+      description:
+        'Milliseconds without a byte in either direction that end a session; 0 for never. Default 60,000 on UDP and JSONSocket, never on streams.',
+    }),
   ),
   connect_timeout: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: 'Milliseconds that one attempt to connect may take; default is the route’s retry.timeout.' }),
+    Type.Integer({
+      minimum: 1,
+      maximum: 2_147_483_647,
+      description: 'Milliseconds that one attempt to connect may take; default is the route’s retry.timeout.',
+    }),
   ),
   half_close_timeout: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: 2_147_483_647, description: 'Milliseconds that a session waits for a last answer when one side has ended and the other cannot be told. Default 2,000.' }),
+    Type.Integer({
+      minimum: 0,
+      maximum: 2_147_483_647,
+      description:
+        'Milliseconds that a session waits for a last answer when one side has ended and the other cannot be told. Default 2,000.',
+    }),
   ),
   queue_bytes: Type.Optional(
-    Type.Integer({ minimum: 1, description: 'Bytes that may wait in one direction of a session before datagrams are dropped. Default 1 MiB.' }),
+    Type.Integer({
+      minimum: 1,
+      description: 'Bytes that may wait in one direction of a session before datagrams are dropped. Default 1 MiB.',
+    }),
   ),
   queue_messages: Type.Optional(
     Type.Integer({ minimum: 1, description: 'Messages that may wait, likewise. Default 1,024.' }),
@@ -36,7 +53,11 @@ export const commonOptions = {
 export const listenerOptions = {
   ...commonOptions,
   track: Type.Optional(
-    Type.Number({ minimum: 0, maximum: 86_400, description: 'Seconds for which an ended session stays visible in the API.' }),
+    Type.Number({
+      minimum: 0,
+      maximum: 86_400,
+      description: 'Seconds for which an ended session stays visible in the API.',
+    }),
   ),
   max_sessions: Type.Optional(
     Type.Integer({ minimum: 0, description: 'Live sessions at most; more are refused and counted.' }),
@@ -47,7 +68,10 @@ export const listenerOptions = {
 
 export const EndpointSchema = strict({
   name: Type.Optional(Name),
-  spec: strict({ address: Type.Optional(Address), weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })) }),
+  spec: strict({
+    address: Type.Optional(Address),
+    weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
+  }),
   weight: Type.Optional(
     Type.Integer({ minimum: 0, maximum: 65_535, description: 'Its share of new sessions; 0 takes none. Default 1.' }),
   ),
@@ -56,7 +80,9 @@ export const EndpointSchema = strict({
 export const LoadBalancerSchema = strict({
   policy: Type.Optional(Type.Enum(POLICIES)),
   key: Type.Optional(
-    Type.String({ description: 'A JSON pointer into the metadata, with or without its leading slash: what ConsistentHash hashes.' }),
+    Type.String({
+      description: 'A JSON pointer into the metadata, with or without its leading slash: what ConsistentHash hashes.',
+    }),
   ),
 });
 
@@ -77,7 +103,11 @@ export const RetrySchema = strict({
   retry_on: Type.Optional(Type.Enum(['never', 'connect-failure', 'disconnect', 'always'])),
   num_retries: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 })),
   timeout: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: 'Milliseconds: the time of one attempt, and the wait between attempts. Default 2,000.' }),
+    Type.Integer({
+      minimum: 1,
+      maximum: 2_147_483_647,
+      description: 'Milliseconds: the time of one attempt, and the wait between attempts. Default 2,000.',
+    }),
   ),
 });
 
@@ -100,10 +130,7 @@ const RewriteSchema = strict({
 const MatchSchema = Type.Union([
   Type.String({ description: 'Any text, as `*`: matches everything.' }),
   strict({ match: Type.String() }, { description: 'The same, as the API shows it.' }),
-  Type.Object(
-    { op: Type.String() },
-    { description: 'A JSON Predicate (draft-snell-json-test-07) over the metadata.' },
-  ),
+  Type.Object({ op: Type.String() }, { description: 'A JSON Predicate (draft-snell-json-test-07) over the metadata.' }),
 ]);
 
 const ruleFields = {
@@ -136,7 +163,9 @@ export const ListenerSchema = strict({
 export const AdminSchema = strict({
   log_level: Type.Optional(Type.Enum([...LEVELS, 'silent'])),
   log_file: Type.Optional(Type.String({ minLength: 1, description: '`stdout`, `stderr` or a path. Default stderr.' })),
-  access_log_path: Type.Optional(Type.String({ minLength: 1, description: 'A file that gets one line for each ended session.' })),
+  access_log_path: Type.Optional(
+    Type.String({ minLength: 1, description: 'A file that gets one line for each ended session.' }),
+  ),
   strict: Type.Optional(Type.Boolean({ description: 'Accepted; validation is always on.' })),
   offload: Type.Optional(Type.Enum(['init', 'no_init', 'disable'])),
   offload_ifs: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
@@ -144,7 +173,11 @@ export const AdminSchema = strict({
   threads: Type.Optional(Count),
   plugins: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
   body_limit: Type.Optional(
-    Type.Integer({ minimum: 1024, maximum: 1 << 30, description: 'Bytes of a REST API request’s body at most. Default 1 MiB.' }),
+    Type.Integer({
+      minimum: 1024,
+      maximum: 1 << 30,
+      description: 'Bytes of a REST API request’s body at most. Default 1 MiB.',
+    }),
   ),
   version: Type.Optional(Type.String({ description: 'Read only.' })),
 });

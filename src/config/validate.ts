@@ -12,19 +12,19 @@ import { compilePredicate, type Match } from '../routing/predicate.ts';
 import { compileRewrite, type Rewrite } from '../routing/rewrite.ts';
 import { below, check } from './check.ts';
 import {
-  AdminSchema,
   type AdminInput,
+  AdminSchema,
   type ClusterInput,
   ClusterSchema,
-  commonOptions,
   type ConfigInput,
   ConfigSchema,
+  commonOptions,
   type EndpointInput,
   EndpointSchema,
   InlineRuleSchema,
   type ListenerInput,
-  listenerOptions,
   ListenerSchema,
+  listenerOptions,
   type RouteInput,
   RouteSchema,
   type RuleInput,
@@ -169,7 +169,11 @@ export class Validator {
   #endpoint(endpoint: EndpointInput, side: ClusterSide, path: string): void {
     if (side.virtual) throw invalid(path, 'a cluster without a network has no endpoints');
     if (endpoint.spec.address === undefined) throw invalid(`${path}/spec/address`, 'missing');
-    if (endpoint.weight !== undefined && endpoint.spec.weight !== undefined && endpoint.weight !== endpoint.spec.weight) {
+    if (
+      endpoint.weight !== undefined &&
+      endpoint.spec.weight !== undefined &&
+      endpoint.weight !== endpoint.spec.weight
+    ) {
       throw invalid(`${path}/spec/weight`, 'differs from the weight beside spec');
     }
   }

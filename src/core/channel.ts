@@ -61,8 +61,9 @@ export type DropReason = 'queue-full' | 'too-large' | 'closed' | 'send-error' | 
 /** Who takes what a channel receives. */
 export interface Reader {
   /**
-   * `bytes` are valid during the call only, unless `owned` says that the receiver may keep them. Who keeps what is not
-   * owned copies it: an engine receives into the same buffers for ever.
+   * `bytes` are valid during the call only, unless `owned` says that the receiver may keep them; others may keep them
+   * too, so nobody changes them. Who keeps what is not owned copies it (with `new Uint8Array(bytes)`: a Buffer's `slice`
+   * is no copy), since an engine receives into the same buffers for ever.
    */
   message(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void;
   /** The peer will send no more. At most once. */
@@ -203,7 +204,7 @@ export abstract class Channel {
     }
     this.messagesOut++;
     this.bytesOut += bytes.length;
-    const mine = owned || !this.retains ? bytes : bytes.slice();
+    const mine = owned || !this.retains ? bytes : new Uint8Array(bytes);
     if (!this.send(mine, attributes, owned || this.retains)) this.#full = true;
     return !this.#full;
   }
@@ -256,7 +257,7 @@ export abstract class Channel {
     this.messagesIn++;
     this.bytesIn += bytes.length;
     if (this.#reader && !this.#paused && !this.#queue?.length) this.#hand(bytes, attributes, owned);
-    else this.#enqueue(owned ? bytes : bytes.slice(), attributes);
+    else this.#enqueue(owned ? bytes : new Uint8Array(bytes), attributes);
   }
 
   /** The peer has ended its direction. */

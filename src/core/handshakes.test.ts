@@ -73,7 +73,10 @@ describe('handshakes of a listener', () => {
     const handshakes = new Handshakes(host, undefined, 2);
     const lowers = [0, 1, 2].map(() => new FakeChannel());
     for (const lower of lowers) handshakes.take(lower, wrap);
-    assert.deepEqual(lowers.map(({ open }) => open), [true, true, false]);
+    assert.deepEqual(
+      lowers.map(({ open }) => open),
+      [true, true, false],
+    );
     assert.deepEqual([host.rejects, handshakes.pending], [['too-many-handshakes'], 2]);
     assert.equal(lowers[2]?.closeReason?.kind, 'refused');
     lowers[0]?.receive('hi');
@@ -101,7 +104,10 @@ describe('handshakes of a listener', () => {
     done.receive('hi');
     await expired(first, second);
     await expired(second);
-    assert.deepEqual([host.rejects, done.open, handshakes.pending], [['handshake-timeout', 'handshake-timeout'], true, 0]);
+    assert.deepEqual(
+      [host.rejects, done.open, handshakes.pending],
+      [['handshake-timeout', 'handshake-timeout'], true, 0],
+    );
   });
 
   test('that end together do not exceed the sessions allowed, and each refusal is counted once', () => {
@@ -112,7 +118,13 @@ describe('handshakes of a listener', () => {
     for (const lower of lowers) handshakes.take(lower, wrap);
     for (const lower of lowers) lower.receive('hi');
     assert.deepEqual([host.accepted.length, host.rejects], [1, ['max-sessions']]);
-    assert.deepEqual(lowers.map(({ open, closeReason }) => [open, closeReason?.kind]), [[true, undefined], [false, 'refused']]);
+    assert.deepEqual(
+      lowers.map(({ open, closeReason }) => [open, closeReason?.kind]),
+      [
+        [true, undefined],
+        [false, 'refused'],
+      ],
+    );
   });
 
   test('are broken off with the listener, which is no rejection; sessions go on', async () => {
@@ -184,6 +196,25 @@ describe('dialling through a layer', () => {
   test('fails as the channel below does', async () => {
     const dial = () => Promise.reject(new Error('nobody there'));
     await assert.rejects(dialLayer({ dial }, attemptTo('a'), wrap), /nobody there/);
+  });
+
+  test('keeps the lower socket from being joined with another, and leaves the attempt in charge of it', async () => {
+    const attempt = { ...attemptTo('a'), bare: true };
+    const lower = new FakeChannel();
+    lower.receive('hi');
+    const dialled = dialLayer({ dial }, attempt, wrap);
+    function dial(under: Attempt): Channel {
+      const { address, timeout, session, bare, cancelled } = under;
+      assert.deepEqual([address, timeout, session, bare, cancelled], ['a', 100, attempt.session, false, false]);
+      let cancels = 0;
+      under.onCancel = () => cancels++;
+      attempt.cancelled = true;
+      attempt.onCancel?.();
+      assert.deepEqual([cancels, under.cancelled], [1, true]);
+      attempt.cancelled = false;
+      return lower;
+    }
+    assert.equal((await dialled).bare, false);
   });
 
   test('leaves nothing behind where the handshake breaks', async () => {

@@ -96,7 +96,7 @@ export class Handshakes {
 
 /** Listens on the transport `spec`, and gives to `host` what `wrap` makes of its channels, once it has shaken hands. */
 export async function listenOnLayer(host: ListenerHost, spec: Spec, wrap: Wrap): Promise<Listening> {
-  const handshakes = new Handshakes(host, host.options['connect_timeout'] as number | undefined);
+  const handshakes = new Handshakes(host, host.options.connect_timeout as number | undefined);
   const below = await host.listenOn(spec, (lower) => handshakes.take(lower, wrap));
   return {
     close: () => {
@@ -109,7 +109,7 @@ export async function listenOnLayer(host: ListenerHost, spec: Spec, wrap: Wrap):
 /** Dials with `below` and shakes hands, within the time of the attempt, which the caller keeps. */
 export async function dialLayer(below: Dialer, attempt: Attempt, wrap: Wrap): Promise<LayerChannel> {
   const late = () => new L7mpError('E_TIMEOUT', `${attempt.address}: no handshake within ${attempt.timeout} ms`);
-  const lower = await below.dial(attempt);
+  const lower = await below.dial(new LowerAttempt(attempt));
   if (attempt.cancelled) {
     lower.close({ kind: 'end', message: 'not wanted any more' });
     throw late();
@@ -126,4 +126,32 @@ export async function dialLayer(below: Dialer, attempt: Attempt, wrap: Wrap): Pr
   // Nobody could be told: the owner comes with the answer.
   if (!layer.open) throw new L7mpError('E_DISCONNECT', `${attempt.address}: closed right after the handshake`);
   return layer;
+}
+
+/** The attempt, as the dialler below sees it: what that one connects is joined with nothing but the layer. */
+class LowerAttempt implements Attempt {
+  readonly address: string;
+  readonly timeout: number;
+  readonly session: Attempt['session'];
+  readonly bare = false;
+  readonly #attempt: Attempt;
+
+  constructor(attempt: Attempt) {
+    this.address = attempt.address;
+    this.timeout = attempt.timeout;
+    this.session = attempt.session;
+    this.#attempt = attempt;
+  }
+
+  get cancelled(): boolean {
+    return this.#attempt.cancelled;
+  }
+
+  get onCancel(): (() => void) | undefined {
+    return this.#attempt.onCancel;
+  }
+
+  set onCancel(cancel: (() => void) | undefined) {
+    this.#attempt.onCancel = cancel;
+  }
 }

@@ -28,8 +28,8 @@ class GreetingLayer extends LayerChannel {
   protected override shake(bytes: Uint8Array, attributes: MessageAttributes): void {
     const text = Buffer.from(bytes).toString();
     if (text === 'throw') throw new Error('cannot read this');
-    if (!text.startsWith('hi')) return this.fail(new L7mpError('E_HANDSHAKE', 'not polite'));
-    if (text.length > 2) this.deliver(bytes.subarray(2), attributes, false);
+    if (!text.startsWith('hi')) this.fail(new L7mpError('E_HANDSHAKE', 'not polite'));
+    else if (text.length > 2) this.deliver(bytes.subarray(2), attributes, false);
     this.complete();
   }
 
@@ -124,7 +124,13 @@ describe('a layer that touches nothing', () => {
     const layer = plain(lower);
     lower.drop('send-error');
     layer.write(new Uint8Array(layer.maxMessage + 1));
-    assert.deepEqual([...(layer.drops ?? [])], [['send-error', 1], ['too-large', 1]]);
+    assert.deepEqual(
+      [...(layer.drops ?? [])],
+      [
+        ['send-error', 1],
+        ['too-large', 1],
+      ],
+    );
   });
 
   test('ends one direction at a time', () => {
@@ -157,7 +163,8 @@ describe('a layer that touches nothing', () => {
       lower.receive('held');
       lower.peerCloses({ kind, message: 'gone' });
       layer.resume();
-      const expected = kind === 'end' ? ['queued', 'lingering', 'held', 'end', 'closed end: gone'] : ['queued', 'closed reset: gone'];
+      const expected =
+        kind === 'end' ? ['queued', 'lingering', 'held', 'end', 'closed end: gone'] : ['queued', 'closed reset: gone'];
       assert.deepEqual(told, expected);
     }
   });
@@ -196,7 +203,13 @@ describe('a layer with a handshake', () => {
     const told = watch(layer);
     lower.receive('>more');
     layer.write(Buffer.from('back'));
-    assert.deepEqual([told, lower.sent], [['data', 'more'], ['hi', '>back']]);
+    assert.deepEqual(
+      [told, lower.sent],
+      [
+        ['data', 'more'],
+        ['hi', '>back'],
+      ],
+    );
   });
 
   test('counts the payload, and leaves room for what it adds', () => {
@@ -252,7 +265,10 @@ describe('a layer with a handshake', () => {
   });
 
   test('releases what it holds once, whoever closes', () => {
-    for (const close of [(lower: FakeChannel) => lower.peerCloses(), (_: FakeChannel, layer: LayerChannel) => layer.close({ kind: 'idle', message: '' })]) {
+    for (const close of [
+      (lower: FakeChannel) => lower.peerCloses(),
+      (_: FakeChannel, layer: LayerChannel) => layer.close({ kind: 'idle', message: '' }),
+    ]) {
       const lower = new FakeChannel();
       const layer = greeted(lower);
       watch(layer);

@@ -6,11 +6,11 @@
  * and counters (the base class has them), and how many handshakes there are and how long they take (`handshakes.ts`).
  *
  * How others are written with it, tried on paper:
- * - TLS: `start` makes a TLS socket on a Duplex that writes to `lower`; `shake` and `received` feed it (with copies of
- *   what is not owned); secure is `complete`, its data `deliver`; `ended` and `lost` wait until all is decrypted.
- * - PROXY protocol: accepting, `shake` takes the header off and `about` lays its addresses over the lower ones; dialling,
- *   `start` writes it and completes. On UDP its size is `overhead`, `send` prepends it, `received` takes it off.
- * - DTLS: as TLS, on memory BIOs that keep records apart; `start` arms the retransmission timer, `released` ends it, and
+ * - TLS: `start` makes a TLS socket on a Duplex that writes to `lower`; `shake` and `received` feed it copies; once it
+ *   is secure, `complete`; its data is for `deliver`; `ended` and `lost` wait until all is decrypted.
+ * - PROXY protocol: accepting, `shake` takes the header off, and `about` lays its addresses over the lower ones;
+ *   dialling, `start` writes it and completes. On UDP its size is `overhead`; `send` adds it, `received` takes it off.
+ * - DTLS: as TLS, on memory BIOs that keep records apart; `start` arms the retransmission timer, `released` ends it;
  *   `maxMessage` is set from the path's MTU before `complete`.
  */
 import {

@@ -1,5 +1,12 @@
-/** For tests of what stands on channels: a channel whose transport is the test, and a user that notes what it is told. */
-import { Channel, type ChannelKind, type CloseReason, type Head, type MessageAttributes, type Tail } from './channel.ts';
+/** For tests of what stands on channels: a channel whose transport is the test, and a user that notes what it hears. */
+import {
+  Channel,
+  type ChannelKind,
+  type CloseReason,
+  type Head,
+  type MessageAttributes,
+  type Tail,
+} from './channel.ts';
 import type { L7mpError } from './errors.ts';
 import type { LayerChannel } from './layer.ts';
 import type { Metadata } from './metadata.ts';

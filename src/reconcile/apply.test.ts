@@ -3,7 +3,12 @@ import { test } from 'node:test';
 import { apply, type Handlers } from './apply.ts';
 import type { Definition, RuleListDefinition } from './definitions.ts';
 
-const list = (name: string, ...rules: string[]): RuleListDefinition => ({ kind: 'rulelist', name, inline: false, rules });
+const list = (name: string, ...rules: string[]): RuleListDefinition => ({
+  kind: 'rulelist',
+  name,
+  inline: false,
+  rules,
+});
 
 /** Handlers that keep definitions by name, and fail where told. */
 function keeping(initial: Definition[], failAt?: string) {

@@ -3,8 +3,8 @@ import type { AdminInput, ConfigInput } from '../config/schema.ts';
 import type { Validator } from '../config/validate.ts';
 import { L7mpError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
-import { Name } from '../core/schema.ts';
 import type { Registry } from '../core/registry.ts';
+import { Name } from '../core/schema.ts';
 import type { Session } from '../session/session.ts';
 import { apply, type Handlers } from './apply.ts';
 import type { Definition, Kind, RuleListDefinition } from './definitions.ts';
@@ -142,5 +142,8 @@ export class Configuration {
 }
 
 function outside(rulelist: string, position: number, length: number): L7mpError {
-  return new L7mpError('E_POSITION', `position ${position} lies outside rulelist ${rulelist}, which has ${length} rules`);
+  return new L7mpError(
+    'E_POSITION',
+    `position ${position} lies outside rulelist ${rulelist}, which has ${length} rules`,
+  );
 }

@@ -88,7 +88,8 @@ export class Normalizer {
   // ------------------------------------------------------------------ own
 
   #addListener({ name, spec, rules, options }: ListenerInput): void {
-    const list = typeof rules === 'string' ? rules : this.#inlineRuleList(Array.isArray(rules) ? { rules } : rules, name);
+    const list =
+      typeof rules === 'string' ? rules : this.#inlineRuleList(Array.isArray(rules) ? { rules } : rules, name);
     this.definitions.push({ kind: 'listener', name, inline: false, spec, rules: list, options: { ...options } });
   }
 
@@ -168,7 +169,10 @@ export class Normalizer {
   /** The name that the user gave, which must be free, or the automatic one, made unique. */
   #name(kind: Kind, given: string | undefined, automatic: string): string {
     if (given !== undefined) return this.#claim(kind, given);
-    return this.#claim(kind, uniqueName(automatic, (name) => this.#taken(kind, name)));
+    return this.#claim(
+      kind,
+      uniqueName(automatic, (name) => this.#taken(kind, name)),
+    );
   }
 
   #claim(kind: Kind, name: string): string {

@@ -49,9 +49,15 @@ test('other rules update the rulelist', () => {
 test('what is referred to comes first and goes last', () => {
   const both: Definition[] = [listener, cluster, rulelist];
   const created = plan(both.map((after) => ({ before: undefined, after })));
-  assert.deepEqual(created.map(({ after }) => after?.kind), ['cluster', 'rulelist', 'listener']);
+  assert.deepEqual(
+    created.map(({ after }) => after?.kind),
+    ['cluster', 'rulelist', 'listener'],
+  );
   const deleted = plan(both.map((before) => ({ before, after: undefined })));
-  assert.deepEqual(deleted.map(({ before }) => before?.kind), ['listener', 'rulelist', 'cluster']);
+  assert.deepEqual(
+    deleted.map(({ before }) => before?.kind),
+    ['listener', 'rulelist', 'cluster'],
+  );
 });
 
 test('deletions come after everything that may fail', () => {
@@ -59,5 +65,8 @@ test('deletions come after everything that may fail', () => {
     { before: rulelist, after: undefined },
     { before: undefined, after: listener },
   ]);
-  assert.deepEqual(steps.map(({ action }) => action), ['create', 'delete']);
+  assert.deepEqual(
+    steps.map(({ action }) => action),
+    ['create', 'delete'],
+  );
 });

@@ -42,7 +42,9 @@ function valueOf(definition: Definition, field: string): unknown {
 
 /** The steps in the order in which they are taken: first what comes and changes, then what goes. */
 export function plan(changes: readonly Change[]): Step[] {
-  const steps = changes.map((change) => ({ ...change, action: decide(change) })).filter(({ action }) => action !== 'none');
+  const steps = changes
+    .map((change) => ({ ...change, action: decide(change) }))
+    .filter(({ action }) => action !== 'none');
   const rank = ({ before, after }: Step): number => ORDER.indexOf((after ?? before)?.kind as Kind);
   const comes = steps.filter(({ action }) => action !== 'delete').sort((a, b) => rank(a) - rank(b));
   const goes = steps.filter(({ action }) => action === 'delete').sort((a, b) => rank(b) - rank(a));

@@ -64,7 +64,10 @@ function children(definition: Definition): [Kind, string][] {
     case 'rule':
       return definition.route === undefined ? [] : [['route', definition.route]];
     case 'route':
-      return [definition.destination, ...definition.ingress, ...definition.egress].map((cluster) => ['cluster', cluster]);
+      return [definition.destination, ...definition.ingress, ...definition.egress].map((cluster) => [
+        'cluster',
+        cluster,
+      ]);
     default:
       return [];
   }

@@ -4,9 +4,9 @@ import { randomInt } from 'node:crypto';
 import { type Channel, DEFAULT_LIMITS, type QueueLimits } from '../../src/core/channel.ts';
 import { L7mpError } from '../../src/core/errors.ts';
 import { SILENT } from '../../src/core/log.ts';
-import type { ClusterHost, ListenerHost, ListenerOptions, Listening, Protocol } from '../../src/core/protocol.ts';
+import type { ListenerHost, ListenerOptions, Listening, Protocol } from '../../src/core/protocol.ts';
 import { createNodeEngine } from '../../src/io/node/index.ts';
-import { Waiting } from './waiting.ts';
+import { until } from './until.ts';
 
 export interface FakeHost extends ListenerHost {
   /** Every channel that was accepted. */
@@ -15,8 +15,6 @@ export interface FakeHost extends ListenerHost {
   readonly rejects: string[];
   /** The oldest channel that no earlier call has returned. */
   next(): Promise<Channel>;
-  /** Resolves once `condition` holds. */
-  until(condition: () => boolean): Promise<void>;
 }
 
 export interface FakeHostOptions {
@@ -30,7 +28,6 @@ export interface FakeHostOptions {
 export function fakeHost({ admit, options = {}, limits = DEFAULT_LIMITS, begin }: FakeHostOptions = {}): FakeHost {
   const channels: Channel[] = [];
   const rejects: string[] = [];
-  const waiting = new Waiting();
   let taken = 0;
   return {
     name: 'listener',
@@ -44,33 +41,15 @@ export function fakeHost({ admit, options = {}, limits = DEFAULT_LIMITS, begin }
     accept: (channel) => {
       channels.push(channel);
       begin?.(channel);
-      waiting.check();
     },
     reject: (why) => {
       rejects.push(why);
-      waiting.check();
     },
     listenOn: () => Promise.reject(new Error('not in this test')),
     next: async () => {
       const n = taken++;
-      await waiting.until(() => channels.length > n);
-      return channels[n] as Channel;
+      return until(() => channels[n], 'a channel');
     },
-    until: (condition) => waiting.until(condition),
-  };
-}
-
-/** What a cluster gets, for tests that dial without a session. */
-export function fakeClusterHost(limits: QueueLimits = DEFAULT_LIMITS): ClusterHost {
-  const none = (): never => assert.fail('not in this test');
-  return {
-    name: 'cluster',
-    options: {},
-    limits,
-    io: createNodeEngine(),
-    log: SILENT,
-    services: { api: none, metrics: none, counter: none, bodyLimit: () => 1 << 20 },
-    dialerOn: none,
   };
 }
 

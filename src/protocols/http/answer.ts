@@ -1,12 +1,22 @@
 /** What a listener says by itself: errors as JSON, and how a connection is given back when more may be coming on it. */
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { CloseReason } from '../../core/channel.ts';
 
 /** Milliseconds that a peer has to take what it is still owed, or to end what nobody wants any more. */
 export const LINGER = 10_000;
 
 /** How much of a request that is answered already is read and thrown away before the connection is cut, in bytes. */
 const DRAIN_BYTES = 16 << 20;
+
+/** Seconds after which a client that was one too many may come again. */
+export const RETRY_AFTER = { 'retry-after': '1' };
+
+/** What a client is told where a session ends before the answer has begun. */
+export function statusOf({ kind }: CloseReason): number {
+  if (kind === 'reset' || kind === 'error') return 502;
+  return kind === 'idle' ? 504 : 503;
+}
 
 /** One error, as the REST API and the listeners put it. */
 function errorBody(status: number, content: string): string {

@@ -2,21 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Channel, type CloseReason, type Head, type QueueLimits, type Tail } from '../../core/channel.ts';
 import { asL7mpError, L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
-import { answerError, cutLater, drain, LINGER } from './answer.ts';
+import { answerError, cutLater, drain, LINGER, statusOf } from './answer.ts';
 import type { Connection, Exchange } from './connection.ts';
 import { endToEnd, plainHeaders } from './headers.ts';
 import { requestMetadata } from './metadata.ts';
 import type { Call } from './server.ts';
-
-/** What a client is told where a session ends before the answer has begun. */
-const STATUS: Readonly<Record<Exclude<CloseReason['kind'], 'end'>, number>> = {
-  reset: 502,
-  error: 502,
-  refused: 503,
-  deleted: 503,
-  shutdown: 503,
-  idle: 504,
-};
 
 /** The head of an answer whose origin knows nothing of HTTP. */
 const BARE_HEADERS = { 'content-type': 'application/octet-stream' };
@@ -127,7 +117,7 @@ export class HttpChannel extends Channel implements Exchange {
   }
 
   protected override shut(reason: CloseReason): void {
-    if (!this.#begun && reason.kind !== 'end') this.#answer(STATUS[reason.kind], reason.message);
+    if (!this.#begun && reason.kind !== 'end') this.#answer(statusOf(reason), reason.message);
     else if (reason.kind === 'end' || this.#res.writableEnded) this.#finish();
     else {
       this.#cut(reason.kind === 'reset');

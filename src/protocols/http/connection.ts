@@ -35,6 +35,11 @@ export class Connection {
     socket.once('close', () => this.lost({ kind: 'reset', message: 'the connection to the client is gone' }));
   }
 
+  /** There are exchanges that are not over. */
+  get busy(): boolean {
+    return this.#open.size > 0;
+  }
+
   add(exchange: Exchange): void {
     this.#open.add(exchange);
   }

@@ -2,20 +2,17 @@ import Type, { type Static } from 'typebox';
 import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
 import { Address, Port, strict } from '../../core/schema.ts';
 import { ANY, endsName } from '../addresses.ts';
+import { RETRY_AFTER } from './answer.ts';
 import { HttpChannel } from './channel.ts';
 import { pathName } from './metadata.ts';
 import { type Call, refuseCall, serve } from './server.ts';
 
-const ListenerSpec = strict({
-  port: Port,
-  address: Type.Optional(Address),
-  path: Type.Optional(
-    Type.String({ pattern: '^/[^?#]*$', description: 'The only path that is served; any other is answered 404.' }),
-  ),
+export const HttpPath = Type.String({
+  pattern: '^/[^?#]*$',
+  description: 'The only path that is served, to the letter and without a query; any other is answered 404.',
 });
 
-/** Seconds after which a client that was one too many may come again. */
-export const RETRY_AFTER = { 'retry-after': '1' };
+const ListenerSpec = strict({ port: Port, address: Type.Optional(Address), path: Type.Optional(HttpPath) });
 
 export const http = defineProtocol({
   name: 'HTTP',

@@ -144,7 +144,8 @@ class Server implements Listening {
     const { code = '' } = error;
     const connection = this.#connections.get(socket);
     const status = STATUS_OF[code] ?? (code.startsWith('HPE_') ? 400 : undefined);
-    if (!connection || status === undefined || !socket.writable) {
+    const left = code === 'HPE_INVALID_EOF_STATE' && connection?.busy;
+    if (!connection || status === undefined || left || !socket.writable) {
       socket.destroy();
       return;
     }

@@ -14,9 +14,12 @@ const WEBSOCKET: FakeOptions = { halfClose: false };
 const HEADER = '{"JSONSocketVersion":1,"n":5}';
 const OK = '{"JSONSocketVersion":1,"JSONSocketStatus":200,"JSONSocketMessage":"OK"}';
 
-function client(options: FakeOptions, header = HEADER) {
+/** Milliseconds of an attempt, by default. */
+const TIMEOUT = 2000;
+
+function client(options: FakeOptions, { header = HEADER, timeout = TIMEOUT } = {}) {
   const lower = new FakeChannel(options);
-  return { lower, ...begun(new ClientChannel(lower, encodeHeader(JSON.parse(header), lower.kind))) };
+  return { lower, ...begun(new ClientChannel(lower, encodeHeader(JSON.parse(header), lower.kind), timeout)) };
 }
 
 /** A client that was answered. */
@@ -34,7 +37,11 @@ function mockTimers(t: TestContext): void {
 describe('a JSONSocket client', () => {
   test('sends its header, and is connected when it is answered', (t) => {
     mockTimers(t);
-    for (const [options, line] of [[UDP, ''], [WEBSOCKET, ''], [TCP, '\n']] as const) {
+    for (const [options, line] of [
+      [UDP, ''],
+      [WEBSOCKET, ''],
+      [TCP, '\n'],
+    ] as const) {
       const { lower, outcome } = client(options);
       assert.deepEqual([lower.sent, lower.attributes, outcome], [[HEADER + line], [TEXT], []]);
       lower.receive(OK + line);
@@ -68,7 +75,12 @@ describe('a JSONSocket client', () => {
   });
 
   const bad: [string, FakeOptions, string, RegExp][] = [
-    ['status 500', WEBSOCKET, '{"JSONSocketVersion":1,"JSONSocketStatus":500,"JSONSocketMessage":"no upstream"}', /answered 500: no upstream$/],
+    [
+      'status 500',
+      WEBSOCKET,
+      '{"JSONSocketVersion":1,"JSONSocketStatus":500,"JSONSocketMessage":"no upstream"}',
+      /answered 500: no upstream$/,
+    ],
     ['status 302', TCP, '{"JSONSocketVersion":1,"JSONSocketStatus":302,"JSONSocketMessage":""}\n', /answered 302$/],
     ['status 199', TCP, '{"JSONSocketStatus":199.5}\n', /answered 199.5$/],
     ['no status', UDP, '{"JSONSocketVersion":1}', /no numeric JSONSocketStatus$/],
@@ -97,7 +109,11 @@ describe('a JSONSocket client', () => {
     const fits = encodeHeader(JSON.parse(HEADER), 'datagram').length;
     assert.deepEqual(client({ maxMessage: fits }).outcome, []);
     const large = JSON.stringify({ JSONSocketVersion: 1, n: 'x'.repeat(MAX_HEADER) });
-    for (const { lower, outcome } of [client({ ...UDP, maxMessage: fits - 1 }), client(TCP, large), client(WEBSOCKET, large)]) {
+    for (const { lower, outcome } of [
+      client({ ...UDP, maxMessage: fits - 1 }),
+      client(TCP, { header: large }),
+      client(WEBSOCKET, { header: large }),
+    ]) {
       const [error] = outcome as L7mpError[];
       assert.deepEqual([error?.code, lower.sent, lower.open], ['E_HANDSHAKE', [], false]);
       assert.match(error?.message ?? '', /the header has \d+ bytes/);
@@ -106,17 +122,25 @@ describe('a JSONSocket client', () => {
 });
 
 describe('a header that is not answered', () => {
-  test('is sent again after 250 ms, 500 ms, 1 s, … where datagrams are lost', (t) => {
-    mockTimers(t);
-    const { lower } = client(UDP);
-    const sentAt: number[] = [];
-    for (let now = 0; now < 8000; now += 50) {
-      while (sentAt.length < lower.sent.length) sentAt.push(now);
-      t.mock.timers.tick(50);
-    }
-    assert.deepEqual(sentAt, [0, 250, 750, 1750, 3750, 7750]);
-    assert.ok(lower.sent.every((message) => message === HEADER));
-  });
+  const schedules: [number, number[]][] = [
+    [60_000, [0, 250, 750, 1750, 3750, 7750, 15_750, 31_750]],
+    [2000, [0, 250, 750]],
+    [501, [0, 250]],
+    [500, [0]],
+  ];
+  for (const [timeout, expected] of schedules) {
+    test(`is sent again after 250 ms, 500 ms, 1 s, … where datagrams are lost and ${timeout} ms allow it`, (t) => {
+      mockTimers(t);
+      const { lower } = client(UDP, { timeout });
+      const sentAt: number[] = [];
+      for (let now = 0; now < 60_000; now += 250) {
+        while (sentAt.length < lower.sent.length) sentAt.push(now);
+        t.mock.timers.tick(250);
+      }
+      assert.deepEqual(sentAt, expected);
+      assert.ok(lower.sent.every((message) => message === HEADER));
+    });
+  }
 
   test('is not sent again where nothing is lost', (t) => {
     mockTimers(t);
@@ -180,7 +204,7 @@ describe('client and server over a transport that loses', () => {
       },
       failed: (error) => assert.fail(error),
     });
-    const client = begun(new ClientChannel(near, encodeHeader(JSON.parse(HEADER), 'datagram')));
+    const client = begun(new ClientChannel(near, encodeHeader(JSON.parse(HEADER), 'datagram'), TIMEOUT));
     return { near, far, client, sessions };
   }
 

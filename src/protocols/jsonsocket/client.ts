@@ -10,14 +10,16 @@ export const FIRST_REPEAT = 250;
 export class ClientChannel extends LayerChannel {
   #reader: HeaderReader | undefined;
   #request: Uint8Array | undefined;
+  readonly #timeout: number;
   #timer: NodeJS.Timeout | undefined;
   /** How often the header was sent again: as many answers may still come after the first. */
   #repeats = 0;
   #answer: Uint8Array | undefined;
 
-  /** `request`: the header as it goes over the wire. */
-  constructor(lower: Channel, request: Uint8Array) {
+  /** `request`: the header as it goes over the wire. `timeout`: milliseconds that the answer has, kept by others. */
+  constructor(lower: Channel, request: Uint8Array, timeout: number) {
     super(lower);
+    this.#timeout = timeout;
     this.#reader = new HeaderReader(lower.kind);
     this.#request = request;
   }
@@ -28,7 +30,7 @@ export class ClientChannel extends LayerChannel {
     if (request.length > most) {
       throw new L7mpError('E_HANDSHAKE', `the header has ${request.length} bytes, and the transport takes ${most}`);
     }
-    this.#send(request, FIRST_REPEAT);
+    this.#send(request, FIRST_REPEAT, this.#timeout);
   }
 
   protected override shake(bytes: Uint8Array, attributes: MessageAttributes): void {
@@ -59,12 +61,14 @@ export class ClientChannel extends LayerChannel {
     clearTimeout(this.#timer);
   }
 
-  #send(request: Uint8Array, wait: number): void {
+  // A repetition whose answer would have no more time than the last one had helps nobody: it is not sent.
+  #send(request: Uint8Array, wait: number, left: number): void {
     this.lower.write(request, TEXT);
-    if (!this.lossy) return;
+    const rest = left - wait;
+    if (!this.lossy || rest <= wait) return;
     this.#timer = setTimeout(() => {
       this.#repeats++;
-      this.#send(request, 2 * wait);
+      this.#send(request, 2 * wait, rest);
     }, wait);
   }
 

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { BadHeader, encodeAnswer, encodeHeader, HeaderReader, isAnswer, MAX_HEADER, parseAnswer, parseRequest } from './header.ts';
+import {
+  BadHeader,
+  encodeAnswer,
+  encodeHeader,
+  HeaderReader,
+  isAnswer,
+  MAX_HEADER,
+  parseAnswer,
+  parseRequest,
+} from './header.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (of: Uint8Array | undefined): string => new TextDecoder().decode(of);
@@ -29,7 +38,12 @@ describe("a client's header", () => {
     ['version -1', '{"JSONSocketVersion":-1}', 400, /JSONSocketVersion/],
     ['an inherited version', '{"__proto__":{"JSONSocketVersion":1}}', 400, /JSONSocketVersion/],
     ['version 2', '{"JSONSocketVersion":2}', 505, /2 is not supported/],
-    ['65 objects inside each other', `{"JSONSocketVersion":1,"a":${'['.repeat(64)}${']'.repeat(64)}}`, 400, /nested deeper than 64/],
+    [
+      '65 objects inside each other',
+      `{"JSONSocketVersion":1,"a":${'['.repeat(64)}${']'.repeat(64)}}`,
+      400,
+      /nested deeper than 64/,
+    ],
     ['60,000 objects inside each other', `{"a":${'['.repeat(30_000)}${']'.repeat(30_000)}}`, 400, /nested deeper/],
     ['64 KiB and one byte', `{"JSONSocketVersion":1}${' '.repeat(MAX_HEADER - 22)}`, 400, /larger than 65536 bytes/],
   ];
@@ -44,9 +58,11 @@ describe("a client's header", () => {
   });
 
   test('has keys that are data, whatever they are called', () => {
-    const header = parseRequest(bytes('{"JSONSocketVersion":1,"__proto__":{"admin":true},"constructor":{"prototype":{"x":1}}}'));
+    const header = parseRequest(
+      bytes('{"JSONSocketVersion":1,"__proto__":{"admin":true},"constructor":{"prototype":{"x":1}}}'),
+    );
     assert.deepEqual(Object.keys(header), ['JSONSocketVersion', '__proto__', 'constructor']);
-    assert.equal(header['admin'], undefined);
+    assert.equal(header.admin, undefined);
     assert.equal(({} as { x?: unknown }).x, undefined);
   });
 
@@ -62,7 +78,10 @@ describe("a server's header", () => {
       text(encodeAnswer({ status: 200, message: 'OK' }, 'datagram')),
       '{"JSONSocketVersion":1,"JSONSocketStatus":200,"JSONSocketMessage":"OK"}',
     );
-    assert.deepEqual(parseAnswer(encodeAnswer({ status: 404, message: 'no "route"' }, 'stream')), { status: 404, message: 'no "route"' });
+    assert.deepEqual(parseAnswer(encodeAnswer({ status: 404, message: 'no "route"' }, 'stream')), {
+      status: 404,
+      message: 'no "route"',
+    });
   });
 
   test('is short, however long the message', () => {
@@ -115,7 +134,10 @@ describe('reading a header', () => {
   test('takes 64 KiB, and not a byte more, without waiting for its end', () => {
     for (const kind of ['datagram', 'stream'] as const) {
       const full = ' '.repeat(MAX_HEADER);
-      assert.equal(new HeaderReader(kind).push(bytes(`${full}${kind === 'stream' ? '\n' : ''}`))?.header.length, MAX_HEADER);
+      assert.equal(
+        new HeaderReader(kind).push(bytes(`${full}${kind === 'stream' ? '\n' : ''}`))?.header.length,
+        MAX_HEADER,
+      );
       assert.throws(() => new HeaderReader(kind).push(bytes(`${full} `)), status(400, /larger/));
     }
     const reader = new HeaderReader('stream');

@@ -9,7 +9,7 @@ export const VERSION = 1;
 /** Bytes of JSON in a header at most, on any transport. */
 export const MAX_HEADER = 65_536;
 
-/** Characters of a JSONSocketMessage at most: an answer to an unproven address should be small, and fit any datagram. */
+/** Characters of a JSONSocketMessage at most: an answer to an unproven address is to be small, and fit any datagram. */
 const MAX_MESSAGE = 512;
 
 const LF = 0x0a;
@@ -33,7 +33,7 @@ export interface Answer {
   readonly message: string;
 }
 
-/** Any JSON object as a header. Throws a BadHeader. Keys are the peer's: own properties only, `__proto__` among them. */
+/** Any JSON object as a header. Throws a BadHeader. Keys are the peer's: own properties, maybe `__proto__`. */
 export function parseHeader(bytes: Uint8Array): Metadata {
   if (bytes.length > MAX_HEADER) throw tooLarge();
   let header: unknown;

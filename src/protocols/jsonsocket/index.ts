@@ -39,7 +39,11 @@ export const jsonsocket = defineProtocol({
       return {
         dial: async (attempt) => {
           const request = headerOf(attempt.session.metadata);
-          return dialLayer(below, attempt, (lower) => new ClientChannel(lower, encodeHeader(request, lower.kind)));
+          return dialLayer(
+            below,
+            attempt,
+            (lower) => new ClientChannel(lower, encodeHeader(request, lower.kind), attempt.timeout),
+          );
         },
         close: () => below.close?.(),
       };

@@ -9,14 +9,20 @@ import { MAX_DEPTH } from '../../routing/operations.ts';
 import { VERSION } from './header.ts';
 
 const From = Type.String({ description: 'A JSON pointer into the metadata; what is not there is left out.' });
-const To = Type.String({ description: 'A JSON pointer into the header. At the root, the default, an object’s keys are laid over it.' });
+const To = Type.String({
+  description: 'A JSON pointer into the header. At the root, the default, an object’s keys are laid over it.',
+});
 
 export const HeaderSchema = Type.Array(
   Type.Union([
     strict({ path: Type.Union([From, strict({ from: From, to: Type.Optional(To) })]) }),
-    strict({ set: strict({ key: Type.String({ description: 'A JSON pointer into the header.' }), value: Type.Unknown() }) }),
+    strict({
+      set: strict({ key: Type.String({ description: 'A JSON pointer into the header.' }), value: Type.Unknown() }),
+    }),
   ]),
-  { description: 'What the header says beside JSONSocketVersion, in this order: copies of metadata, and fixed values.' },
+  {
+    description: 'What the header says beside JSONSocketVersion, in this order: copies of metadata, and fixed values.',
+  },
 );
 
 export type HeaderSpec = Static<typeof HeaderSchema>;
@@ -32,7 +38,7 @@ export function compileHeader(spec: HeaderSpec = []): (metadata: Metadata) => Me
   return (metadata) => {
     const header: Metadata = { JSONSocketVersion: VERSION };
     for (const step of steps) step(header, metadata);
-    header['JSONSocketVersion'] = VERSION;
+    header.JSONSocketVersion = VERSION;
     return header;
   };
 }
@@ -42,7 +48,8 @@ function compileStep(item: HeaderSpec[number], n: number): Step {
   if ('set' in item) {
     const value = item.set.value as Json;
     const to = pointer(parseWritablePointer, item.set.key, `${at}/set/key`);
-    if (isDeeperThan(value, MAX_DEPTH)) throw new L7mpError('E_INVALID', `${at}/set/value: nested deeper than ${MAX_DEPTH}`);
+    if (isDeeperThan(value, MAX_DEPTH))
+      throw new L7mpError('E_INVALID', `${at}/set/value: nested deeper than ${MAX_DEPTH}`);
     if (to.length === 0) put({}, to, value, `${at}/set/value`);
     return (header) => put(header, to, value, `${at}/set`);
   }

@@ -65,7 +65,13 @@ describe('a JSONSocket server', () => {
     layer.write(Buffer.from('down'), TEXT);
     layer.write(Buffer.from('binary'));
     lower.receive('up', TEXT);
-    assert.deepEqual([lower.sent, lower.attributes.map(({ text }) => text)], [[OK, 'down', 'binary'], [true, true, undefined]]);
+    assert.deepEqual(
+      [lower.sent, lower.attributes.map(({ text }) => text)],
+      [
+        [OK, 'down', 'binary'],
+        [true, true, undefined],
+      ],
+    );
     assert.deepEqual(told, ['text up']);
   });
 
@@ -93,7 +99,13 @@ describe('a JSONSocket server', () => {
     for (let n = 2; n <= sizes; n++) lower.receive('x');
     layer.accept();
     assert.deepEqual(watch(layer).slice(0, 3), ['one', 'two', 'x']);
-    assert.deepEqual([...(layer.drops ?? [])], [['invalid', 1], ['queue-full', 1]]);
+    assert.deepEqual(
+      [...(layer.drops ?? [])],
+      [
+        ['invalid', 1],
+        ['queue-full', 1],
+      ],
+    );
   });
 
   const bad: [string, FakeOptions, string, number][] = [
@@ -114,9 +126,15 @@ describe('a JSONSocket server', () => {
       lower.receive(header);
       assert.equal((outcome[0] as L7mpError).code, 'E_HANDSHAKE');
       const answer = JSON.parse(lower.sent[0] as string);
-      assert.deepEqual([answer.JSONSocketVersion, answer.JSONSocketStatus, typeof answer.JSONSocketMessage], [1, status, 'string']);
+      assert.deepEqual(
+        [answer.JSONSocketVersion, answer.JSONSocketStatus, typeof answer.JSONSocketMessage],
+        [1, status, 'string'],
+      );
       assert.equal(lower.sent[0]?.endsWith('\n'), options.kind === 'stream');
-      assert.deepEqual([layer.open, lower.open, lower.closeReason?.kind, lower.sent.length], [false, false, 'refused', 1]);
+      assert.deepEqual(
+        [layer.open, lower.open, lower.closeReason?.kind, lower.sent.length],
+        [false, false, 'refused', 1],
+      );
     });
   }
 

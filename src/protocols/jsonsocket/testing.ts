@@ -1,24 +1,31 @@
-/** For the tests of JSONSocket: the proxy's side of both contracts over an engine, and bare peers that remember. */
-import * as dgram from 'node:dgram';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import * as net from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** For the tests of JSONSocket: the proxy's side of both contracts, over an engine. */
 import type { TestContext } from 'node:test';
 import { type Channel, DEFAULT_LIMITS } from '../../core/channel.ts';
 import type { L7mpError } from '../../core/errors.ts';
 import { SILENT } from '../../core/log.ts';
 import type { Metadata } from '../../core/metadata.ts';
-import type { Attempt, ClusterHost, ClusterSide, Dialer, ListenerHost, ListenerSide, Listening, Protocol, Spec } from '../../core/protocol.ts';
-import { createNodeEngine } from '../../io/node/index.ts';
+import type {
+  Attempt,
+  ClusterHost,
+  ClusterSide,
+  ListenerHost,
+  ListenerSide,
+  Listening,
+  Protocol,
+  Spec,
+} from '../../core/protocol.ts';
 import type { Engine } from '../../io/engine.ts';
+import { createNodeEngine } from '../../io/node/index.ts';
 import { tcp } from '../tcp/index.ts';
 import { udp } from '../udp/index.ts';
 import { unix } from '../unix/index.ts';
 import { jsonsocket } from './index.ts';
 
 const TRANSPORTS = new Map<string, Protocol>([udp, tcp, unix].map((protocol) => [protocol.name, protocol]));
+
+function transport({ protocol }: Spec): { listener: ListenerSide; cluster: ClusterSide } {
+  return TRANSPORTS.get(protocol) as { listener: ListenerSide; cluster: ClusterSide };
+}
 
 export const LISTENER = jsonsocket.listener as ListenerSide;
 export const CLUSTER = jsonsocket.cluster as ClusterSide;
@@ -44,13 +51,27 @@ export class Inbox<T> {
   }
 }
 
-export function engine(t: TestContext): Engine {
-  const io = createNodeEngine();
-  t.after(() => io.close());
-  return io;
-}
+/** An engine, and what a test opens beside it: closed after the test, the last opened first. */
+export class Rig {
+  readonly io: Engine = createNodeEngine();
+  readonly #ends: (() => unknown)[] = [];
 
-// -------------------------------------------------------------------- the proxy's side
+  constructor(t: TestContext) {
+    t.after(async () => {
+      for (const end of this.#ends.reverse()) await end();
+      await this.io.close();
+    });
+  }
+
+  onEnd(end: () => unknown): void {
+    this.#ends.push(end);
+  }
+
+  /** The channel goes when the test does. */
+  own(channel: Channel): void {
+    this.onEnd(() => channel.close({ kind: 'end', message: 'the test is over' }));
+  }
+}
 
 export interface TestListener {
   readonly accepted: Inbox<Channel>;
@@ -58,8 +79,14 @@ export interface TestListener {
   readonly listening: Listening;
 }
 
+export interface ListenOptions {
+  readonly connect_timeout?: number;
+  readonly most?: number;
+  readonly [field: string]: unknown;
+}
+
 /** A JSONSocket listener that runs. At most `most` sessions are admitted. */
-export async function listenOn(io: Engine, transport: Spec, options: { connect_timeout?: number; most?: number } = {}): Promise<TestListener> {
+export async function listenOn(rig: Rig, under: Spec, options: ListenOptions = {}): Promise<TestListener> {
   const accepted = new Inbox<Channel>();
   const rejected = new Inbox<string>();
   let sessions = 0;
@@ -67,7 +94,7 @@ export async function listenOn(io: Engine, transport: Spec, options: { connect_t
     name: 'l',
     options,
     limits: DEFAULT_LIMITS,
-    io,
+    io: rig.io,
     log: SILENT,
     admit: () => {
       if (sessions < (options.most ?? Number.POSITIVE_INFINITY)) return true;
@@ -76,25 +103,36 @@ export async function listenOn(io: Engine, transport: Spec, options: { connect_t
     },
     accept: (channel) => {
       sessions++;
+      rig.own(channel);
       accepted.push(channel);
     },
     reject: (why) => rejected.push(why),
-    listenOn: (spec, accept) => (TRANSPORTS.get(spec.protocol)?.listener as ListenerSide).listen(spec, { ...host, accept }),
+    listenOn: (spec, accept) => transport(spec).listener.listen(spec, { ...host, accept }),
   };
-  return { accepted, rejected, listening: await LISTENER.listen({ protocol: 'JSONSocket', transport }, host) };
+  return { accepted, rejected, listening: await LISTENER.listen({ protocol: 'JSONSocket', transport: under }, host) };
 }
 
-/** The dialler of a JSONSocket cluster. */
-export async function dialerOf(io: Engine, spec: { transport: Spec; header?: unknown }): Promise<Dialer> {
+/** Dials as a JSONSocket cluster does. */
+export async function dialerOf(
+  rig: Rig,
+  spec: { transport: Spec; header?: unknown },
+): Promise<{ dial(attempt: Attempt): Promise<Channel> }> {
   const host = {
     name: 'c',
     options: {},
     limits: DEFAULT_LIMITS,
-    io,
+    io: rig.io,
     log: SILENT,
-    dialerOn: async (under: Spec) => (TRANSPORTS.get(under.protocol)?.cluster as ClusterSide).open(under, host),
+    dialerOn: async (under: Spec) => transport(under).cluster.open(under, host),
   } as unknown as ClusterHost;
-  return CLUSTER.open(spec, host);
+  const dialer = await CLUSTER.open(spec, host);
+  return {
+    dial: async (attempt) => {
+      const channel = await dialer.dial(attempt);
+      rig.own(channel);
+      return channel;
+    },
+  };
 }
 
 export function attemptTo(address: string, metadata: Metadata = {}): Attempt & { cancelled: boolean } {
@@ -120,93 +158,10 @@ export function failure(code: string, message: RegExp): (error: L7mpError) => bo
   return (error) => error.code === code && message.test(error.message);
 }
 
-// -------------------------------------------------------------------- bare peers
-
-export interface UdpPeer {
-  readonly port: number;
-  readonly inbox: Inbox<{ readonly text: string; readonly from: number }>;
-  send(text: string, port: number): void;
-}
-
-export async function udpPeer(t: TestContext): Promise<UdpPeer> {
-  const socket = dgram.createSocket('udp4');
-  const inbox: UdpPeer['inbox'] = new Inbox();
-  t.after(() => socket.close());
-  socket.on('message', (bytes, { port }) => inbox.push({ text: bytes.toString(), from: port }));
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  return { port: socket.address().port, inbox, send: (text, port) => socket.send(text, port, '127.0.0.1') };
-}
-
-/** One end of a byte stream; remembers all that came. */
-export class StreamPeer {
-  readonly socket: net.Socket;
-  /** The peer's FIN was read. */
-  readonly ended: Promise<unknown>;
-  text = '';
-  #waiting: (() => void) | undefined;
-
-  constructor(socket: net.Socket) {
-    this.socket = socket;
-    this.ended = new Promise((resolve) => socket.once('end', resolve));
-    socket.on('error', () => {});
-    socket.on('data', (bytes) => {
-      this.text += bytes.toString();
-      this.#waiting?.();
-    });
-  }
-
-  /** Waits until all that came is this text. */
-  async comes(text: string): Promise<void> {
-    while (!this.text.includes(text)) await new Promise<void>((resolve) => (this.#waiting = resolve));
-  }
-}
-
-export async function connectStream(t: TestContext, to: { port: number } | { path: string }): Promise<StreamPeer> {
-  const socket = net.connect({ host: '127.0.0.1', allowHalfOpen: true, ...to });
-  t.after(() => socket.destroy());
-  const peer = new StreamPeer(socket);
-  await once(socket, 'connect');
-  return peer;
-}
-
-/** A server of byte streams; gives its connections. */
-export async function streamServer(t: TestContext, at: { port: number } | { path: string }): Promise<{ port: number; peers: Inbox<StreamPeer> }> {
-  const peers = new Inbox<StreamPeer>();
-  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
-    t.after(() => socket.destroy());
-    peers.push(new StreamPeer(socket));
-  });
-  t.after(() => server.close());
-  server.listen({ host: '127.0.0.1', ...at });
-  await once(server, 'listening');
-  const address = server.address();
-  return { port: typeof address === 'object' && address ? address.port : 0, peers };
-}
-
-/** A port below 32,768, where the kernel takes none for its own connections, that is free for UDP and TCP. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 10_000);
-    const socket = dgram.createSocket('udp4');
-    const server = net.createServer();
-    try {
-      socket.bind({ port, exclusive: true });
-      await once(socket, 'listening');
-      server.listen(port);
-      await once(server, 'listening');
-      return port;
-    } catch {
-      // taken: the next
-    } finally {
-      socket.close();
-      server.close();
-    }
-  }
-}
-
-export function socketPath(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'jsonsocket-'));
-  t.after(() => rmSync(folder, { recursive: true }));
-  return join(folder, 's');
+/** What a session over an Echo does. */
+export async function echoNext({ accepted }: TestListener): Promise<Channel> {
+  const channel = await accepted.next();
+  channel.accept();
+  reading(channel, { echo: true });
+  return channel;
 }

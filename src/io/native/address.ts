@@ -1,0 +1,98 @@
+/** Socket addresses of the Internet and of UNIX, as the kernel writes them (ip(7), ipv6(7), unix(7)) and as text. */
+import { isIPv6 } from 'node:net';
+import type { Arena } from './arena.ts';
+import { AF_INET, AF_INET6, AF_UNIX } from './constants.ts';
+import { libc } from './libc.ts';
+
+const SOCKADDR_IN = 16;
+const SOCKADDR_IN6 = 28;
+/** Bytes of sockaddr_un.sun_path. */
+const SUN_PATH = 108;
+
+export function familyOf(host: string): number {
+  return isIPv6(host) ? AF_INET6 : AF_INET;
+}
+
+/** Writes an IP address and a port at an offset that is a multiple of 4. Returns the size. */
+export function putInternet(arena: Arena, at: number, host: string, port: number): number {
+  const { u8, u16 } = arena;
+  u8.fill(0, at, at + SOCKADDR_IN6);
+  u8[at + 2] = port >> 8;
+  u8[at + 3] = port & 0xff;
+  if (!isIPv6(host)) {
+    u16[at >> 1] = AF_INET;
+    for (const [n, part] of host.split('.').entries()) u8[at + 4 + n] = Number(part);
+    return SOCKADDR_IN;
+  }
+  u16[at >> 1] = AF_INET6;
+  const [address = '', zone] = host.split('%');
+  for (const [n, word] of wordsOf(address).entries()) {
+    u8[at + 8 + 2 * n] = word >> 8;
+    u8[at + 9 + 2 * n] = word & 0xff;
+  }
+  if (zone !== undefined) arena.u32[(at + 24) >> 2] = zoneIndex(arena, at + 32, zone);
+  return SOCKADDR_IN6;
+}
+
+/** Writes the path of a UNIX socket. Returns the size. */
+export function putPath(arena: Arena, at: number, path: string): number {
+  const bytes = Buffer.from(path);
+  arena.u8.fill(0, at, at + 2 + SUN_PATH);
+  arena.u16[at >> 1] = AF_UNIX;
+  arena.u8.set(bytes.subarray(0, SUN_PATH - 1), at + 2);
+  return 2 + bytes.length + 1;
+}
+
+/** The port of the Internet address at an offset; 0 for others. */
+export function portAt(u8: Uint8Array, at: number): number {
+  return ((u8[at + 2] as number) << 8) | (u8[at + 3] as number);
+}
+
+/** The address at an offset, IPv4-mapped ones in their own form; empty for UNIX sockets. */
+export function hostAt(u8: Uint8Array, at: number): string {
+  const family = (u8[at] as number) | ((u8[at + 1] as number) << 8);
+  if (family === AF_INET) return dotted(u8, at + 4);
+  if (family !== AF_INET6) return '';
+  const words = Array.from({ length: 8 }, (_, n) => ((u8[at + 8 + 2 * n] as number) << 8) | (u8[at + 9 + 2 * n] as number));
+  if (words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff) return dotted(u8, at + 20);
+  return compressed(words);
+}
+
+function dotted(u8: Uint8Array, at: number): string {
+  return `${u8[at]}.${u8[at + 1]}.${u8[at + 2]}.${u8[at + 3]}`;
+}
+
+/** RFC 5952: the first longest run of two or more zero words is left out. */
+function compressed(words: readonly number[]): string {
+  const text = words.map((word) => word.toString(16)).join(':');
+  const runs = [...text.matchAll(/(?:^|:)0(?::0)+(?=:|$)/g)].map(([run]) => run);
+  const longest = runs.reduce((best, run) => (zeros(run) > zeros(best) ? run : best), '');
+  if (!longest) return text;
+  const short = text.replace(longest, '::').replace(/:{3,}/, '::');
+  return short;
+}
+
+function zeros(run: string): number {
+  return run.split('0').length;
+}
+
+/** The eight words of an IPv6 address. */
+function wordsOf(address: string): number[] {
+  const dots = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
+  if (dots) {
+    const [, head, a, b, c, d] = dots.map((part, n) => (n < 2 ? part : Number(part))) as [string, string, number, number, number, number];
+    return wordsOf(`${head}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`);
+  }
+  const [head = '', tail] = address.split('::');
+  const first = head ? head.split(':') : [];
+  const last = tail ? tail.split(':') : [];
+  const missing = tail === undefined ? 0 : 8 - first.length - last.length;
+  return [...first, ...Array<string>(missing).fill('0'), ...last].map((word) => Number.parseInt(word, 16));
+}
+
+function zoneIndex(arena: Arena, scratch: number, zone: string): number {
+  if (/^\d+$/.test(zone)) return Number(zone);
+  const name = Buffer.from(`${zone.slice(0, 15)}\0`);
+  arena.u8.set(name, scratch);
+  return libc().if_nametoindex(arena.base + scratch);
+}

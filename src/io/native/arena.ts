@@ -1,0 +1,73 @@
+/**
+ * Memory that the kernel reads and writes: one mapping at an address that is a multiple of 4 GiB, so that a pointer is
+ * a constant high word and an offset, written as two 32-bit stores. It lies outside V8's heap: nothing in it moves or is
+ * collected, and every thread may have views of it.
+ */
+import { libc } from './libc.ts';
+
+/** 2^32 as a factor: addresses are Numbers. */
+const HIGH = 2 ** 32;
+
+/** Where mappings are looked for: above what a program's image takes, far below where the kernel puts its own. */
+const FIRST = 0x10;
+const TRIES = 0x1000;
+
+const PROT_READ_WRITE = 3;
+/** MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE: pages come into being when they are touched. */
+const FLAGS = 0x2 | 0x20 | 0x4000 | 0x100000;
+
+export class Arena {
+  /** The address of offset 0. */
+  readonly base: number;
+  readonly size: number;
+  /** The high word of every pointer into it. */
+  readonly high: number;
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly i32: Int32Array;
+  readonly u32: Uint32Array;
+  readonly f64: Float64Array;
+  #top = 0;
+
+  /** Views of what is mapped at `base`. */
+  constructor(base: number, size: number) {
+    const memory = libc().view(base, size);
+    this.base = base;
+    this.size = size;
+    this.high = base / HIGH;
+    this.u8 = new Uint8Array(memory);
+    this.u16 = new Uint16Array(memory);
+    this.i32 = new Int32Array(memory);
+    this.u32 = new Uint32Array(memory);
+    this.f64 = new Float64Array(memory);
+  }
+
+  /** Maps new memory, all zero. */
+  static map(size: number): Arena {
+    const c = libc();
+    for (let n = FIRST; n < FIRST + TRIES; n++) {
+      const at = n * HIGH;
+      if (c.mmap(at, size, PROT_READ_WRITE, FLAGS, -1, 0) === at) return new Arena(at, size);
+    }
+    throw new Error('native I/O found no address space for its buffers');
+  }
+
+  /** Takes everything back, for a new user. The memory keeps what was in it. */
+  reset(): void {
+    this.#top = 0;
+  }
+
+  /** The offset of `size` bytes that nobody else has. They are never given back. */
+  take(size: number, align = 64): number {
+    const at = Math.ceil(this.#top / align) * align;
+    this.#top = at + size;
+    if (this.#top > this.size) throw new RangeError('the arena is full');
+    return at;
+  }
+
+  /** Writes the pointer to offset `to` at offset `at`. */
+  point(at: number, to: number): void {
+    this.u32[at >> 2] = to;
+    this.u32[(at >> 2) + 1] = this.high;
+  }
+}

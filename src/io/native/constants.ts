@@ -1,0 +1,62 @@
+/** Numbers of the Linux ABI that are the same on x86-64 and arm64 (asm-generic), which is where koffi is prebuilt. */
+
+export const AF_UNIX = 1;
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+/** SOCK_NONBLOCK | SOCK_CLOEXEC, also as flags of accept4(2) and pipe2(2). */
+export const NONBLOCK_CLOEXEC = 0x80800;
+export const CLOEXEC = 0x80000;
+
+export const IPPROTO_IP = 0;
+export const IPPROTO_TCP = 6;
+export const IPPROTO_UDP = 17;
+export const IPPROTO_IPV6 = 41;
+export const SOL_SOCKET = 1;
+
+export const SO_REUSEADDR = 2;
+export const SO_ERROR = 4;
+export const SO_SNDBUF = 7;
+export const SO_RCVBUF = 8;
+export const SO_LINGER = 13;
+export const TCP_NODELAY = 1;
+export const IP_PKTINFO = 8;
+export const IPV6_V6ONLY = 26;
+export const IPV6_RECVPKTINFO = 49;
+export const IPV6_PKTINFO = 50;
+export const UDP_SEGMENT = 103;
+
+export const SHUT_WR = 1;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
+
+export const EPOLLIN = 1;
+export const EPOLLOUT = 4;
+export const EPOLLERR = 8;
+export const EPOLLHUP = 0x10;
+export const EPOLLRDHUP = 0x2000;
+export const EPOLLET = 0x80000000 | 0;
+export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
+export const EPOLL_CTL_MOD = 3;
+
+/** SPLICE_F_MOVE | SPLICE_F_NONBLOCK. */
+export const SPLICE_FLAGS = 3;
+export const F_SETPIPE_SZ = 1031;
+
+export const EAGAIN = 11;
+export const EINTR = 4;
+export const ENFILE = 23;
+export const EMFILE = 24;
+export const EINVAL = 22;
+export const EPIPE = 32;
+export const EMSGSIZE = 90;
+export const ENOBUFS = 105;
+export const ENOMEM = 12;
+export const EISCONN = 106;
+export const ENOTCONN = 107;
+export const ECONNREFUSED = 111;
+export const EALREADY = 114;
+export const EINPROGRESS = 115;

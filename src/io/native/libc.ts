@@ -1,0 +1,129 @@
+/**
+ * The C library, called through koffi: the only file that knows it. Pointers are Numbers (`intptr_t`): every address
+ * that is passed lies in an arena below 2^53, and no JavaScript object is ever handed to the kernel.
+ */
+import { createRequire } from 'node:module';
+import { getSystemErrorMap, getSystemErrorName } from 'node:util';
+
+type Fd = number;
+type Pointer = number;
+
+export interface Libc {
+  mmap(at: Pointer, size: number, protection: number, flags: number, fd: Fd, offset: number): Pointer;
+  socket(family: number, type: number, protocol: number): Fd;
+  bind(fd: Fd, address: Pointer, size: number): number;
+  listen(fd: Fd, backlog: number): number;
+  connect(fd: Fd, address: Pointer, size: number): number;
+  accept4(fd: Fd, address: Pointer, size: Pointer, flags: number): Fd;
+  getsockname(fd: Fd, address: Pointer, size: Pointer): number;
+  setsockopt(fd: Fd, level: number, option: number, value: Pointer, size: number): number;
+  getsockopt(fd: Fd, level: number, option: number, value: Pointer, size: Pointer): number;
+  shutdown(fd: Fd, how: number): number;
+  close(fd: Fd): number;
+  write(fd: Fd, buffer: Pointer, size: number): number;
+  recv(fd: Fd, buffer: Pointer, size: number, flags: number): number;
+  send(fd: Fd, buffer: Pointer, size: number, flags: number): number;
+  recvmsg(fd: Fd, message: Pointer, flags: number): number;
+  sendmsg(fd: Fd, message: Pointer, flags: number): number;
+  recvmmsg(fd: Fd, messages: Pointer, count: number, flags: number, timeout: Pointer): number;
+  sendmmsg(fd: Fd, messages: Pointer, count: number, flags: number): number;
+  splice(from: Fd, fromOffset: Pointer, to: Fd, toOffset: Pointer, size: number, flags: number): number;
+  pipe2(fds: Pointer, flags: number): number;
+  fcntl(fd: Fd, command: number, value: number): number;
+  epoll_create1(flags: number): Fd;
+  epoll_ctl(epoll: Fd, operation: number, fd: Fd, event: Pointer): number;
+  epoll_wait(epoll: Fd, events: Pointer, count: number, timeout: number): number;
+  eventfd(initial: number, flags: number): Fd;
+  if_nametoindex(name: Pointer): number;
+  /** The error of this thread's last call that failed. */
+  errno(): number;
+  /** The memory at an address, as an ArrayBuffer: it is not copied, and is never given back. */
+  view(at: Pointer, size: number): ArrayBuffer;
+}
+
+// koffi has no ssize_t; `long` has its size on every Linux that has koffi.
+const P = 'intptr_t';
+const SIGNATURES: Record<Exclude<keyof Libc, 'errno' | 'view'>, [result: string, parameters: string[]]> = {
+  mmap: [P, [P, 'int64', 'int', 'int', 'int', 'int64']],
+  socket: ['int', ['int', 'int', 'int']],
+  bind: ['int', ['int', P, 'int']],
+  listen: ['int', ['int', 'int']],
+  connect: ['int', ['int', P, 'int']],
+  accept4: ['int', ['int', P, P, 'int']],
+  getsockname: ['int', ['int', P, P]],
+  setsockopt: ['int', ['int', 'int', 'int', P, 'int']],
+  getsockopt: ['int', ['int', 'int', 'int', P, P]],
+  shutdown: ['int', ['int', 'int']],
+  close: ['int', ['int']],
+  write: ['long', ['int', P, 'size_t']],
+  recv: ['long', ['int', P, 'size_t', 'int']],
+  send: ['long', ['int', P, 'size_t', 'int']],
+  recvmsg: ['long', ['int', P, 'int']],
+  sendmsg: ['long', ['int', P, 'int']],
+  recvmmsg: ['int', ['int', P, 'int', 'int', P]],
+  sendmmsg: ['int', ['int', P, 'int', 'int']],
+  splice: ['long', ['int', P, 'int', P, 'size_t', 'int']],
+  pipe2: ['int', [P, 'int']],
+  fcntl: ['int', ['int', 'int', 'int']],
+  epoll_create1: ['int', ['int']],
+  epoll_ctl: ['int', ['int', 'int', 'int', P]],
+  epoll_wait: ['int', ['int', P, 'int', 'int']],
+  eventfd: ['int', ['uint', 'int']],
+  if_nametoindex: ['uint', [P]],
+};
+
+interface Koffi {
+  load(library: null): { func(name: string, result: string, parameters: string[]): (...args: number[]) => number };
+  errno(): number;
+  view(at: bigint, size: number): ArrayBuffer;
+}
+
+let loaded: Libc | undefined;
+
+/** The C library. Throws one line that says why it cannot be called here. */
+export function libc(): Libc {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Libc {
+  if (process.platform !== 'linux') throw new Error(`native I/O needs Linux, not ${process.platform}`);
+  const koffi = loadKoffi();
+  const library = koffi.load(null);
+  const calls = Object.entries(SIGNATURES).map(([name, [result, parameters]]) => [
+    name,
+    library.func(name, result, parameters),
+  ]);
+  const view = (at: Pointer, size: number): ArrayBuffer => koffi.view(BigInt(at), size);
+  return { ...Object.fromEntries(calls), errno: () => koffi.errno(), view };
+}
+
+function loadKoffi(): Koffi {
+  try {
+    return createRequire(import.meta.url)('koffi');
+  } catch (error) {
+    const [why] = String((error as Error).message).split('\n');
+    throw new Error(`native I/O needs the package koffi, which does not load on ${process.platform}-${process.arch}: ${why}`);
+  }
+}
+
+// -------------------------------------------------------------------- errors
+
+/** A failed call as node's own errors are: `connect ECONNREFUSED 127.0.0.1:80`, with its `code`. */
+export function systemError(call: string, errno: number, where = ''): NodeJS.ErrnoException {
+  const code = errorName(errno);
+  const error: NodeJS.ErrnoException = new Error(`${call} ${code}${where && ` ${where}`}`);
+  error.code = code;
+  error.errno = -errno;
+  error.syscall = call;
+  return error;
+}
+
+export function errorName(errno: number): string {
+  return getSystemErrorName(-errno);
+}
+
+/** What an error means, in words. */
+export function errorText(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error';
+}

@@ -1,0 +1,216 @@
+/** The engine's thread waits here, in the kernel: one epoll set, whose events go to who owns the descriptor. */
+import type { Arena } from './arena.ts';
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from './constants.ts';
+import { type Libc, libc } from './libc.ts';
+import { RingReader, type RingHandler, RingWriter } from './ring.ts';
+import { RUNG, type Shared, SLEEPING, STOPPING, type WorkerStart } from './wire.ts';
+
+/** Owns a descriptor. */
+export interface Pollable {
+  ready(events: number): void;
+  /** `ready` has thrown: whatever it was doing is given up. */
+  broken(): void;
+}
+
+/** Work that was put off, so that others have their turn. */
+export interface Task {
+  proceed(): void;
+  broken(): void;
+}
+
+/** Is asked now and then, while it has deadlines. */
+export interface Ticking {
+  /** Returns whether it wants to be asked again. */
+  tick(now: number): boolean;
+}
+
+const EVENTS = 256;
+// struct epoll_event is packed on x86-64 only.
+const EVENT_SIZE = process.arch === 'x64' ? 12 : 16;
+const EVENT_DATA = process.arch === 'x64' ? 4 : 8;
+
+/** Milliseconds between two looks at deadlines. */
+const TICK = 100;
+
+export class Loop {
+  readonly shared: Shared;
+  readonly arena: Arena;
+  readonly reports: RingWriter;
+  /** When this turn began, on the main thread's performance.now(). */
+  now = 0;
+  /** The reports' ring is full: what makes new ones should wait. */
+  get congested(): boolean {
+    return this.reports.congested;
+  }
+
+  readonly #c: Libc = libc();
+  readonly #commands: RingReader;
+  readonly #control: Int32Array;
+  readonly #epoll: number;
+  readonly #wake: number;
+  readonly #bell: number;
+  readonly #clock: number;
+  readonly #events: number;
+  readonly #event: number;
+  readonly #handlers: (Pollable | undefined)[] = [];
+  #tasks: Task[] = [];
+  readonly #ticking = new Set<Ticking>();
+  #nextTick = 0;
+  #reported = false;
+  #stopped = false;
+
+  constructor(shared: Shared, start: WorkerStart) {
+    const { arena } = shared;
+    this.shared = shared;
+    this.arena = arena;
+    this.reports = new RingWriter(shared.reports);
+    this.#commands = new RingReader(shared.commands);
+    this.#control = shared.control;
+    this.#epoll = start.epoll;
+    this.#wake = start.wake;
+    this.#bell = start.bell;
+    this.#clock = performance.timeOrigin - start.origin;
+    this.#events = arena.take(EVENTS * EVENT_SIZE);
+    this.#event = arena.take(EVENT_SIZE);
+  }
+
+  // ------------------------------------------------------------------ for who owns descriptors
+
+  /** Returns whether the kernel took it. */
+  add(fd: number, events: number, handler: Pollable): boolean {
+    this.#handlers[fd] = handler;
+    return this.#ctl(EPOLL_CTL_ADD, fd, events) === 0;
+  }
+
+  modify(fd: number, events: number): void {
+    this.#ctl(EPOLL_CTL_MOD, fd, events);
+  }
+
+  /** Lets a descriptor go that lives on. */
+  remove(fd: number): void {
+    this.#handlers[fd] = undefined;
+    this.#ctl(EPOLL_CTL_DEL, fd, 0);
+  }
+
+  /** Closes a descriptor, which takes it out of the epoll set too. */
+  close(fd: number): void {
+    this.#handlers[fd] = undefined;
+    this.#c.close(fd);
+  }
+
+  /** Goes on with it after everybody's turn. */
+  later(task: Task): void {
+    this.#tasks.push(task);
+  }
+
+  tickFor(ticking: Ticking): void {
+    if (this.#ticking.size === 0) this.#nextTick = this.now + TICK;
+    this.#ticking.add(ticking);
+  }
+
+  report(type: number, ...args: number[]): void {
+    this.reports.push(type, ...args);
+    this.#reported = true;
+  }
+
+  reportBytes(type: number, id: number, from: number, length: number): boolean {
+    this.#reported = true;
+    return this.reports.pushBytes(type, id, from, length);
+  }
+
+  // ------------------------------------------------------------------ life
+
+  /** Runs until `stop`, or until the main thread is about to exit. */
+  run(commands: RingHandler): void {
+    const c = this.#c;
+    this.add(this.#wake, WAKE_EVENTS, NOBODY);
+    while (!this.#stopped && Atomics.load(this.#control, STOPPING) === 0) {
+      this.#obey(commands);
+      this.#ring();
+      if (this.#stopped) return;
+      const count = c.epoll_wait(this.#epoll, this.arena.base + this.#events, EVENTS, this.#fallAsleep());
+      Atomics.store(this.#control, SLEEPING, 0);
+      this.now = performance.now() + this.#clock;
+      this.#dispatch(count);
+      this.#workOff();
+      if (this.#ticking.size > 0 && this.now >= this.#nextTick) this.#tick();
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #obey(handler: RingHandler): void {
+    if (this.reports.congested) {
+      this.reports.flush();
+      this.#reported = true;
+    }
+    if (this.#commands.empty) return;
+    if (this.#commands.drain(handler)) this.#reported = true;
+  }
+
+  /** Wakes the main thread, unless it is going to look anyway. */
+  #ring(): void {
+    if (!this.#reported) return;
+    this.#reported = false;
+    if (Atomics.exchange(this.#control, RUNG, 1) === 0) this.#c.write(this.#bell, this.arena.base, 1);
+  }
+
+  /** How long to wait: not at all where there is work. Who writes a command from now on wakes us. */
+  #fallAsleep(): number {
+    if (this.#tasks.length > 0) return 0;
+    Atomics.store(this.#control, SLEEPING, 1);
+    if (!this.#commands.empty || Atomics.load(this.#control, STOPPING) !== 0) return 0;
+    if (this.#ticking.size === 0) return -1;
+    return Math.max(0, Math.ceil(this.#nextTick - this.now));
+  }
+
+  // Only a command brings a new descriptor, and commands are obeyed between two batches: an event cannot meet a
+  // descriptor that was closed and given out again within the batch.
+  #dispatch(count: number): void {
+    const { i32 } = this.arena;
+    for (let n = 0; n < count; n++) {
+      const at = (this.#events + n * EVENT_SIZE) >> 2;
+      const handler = this.#handlers[i32[at + (EVENT_DATA >> 2)] as number];
+      if (!handler) continue;
+      try {
+        handler.ready(i32[at] as number);
+      } catch {
+        handler.broken();
+      }
+    }
+  }
+
+  #workOff(): void {
+    if (this.#tasks.length === 0) return;
+    const tasks = this.#tasks;
+    this.#tasks = [];
+    for (const task of tasks) {
+      try {
+        task.proceed();
+      } catch {
+        task.broken();
+      }
+    }
+  }
+
+  #tick(): void {
+    this.#nextTick = this.now + TICK;
+    for (const ticking of this.#ticking) {
+      if (!ticking.tick(this.now)) this.#ticking.delete(ticking);
+    }
+  }
+
+  #ctl(operation: number, fd: number, events: number): number {
+    const { i32 } = this.arena;
+    const at = this.#event >> 2;
+    i32[at] = events;
+    i32[at + (EVENT_DATA >> 2)] = fd;
+    return this.#c.epoll_ctl(this.#epoll, operation, fd, this.arena.base + this.#event);
+  }
+}
+
+// EPOLLIN | EPOLLET: each write to an eventfd is an event, and it need not be read (epoll(7)).
+const WAKE_EVENTS = 1 | (0x80000000 | 0);
+const NOBODY: Pollable = { ready: () => {}, broken: () => {} };

@@ -1,0 +1,218 @@
+/** The main thread's side of an engine's thread: starts it, asks it, hears it, and makes sure that it can always end. */
+import * as net from 'node:net';
+import { Worker } from 'node:worker_threads';
+import { Arena } from './arena.ts';
+import { CLOEXEC, NONBLOCK_CLOEXEC } from './constants.ts';
+import { type Libc, libc, systemError } from './libc.ts';
+import { Registry } from './registry.ts';
+import { RingReader, RingWriter } from './ring.ts';
+import * as wire from './wire.ts';
+
+/** Records that are handled before timers and other I/O have their turn. */
+const BATCH = 2048;
+
+/** Arenas of engines that have ended: memory that was mapped once is kept, since views of it may live on. */
+const idle: Arena[] = [];
+/** For small arguments of system calls: nothing in it outlives a call. */
+let scratch: Arena | undefined;
+
+export function scratchArena(): Arena {
+  scratch ??= Arena.map(1 << 20);
+  return scratch;
+}
+
+/** What a slot stands for, told of what happens to it. */
+export interface Held extends Readonly<{ id: number }> {
+  /** `at`: the index of the first argument after the id, in the words of the engine's arena. */
+  report(type: number, at: number): void;
+  /** The engine is gone, and the descriptor with it. */
+  lost(): void;
+}
+
+/** Takes the reports that are about no slot. */
+export type ReportHandler = (type: number, at: number) => void;
+
+export class IoThread {
+  readonly shared: wire.Shared;
+  readonly slots = new wire.Slots(0);
+  readonly held = new Registry<Held>();
+  /** Handlers of reports about a listener or a port, by type. */
+  readonly handlers: (ReportHandler | undefined)[] = [];
+  readonly #c: Libc = libc();
+  readonly #worker: Worker;
+  readonly #commands: RingWriter;
+  readonly #reports: RingReader;
+  readonly #control: Int32Array;
+  readonly #descriptors: number[] = [];
+  readonly #epoll: number;
+  readonly #wake: number;
+  readonly #bell: net.Socket;
+  readonly #exited: Promise<void>;
+  #users = 0;
+  #ended = false;
+  readonly #onExit = (): void => this.#letGo();
+
+  /** Throws where the system lacks something. */
+  constructor() {
+    const arena = idle.pop() ?? Arena.map(wire.ARENA_SIZE);
+    arena.reset();
+    const control = new SharedArrayBuffer(wire.CONTROL_WORDS * 4);
+    this.#control = new Int32Array(control);
+    this.shared = wire.layOut(arena, this.#control);
+    this.#commands = new RingWriter(this.shared.commands);
+    this.#reports = new RingReader(this.shared.reports);
+    this.#epoll = this.#open('epoll_create1', this.#c.epoll_create1(CLOEXEC));
+    this.#wake = this.#open('eventfd', this.#c.eventfd(0, NONBLOCK_CLOEXEC));
+    const [heard, bell] = this.#makeBell();
+    this.#bell = this.#listenTo(heard);
+    const start: wire.WorkerStart = {
+      base: arena.base,
+      size: arena.size,
+      control,
+      epoll: this.#epoll,
+      wake: this.#wake,
+      bell,
+      origin: performance.timeOrigin,
+    };
+    this.#worker = new Worker(new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url), { workerData: start });
+    this.#worker.unref();
+    this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve(this.#finish())));
+    // It catches what its own code throws; what is left is that it could not start, which its exit says too.
+    this.#worker.on('error', () => {});
+    process.on('exit', this.#onExit);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  // ------------------------------------------------------------------ asking
+
+  send(type: number, ...args: number[]): void {
+    this.#commands.push(type, ...args);
+    this.#wakeUp();
+  }
+
+  /** Gives a slot; -1 where there are no more. */
+  hold(holder: (id: number) => Held): number {
+    const id = this.slots.take();
+    if (id >= 0) this.adopt(holder(id));
+    return id;
+  }
+
+  /** Something has a slot now: the process lives on for it. */
+  adopt(holder: Held): void {
+    this.held.set(holder);
+    const at = wire.countersOf(this.shared, holder.id);
+    this.shared.arena.f64.fill(0, at, at + wire.COUNTERS);
+    this.use();
+  }
+
+  /** Takes a slot back. What is still reported of it is heard by nobody. */
+  release(id: number): void {
+    if (!this.held.get(id)) return;
+    this.held.delete(id);
+    if (wire.slotOf(id) < wire.HALF) this.slots.give(id);
+    this.unuse();
+  }
+
+  use(): void {
+    if (this.#users++ === 0) this.#bell.ref();
+  }
+
+  unuse(): void {
+    if (--this.#users === 0) this.#bell.unref();
+  }
+
+  /** Ends the thread; what was written has a second to leave. */
+  close(): Promise<void> {
+    if (!this.#ended) this.send(wire.Command.Stop);
+    this.use();
+    return this.#exited;
+  }
+
+  // ------------------------------------------------------------------ hearing
+
+  readonly #report = (type: number, at: number): void => {
+    const handler = this.handlers[type];
+    if (handler) handler(type, at);
+    else this.held.get(this.shared.arena.i32[at] as number)?.report(type, at + 1);
+  };
+
+  #hear(): void {
+    Atomics.store(this.#control, wire.RUNG, 0);
+    if (this.#reports.drain(this.#report, BATCH)) this.#wakeUp();
+    this.#commands.flush();
+    if (!this.#reports.empty) setImmediate(() => this.#hear());
+  }
+
+  #wakeUp(): void {
+    if (Atomics.exchange(this.#control, wire.SLEEPING, 0) === 0) return;
+    const { arena } = scratchPlace();
+    arena.u32[0] = 1;
+    arena.u32[1] = 0;
+    this.#c.write(this.#wake, arena.base, 8);
+  }
+
+  // ------------------------------------------------------------------ life
+
+  #open(call: string, fd: number): number {
+    if (fd >= 0) {
+      this.#descriptors.push(fd);
+      return fd;
+    }
+    const error = systemError(call, this.#c.errno());
+    this.#closeDescriptors();
+    throw new Error(`native I/O: ${error.message}`);
+  }
+
+  #makeBell(): [read: number, write: number] {
+    const { arena } = scratchPlace();
+    this.#open('pipe2', this.#c.pipe2(arena.base, NONBLOCK_CLOEXEC));
+    this.#descriptors.pop();
+    const [read, write] = [arena.i32[0] as number, arena.i32[1] as number];
+    this.#descriptors.push(write);
+    return [read, write];
+  }
+
+  #listenTo(fd: number): net.Socket {
+    const onread = {
+      buffer: Buffer.alloc(64),
+      callback: () => {
+        this.#hear();
+        return true;
+      },
+    };
+    const socket = new net.Socket({ fd, readable: true, writable: false, onread } as net.SocketConstructorOpts);
+    socket.unref();
+    return socket;
+  }
+
+  /** Makes the thread return from the kernel: until then, neither the process nor a worker of it can end. */
+  #letGo(): void {
+    Atomics.store(this.#control, wire.STOPPING, 1);
+    Atomics.store(this.#control, wire.SLEEPING, 1);
+    this.#wakeUp();
+  }
+
+  #finish(): void {
+    this.#ended = true;
+    process.off('exit', this.#onExit);
+    this.#hear();
+    for (const holder of this.held.all()) {
+      holder.lost();
+      this.release(holder.id);
+    }
+    this.#bell.destroy();
+    this.#closeDescriptors();
+    idle.push(this.shared.arena);
+  }
+
+  #closeDescriptors(): void {
+    for (const fd of this.#descriptors.splice(0)) this.#c.close(fd);
+  }
+}
+
+function scratchPlace(): { arena: Arena } {
+  return { arena: scratchArena() };
+}

@@ -1,0 +1,52 @@
+import Type from 'typebox';
+import { defineProtocol } from '../../core/protocol.ts';
+import { Address, BindSchema, Port, strict } from '../../core/schema.ts';
+import { ANY, endsName } from '../addresses.ts';
+import { HttpPath } from '../http/index.ts';
+import { MAX_MESSAGE_SIZE } from './channel.ts';
+import { dial } from './dial.ts';
+import { listen } from './listen.ts';
+
+/** ws takes 32 bits. */
+const MaxMessageSize = Type.Integer({
+  minimum: 1,
+  maximum: 0x7fffffff,
+  description: 'The largest message, in bytes: who sends a larger one is closed with 1009. Default 16 MiB.',
+});
+
+export const websocket = defineProtocol({
+  name: 'WebSocket',
+  title: 'WebSocket messages, text and binary (RFC 6455).',
+  listener: {
+    schema: strict({
+      port: Port,
+      address: Type.Optional(Address),
+      path: Type.Optional(HttpPath),
+      max_message_size: Type.Optional(MaxMessageSize),
+    }),
+    options: {
+      accept: Type.Optional(
+        Type.Enum(['routed', 'connected'], {
+          description:
+            'When the upgrade is answered. routed: as soon as a route is found; the default. connected: when the endpoint has answered, whose status and subprotocol are passed on.',
+        }),
+      ),
+    },
+    transport: true,
+    sessionName: ({ n, metadata }) => `WS:${endsName('TCP', metadata)}-${n}`,
+    listen: ({ port, address = ANY, path, max_message_size: maxMessage = MAX_MESSAGE_SIZE }, host) =>
+      listen({ host: address, port, path, maxMessage, waits: host.options.accept === 'connected' }, host),
+  },
+  cluster: {
+    schema: strict({
+      port: Port,
+      bind: Type.Optional(BindSchema),
+      max_message_size: Type.Optional(MaxMessageSize),
+    }),
+    kind: 'datagram',
+    transport: true,
+    open: ({ port, bind = {}, max_message_size: maxMessage = MAX_MESSAGE_SIZE }, { limits }) => ({
+      dial: (attempt) => dial(attempt, { port, bind, maxMessage }, limits),
+    }),
+  },
+});

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ask, bytes, connectDatagram, connectStream, received, serveDatagram, serveStream } from '../support/peers.ts';
+import { freePort } from '../support/ports.ts';
+import { listener, startProxy } from '../support/proxy.ts';
+import { until } from '../support/until.ts';
+
+const HOST = '127.0.0.1';
+
+/** A cluster of TCP endpoints, all on one port. */
+const tcp = (port: number, ...addresses: string[]) => ({
+  spec: { protocol: 'TCP', port },
+  endpoints: addresses.map((address) => ({ spec: { address } })),
+});
+
+const eventsOf = (session: { events: { event: string }[] }) => session.events.map(({ event }) => event);
+
+test('an endpoint that comes up late is reached by a later attempt', async (t) => {
+  const port = await freePort();
+  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
+    listeners: [
+      listener('l', { protocol: 'TCP', port: l }, {
+        destination: tcp(port, HOST),
+        retry: { retry_on: 'connect-failure', num_retries: 1000, timeout: 20 },
+      }),
+    ],
+  }));
+  const client = await connectStream(t, { port: ports.l });
+  client.send('early');
+  await until(async () => (await proxy.sessions('l'))[0]?.events.some((e: { event: string }) => e.event === 'ERROR'), 'a failed attempt');
+  await serveStream(t, { port });
+  assert.equal((await received(client, 5)).toString(), 'early');
+});
+
+test('num_retries N means 1 + N attempts, then the session fails', async (t) => {
+  const port = await freePort();
+  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
+    listeners: [
+      listener('l', { protocol: 'TCP', port: l }, {
+        destination: tcp(port, HOST),
+        retry: { retry_on: 'connect-failure', num_retries: 2, timeout: 10 },
+      }, { options: { track: 60 } }),
+    ],
+  }));
+  const client = await connectStream(t, { port: ports.l });
+  await until(() => client.closed !== undefined || client.ended, 'the client is told');
+  const session = await proxy.session('l', 'DESTROYED');
+  const failed = session.events.filter(({ message }: { message: string }) => message.includes('ECONNREFUSED'));
+  assert.equal(failed.filter(({ message }: { message: string }) => message.startsWith('stage')).length, 3);
+});
+
+test('without a retry policy one failed attempt ends the session', async (t) => {
+  const port = await freePort();
+  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
+    listeners: [listener('l', { protocol: 'TCP', port: l }, { destination: tcp(port, HOST) })],
+  }));
+  const client = await connectStream(t, { port: ports.l });
+  await until(() => client.closed !== undefined || client.ended, 'the client is told');
+  await proxy.noSession('l');
+});
+
+test('an attempt goes to another endpoint than the one that failed', async (t) => {
+  const server = await serveStream(t, { reply: () => 'here' });
+  const { ports } = await startProxy(t, ['l'], ({ l }) => ({
+    listeners: [
+      listener('l', { protocol: 'TCP', port: l }, {
+        destination: tcp(server.port, '127.0.0.2', HOST),
+        retry: { retry_on: 'connect-failure', num_retries: 1, timeout: 10 },
+      }),
+    ],
+  }));
+  const client = await connectStream(t, { port: ports.l });
+  assert.equal(await ask(client, 'x'), 'here');
+});
+
+test('a lost endpoint is connected again while the client stays, and what comes meanwhile is delivered', async (t) => {
+  const port = await freePort();
+  const first = await serveStream(t, { port });
+  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
+    listeners: [
+      listener('l', { protocol: 'UDP', port: l }, {
+        destination: tcp(port, HOST),
+        retry: { retry_on: 'always', num_retries: 1000, timeout: 20 },
+      }),
+    ],
+  }));
+  const client = await connectDatagram(t, ports.l);
+  assert.equal(await ask(client, 'one'), 'one');
+  await first.stop();
+  await proxy.session('l', 'DISCONNECTED');
+  for (const text of ['two', 'three', 'four']) client.send(text);
+  const second = await serveStream(t, { port });
+  await until(() => bytes(second.peers[0] ?? client).toString() === 'twothreefour', 'what was sent meanwhile, in order');
+  const session = await proxy.session('l');
+  assert.deepEqual(eventsOf(session).filter((event) => ['CONNECT', 'DISCONNECT'].includes(event)), ['CONNECT', 'DISCONNECT', 'CONNECT']);
+  assert.equal((await proxy.sessions('l')).length, 1);
+});
+
+test('a byte stream is paused while its endpoint is away, and loses nothing of what was not sent', async (t) => {
+  const port = await freePort();
+  const first = await serveStream(t, { port, reply: () => undefined });
+  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
+    listeners: [
+      listener('l', { protocol: 'TCP', port: l }, {
+        destination: tcp(port, HOST),
+        retry: { retry_on: 'disconnect', num_retries: 1000, timeout: 20 },
+      }),
+    ],
+  }));
+  const client = await connectStream(t, { port: ports.l });
+  client.send('a');
+  await until(() => first.peers[0]?.messages.length, 'the first byte');
+  await first.stop();
+  await proxy.session('l', 'DISCONNECTED');
+  const data = Buffer.alloc(8 << 20, 'x');
+  client.send(data);
+  const second = await serveStream(t, { port, reply: () => undefined });
+  await until(() => bytes(second.peers[0] ?? client).length === data.length, 'all that was sent meanwhile');
+});
+
+test('the end of an endpoint is a disconnect where the policy covers it, else a half-close', async (t) => {
+  const ending = await serveStream(t, { reply: (_data, peer) => void peer.end() });
+  const { proxy, ports } = await startProxy(t, ['mending', 'plain'], ({ mending, plain }) => ({
+    listeners: [
+      listener('mending', { protocol: 'TCP', port: mending }, {
+        destination: tcp(ending.port, HOST),
+        retry: { retry_on: 'disconnect', num_retries: 3, timeout: 10 },
+      }),
+      listener('plain', { protocol: 'TCP', port: plain }, { destination: tcp(ending.port, HOST) }),
+    ],
+  }));
+  const plain = await connectStream(t, { port: ports.plain });
+  plain.send('x');
+  await until(() => plain.ended, 'the end is passed on');
+  plain.send('y');
+  await until(() => ending.peers[0] && bytes(ending.peers[0]).toString() === 'xy', 'the other direction goes on');
+  const mended = await connectStream(t, { port: ports.mending });
+  mended.send('1');
+  await until(() => ending.peers.length === 3, 'it is connected again');
+  assert.equal(mended.ended, false);
+  assert.equal((await proxy.sessions('mending')).length, 1);
+});
+
+test('a reset is passed on where nothing mends it', async (t) => {
+  const server = await serveStream(t, { reply: (_data, peer) => void peer.reset() });
+  const { ports } = await startProxy(t, ['l'], ({ l }) => ({
+    listeners: [listener('l', { protocol: 'TCP', port: l }, { destination: tcp(server.port, HOST) })],
+  }));
+  const client = await connectStream(t, { port: ports.l });
+  client.send('x');
+  await until(() => client.closed !== undefined, 'the client is told');
+  assert.equal(client.closed, 'ECONNRESET');
+});
+
+test('a deleted endpoint moves its sessions to another one', async (t) => {
+  const port = await freePort();
+  await serveDatagram(t, { port, reply: () => 'one' });
+  await serveDatagram(t, { port, host: '127.0.0.2', reply: () => 'two' });
+  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
+    listeners: [listener('l', { protocol: 'UDP', port: l }, { destination: 'c', retry: { retry_on: 'always', num_retries: 3, timeout: 10 } })],
+    clusters: [
+      {
+        name: 'c',
+        spec: { protocol: 'UDP', port },
+        endpoints: [
+          { name: 'e1', spec: { address: HOST } },
+          { name: 'e2', spec: { address: '127.0.0.2' } },
+        ],
+      },
+    ],
+  }));
+  const client = await connectDatagram(t, ports.l);
+  assert.equal(await ask(client, 'x'), 'one');
+  await proxy.ok('DELETE', 'endpoints/e1?recursive=true');
+  await proxy.session('l');
+  assert.equal(await ask(client, 'x'), 'two');
+  assert.equal((await proxy.sessions('l')).length, 1);
+});
+
+test('a stage in the chain is mended by itself, with the others left up', async (t) => {
+  const transformPort = await freePort();
+  const transform = await serveStream(t, { port: transformPort });
+  const server = await serveStream(t);
+  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
+    listeners: [
+      listener('l', { protocol: 'TCP', port: l }, {
+        destination: tcp(server.port, HOST),
+        ingress: [tcp(transformPort, HOST)],
+        retry: { retry_on: 'always', num_retries: 1000, timeout: 20 },
+      }),
+    ],
+  }));
+  const client = await connectStream(t, { port: ports.l });
+  assert.equal(await ask(client, 'one'), 'one');
+  await transform.stop();
+  await proxy.session('l', 'DISCONNECTED');
+  await serveStream(t, { port: transformPort });
+  await proxy.session('l');
+  assert.equal(await ask(client, 'two'), 'two');
+  assert.equal(server.peers.length, 1);
+});
