@@ -33,6 +33,13 @@ export class Registry {
     return typeof kind === 'function' ? kind(spec, this.kindOf) : kind;
   };
 
+  /** The address of a cluster's only endpoint, where its specification, or that of what it stands on, holds one. */
+  defaultAddress(spec: Spec): string | undefined {
+    const { defaultAddress, standsOn } = this.cluster(spec.protocol);
+    if (standsOn !== undefined) return this.defaultAddress(spec[standsOn] as Spec);
+    return defaultAddress?.(spec);
+  }
+
   #side<S extends 'listener' | 'cluster'>(name: string, side: S): NonNullable<Protocol[S]> {
     const found = this.#protocols.get(name)?.[side];
     if (found) return found;

@@ -149,7 +149,7 @@ export class Normalizer {
     const balancer = { policy, ...(key !== undefined && { key }) };
     this.definitions.push({ kind: 'cluster', name, inline, spec, loadbalancer: balancer, options: { ...options } });
     for (const [n, endpoint] of endpoints.entries()) this.#addEndpoint(endpoint, name, n, true);
-    const address = this.#registry.cluster(spec.protocol).defaultAddress?.(spec);
+    const address = this.#registry.defaultAddress(spec);
     if (endpoints.length === 0 && address !== undefined) this.#addEndpoint({ spec: { address } }, name, 0, true);
   }
 

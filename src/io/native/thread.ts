@@ -148,7 +148,7 @@ export class IoThread {
 
   #wakeUp(): void {
     if (Atomics.exchange(this.#control, wire.SLEEPING, 0) === 0) return;
-    const { arena } = scratchPlace();
+    const arena = scratchArena();
     arena.u32[0] = 1;
     arena.u32[1] = 0;
     this.#c.write(this.#wake, arena.base, 8);
@@ -167,7 +167,7 @@ export class IoThread {
   }
 
   #makeBell(): [read: number, write: number] {
-    const { arena } = scratchPlace();
+    const arena = scratchArena();
     this.#open('pipe2', this.#c.pipe2(arena.base, NONBLOCK_CLOEXEC));
     this.#descriptors.pop();
     const [read, write] = [arena.i32[0] as number, arena.i32[1] as number];
@@ -198,7 +198,7 @@ export class IoThread {
   #finish(): void {
     this.#ended = true;
     process.off('exit', this.#onExit);
-    this.#hear();
+    this.#reports.drain(this.#report);
     for (const holder of this.held.all()) {
       holder.lost();
       this.release(holder.id);
@@ -211,8 +211,4 @@ export class IoThread {
   #closeDescriptors(): void {
     for (const fd of this.#descriptors.splice(0)) this.#c.close(fd);
   }
-}
-
-function scratchPlace(): { arena: Arena } {
-  return { arena: scratchArena() };
 }

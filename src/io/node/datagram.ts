@@ -58,6 +58,9 @@ abstract class DatagramChannel extends Channel implements SocketChannel {
 
 // -------------------------------------------------------------------- one connected peer
 
+/** The connected sockets of an engine, so that a shutdown can close them. */
+export type DatagramSockets = Set<dgram.Socket>;
+
 class ConnectedChannel extends DatagramChannel {
   readonly ends: Ends;
 
@@ -89,10 +92,13 @@ export async function connect(
   attempt: Attempt,
   limits: QueueLimits,
   bind: Bind | undefined,
+  sockets: DatagramSockets,
 ): Promise<SocketChannel> {
   const host = net.isIP(to.host) ? to.host : await resolve(to.host);
   if (attempt.cancelled) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
   const socket = createSocket(host);
+  sockets.add(socket);
+  socket.once('close', () => sockets.delete(socket));
   return new Promise((done, reject) => {
     const fail = (error: Error): void => {
       socket.close();

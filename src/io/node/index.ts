@@ -1,9 +1,8 @@
 /** The portable engine: node's own sockets. The reference for what any other engine must do. */
-import { existsSync, lstatSync, unlinkSync } from 'node:fs';
 import * as net from 'node:net';
-import { L7mpError } from '../../core/errors.ts';
-import type { Engine, SocketAddress } from '../engine.ts';
-import { connect as connectDatagram, ListeningPorts } from './datagram.ts';
+import type { Engine } from '../engine.ts';
+import { freePath } from '../unix-path.ts';
+import { connect as connectDatagram, type DatagramSockets, ListeningPorts } from './datagram.ts';
 import { connect as connectStream, listen as listenStream, type Sockets } from './stream.ts';
 
 /** Milliseconds that sockets have to deliver what was written when the engine closes. */
@@ -13,6 +12,7 @@ export function createNodeEngine(): Engine {
   const sockets: Sockets = new Set();
   const servers = new Set<net.Server>();
   const ports = new ListeningPorts();
+  const datagrams: DatagramSockets = new Set();
   return {
     name: 'node',
     listenStream: async (at, acceptor) => {
@@ -27,11 +27,12 @@ export function createNodeEngine(): Engine {
     },
     connectStream: (to, attempt, limits, bind) => connectStream(to, attempt, limits, bind, sockets),
     listenDatagram: (at, acceptor) => ports.listen(at, acceptor),
-    connectDatagram,
+    connectDatagram: (to, attempt, limits, bind) => connectDatagram(to, attempt, limits, bind, datagrams),
     close: async () => {
       for (const server of servers) stop(server);
       servers.clear();
       await ports.close();
+      for (const socket of datagrams) socket.close();
       await flushed(sockets);
       for (const socket of sockets) socket.destroy();
     },
@@ -56,25 +57,4 @@ function delay(ms: number): { promise: Promise<void>; cancel: () => void } {
     timer = setTimeout(resolve, ms);
   });
   return { promise, cancel: () => clearTimeout(timer) };
-}
-
-/** Removes a socket file that nobody listens on any more. What else stands at the path is left alone: E_BIND. */
-async function freePath(path: string): Promise<void> {
-  if (!existsSync(path)) return;
-  const at: SocketAddress = { path };
-  if (!lstatSync(path).isSocket()) throw new L7mpError('E_BIND', `cannot listen on ${at.path}: it exists and is no socket`);
-  if (await answers(path)) throw new L7mpError('E_BIND', `cannot listen on ${at.path}: the address is in use`);
-  unlinkSync(path);
-}
-
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = net.connect({ path });
-    const finish = (answered: boolean): void => {
-      probe.destroy();
-      resolve(answered);
-    };
-    probe.once('connect', () => finish(true));
-    probe.once('error', (error: NodeJS.ErrnoException) => finish(error.code !== 'ECONNREFUSED'));
-  });
 }

@@ -10,20 +10,30 @@ import { endsOf, plainAddress } from './address.ts';
 /** How long a closed socket may take to deliver what was written, in milliseconds; then it is cut. */
 const LINGER = 10_000;
 
+/** A stream on a node socket, which may come later than the channel: nothing is read or written before. */
 export class NodeStreamChannel extends Channel implements SocketChannel {
   readonly kind = 'stream';
   override readonly halfClose = true;
-  readonly ends: Ends | undefined;
-  readonly #socket: net.Socket;
   readonly #acceptor: Acceptor | undefined;
+  #socket: net.Socket | undefined;
+  #ends: Ends | undefined;
   #error: NodeJS.ErrnoException | undefined;
 
   /** `acceptor`: who listens, where the socket was accepted. */
-  constructor(socket: net.Socket, limits: QueueLimits, acceptor?: Acceptor) {
+  constructor(socket: net.Socket | undefined, limits: QueueLimits, acceptor?: Acceptor) {
     super(limits);
-    this.#socket = socket;
     this.#acceptor = acceptor;
-    this.ends = endsOf(socket);
+    if (!socket) return;
+    this.#ends = endsOf(socket);
+    this.setSocket(socket);
+  }
+
+  get ends(): Ends | undefined {
+    return this.#ends;
+  }
+
+  protected setSocket(socket: net.Socket): void {
+    this.#socket = socket;
     socket.on('data', (bytes: Buffer) => this.deliver(bytes));
     socket.on('end', () => this.deliverEnd());
     socket.on('drain', () => this.drained());
@@ -39,26 +49,28 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
   }
 
   protected override send(bytes: Uint8Array): boolean {
-    return bytes.length === 0 || this.#socket.write(bytes);
+    return bytes.length === 0 || (this.#socket?.write(bytes) ?? false);
   }
 
   protected override sendEnd(): void {
-    this.#socket.end();
+    this.#socket?.end();
   }
 
   protected override holdSource(): void {
-    this.#socket.pause();
+    this.#socket?.pause();
   }
 
   protected override releaseSource(): void {
-    this.#socket.resume();
+    this.#socket?.resume();
   }
 
   protected override shut(reason: CloseReason): void {
     const socket = this.#socket;
-    if (socket.destroyed) return;
+    if (!socket || socket.destroyed) return;
     if (reason.kind === 'reset') {
-      socket.resetAndDestroy();
+      // UNIX sockets have no reset: there, closing with data unread is one (unix(7)).
+      if (this.ends) socket.resetAndDestroy();
+      else socket.destroy();
       return;
     }
     // Linux answers data that nobody has read with a reset, which would destroy what the peer has not read yet: so

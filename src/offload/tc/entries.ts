@@ -26,8 +26,6 @@ export interface Slots {
 }
 
 const TUPLE = 36;
-const KEY = TUPLE + 4;
-const FLOW = TUPLE + 16;
 
 /** `toClient` and `toUpstream` are the routes of the session's own packets. Returns why not, where it cannot be done. */
 export function entriesOf(flow: UdpFlow, toClient: Route, toUpstream: Route, slots: Slots): Entries | string {
@@ -41,11 +39,11 @@ export function entriesOf(flow: UdpFlow, toClient: Route, toUpstream: Route, slo
   return {
     fromClient: {
       key: keyOf(client, listen),
-      value: valueOf(local, upstream, toClient.oif, forward, toUpstream.mtu, slots.fromClient),
+      value: tuple(local, upstream, toClient.oif, forward, toUpstream.mtu, slots.fromClient),
     },
     fromUpstream: {
       key: keyOf(upstream, local),
-      value: valueOf(listen, client, toUpstream.oif, back, toClient.mtu, slots.fromUpstream),
+      value: tuple(listen, client, toUpstream.oif, back, toClient.mtu, slots.fromUpstream),
     },
     interfaces: [toClient.oif, toUpstream.oif],
   };
@@ -64,23 +62,18 @@ function way(back: Route, on: Route, to: UdpEnd): number | string {
   return `${to.address} is local, but neither on the loopback, nor is the other side of this host`;
 }
 
-function tuple(bytes: Buffer, from: UdpEnd, to: UdpEnd): void {
+/** struct key */
+function keyOf(from: UdpEnd, to: UdpEnd): Buffer {
+  return tuple(from, to, net.isIP(from.address));
+}
+
+/** struct tuple, and words of 32 bits behind it; of struct flow: iif, oif, mtu, slot. */
+function tuple(from: UdpEnd, to: UdpEnd, ...behind: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(TUPLE + 4 * behind.length);
   addressBytes(from.address).copy(bytes, 0);
   addressBytes(to.address).copy(bytes, 16);
   bytes.writeUInt16BE(from.port, 32);
   bytes.writeUInt16BE(to.port, 34);
-}
-
-function keyOf(from: UdpEnd, to: UdpEnd): Buffer {
-  const key = Buffer.alloc(KEY);
-  tuple(key, from, to);
-  key.writeUInt32LE(net.isIP(from.address), TUPLE);
-  return key;
-}
-
-function valueOf(from: UdpEnd, to: UdpEnd, iif: number, oif: number, mtu: number, slot: number): Buffer {
-  const value = Buffer.alloc(FLOW);
-  tuple(value, from, to);
-  for (const [n, word] of [iif, oif, mtu, slot].entries()) value.writeUInt32LE(word, TUPLE + 4 * n);
-  return value;
+  for (const [n, word] of behind.entries()) bytes.writeUInt32LE(word, TUPLE + 4 * n);
+  return bytes;
 }

@@ -59,11 +59,10 @@ export class TcOffload implements Offload {
     this.#interfaces = new Interfaces(interfaces, this.#netlink, new Attacher(native, this.#program.fd, means));
     this.#timer = setInterval(() => this.#tick(), TICK);
     this.#timer.unref();
-    const status = this.#interfaces.status();
-    // Names may come to life later; what is there and refuses will refuse again.
-    if (status.length === 0 || status.some(({ attached, why }) => attached || why?.includes('waiting'))) return;
+    const { hopeless } = this.#interfaces;
+    if (hopeless === undefined) return;
     this.#release();
-    throw new Error(status.map(({ name, why }) => `${name}: ${why}`).join('; '));
+    throw new Error(hopeless);
   }
 
   status(): OffloadStatus {

@@ -19,6 +19,8 @@ export class Interfaces {
   readonly #netlink: Netlink;
   readonly #attacher: Attacher;
   readonly #attached = new Map<number, Attached>();
+  /** Names without an interface. */
+  #awaited = new Set<string>();
   #failures: InterfaceStatus[] = [];
 
   constructor(wanted: readonly string[] | 'all', netlink: Netlink, attacher: Attacher) {
@@ -37,6 +39,13 @@ export class Interfaces {
     return name ?? this.#netlink.links().find((link) => link.index === index)?.name ?? String(index);
   }
 
+  /** Why no packet will ever be seen; undefined where one may be, if only on an interface that is still to appear. */
+  get hopeless(): string | undefined {
+    const refused = this.#failures.filter(({ name }) => !this.#awaited.has(name));
+    if (this.#attached.size > 0 || refused.length === 0 || this.#awaited.size > 0) return undefined;
+    return refused.map(({ name, why }) => `${name}: ${why}`).join('; ');
+  }
+
   status(): InterfaceStatus[] {
     const attached = [...this.#attached.values()].map(({ name, attachment }) => ({ name, attached: attachment.means }));
     return [...attached, ...this.#failures];
@@ -49,10 +58,9 @@ export class Interfaces {
     for (const index of this.#attached.keys()) if (!there.has(index)) this.#drop(index);
     this.#failures = links.map((link) => this.#take(link)).filter((failure) => failure !== undefined);
     if (wanted === 'all') return;
-    const names = new Set(links.map(({ name }) => name));
-    for (const name of wanted) {
-      if (!names.has(name)) this.#failures.push(failed(name, 'there is no such interface; waiting for it'));
-    }
+    this.#awaited = new Set(wanted);
+    for (const { name } of links) this.#awaited.delete(name);
+    for (const name of this.#awaited) this.#failures.push(failed(name, 'there is no such interface yet'));
   }
 
   close(): void {

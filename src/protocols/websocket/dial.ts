@@ -41,7 +41,7 @@ export class UnexpectedResponse extends Error {
   readonly status: number;
   readonly headers: Record<string, string>;
 
-  constructor({ statusCode = 0, headers }: IncomingMessage) {
+  constructor({ statusCode = 0, headers }: Pick<IncomingMessage, 'statusCode' | 'headers'>) {
     super(`answered ${statusCode}`);
     this.status = statusCode;
     const given = PASSED_ON.map((name) => [name, headers[name]] as const);
