@@ -1,11 +1,12 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { AdminInput } from './config/schema.ts';
-import { L7mpError } from './core/errors.ts';
+import { asL7mpError, L7mpError } from './core/errors.ts';
 import type { AccessLog } from './telemetry/access-log.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { VERSION } from './version.ts';
 
 /** Settings that are taken from the start-up file and the command line, and cannot change while the proxy runs. */
-const FIXED = ['io', 'threads', 'body_limit', 'offload', 'offload_ifs'] as const;
+const FIXED = ['plugins', 'io', 'threads', 'body_limit', 'offload', 'offload_ifs'] as const;
 
 const DEFAULT_BODY_LIMIT = 1 << 20;
 
@@ -76,7 +77,8 @@ export class Admin {
       if (settings.access_log_path !== undefined) await this.#accessLog.open(settings.access_log_path);
     } catch (error) {
       await undo();
-      throw error;
+      const { code, message } = asL7mpError(error);
+      throw new L7mpError(code, `/admin/${message}`, { cause: error });
     }
     if (settings.log_level !== undefined) this.#logger.level = settings.log_level;
     const { version: _, ...kept } = settings;
@@ -84,13 +86,16 @@ export class Admin {
     return undo;
   }
 
+  /** What a reader of the settings sends back unchanged is no change. */
   #refuseFixed(settings: AdminInput): void {
     if (!this.#started) return;
-    if (settings.plugins !== undefined) {
+    const shown = this.view() as Record<string, unknown>;
+    const changed = FIXED.find(
+      (field) => settings[field] !== undefined && !isDeepStrictEqual(settings[field], shown[field]),
+    );
+    if (changed === 'plugins') {
       throw new L7mpError('E_FORBIDDEN', '/admin/plugins: plugins run code, and are taken from the start-up file only');
     }
-    const shown = this.view() as Record<string, unknown>;
-    const changed = FIXED.find((field) => settings[field] !== undefined && settings[field] !== shown[field]);
     if (changed) throw new L7mpError('E_UNSUPPORTED', `/admin/${changed}: cannot change while the proxy runs`);
   }
 }

@@ -5,6 +5,7 @@ import { jsonsocket } from './protocols/jsonsocket/index.ts';
 import { tcp } from './protocols/tcp/index.ts';
 import { udp } from './protocols/udp/index.ts';
 import { unix } from './protocols/unix/index.ts';
+import { websocket } from './protocols/websocket/index.ts';
 import { controller } from './transforms/controller/index.ts';
 import { discard } from './transforms/discard/index.ts';
 import { echo } from './transforms/echo/index.ts';
@@ -21,6 +22,7 @@ export const PROTOCOLS: readonly Protocol[] = [
   tcp,
   unix,
   http,
+  websocket,
   jsonsocket,
   stdio,
   echo,

@@ -1,24 +1,13 @@
 /** The REST API: from a request to an answer. Routes are looked up in the table of operations. */
 import { STATUS_CODES } from 'node:http';
-import { type Format, parse } from '../config/parse.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
+import { readBody } from './body.ts';
 import { format } from './format.ts';
 import { type ApiContext, OPERATIONS, type Operation } from './operations.ts';
 
 export const PREFIX = '/api/v1';
-
-const MEDIA_TYPES: Readonly<Record<string, Format>> = {
-  'application/json': 'json',
-  'application/x-json': 'json',
-  'text/json': 'json',
-  'text/x-json': 'json',
-  'application/yaml': 'yaml',
-  'application/x-yaml': 'yaml',
-  'text/yaml': 'yaml',
-  'text/x-yaml': 'yaml',
-};
 
 interface Compiled {
   readonly operation: Operation;
@@ -48,7 +37,7 @@ export class Api {
     try {
       const { operation, params } = find(request.method, path);
       const body = readBody(request, operation);
-      const result = await operation.run(this.#context, { params, recursive: query.get('recursive') === 'true', body });
+      const result = await operation.run(this.#context, { params, recursive: recursiveOf(query), body });
       this.#say(request, 200);
       return answer(200, operation.method === 'GET' ? result : { status: 200, message: 'OK' }, style);
     } catch (thrown) {
@@ -70,6 +59,15 @@ export class Api {
 /** The JSON body of an error answer. */
 export function errorBody(error: L7mpError): { status: number; message: string; content: string } {
   return { status: error.status, message: STATUS_CODES[error.status] ?? 'Error', content: error.message };
+}
+
+/** A misspelt one would delete less, or more, than was meant. */
+function recursiveOf(query: URLSearchParams): boolean {
+  const text = query.get('recursive') ?? 'false';
+  if (text !== 'true' && text !== 'false') {
+    throw new L7mpError('E_INVALID', `?recursive: must be true or false, not ${JSON.stringify(text)}`);
+  }
+  return text === 'true';
 }
 
 function answer(status: number, body: unknown, style: string | null): ApiResponse {
@@ -114,30 +112,4 @@ function decode(part: string): string {
   } catch {
     throw new L7mpError('E_NOT_FOUND', `${JSON.stringify(part)} is not well encoded`);
   }
-}
-
-// -------------------------------------------------------------------- reading the body
-
-function readBody({ method, headers, body }: ApiRequest, { body: expected }: Operation): unknown {
-  if (method !== 'POST') return undefined;
-  const type =
-    String(headers['content-type'] ?? '')
-      .split(';')[0]
-      ?.trim()
-      .toLowerCase() ?? '';
-  const mediaType = Object.hasOwn(MEDIA_TYPES, type) ? MEDIA_TYPES[type] : undefined;
-  if (!mediaType) {
-    const given = type === '' ? 'no content type' : `content type ${type}`;
-    throw new L7mpError('E_MEDIA_TYPE', `${given}; the API takes ${Object.keys(MEDIA_TYPES).join(', ')}`);
-  }
-  const value = parse(new TextDecoder().decode(body), mediaType);
-  if (!expected || expected.key === '') return value;
-  const { key } = expected;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new L7mpError('E_INVALID', `an object with the field ${key} is expected`);
-  }
-  const extra = Object.keys(value).find((field) => field !== key);
-  if (extra !== undefined) throw new L7mpError('E_INVALID', `/${extra}: unknown field`);
-  if (!Object.hasOwn(value, key)) throw new L7mpError('E_INVALID', `/${key}: missing`);
-  return (value as Record<string, unknown>)[key];
 }

@@ -18,7 +18,18 @@ import { L7mpError } from '../core/errors.ts';
 import { Name } from '../core/schema.ts';
 import type { AddedKind, Configuration } from '../reconcile/configuration.ts';
 import type { Kind } from '../reconcile/definitions.ts';
-import type { Store } from '../reconcile/store.ts';
+import { need, type Store } from '../reconcile/store.ts';
+import {
+  AdminAnswer,
+  ClusterAnswer,
+  ConfigAnswer,
+  EndpointAnswer,
+  ListenerAnswer,
+  RouteAnswer,
+  RuleAnswer,
+  RuleListAnswer,
+  SessionAnswer,
+} from './answers.ts';
 import { Views } from './views.ts';
 
 /** What the API works on. */
@@ -53,21 +64,22 @@ export interface Operation {
   readonly body?: { readonly key: string; readonly schema: TSchema };
   /** Whether `?recursive` says something. */
   readonly recursive?: boolean;
-  /** A read answers with what this gives; a change answers OK. */
+  /** What a read answers with; a change answers OK. */
+  readonly answer?: TSchema;
   run(context: ApiContext, call: Call): unknown;
 }
 
-const ADDED: readonly [AddedKind, TSchema][] = [
-  ['listener', ListenerSchema],
-  ['cluster', ClusterSchema],
-  ['rulelist', RuleListSchema],
-  ['rule', RuleSchema],
-  ['route', RouteSchema],
+const ADDED: readonly [AddedKind, TSchema, TSchema][] = [
+  ['listener', ListenerSchema, ListenerAnswer],
+  ['cluster', ClusterSchema, ClusterAnswer],
+  ['rulelist', RuleListSchema, RuleListAnswer],
+  ['rule', RuleSchema, RuleAnswer],
+  ['route', RouteSchema, RouteAnswer],
 ];
 
 export const OPERATIONS: readonly Operation[] = [
   ...whole(),
-  ...ADDED.flatMap(([kind, schema]) => [...reads(kind), adds(kind, schema), deletes(kind)]),
+  ...ADDED.flatMap(([kind, schema, answer]) => [...reads(kind, answer), adds(kind, schema), deletes(kind)]),
   ...endpoints(),
   ...rulesOfLists(),
   ...sessions(),
@@ -83,11 +95,17 @@ function whole(): Operation[] {
       id: 'getConfig',
       summary: 'The whole configuration, and the sessions.',
       recursive: true,
+      answer: ConfigAnswer,
       run: (context, call) => {
         const views = new Views(context.store, call.recursive);
-        const kinds = ['listener', 'cluster', 'rulelist', 'rule', 'route', 'endpoint'] as const;
+        const kinds = ['listener', 'cluster', 'rulelist', 'rule', 'route'] as const;
         const objects = Object.fromEntries(kinds.map((kind) => [`${kind}s`, views.all(kind)]));
-        return { admin: context.admin(), ...objects, sessions: context.sessions() };
+        return {
+          admin: context.admin(),
+          ...objects,
+          endpoints: views.endpoints(),
+          sessions: context.sessions(),
+        };
       },
     },
     {
@@ -103,6 +121,7 @@ function whole(): Operation[] {
       path: '/admin',
       id: 'getAdmin',
       summary: 'The proxy’s own settings and state.',
+      answer: AdminAnswer,
       run: (context) => context.admin(),
     },
     {
@@ -118,6 +137,7 @@ function whole(): Operation[] {
       path: '/openapi.json',
       id: 'getOpenApi',
       summary: 'This description.',
+      answer: Type.Object({ openapi: Type.String() }),
       run: (context) => context.openapi(),
     },
   ];
@@ -129,7 +149,7 @@ function title(kind: string): string {
   return `${kind[0]?.toUpperCase()}${kind.slice(1)}`;
 }
 
-function reads(kind: AddedKind): Operation[] {
+function reads(kind: AddedKind, answer: TSchema): Operation[] {
   return [
     {
       method: 'GET',
@@ -137,19 +157,21 @@ function reads(kind: AddedKind): Operation[] {
       id: `get${title(kind)}s`,
       summary: `Every ${kind}, in the order of creation.`,
       recursive: true,
+      answer: Type.Array(answer),
       run: ({ store }, { recursive }) => new Views(store, recursive).all(kind),
     },
-    readOne(kind),
+    readOne(kind, answer),
   ];
 }
 
-function readOne(kind: Kind): Operation {
+function readOne(kind: Kind, answer: TSchema): Operation {
   return {
     method: 'GET',
     path: `/${kind}s/{name}`,
     id: `get${title(kind)}`,
     summary: `One ${kind}.`,
     recursive: true,
+    answer,
     run: ({ store }, { params, recursive }) => new Views(store, recursive).one(kind, params[0] as string),
   };
 }
@@ -183,6 +205,7 @@ function endpoints(): Operation[] {
       path: '/clusters/{name}/endpoints',
       id: 'getEndpoints',
       summary: 'The endpoints of a cluster.',
+      answer: Type.Array(EndpointAnswer),
       run: ({ store }, { params }) => new Views(store, false).endpointsOf(params[0] as string),
     },
     {
@@ -193,7 +216,7 @@ function endpoints(): Operation[] {
       body: { key: 'endpoint', schema: EndpointSchema },
       run: ({ configuration }, { params, body }) => configuration.addEndpoint(params[0] as string, body),
     },
-    readOne('endpoint'),
+    readOne('endpoint', EndpointAnswer),
     deletes('endpoint'),
   ];
 }
@@ -206,9 +229,10 @@ function rulesOfLists(): Operation[] {
       id: 'getRuleAt',
       summary: 'The rule at a position of a rulelist, or the one of that name in it.',
       recursive: true,
+      answer: RuleAnswer,
       run: ({ store }, { params, recursive }) => {
         const [list, place] = params as [string, string];
-        const { rules } = store.definition('rulelist', list) as { rules: readonly string[] } & object;
+        const { rules } = need(store.rulelists, 'rulelist', list).definition;
         const name = isPosition(place) ? rules[Number(place)] : rules.find((rule) => rule === place);
         if (name === undefined) throw new L7mpError('E_POSITION', `rulelist ${list} has no rule at ${place}`);
         return new Views(store, recursive).one('rule', name);
@@ -251,6 +275,7 @@ function sessions(): Operation[] {
       path: '/sessions',
       id: 'getSessions',
       summary: 'The live sessions, and the ended ones that are tracked.',
+      answer: Type.Array(SessionAnswer),
       run: (context) => context.sessions(),
     },
     {
@@ -258,6 +283,7 @@ function sessions(): Operation[] {
       path: '/sessions/{name}',
       id: 'getSession',
       summary: 'One session.',
+      answer: SessionAnswer,
       run: (context, { params }) => context.session(params[0] as string),
     },
     {

@@ -1,6 +1,24 @@
 /** Configuration objects as the REST API shows them: with names of others, or recursively with what they refer to. */
-import type { Definition, Kind } from '../reconcile/definitions.ts';
+import type {
+  ClusterDefinition,
+  Definition,
+  EndpointDefinition,
+  Kind,
+  ListenerDefinition,
+  RouteDefinition,
+  RuleDefinition,
+  RuleListDefinition,
+} from '../reconcile/definitions.ts';
 import type { Store } from '../reconcile/store.ts';
+import type {
+  ClusterView,
+  EndpointView,
+  ListedEndpointView,
+  ListenerView,
+  RouteView,
+  RuleListView,
+  RuleView,
+} from './answers.ts';
 
 export class Views {
   readonly #store: Store;
@@ -21,9 +39,18 @@ export class Views {
     return this.#view(this.#store.definition(kind, name));
   }
 
-  endpointsOf(cluster: string): unknown[] {
+  /** The endpoints of all clusters, so that they can be put back into them. */
+  endpoints(): ListedEndpointView[] {
+    return [...this.#store.endpoints.values()].map(({ definition }) => ({
+      ...this.#endpoint(definition),
+      cluster: definition.cluster,
+    }));
+  }
+
+  /** Throws E_UNKNOWN. */
+  endpointsOf(cluster: string): EndpointView[] {
     this.#store.definition('cluster', cluster);
-    return [...this.#store.endpointsOf(cluster).values()].map(({ definition }) => this.#view(definition));
+    return [...this.#store.endpointsOf(cluster).values()].map(({ definition }) => this.#endpoint(definition));
   }
 
   // ------------------------------------------------------------------ own
@@ -31,65 +58,70 @@ export class Views {
   #view(definition: Definition): unknown {
     switch (definition.kind) {
       case 'listener':
-        return {
-          name: definition.name,
-          spec: definition.spec,
-          rules: this.#rulesOf(definition.rules),
-          options: definition.options,
-        };
+        return this.#listener(definition);
       case 'rulelist':
-        return { name: definition.name, rules: definition.rules.map((rule) => this.#refer('rule', rule)) };
+        return this.#rulelist(definition);
       case 'rule':
         return this.#rule(definition);
       case 'route':
-        return {
-          name: definition.name,
-          destination: this.#refer('cluster', definition.destination),
-          ingress: definition.ingress.map((cluster) => this.#refer('cluster', cluster)),
-          egress: definition.egress.map((cluster) => this.#refer('cluster', cluster)),
-          retry: definition.retry,
-        };
+        return this.#route(definition);
       case 'cluster':
-        return {
-          name: definition.name,
-          spec: definition.spec,
-          endpoints: this.#recursive
-            ? this.endpointsOf(definition.name)
-            : this.#store.endpointsOf(definition.name).size,
-          loadbalancer: definition.loadbalancer,
-          options: definition.options,
-        };
+        return this.#cluster(definition);
       case 'endpoint':
-        return { name: definition.name, spec: { address: definition.address }, weight: definition.weight };
+        return this.#endpoint(definition);
     }
   }
 
-  #rule({ name, match, rewrite, route, apply }: Extract<Definition, { kind: 'rule' }>): unknown {
+  /** Recursively, the rules of its list, not the list: that is how they are written inline. */
+  #listener({ name, spec, rules, options }: ListenerDefinition): ListenerView {
+    const list = this.#refer(this.#store.rulelists, rules, (found) => this.#rulelist(found));
+    return { name, spec, rules: typeof list === 'string' ? list : list.rules, options };
+  }
+
+  #rulelist({ name, rules }: RuleListDefinition): RuleListView {
+    return { name, rules: rules.map((rule) => this.#refer(this.#store.rules, rule, (found) => this.#rule(found))) };
+  }
+
+  #rule({ name, match, rewrite, route, apply }: RuleDefinition): RuleView {
     return {
       name,
       match: typeof match === 'object' && 'op' in match ? match : { match: '*' },
       action: {
-        ...(rewrite && { rewrite }),
-        ...(route !== undefined && { route: this.#refer('route', route) }),
+        ...(rewrite && { rewrite: [...rewrite] }),
+        ...(route !== undefined && { route: this.#refer(this.#store.routes, route, (found) => this.#route(found)) }),
         ...(apply !== undefined && { apply }),
       },
     };
   }
 
-  /** A listener shows the rules of its list, not the list: that is how they are written inline. */
-  #rulesOf(rulelist: string): unknown {
-    if (!this.#recursive) return rulelist;
-    const list = this.#store.rulelists.get(rulelist);
-    return list ? list.definition.rules.map((rule) => this.#refer('rule', rule)) : stale(rulelist);
+  #route({ name, destination, ingress, egress, retry }: RouteDefinition): RouteView {
+    const cluster = (to: string) => this.#refer(this.#store.clusters, to, (found) => this.#cluster(found));
+    return {
+      name,
+      destination: cluster(destination),
+      ingress: ingress.map(cluster),
+      egress: egress.map(cluster),
+      retry,
+    };
   }
 
-  #refer(kind: Kind, name: string): unknown {
+  #cluster({ name, spec, loadbalancer, options }: ClusterDefinition): ClusterView {
+    const endpoints = this.#recursive ? this.endpointsOf(name) : this.#store.endpointsOf(name).size;
+    return { name, spec, endpoints, loadbalancer, options };
+  }
+
+  #endpoint({ name, address, weight }: EndpointDefinition): EndpointView {
+    return { name, spec: { address }, weight };
+  }
+
+  /** The name, or what it leads to. */
+  #refer<D, V>(
+    objects: ReadonlyMap<string, { readonly definition: D }>,
+    name: string,
+    view: (definition: D) => V,
+  ): string | V {
     if (!this.#recursive) return name;
-    const found = this.#store.of(kind).get(name);
-    return found ? this.#view(found.definition) : stale(name);
+    const found = objects.get(name);
+    return found ? view(found.definition) : `${name}:<STALE>`;
   }
-}
-
-function stale(name: string): string {
-  return `${name}:<STALE>`;
 }

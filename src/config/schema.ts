@@ -9,7 +9,7 @@ import { Address, Name, strict } from '../core/schema.ts';
 
 const Count = Type.Integer({ minimum: 1, maximum: 2_147_483_647 });
 
-const Spec = Type.Object(
+export const Spec = Type.Object(
   { protocol: Type.String({ description: 'The name of a protocol.' }) },
   { description: 'The protocol, and its own fields.' },
 );
@@ -66,16 +66,18 @@ export const listenerOptions = {
 
 // -------------------------------------------------------------------- clusters
 
-export const EndpointSchema = strict({
-  name: Type.Optional(Name),
-  spec: strict({
-    address: Type.Optional(Address),
-    weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
-  }),
-  weight: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: 65_535, description: 'Its share of new sessions; 0 takes none. Default 1.' }),
-  ),
+const Weight = Type.Integer({
+  minimum: 0,
+  maximum: 65_535,
+  description: 'Its share of new sessions; 0 takes none. Default 1.',
 });
+
+const endpointFields = {
+  spec: strict({ address: Address, weight: Type.Optional(Weight) }),
+  weight: Type.Optional(Weight),
+};
+
+export const EndpointSchema = strict({ name: Type.Optional(Name), ...endpointFields });
 
 export const LoadBalancerSchema = strict({
   policy: Type.Optional(Type.Enum(POLICIES)),
@@ -122,15 +124,15 @@ const routeFields = {
 export const RouteSchema = strict({ name: Name, ...routeFields });
 export const InlineRouteSchema = strict({ name: Type.Optional(Name), ...routeFields });
 
-const RewriteSchema = strict({
+export const RewriteSchema = strict({
   path: Type.String({ description: 'A JSON pointer into the metadata; what is missing on the way is made.' }),
   value: Type.Unknown(),
 });
 
-const MatchSchema = Type.Union([
+export const MatchSchema = Type.Union([
+  Type.Object({ op: Type.String() }, { description: 'A JSON Predicate (draft-snell-json-test-07) over the metadata.' }),
   Type.String({ description: 'Any text, as `*`: matches everything.' }),
   strict({ match: Type.String() }, { description: 'The same, as the API shows it.' }),
-  Type.Object({ op: Type.String() }, { description: 'A JSON Predicate (draft-snell-json-test-07) over the metadata.' }),
 ]);
 
 const ruleFields = {
@@ -147,7 +149,7 @@ export const InlineRuleSchema = strict({ name: Type.Optional(Name), ...ruleField
 
 const RuleRefs = Type.Array(Type.Union([Name, InlineRuleSchema]));
 export const RuleListSchema = strict({ name: Name, rules: RuleRefs });
-const InlineRuleListSchema = strict({ name: Type.Optional(Name), rules: RuleRefs });
+export const InlineRuleListSchema = strict({ name: Type.Optional(Name), rules: RuleRefs });
 
 // -------------------------------------------------------------------- listeners
 
@@ -182,6 +184,20 @@ export const AdminSchema = strict({
   version: Type.Optional(Type.String({ description: 'Read only.' })),
 });
 
+/** As `GET /config` shows them: the endpoints of all clusters in one list, and their number in the cluster. */
+export const ListedEndpointSchema = strict({ name: Type.Optional(Name), cluster: Name, ...endpointFields });
+
+export const ListedClusterSchema = strict({
+  name: Name,
+  ...clusterFields,
+  endpoints: Type.Optional(
+    Type.Union([
+      Type.Array(EndpointSchema),
+      Type.Integer({ minimum: 0, description: 'How many of the configuration’s `endpoints` name this cluster.' }),
+    ]),
+  ),
+});
+
 export const ConfigSchema = strict({
   admin: Type.Optional(AdminSchema),
   plugins: Type.Optional(
@@ -190,13 +206,21 @@ export const ConfigSchema = strict({
     }),
   ),
   listeners: Type.Optional(Type.Array(ListenerSchema)),
-  clusters: Type.Optional(Type.Array(ClusterSchema)),
+  clusters: Type.Optional(Type.Array(ListedClusterSchema)),
   rulelists: Type.Optional(Type.Array(RuleListSchema)),
   rules: Type.Optional(Type.Array(RuleSchema)),
   routes: Type.Optional(Type.Array(RouteSchema)),
+  endpoints: Type.Optional(
+    Type.Array(ListedEndpointSchema, {
+      description: 'Endpoints of the configuration’s clusters, beside those in them.',
+    }),
+  ),
+  sessions: Type.Optional(Type.Array(Type.Object({}), { description: 'Read only.' })),
 });
 
 export type EndpointInput = Static<typeof EndpointSchema>;
+export type ListedEndpointInput = Static<typeof ListedEndpointSchema>;
+export type ListedClusterInput = Static<typeof ListedClusterSchema>;
 export type ClusterInput = Static<typeof InlineClusterSchema>;
 export type RouteInput = Static<typeof InlineRouteSchema>;
 export type RuleInput = Static<typeof InlineRuleSchema>;

@@ -8,6 +8,7 @@ import { parsePointer } from '../core/pointer.ts';
 import type { ClusterSide, ListenerSide, Spec } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
 import { strict } from '../core/schema.ts';
+import { NOTHING, Normalizer } from '../reconcile/normalize.ts';
 import { compilePredicate, type Match } from '../routing/predicate.ts';
 import { compileRewrite, type Rewrite } from '../routing/rewrite.ts';
 import { below, check } from './check.ts';
@@ -22,6 +23,7 @@ import {
   type EndpointInput,
   EndpointSchema,
   InlineRuleSchema,
+  type ListedClusterInput,
   type ListenerInput,
   ListenerSchema,
   listenerOptions,
@@ -46,16 +48,20 @@ export class Validator {
 
   // ------------------------------------------------------------------ objects
 
+  /** Also that no name is given twice: E_DUPLICATE. */
   config(value: unknown, path = ''): ConfigInput {
     const config = check(ConfigSchema, value ?? {}, path);
-    return {
+    const checked = {
       ...config,
-      clusters: (config.clusters ?? []).map((c, n) => this.#cluster(c, `${path}/clusters/${n}`) as typeof c),
-      routes: (config.routes ?? []).map((r, n) => this.#route(r, `${path}/routes/${n}`) as typeof r),
-      rules: (config.rules ?? []).map((r, n) => this.#rule(r, `${path}/rules/${n}`) as typeof r),
-      rulelists: (config.rulelists ?? []).map((r, n) => this.#rulelist(r, `${path}/rulelists/${n}`) as typeof r),
+      clusters: (config.clusters ?? []).map((c, n) => this.#cluster(c, `${path}/clusters/${n}`)),
+      routes: (config.routes ?? []).map((r, n) => this.#route(r, `${path}/routes/${n}`)),
+      rules: (config.rules ?? []).map((r, n) => this.#rule(r, `${path}/rules/${n}`)),
+      rulelists: (config.rulelists ?? []).map((r, n) => this.#rulelist(r, `${path}/rulelists/${n}`)),
       listeners: (config.listeners ?? []).map((l, n) => this.#listener(l, `${path}/listeners/${n}`)),
     };
+    this.#listed(checked, path);
+    new Normalizer(NOTHING, this.#registry).config(checked);
+    return checked;
   }
 
   admin(value: unknown, path: string): AdminInput {
@@ -152,13 +158,33 @@ export class Validator {
     return typeof ref === 'string' ? ref : this.#cluster(ref, path);
   }
 
-  #cluster<T extends ClusterInput>(cluster: T, path: string): T {
+  /** The endpoints that do not stand in their clusters. */
+  #listed({ clusters = [], endpoints = [] }: ConfigInput, path: string): void {
+    const sides = new Map(clusters.map(({ name, spec }) => [name, this.#registry.cluster(spec.protocol)]));
+    for (const [n, endpoint] of endpoints.entries()) {
+      const at = `${path}/endpoints/${n}`;
+      const side = sides.get(endpoint.cluster);
+      if (!side)
+        throw invalid(`${at}/cluster`, `no cluster of the configuration is named ${JSON.stringify(endpoint.cluster)}`);
+      this.#endpoint(endpoint, side, at);
+    }
+    const counts = countBy(endpoints, ({ cluster }) => cluster);
+    for (const [n, { name, endpoints: said }] of clusters.entries()) {
+      const there = counts.get(name) ?? 0;
+      if (typeof said !== 'number' || said === there) continue;
+      throw invalid(
+        `${path}/clusters/${n}/endpoints`,
+        `is ${said}, but ${there} of ${path}/endpoints name the cluster`,
+      );
+    }
+  }
+
+  #cluster<T extends ClusterInput | ListedClusterInput>(cluster: T, path: string): T {
     const side = below(`${path}/spec/protocol`, () => this.#registry.cluster(cluster.spec.protocol));
     const key = cluster.loadbalancer?.key;
     if (key !== undefined) below(`${path}/loadbalancer/key`, () => parsePointer(key));
-    for (const [n, endpoint] of (cluster.endpoints ?? []).entries()) {
-      this.#endpoint(endpoint, side, `${path}/endpoints/${n}`);
-    }
+    const endpoints = Array.isArray(cluster.endpoints) ? cluster.endpoints : [];
+    for (const [n, endpoint] of endpoints.entries()) this.#endpoint(endpoint, side, `${path}/endpoints/${n}`);
     return {
       ...cluster,
       spec: this.#spec('cluster', cluster.spec, `${path}/spec`),
@@ -168,7 +194,6 @@ export class Validator {
 
   #endpoint(endpoint: EndpointInput, side: ClusterSide, path: string): void {
     if (side.virtual) throw invalid(path, 'a cluster without a network has no endpoints');
-    if (endpoint.spec.address === undefined) throw invalid(`${path}/spec/address`, 'missing');
     if (
       endpoint.weight !== undefined &&
       endpoint.spec.weight !== undefined &&
@@ -205,6 +230,12 @@ export class Validator {
     }
     return check(schema, options ?? {}, `${path}/options`);
   }
+}
+
+function countBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const item of items) counts.set(keyOf(item), (counts.get(keyOf(item)) ?? 0) + 1);
+  return counts;
 }
 
 function rename(spec: Spec, aliases: Readonly<Record<string, string>>, path: string): Spec {

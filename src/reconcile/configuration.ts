@@ -44,7 +44,7 @@ export class Configuration {
   load(config: ConfigInput): Promise<void> {
     return this.#change(async (normalizer) => {
       normalizer.config(config);
-      const undoAdmin = await this.#context.applyAdmin(config.admin ?? {});
+      const undoAdmin = await this.#context.applyAdmin(adminOf(config));
       try {
         await this.#create(normalizer);
       } catch (error) {
@@ -139,6 +139,11 @@ export class Configuration {
   #rulelist(name: string): RuleListDefinition {
     return need(this.#context.store.rulelists, 'rulelist', name).definition;
   }
+}
+
+/** The settings of a configuration: `plugins` is at home there, and may also stand at the top. */
+function adminOf({ plugins, admin = {} }: ConfigInput): AdminInput {
+  return plugins === undefined ? admin : { ...admin, plugins: [...plugins, ...(admin.plugins ?? [])] };
 }
 
 function outside(rulelist: string, position: number, length: number): L7mpError {

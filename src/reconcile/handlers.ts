@@ -1,5 +1,6 @@
 import { Cluster } from '../cluster/cluster.ts';
 import { Endpoint } from '../cluster/endpoint.ts';
+import { asL7mpError, L7mpError } from '../core/errors.ts';
 import { queueLimits } from '../core/limits.ts';
 import type { ClusterHost, Dialer, Services, Spec } from '../core/protocol.ts';
 import { Listener } from '../listener/listener.ts';
@@ -63,7 +64,7 @@ function listenerHandler(context: HandlerContext): Handler {
         await open(listener, context);
       } catch (error) {
         listeners.delete(name);
-        throw error;
+        throw failure(definition, error);
       }
     },
     update: (_before, after) => {
@@ -111,7 +112,19 @@ async function openDialer(definition: ClusterDefinition, context: HandlerContext
   const { registry, io, log, services } = context;
   const openOn = async (under: Spec): Promise<Dialer> => registry.cluster(under.protocol).open(under, host);
   const host: ClusterHost = { name, options, limits: queueLimits(options), io, log, services, dialerOn: openOn };
-  return openOn(spec);
+  try {
+    return await openOn(spec);
+  } catch (error) {
+    throw failure(definition, error);
+  }
+}
+
+/** Says which object it was. A path in the error begins at the specification. */
+function failure({ kind, name }: Definition, error: unknown): L7mpError {
+  const { code, message } = asL7mpError(error);
+  return new L7mpError(code, `${kind} ${name}: ${message.startsWith('/') ? `/spec${message}` : message}`, {
+    cause: error,
+  });
 }
 
 function endpointHandler(store: Store): Handler {

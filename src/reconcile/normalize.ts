@@ -2,6 +2,8 @@ import type {
   ClusterInput,
   ConfigInput,
   EndpointInput,
+  ListedClusterInput,
+  ListedEndpointInput,
   ListenerInput,
   Retry,
   RouteInput,
@@ -14,12 +16,18 @@ import type { Registry } from '../core/registry.ts';
 import type { Match } from '../routing/predicate.ts';
 import type { Rewrite } from '../routing/rewrite.ts';
 import type { Definition, Kind } from './definitions.ts';
-import type { Store } from './store.ts';
 
 const DEFAULT_RETRY: Retry = { retry_on: 'never', num_retries: 1, timeout: 2000 };
 
 /** What an automatic name calls the kind. */
 const TITLES = { rulelist: 'RuleList', rule: 'Rule', route: 'Route', endpoint: 'EndPoint' } as const;
+
+/** The names that are taken. */
+export interface Names {
+  of(kind: Kind): { has(name: string): boolean };
+}
+
+export const NOTHING: Names = { of: () => new Set() };
 
 /**
  * Takes apart what users write: every inline definition becomes an object of its own, with a name. Checks names
@@ -27,24 +35,26 @@ const TITLES = { rulelist: 'RuleList', rule: 'Rule', route: 'Route', endpoint: '
  */
 export class Normalizer {
   readonly definitions: Definition[] = [];
-  readonly #store: Store;
+  readonly #existing: Names;
   readonly #registry: Registry;
   readonly #names = new Map<Kind, Set<string>>();
 
-  constructor(store: Store, registry: Registry) {
-    this.#store = store;
+  constructor(existing: Names, registry: Registry) {
+    this.#existing = existing;
     this.#registry = registry;
   }
 
   /** A whole configuration. The names that it gives are taken first, so that no automatic name gets in their way. */
   config(config: ConfigInput): void {
-    const { clusters = [], routes = [], rules = [], rulelists = [], listeners = [] } = config;
+    const { clusters = [], endpoints = [], routes = [], rules = [], rulelists = [], listeners = [] } = config;
     for (const { name } of clusters) this.#claim('cluster', name);
     for (const { name } of routes) this.#claim('route', name);
     for (const { name } of rules) this.#claim('rule', name);
     for (const { name } of rulelists) this.#claim('rulelist', name);
     for (const { name } of listeners) this.#claim('listener', name);
+    for (const { name } of endpoints) if (name !== undefined) this.#claim('endpoint', name);
     for (const cluster of clusters) this.#addCluster(cluster, cluster.name, false);
+    this.#addListed(endpoints);
     for (const route of routes) this.#addRoute(route, route.name, false);
     for (const rule of rules) this.#addRule(rule, rule.name, false);
     for (const rulelist of rulelists) this.#addRuleList(rulelist, rulelist.name, false);
@@ -144,26 +154,35 @@ export class Normalizer {
     return name;
   }
 
-  #addCluster({ spec, endpoints = [], loadbalancer, options }: ClusterInput, name: string, inline: boolean): void {
+  #addCluster(cluster: ClusterInput | ListedClusterInput, name: string, inline: boolean): void {
+    const { spec, endpoints = [], loadbalancer, options } = cluster;
     const { policy = 'Trivial', key } = loadbalancer ?? {};
     const balancer = { policy, ...(key !== undefined && { key }) };
     this.definitions.push({ kind: 'cluster', name, inline, spec, loadbalancer: balancer, options: { ...options } });
+    // Of a number of endpoints, those that are listed elsewhere are all.
+    if (typeof endpoints === 'number') return;
     for (const [n, endpoint] of endpoints.entries()) this.#addEndpoint(endpoint, name, n, true);
     const address = this.#registry.defaultAddress(spec);
     if (endpoints.length === 0 && address !== undefined) this.#addEndpoint({ spec: { address } }, name, 0, true);
   }
 
-  #addEndpoint({ name, spec, weight }: EndpointInput, cluster: string, n: number, inline: boolean): string {
-    const own = this.#name('endpoint', name, `${cluster}-${TITLES.endpoint}-${n}`);
-    this.definitions.push({
-      kind: 'endpoint',
-      name: own,
-      inline,
-      cluster,
-      address: spec.address as string,
-      weight: weight ?? spec.weight ?? 1,
-    });
-    return own;
+  /** Endpoints that stand beside their clusters; the names given are claimed. */
+  #addListed(endpoints: readonly ListedEndpointInput[]): void {
+    for (const [n, endpoint] of endpoints.entries()) {
+      const name = endpoint.name ?? this.#name('endpoint', undefined, `${endpoint.cluster}-${TITLES.endpoint}-${n}`);
+      this.#pushEndpoint(endpoint, endpoint.cluster, name, false);
+    }
+  }
+
+  #addEndpoint(endpoint: EndpointInput, cluster: string, n: number, inline: boolean): string {
+    const name = this.#name('endpoint', endpoint.name, `${cluster}-${TITLES.endpoint}-${n}`);
+    this.#pushEndpoint(endpoint, cluster, name, inline);
+    return name;
+  }
+
+  #pushEndpoint({ spec, weight }: EndpointInput, cluster: string, name: string, inline: boolean): void {
+    const { address } = spec;
+    this.definitions.push({ kind: 'endpoint', name, inline, cluster, address, weight: weight ?? spec.weight ?? 1 });
   }
 
   /** The name that the user gave, which must be free, or the automatic one, made unique. */
@@ -185,6 +204,6 @@ export class Normalizer {
   }
 
   #taken(kind: Kind, name: string): boolean {
-    return this.#store.of(kind).has(name) || (this.#names.get(kind)?.has(name) ?? false);
+    return this.#existing.of(kind).has(name) || (this.#names.get(kind)?.has(name) ?? false);
   }
 }

@@ -32,11 +32,11 @@ export function decide({ before, after }: Change): Action {
   if (!after) return 'delete';
   if (isDeepStrictEqual(before, after)) return 'none';
   const fields = RESTARTING[after.kind] ?? [];
-  const restarts = fields.some((field) => !isDeepStrictEqual(valueOf(before, field), valueOf(after, field)));
+  const restarts = fields.some((field) => !isDeepStrictEqual(fieldOf(before, field), fieldOf(after, field)));
   return restarts ? 'restart' : 'update';
 }
 
-function valueOf(definition: Definition, field: string): unknown {
+function fieldOf(definition: Definition, field: string): unknown {
   return (definition as unknown as Record<string, unknown>)[field];
 }
 

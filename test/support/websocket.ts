@@ -52,10 +52,17 @@ export async function refusal({
   return { status: res.statusCode, headers: res.headers, body: JSON.parse(Buffer.concat(parts).toString()) };
 }
 
+/** What a server sees of a client's handshake. */
+interface Seen {
+  readonly url: string | undefined;
+  readonly headers: NodeJS.Dict<string | string[]>;
+  readonly from: string | undefined;
+}
+
 /** A server on some port; `peers` are those that have connected. */
 export async function serve(t: TestContext, options: ConstructorParameters<typeof WebSocketServer>[0] = {}) {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false, ...options });
-  const peers: (Peer & { url?: string; headers?: NodeJS.Dict<string | string[]>; from?: string })[] = [];
+  const peers: (Peer & Seen)[] = [];
   server.on('connection', (ws, { url, headers, socket }) => {
     peers.push(Object.assign(new Peer(t, ws), { url, headers, from: socket.remoteAddress }));
   });

@@ -297,7 +297,7 @@ export class StreamSocket implements Pollable, Task, Ticking {
     else if (this.#releasing) this.#released();
     else {
       if (this.#shutLater) this.end();
-      this.#peer?.#goOn();
+      if (this.#peer) this.#peer.#goOn();
     }
   }
 

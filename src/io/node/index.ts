@@ -8,8 +8,8 @@ import { connect as connectStream, listen as listenStream, type Sockets } from '
 /** Milliseconds that sockets have to deliver what was written when the engine closes. */
 const CLOSE_GRACE = 1000;
 
-export function createNodeEngine(): Engine {
-  const sockets: Sockets = new Set();
+/** `sockets`: where it keeps those that it closes with itself, for an engine that adds some. */
+export function createNodeEngine(sockets: Sockets = new Set()): Engine {
   const servers = new Set<net.Server>();
   const ports = new ListeningPorts();
   const datagrams: DatagramSockets = new Set();

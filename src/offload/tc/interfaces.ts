@@ -41,9 +41,8 @@ export class Interfaces {
 
   /** Why no packet will ever be seen; undefined where one may be, if only on an interface that is still to appear. */
   get hopeless(): string | undefined {
-    const refused = this.#failures.filter(({ name }) => !this.#awaited.has(name));
-    if (this.#attached.size > 0 || refused.length === 0 || this.#awaited.size > 0) return undefined;
-    return refused.map(({ name, why }) => `${name}: ${why}`).join('; ');
+    if (this.#attached.size > 0 || this.#awaited.size > 0 || this.#failures.length === 0) return undefined;
+    return this.#failures.map(({ name, why }) => `${name}: ${why}`).join('; ');
   }
 
   status(): InterfaceStatus[] {

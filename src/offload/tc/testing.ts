@@ -54,16 +54,21 @@ export class Namespace {
 
   enter<T>(act: () => T): T {
     const before = openSync('/proc/thread-self/ns/net', 'r');
-    const into = openSync(`/run/netns/${this.name}`, 'r');
-    const setns = libc('setns', 'int', 'int', 'int');
-    setns(into, CLONE_NEWNET);
+    this.stay();
     try {
       return act();
     } finally {
-      setns(before, CLONE_NEWNET);
+      libc('setns', 'int', 'int', 'int')(before, CLONE_NEWNET);
       closeSync(before);
-      closeSync(into);
     }
+  }
+
+  /** Enters it for good. */
+  stay(): void {
+    const into = openSync(`/run/netns/${this.name}`, 'r');
+    const failed = libc('setns', 'int', 'int', 'int')(into, CLONE_NEWNET);
+    closeSync(into);
+    if (failed) throw new Error(`the namespace ${this.name} cannot be entered`);
   }
 
   remove(): void {

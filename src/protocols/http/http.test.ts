@@ -183,4 +183,20 @@ describe('a listener that closes', () => {
     session.channel.end();
     assert.match(await running.untilEnd(), /two\r\n0\r\n\r\n$/);
   });
+
+  test('answers a later request on a connection that was busy with 503', async (t) => {
+    const { host, port, close } = await listenTo(t, http);
+    const raw = new Raw(t, port).send(GET);
+    const session = standing(await host.next());
+    session.write('one');
+    await raw.until(/one\r\n$/);
+    await close();
+    raw.send('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\ntwo');
+    // A connection that is refused afterwards: the request has arrived by then.
+    const other = new Raw(t, port);
+    await other.untilEnd();
+    session.channel.end();
+    assert.match(await raw.untilEnd(), /one\r\n0\r\n\r\n(HTTP\/1\.1 503 .*\r\nconnection: close[\s\S]*)$/i);
+    assert.equal(host.channels.length, 1);
+  });
 });

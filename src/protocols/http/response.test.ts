@@ -118,7 +118,7 @@ describe('a session that fails', () => {
     const { req, answer } = request(t, port);
     req.end();
     const session = standing(await host.next());
-    session.write(Buffer.alloc(4 << 20, 'x'));
+    session.channel.write(Buffer.alloc(4 << 20, 'x'));
     session.channel.end();
     session.channel.close({ kind: 'end', message: 'over' });
     assert.equal((await answer).text.length, 4 << 20);
@@ -158,7 +158,7 @@ describe('back-pressure on HTTP', () => {
         most = Math.max(most, channel.queued);
         channel.pause();
         setImmediate(() => channel.resume());
-        reader.message(bytes.subarray(0, 1), attributes);
+        reader.message(bytes.subarray(0, 1), attributes, false);
       },
       end: () => reader.end(),
     });
@@ -177,7 +177,7 @@ describe('back-pressure on HTTP', () => {
     const session = standing(await host.next());
     let written = 0;
     const fill = (): void => {
-      while (written < 256 << 20 && session.write(chunk)) written += chunk.length;
+      while (written < 256 << 20 && session.channel.write(chunk)) written += chunk.length;
     };
     fill();
     assert.ok(session.channel.full);

@@ -59,7 +59,7 @@ describe('WebSocket messages', () => {
     assert.deepEqual(session.texts, ['onetwo']);
   });
 
-  test('that are kept by the writer are copied', async (t) => {
+  test('are copied where the writer keeps the bytes', async (t) => {
     const { peer, channel } = await pair(t);
     const bytes = Buffer.from('before');
     channel.write(bytes, TEXT, false);
@@ -86,7 +86,7 @@ describe('WebSocket messages', () => {
     assert.equal(channel.drops?.get('too-large'), 1);
   });
 
-  test('are not UTF-8: 1007', async (t) => {
+  test('that are text and no UTF-8 close the connection with 1007', async (t) => {
     const { peer, session } = await pair(t);
     peer.ws.send(Buffer.from([0xff]), { binary: false });
     assert.equal((await closed(session)).kind, 'error');
@@ -94,7 +94,7 @@ describe('WebSocket messages', () => {
     assert.equal(peer.closed?.code, 1007);
   });
 
-  test('a ping is answered', async (t) => {
+  test('leave room for pings, which are answered', async (t) => {
     const { peer } = await pair(t);
     peer.ws.ping('are you there');
     const [data] = await once(peer.ws, 'pong');

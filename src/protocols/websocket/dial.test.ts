@@ -58,6 +58,14 @@ describe('a WebSocket cluster', () => {
     assert.equal(peers[0]?.closed?.code, 1000);
   });
 
+  test('dials at / where the metadata are nothing like HTTP', async (t) => {
+    const { peers, port } = await serve(t);
+    await dial(port, { HTTP: 'x' });
+    await dial(port, { HTTP: { url: { path: 7 }, headers: ['x'] } });
+    await until(() => peers.length === 2);
+    assert.deepEqual([peers[0]?.url, peers[1]?.url], ['/', '/']);
+  });
+
   test('asks for the session’s path to the letter, whatever host and port its URL has', async (t) => {
     const { peers, port } = await serve(t);
     const path = '/a/../b//%7e|x?y=1&z=[]';
@@ -211,14 +219,6 @@ describe('a WebSocket that cannot be dialled', () => {
       assert.equal(sockets.length, 0);
     });
   }
-
-  test('because metadata are nothing like HTTP still is dialled at /', async (t) => {
-    const { peers, port } = await serve(t);
-    await dial(port, { HTTP: 'x' });
-    await dial(port, { HTTP: { url: { path: 7 }, headers: ['x'] } });
-    await until(() => peers.length === 2);
-    assert.deepEqual([peers[0]?.url, peers[1]?.url], ['/', '/']);
-  });
 
   test('because its own address is not there is an E_CONNECT', async (t) => {
     const { port } = await serve(t);

@@ -1,0 +1,87 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command, Contender, Place, Row } from '../harness/types.ts';
+import { output } from '../harness/version.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+interface Variant {
+  readonly name: string;
+  readonly args: readonly string[];
+  /** The rung of the pipes in a session that this variant is about, as the API shows it. */
+  readonly rung: string;
+  readonly unfit?: (row: Row) => string | undefined;
+}
+
+const VARIANTS: readonly Variant[] = [
+  { name: 'l7mp (node)', args: ['--io', 'node', '-o', 'disable'], rung: 'userspace' },
+  { name: 'l7mp (native)', args: ['--io', 'native', '-o', 'disable'], rung: 'native' },
+  {
+    name: 'l7mp (kernel)',
+    args: ['--io', 'auto', '-o', 'init', '-i', 'lo'],
+    rung: 'kernel',
+    unfit: ({ carries, id }) =>
+      carries === 'udp' && !id.startsWith('memory') ? undefined : 'the kernel carries UDP traffic only',
+  },
+];
+
+export const l7mp: readonly Contender[] = VARIANTS.map(({ name, args, rung, unfit }) => ({
+  name,
+  group: 'l7mp',
+  version,
+  carries: {
+    udp: (place) => [proxy(place, 'proxy', args, { ...listener('UDP', place.listen), ...cluster('UDP', place.upstream) })],
+    tcp: (place) => [proxy(place, 'proxy', args, { ...listener('TCP', place.listen), ...cluster('TCP', place.upstream) })],
+    'udp-websocket-udp': (place) => [
+      proxy(place, 'far', args, { ...listener('WebSocket', place.middle), ...cluster('UDP', place.upstream) }, false),
+      proxy(place, 'near', args, { ...listener('UDP', place.listen), ...cluster('WebSocket', place.middle) }),
+    ],
+  },
+  ...(unfit && { unfit }),
+  api: ({ control }) => control,
+  verify: (place) => verify(place, rung),
+}));
+
+async function version(): Promise<string> {
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const commit = await output('git', '-C', ROOT, 'describe', '--always', '--dirty').catch(() => 'no git');
+  return `${version} (${commit})`;
+}
+
+interface Parts {
+  readonly listener: object;
+  readonly cluster: object;
+}
+
+function listener(protocol: string, port: number): Pick<Parts, 'listener'> {
+  const rules = [{ action: { route: { destination: 'load' } } }];
+  return { listener: { name: 'bench', spec: { protocol, port, address: '127.0.0.1' }, rules } };
+}
+
+function cluster(protocol: string, port: number): Pick<Parts, 'cluster'> {
+  return { cluster: { name: 'load', spec: { protocol, port }, endpoints: [{ spec: { address: '127.0.0.1' } }] } };
+}
+
+function proxy({ folder, control }: Place, name: string, args: readonly string[], parts: Parts, api = true): Command {
+  const controller = {
+    name: 'controller',
+    spec: { protocol: 'HTTP', port: control, address: '127.0.0.1' },
+    rules: [{ action: { route: { destination: 'controller' } } }],
+  };
+  const config = join(folder, `${name}.json`);
+  const text = {
+    listeners: [parts.listener, ...(api ? [controller] : [])],
+    clusters: [parts.cluster, { name: 'controller', spec: { protocol: 'L7mpController' } }],
+  };
+  writeFileSync(config, JSON.stringify(text));
+  return { file: join(ROOT, 'bin', 'l7mp'), args: ['-c', config, '-l', 'error', ...args] };
+}
+
+/** Looks at the sessions that carry this row's traffic; TCP sessions are gone by now, and --io has been obeyed or refused. */
+async function verify({ control, carries }: Place, rung: string): Promise<void> {
+  if (carries !== 'udp') return;
+  const response = await fetch(`http://127.0.0.1:${control}/api/v1/sessions`, { signal: AbortSignal.timeout(10_000) });
+  const sessions = (await response.json()) as { pipes?: readonly string[]; source: { origin: string } }[];
+  const rungs = new Set(sessions.filter(({ source }) => source.origin === 'bench').flatMap(({ pipes = [] }) => pipes));
+  if (rungs.size && !rungs.has(rung)) throw new Error(`its sessions run on: ${[...rungs].join(', ')}`);
+}

@@ -1,0 +1,40 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command, Contender, Place } from '../harness/types.ts';
+import { output } from '../harness/version.ts';
+
+const MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so';
+
+/** nginx with its stream module: one worker. */
+export const nginx: Contender = {
+  name: 'nginx',
+  group: 'peer',
+  version: async () => {
+    await output('test', '-e', MODULE).catch(() => {
+      throw new Error(`${MODULE} is missing`);
+    });
+    return (await output('nginx', '-v')).match(/nginx\/(\S+)/)?.[1] ?? 'unknown';
+  },
+  carries: {
+    udp: (place) => commands(place, 'udp reuseport rcvbuf=4m'),
+    tcp: (place) => commands(place, 'backlog=4096 so_keepalive=off'),
+  },
+};
+
+function commands({ listen, upstream, folder }: Place, options: string): Command[] {
+  const config = join(folder, 'nginx.conf');
+  writeFileSync(
+    config,
+    `load_module ${MODULE};
+daemon off; worker_processes 1; worker_rlimit_nofile 20000;
+pid ${folder}/nginx.pid; error_log stderr crit;
+events { use epoll; worker_connections 19500; multi_accept on; }
+stream {
+  tcp_nodelay on;
+  proxy_timeout 1h;
+  server { listen 127.0.0.1:${listen} ${options}; proxy_pass 127.0.0.1:${upstream}; }
+}
+`,
+  );
+  return [{ file: 'nginx', args: ['-p', folder, '-c', config, '-e', 'stderr'] }];
+}

@@ -1,0 +1,97 @@
+/** Starts a contender and waits until traffic goes through it. */
+import { createSocket } from 'node:dgram';
+import { mkdtempSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './ports.ts';
+import { type Child, launch } from './processes.ts';
+import type { Contender, Place, Row, Running } from './types.ts';
+
+const READY_TIME = 15_000;
+const TRY_TIME = 200;
+/** After traffic has passed: what a start leaves to do (compilers, first collections) is not the first round's. */
+const SETTLE_TIME = 300;
+
+export class Instance implements Running {
+  readonly contender: Contender;
+  readonly place: Place;
+  readonly #children: readonly Child[];
+
+  constructor(contender: Contender, place: Place, children: readonly Child[]) {
+    this.contender = contender;
+    this.place = place;
+    this.#children = children;
+  }
+
+  get pids(): number[] {
+    return this.#children.map(({ pid }) => pid);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#children.map((child) => child.stop()));
+  }
+}
+
+/** Rejects with the reason where the contender does not start. */
+export async function start(contender: Contender, row: Row, upstream: number, folder: string): Promise<Instance> {
+  const commands = contender.carries[row.carries];
+  if (!commands) throw new Error(`does not carry ${row.carries}`);
+  const [listen, middle, control] = [await freePort(), await freePort(), await freePort()];
+  const place: Place = {
+    carries: row.carries,
+    listen: contender.group === 'direct' ? upstream : listen,
+    upstream,
+    middle,
+    control,
+    folder: mkdtempSync(join(folder, 'contender-')),
+  };
+  const cpu = row.unpinned ? 'any' : 'proxy';
+  const children = commands(place).map((command) => launch(contender.name, command, cpu));
+  const instance = new Instance(contender, place, children);
+  try {
+    await traffic(place, children);
+    await sleep(SETTLE_TIME);
+    return instance;
+  } catch (error) {
+    await instance.stop();
+    throw error;
+  }
+}
+
+async function traffic(place: Place, children: readonly Child[]): Promise<void> {
+  const attempt = place.carries === 'tcp' ? connects : echoes;
+  for (const end = Date.now() + READY_TIME; Date.now() < end; ) {
+    const over = children.find((child) => child.over);
+    if (over) throw new Error(await over.ended);
+    if (await attempt(place.listen)) return;
+    await sleep(20);
+  }
+  throw new Error(`no traffic goes through it within ${READY_TIME / 1_000} s`);
+}
+
+function connects(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.setTimeout(TRY_TIME, () => end(false));
+    const end = (answer: boolean): void => {
+      socket.destroy();
+      done(answer);
+    };
+    socket.once('connect', () => end(true)).once('error', () => end(false));
+  });
+}
+
+function echoes(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = createSocket('udp4');
+    const late = setTimeout(() => end(false), TRY_TIME);
+    const end = (answer: boolean): void => {
+      clearTimeout(late);
+      socket.close();
+      done(answer);
+    };
+    socket.once('message', () => end(true)).once('error', () => end(false));
+    socket.send('is it there?', port, '127.0.0.1');
+  });
+}

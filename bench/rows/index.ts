@@ -1,0 +1,8 @@
+/** What is measured, in the order of the table. A new row is a line here. */
+import type { Row } from '../harness/types.ts';
+import { latency } from './latency.ts';
+import { memoryRows } from './memory.ts';
+import { tcp } from './tcp.ts';
+import { udp, websocket } from './udp.ts';
+
+export const ROWS: readonly Row[] = [...udp, ...tcp, websocket, ...memoryRows, latency];

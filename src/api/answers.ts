@@ -1,0 +1,130 @@
+/**
+ * What reads answer, as schemas: the static types of the views and the OpenAPI document are made of them. Where an
+ * object refers to others there are their names or, in a recursive read, they themselves.
+ */
+import Type, { type Static } from 'typebox';
+import { LoadBalancerSchema, RetrySchema, RewriteSchema, Spec } from '../config/schema.ts';
+
+const Options = Type.Object({});
+
+export const EndpointAnswer = Type.Object({
+  name: Type.String(),
+  spec: Type.Object({ address: Type.String() }),
+  weight: Type.Integer(),
+});
+
+export const ListedEndpointAnswer = Type.Object({ ...EndpointAnswer.properties, cluster: Type.String() });
+
+export const ClusterAnswer = Type.Object({
+  name: Type.String(),
+  spec: Spec,
+  endpoints: Type.Union([Type.Integer({ description: 'Their number.' }), Type.Array(EndpointAnswer)]),
+  loadbalancer: LoadBalancerSchema,
+  options: Options,
+});
+
+const StaleOrName = Type.String({
+  description: 'A name; in a recursive read `<name>:<STALE>`, where nothing is there.',
+});
+
+const ClusterRefAnswer = Type.Union([StaleOrName, ClusterAnswer]);
+
+export const RouteAnswer = Type.Object({
+  name: Type.String(),
+  destination: ClusterRefAnswer,
+  ingress: Type.Array(ClusterRefAnswer),
+  egress: Type.Array(ClusterRefAnswer),
+  retry: RetrySchema,
+});
+
+export const RuleAnswer = Type.Object({
+  name: Type.String(),
+  match: Type.Union([
+    Type.Object({ op: Type.String() }, { description: 'A JSON Predicate.' }),
+    Type.Object({ match: Type.String() }, { description: '`*`: everything.' }),
+  ]),
+  action: Type.Object({
+    rewrite: Type.Optional(Type.Array(RewriteSchema)),
+    route: Type.Optional(Type.Union([StaleOrName, RouteAnswer])),
+    apply: Type.Optional(Type.String()),
+  }),
+});
+
+const RuleRefAnswers = Type.Array(Type.Union([StaleOrName, RuleAnswer]));
+
+export const RuleListAnswer = Type.Object({ name: Type.String(), rules: RuleRefAnswers });
+
+export const ListenerAnswer = Type.Object({
+  name: Type.String(),
+  spec: Spec,
+  rules: Type.Union([StaleOrName, RuleRefAnswers]),
+  options: Options,
+});
+
+const StageStatus = Type.Enum(['INIT', 'READY', 'DISCONNECTED', 'RETRYING', 'END']);
+
+const StageAnswer = Type.Object({
+  origin: Type.String({ description: 'The name of the cluster.' }),
+  endpoint: Type.Union([
+    Type.Null(),
+    Type.Object({ name: Type.String(), spec: Type.Object({ address: Type.String() }) }),
+  ]),
+  status: StageStatus,
+});
+
+export const SessionAnswer = Type.Object({
+  name: Type.String(),
+  metadata: Type.Object({}),
+  source: Type.Object({
+    origin: Type.String({ description: 'The name of the listener.' }),
+    listener: Spec,
+    status: StageStatus,
+  }),
+  destination: Type.Union([Type.Null(), StageAnswer]),
+  ingress: Type.Array(StageAnswer),
+  egress: Type.Array(StageAnswer),
+  status: Type.Enum(['INIT', 'CONNECTED', 'DISCONNECTED', 'FINALIZING', 'DESTROYED']),
+  events: Type.Array(
+    Type.Object({
+      event: Type.String(),
+      timestamp: Type.String({ format: 'date-time' }),
+      message: Type.String(),
+      content: Type.String(),
+    }),
+  ),
+});
+
+export const AdminAnswer = Type.Object({
+  log_level: Type.String(),
+  log_file: Type.String(),
+  strict: Type.Boolean(),
+  offload: Type.String(),
+  version: Type.String(),
+});
+
+export const ConfigAnswer = Type.Object({
+  admin: AdminAnswer,
+  listeners: Type.Array(ListenerAnswer),
+  clusters: Type.Array(ClusterAnswer),
+  rulelists: Type.Array(RuleListAnswer),
+  rules: Type.Array(RuleAnswer),
+  routes: Type.Array(RouteAnswer),
+  endpoints: Type.Array(ListedEndpointAnswer),
+  sessions: Type.Array(SessionAnswer),
+});
+
+export const OkAnswer = Type.Object({ status: Type.Literal(200), message: Type.Literal('OK') });
+
+export const ErrorAnswer = Type.Object({
+  status: Type.Integer(),
+  message: Type.String({ description: 'The text of the HTTP status.' }),
+  content: Type.String({ description: 'What is wrong, and in which field.' }),
+});
+
+export type ClusterView = Static<typeof ClusterAnswer>;
+export type EndpointView = Static<typeof EndpointAnswer>;
+export type ListedEndpointView = Static<typeof ListedEndpointAnswer>;
+export type ListenerView = Static<typeof ListenerAnswer>;
+export type RouteView = Static<typeof RouteAnswer>;
+export type RuleView = Static<typeof RuleAnswer>;
+export type RuleListView = Static<typeof RuleListAnswer>;

@@ -1,0 +1,180 @@
+/** The schemas of the OpenAPI document: every one that has a name there, with references between them. */
+import type { TProperties } from 'typebox';
+import {
+  AdminSchema,
+  ClusterSchema,
+  ConfigSchema,
+  commonOptions,
+  EndpointSchema,
+  InlineClusterSchema,
+  InlineRouteSchema,
+  InlineRuleListSchema,
+  InlineRuleSchema,
+  ListedClusterSchema,
+  ListedEndpointSchema,
+  ListenerSchema,
+  LoadBalancerSchema,
+  listenerOptions,
+  MatchSchema,
+  RetrySchema,
+  RewriteSchema,
+  RouteSchema,
+  RuleListSchema,
+  RuleSchema,
+} from '../config/schema.ts';
+import type { ClusterSide, ListenerSide, Protocol } from '../core/protocol.ts';
+import type { Registry } from '../core/registry.ts';
+import { Name, strict } from '../core/schema.ts';
+import * as answers from './answers.ts';
+
+/** A JSON Schema, as it stands in the document. */
+export type Json = { readonly [key: string]: unknown };
+
+/** The schemas that get a name in the document; wherever one of them is used, there is a reference to it. */
+const NAMED: Readonly<Record<string, object>> = {
+  Name,
+  Admin: AdminSchema,
+  Config: ConfigSchema,
+  ConfigCluster: ListedClusterSchema,
+  ConfigEndPoint: ListedEndpointSchema,
+  Listener: ListenerSchema,
+  RuleList: RuleListSchema,
+  InlineRuleList: InlineRuleListSchema,
+  Rule: RuleSchema,
+  InlineRule: InlineRuleSchema,
+  Match: MatchSchema,
+  Rewrite: RewriteSchema,
+  Route: RouteSchema,
+  InlineRoute: InlineRouteSchema,
+  Retry: RetrySchema,
+  Cluster: ClusterSchema,
+  InlineCluster: InlineClusterSchema,
+  LoadBalancer: LoadBalancerSchema,
+  EndPoint: EndpointSchema,
+  Ok: answers.OkAnswer,
+  Error: answers.ErrorAnswer,
+  ListenerRead: answers.ListenerAnswer,
+  RuleListRead: answers.RuleListAnswer,
+  RuleRead: answers.RuleAnswer,
+  RouteRead: answers.RouteAnswer,
+  ClusterRead: answers.ClusterAnswer,
+  EndPointRead: answers.EndpointAnswer,
+  SessionRead: answers.SessionAnswer,
+  AdminRead: answers.AdminAnswer,
+  ConfigRead: answers.ConfigAnswer,
+};
+
+/** Of these, `spec` and `options` depend on the protocol. */
+const BY_PROTOCOL: Readonly<Record<string, Side>> = {
+  Listener: 'listener',
+  Cluster: 'cluster',
+  InlineCluster: 'cluster',
+  ConfigCluster: 'cluster',
+};
+
+type Side = 'listener' | 'cluster';
+
+const TITLES: Readonly<Record<Side, string>> = { listener: 'Listener', cluster: 'Cluster' };
+
+/** Schemas are the same if they say the same: what makes a field optional makes a copy. */
+const names = new Map(Object.entries(NAMED).map(([name, schema]) => [JSON.stringify(schema), name]));
+
+/** The schema, with references to those that have a name. */
+export function refer(schema: object): Json {
+  const name = names.get(JSON.stringify(schema));
+  return name === undefined ? (referIn(schema) as Json) : reference(name);
+}
+
+function referIn(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(referAny);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, referAny(part)]));
+}
+
+function referAny(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? refer(value) : value;
+}
+
+function reference(name: string): Json {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+/** Everything that the document's references lead to. */
+export function components(registry: Registry): Json {
+  return { ...namedSchemas(registry), ...protocolSchemas(registry) };
+}
+
+function namedSchemas(registry: Registry): Record<string, Json> {
+  const entries = Object.entries(NAMED).map(([name, schema]): [string, Json] => {
+    const side = Object.hasOwn(BY_PROTOCOL, name) ? BY_PROTOCOL[name] : undefined;
+    const own = referIn(schema) as Json;
+    return [name, side ? { allOf: [own, anyOfProtocols(registry, side, '')] } : own];
+  });
+  return Object.fromEntries(entries);
+}
+
+function anyOfProtocols(registry: Registry, side: Side, part: '' | 'Spec', transports = false): Json {
+  const able = registry.all().filter((protocol) => protocol[side] && (!transports || protocol[side].transport));
+  return { oneOf: able.map((protocol) => reference(nameOf(protocol, side, part))) };
+}
+
+/** As OpenAPI wants the names of components. */
+function nameOf({ name }: Protocol, side: Side, part: '' | 'Spec'): string {
+  return `${name.replace(/[^\w.-]/g, '_')}${TITLES[side]}${part}`;
+}
+
+/** For each protocol and side: its specification, and what `spec` and `options` of its listeners or clusters are. */
+function protocolSchemas(registry: Registry): Record<string, Json> {
+  const all = registry.all().flatMap((protocol): [string, Json][] => {
+    const { listener, cluster } = protocol;
+    return [
+      ...(listener ? sideSchemas(registry, protocol, 'listener', listener) : []),
+      ...(cluster ? sideSchemas(registry, protocol, 'cluster', cluster) : []),
+    ];
+  });
+  return Object.fromEntries(all);
+}
+
+function sideSchemas(
+  registry: Registry,
+  protocol: Protocol,
+  side: Side,
+  found: ListenerSide | ClusterSide,
+): [string, Json][] {
+  const spec = nameOf(protocol, side, 'Spec');
+  const options = { ...(side === 'listener' ? listenerOptions : commonOptions), ...found.options };
+  return [
+    [spec, specSchema(protocol.name, found, () => anyOfProtocols(registry, side, 'Spec', true))],
+    [
+      nameOf(protocol, side, ''),
+      {
+        description: protocol.title,
+        type: 'object',
+        properties: { spec: reference(spec), options: refer(strict(options)) },
+      },
+    ],
+  ];
+}
+
+/** The protocol's own fields, also by their other names, and the protocol's name. */
+function specSchema(name: string, side: ListenerSide | ClusterSide, transports: () => Json): Json {
+  const { properties, required = [] } = side.schema as unknown as { properties: TProperties; required?: string[] };
+  const fields: Record<string, Json> = Object.fromEntries(
+    Object.entries(properties).map(([field, schema]) => [
+      field,
+      field === side.standsOn ? transports() : refer(schema),
+    ]),
+  );
+  const aliases = Object.entries(side.aliases ?? {});
+  const others = aliases.map(([alias, field]): [string, Json] => [alias, fields[field] as Json]);
+  const either = aliases.filter(([, field]) => required.includes(field));
+  return {
+    type: 'object',
+    properties: { protocol: { const: name }, ...fields, ...Object.fromEntries(others) },
+    required: ['protocol', ...required.filter((field) => !either.some(([, one]) => one === field))],
+    ...(either.length > 0 && {
+      allOf: either.map(([alias, field]) => ({ oneOf: [{ required: [field] }, { required: [alias] }] })),
+    }),
+    additionalProperties: false,
+  };
+}

@@ -1,0 +1,151 @@
+/** Connects streams that stay bare: without a node socket, and on a fast network without a turn of the loop. */
+import * as dns from 'node:dns';
+import * as net from 'node:net';
+import type { QueueLimits } from '../../core/channel.ts';
+import { L7mpError } from '../../core/errors.ts';
+import type { Attempt } from '../../core/protocol.ts';
+import type { Bind, SocketAddress, SocketChannel } from '../engine.ts';
+import { familyOf } from './address.ts';
+import * as k from './constants.ts';
+import { libc } from './libc.ts';
+import * as sockets from './sockets.ts';
+import { NativeStreamChannel } from './stream-channel.ts';
+import type { Held, IoThread } from './thread.ts';
+import { Command } from './wire.ts';
+
+/** Milliseconds that an address has when others can be tried after it (RFC 8305, section 5). */
+const PATIENCE = 250;
+
+export interface StreamHost {
+  readonly thread: IoThread;
+  readonly onSocket: (socket: net.Socket) => void;
+}
+
+/** A connection that is being made: to a path, or to the addresses of a name, one after the other. */
+export class Connecting {
+  readonly #host: StreamHost;
+  readonly #to: SocketAddress;
+  readonly #attempt: Attempt;
+  readonly #limits: QueueLimits;
+  readonly #bind: Bind | undefined;
+  readonly #errors: string[] = [];
+  #giveUp: ((error: Error) => void) | undefined;
+
+  constructor(host: StreamHost, to: SocketAddress, attempt: Attempt, limits: QueueLimits, bind: Bind | undefined) {
+    this.#host = host;
+    this.#to = to;
+    this.#attempt = attempt;
+    this.#limits = limits;
+    this.#bind = bind;
+  }
+
+  /** Rejects with E_CONNECT; leaves nothing behind when the attempt is cancelled. */
+  async run(): Promise<SocketChannel> {
+    const attempt = this.#attempt;
+    attempt.onCancel = () => this.#giveUp?.(new Error('no connection in time'));
+    try {
+      if ('path' in this.#to) return await this.#connectPath(this.#to.path);
+      const { host, port } = this.#to;
+      if (net.isIP(host)) return await this.#connectInternet({ host, port }, false);
+      return await this.#connectFirst(await resolve(host), port);
+    } catch (error) {
+      const where = 'path' in this.#to ? this.#to.path : `${this.#to.host}:${this.#to.port}`;
+      throw new L7mpError('E_CONNECT', `${where}: ${(error as Error).message}`);
+    } finally {
+      attempt.onCancel = undefined;
+    }
+  }
+
+  async #connectFirst(hosts: readonly string[], port: number): Promise<SocketChannel> {
+    for (const [n, host] of hosts.entries()) {
+      if (this.#attempt.cancelled) throw new Error('no connection in time');
+      try {
+        return await this.#connectInternet({ host, port }, n < hosts.length - 1);
+      } catch (error) {
+        this.#errors.push((error as Error).message);
+      }
+    }
+    throw new Error(this.#errors.join(', '));
+  }
+
+  async #connectInternet(to: sockets.InternetAddress, more: boolean): Promise<SocketChannel> {
+    const fd = sockets.open(familyOf(to.host), k.SOCK_STREAM);
+    sockets.setOption(fd, k.IPPROTO_TCP, k.TCP_NODELAY, 1);
+    if (this.#bind) this.#bindTo(fd, to.host);
+    let errno = sockets.connect(fd, to);
+    // On the machine itself the handshake is over when connect(2) returns, and a second call says so.
+    if (errno === k.EINPROGRESS) errno = sockets.connect(fd, to);
+    if (errno === k.EALREADY) errno = await this.#wait(fd, more);
+    if (errno !== 0) this.#fail(fd, errno, `${to.host}:${to.port}`);
+    return this.#channel(fd, { address: to.host, port: to.port });
+  }
+
+  #bindTo(fd: number, host: string): void {
+    const any = familyOf(host) === k.AF_INET6 ? '::' : '0.0.0.0';
+    sockets.bind(fd, { host: this.#bind?.address ?? any, port: this.#bind?.port ?? 0 });
+  }
+
+  // A UNIX socket's connect(2) is done or has failed at once; EAGAIN says that the listener's backlog is full.
+  async #connectPath(path: string): Promise<SocketChannel> {
+    const fd = sockets.open(k.AF_UNIX, k.SOCK_STREAM);
+    const errno = sockets.connectPath(fd, path);
+    if (errno !== 0) this.#fail(fd, errno, path);
+    return this.#channel(fd, undefined);
+  }
+
+  #channel(fd: number, remote: { address: string; port: number } | undefined): SocketChannel {
+    const { thread, onSocket } = this.#host;
+    return new NativeStreamChannel(thread, fd, this.#limits, remote, onSocket);
+  }
+
+  #fail(fd: number, errno: number, where: string): never {
+    libc().close(fd);
+    throw new sockets.SocketError('connect', errno, where);
+  }
+
+  /** Waits until it is connected, or not: gives the error, 0 for none. Closes it where nobody waits any more. */
+  #wait(fd: number, more: boolean): Promise<number> {
+    const { thread } = this.#host;
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      const finish = (): void => {
+        clearTimeout(timer);
+        this.#giveUp = undefined;
+        thread.release(id);
+      };
+      const giveUp = (error: Error): void => {
+        finish();
+        thread.send(Command.Close, id, -1, 1);
+        reject(error);
+      };
+      const id = thread.hold((id) => new Connection(id, finish, () => resolve(sockets.pendingError(fd))));
+      thread.send(Command.Watch, id, fd);
+      this.#giveUp = giveUp;
+      if (more) timer = setTimeout(() => giveUp(new Error('no answer')), PATIENCE);
+    });
+  }
+}
+
+class Connection implements Held {
+  readonly id: number;
+  readonly #finish: () => void;
+  readonly #done: () => void;
+
+  constructor(id: number, finish: () => void, done: () => void) {
+    this.id = id;
+    this.#finish = finish;
+    this.#done = done;
+  }
+
+  report(): void {
+    this.#finish();
+    this.#done();
+  }
+
+  lost(): void {}
+}
+
+async function resolve(name: string): Promise<string[]> {
+  const found = await dns.promises.lookup(name, { all: true });
+  return found.map(({ address }) => address);
+}

@@ -1,0 +1,56 @@
+/**
+ * The native engine: sockets are the kernel's, driven through libc by a thread of their own, so that what needs no
+ * JavaScript costs none. Where something does, a socket becomes node's, as with the portable engine.
+ */
+import type { Engine, Relay, SocketChannel } from '../engine.ts';
+import { createNodeEngine } from '../node/index.ts';
+import { type Sockets, track } from '../node/stream.ts';
+import { Connecting, type StreamHost } from './connect.ts';
+import { libc } from './libc.ts';
+import { StreamListeners } from './listen.ts';
+import { NativeStreamChannel } from './stream-channel.ts';
+import { IoThread } from './thread.ts';
+
+/** The native engine. Throws an error of one line where the machine does not have what it takes. */
+export function createNativeEngine(): Engine {
+  libc();
+  return new NativeEngine(new IoThread());
+}
+
+class NativeEngine implements Engine {
+  readonly name = 'native';
+  readonly #thread: IoThread;
+  readonly #host: StreamHost;
+  readonly #listeners: StreamListeners;
+  readonly #sockets: Sockets = new Set();
+  /** Makes what is not to stay bare. */
+  readonly #portable = createNodeEngine(this.#sockets);
+
+  constructor(thread: IoThread) {
+    this.#thread = thread;
+    this.#host = { thread, onSocket: (socket) => track(this.#sockets, socket) };
+    this.#listeners = new StreamListeners(this.#host);
+  }
+
+  listenStream: Engine['listenStream'] = (at, acceptor) => this.#listeners.listen(at, acceptor);
+
+  connectStream: Engine['connectStream'] = (to, attempt, limits, bind) => {
+    if (!attempt.bare) return this.#portable.connectStream(to, attempt, limits, bind);
+    return new Connecting(this.#host, to, attempt, limits, bind).run();
+  };
+
+  listenDatagram: Engine['listenDatagram'] = (at, acceptor) => this.#portable.listenDatagram(at, acceptor);
+
+  connectDatagram: Engine['connectDatagram'] = (to, attempt, limits, bind) =>
+    this.#portable.connectDatagram(to, attempt, limits, bind);
+
+  relay(a: SocketChannel, b: SocketChannel, mends = false): Relay | undefined {
+    if (a instanceof NativeStreamChannel && b instanceof NativeStreamChannel) return NativeStreamChannel.join(a, b, mends);
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.closeAll();
+    await Promise.all([this.#portable.close(), this.#thread.close()]);
+  }
+}

@@ -1,0 +1,125 @@
+/** System calls on sockets that the main thread makes itself: none of them waits. */
+import { freePath } from '../unix-path.ts';
+import * as address from './address.ts';
+import * as k from './constants.ts';
+import { errorText, libc, systemError } from './libc.ts';
+import { type IoThread, scratchArena } from './thread.ts';
+import { Command } from './wire.ts';
+
+/** Offsets in the scratch arena, after what a wake-up uses. */
+const ADDRESS = 64;
+const VALUE = 256;
+
+export interface InternetAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A failed call with what it was about, as node words it. */
+export class SocketError extends Error {
+  readonly code: string;
+
+  constructor(call: string, errno: number, where: string, wordy = false) {
+    const { code = '' } = systemError(call, errno);
+    super(wordy ? `${call} ${code}: ${errorText(errno)} ${where}` : `${call} ${code} ${where}`);
+    this.code = code;
+  }
+}
+
+export function setOption(fd: number, level: number, option: number, value: number): number {
+  const arena = scratchArena();
+  arena.i32[VALUE >> 2] = value;
+  return libc().setsockopt(fd, level, option, arena.base + VALUE, 4);
+}
+
+/** The error that is pending on a socket, which this clears; 0 for none. */
+export function pendingError(fd: number): number {
+  const arena = scratchArena();
+  const at = VALUE >> 2;
+  arena.i32[at] = 0;
+  arena.i32[at + 1] = 4;
+  if (libc().getsockopt(fd, k.SOL_SOCKET, k.SO_ERROR, arena.base + VALUE, arena.base + VALUE + 4) < 0) return libc().errno();
+  return arena.i32[at] as number;
+}
+
+export function localAddress(fd: number): { address: string; port: number } {
+  const arena = scratchArena();
+  arena.i32[VALUE >> 2] = 28;
+  if (libc().getsockname(fd, arena.base + ADDRESS, arena.base + VALUE) < 0) return { address: '', port: 0 };
+  return { address: address.hostAt(arena.u8, ADDRESS), port: address.portAt(arena.u8, ADDRESS) };
+}
+
+export function shutdown(fd: number): void {
+  libc().shutdown(fd, k.SHUT_WR);
+}
+
+/** Closes a stream: in order, in the engine's thread, which waits for its peer; or with a reset. */
+export function close(thread: IoThread, fd: number, reset: boolean): void {
+  const id = reset || thread.ended ? -1 : thread.slots.take();
+  if (id >= 0) {
+    thread.send(Command.Close, id, fd, 0);
+    thread.slots.give(id);
+    return;
+  }
+  const arena = scratchArena();
+  const at = VALUE >> 2;
+  arena.i32[at] = 1;
+  arena.i32[at + 1] = 0;
+  if (reset) libc().setsockopt(fd, k.SOL_SOCKET, k.SO_LINGER, arena.base + VALUE, 8);
+  libc().close(fd);
+}
+
+/** A new socket; throws what the system says. */
+export function open(family: number, type: number): number {
+  const fd = libc().socket(family, type | k.NONBLOCK_CLOEXEC, 0);
+  if (fd < 0) throw systemError('socket', libc().errno());
+  return fd;
+}
+
+/** Binds a socket; closes it and throws where that fails. */
+export function bind(fd: number, { host, port }: InternetAddress, call = 'bind'): void {
+  const arena = scratchArena();
+  const size = address.putInternet(arena, ADDRESS, host, port);
+  if (libc().bind(fd, arena.base + ADDRESS, size) < 0) fail(fd, call, `${host}:${port}`, call === 'listen');
+}
+
+/** Begins to connect. Returns 0, or the error. */
+export function connect(fd: number, { host, port }: InternetAddress): number {
+  const arena = scratchArena();
+  const size = address.putInternet(arena, ADDRESS, host, port);
+  return libc().connect(fd, arena.base + ADDRESS, size) === 0 ? 0 : libc().errno();
+}
+
+export function connectPath(fd: number, path: string): number {
+  const arena = scratchArena();
+  const size = address.putPath(arena, ADDRESS, path);
+  return libc().connect(fd, arena.base + ADDRESS, size) === 0 ? 0 : libc().errno();
+}
+
+/** A listening TCP socket. What it accepts inherits TCP_NODELAY (tcp(7)). */
+export function listenInternet(at: InternetAddress): number {
+  const family = address.familyOf(at.host);
+  const fd = open(family, k.SOCK_STREAM);
+  setOption(fd, k.SOL_SOCKET, k.SO_REUSEADDR, 1);
+  setOption(fd, k.IPPROTO_TCP, k.TCP_NODELAY, 1);
+  if (family === k.AF_INET6) setOption(fd, k.IPPROTO_IPV6, k.IPV6_V6ONLY, 0);
+  bind(fd, at, 'listen');
+  if (libc().listen(fd, 4096) < 0) fail(fd, 'listen', `${at.host}:${at.port}`, true);
+  return fd;
+}
+
+export async function listenPath(path: string): Promise<number> {
+  await freePath(path);
+  const fd = open(k.AF_UNIX, k.SOCK_STREAM);
+  const arena = scratchArena();
+  const size = address.putPath(arena, ADDRESS, path);
+  if (libc().bind(fd, arena.base + ADDRESS, size) < 0) fail(fd, 'listen', path, true);
+  if (libc().listen(fd, 511) < 0) fail(fd, 'listen', path, true);
+  return fd;
+}
+
+function fail(fd: number, call: string, where: string, wordy: boolean): never {
+  const errno = libc().errno();
+  libc().close(fd);
+  throw new SocketError(call, errno, where, wordy);
+}

@@ -1,0 +1,227 @@
+import * as net from 'node:net';
+import type { CloseReason, QueueLimits } from '../../core/channel.ts';
+import type { Acceptor, Ends, Relay } from '../engine.ts';
+import { NodeStreamChannel } from '../node/stream.ts';
+import { errorName } from './libc.ts';
+import * as sockets from './sockets.ts';
+import type { Held, IoThread } from './thread.ts';
+import * as wire from './wire.ts';
+
+/**
+ * Who has the descriptor. `bare`: this channel, and nothing was read or written. `engine`: the engine's thread.
+ * `returning`: it is asked to give it back. `node`: a node socket, as with the portable engine, for good. `gone`: nobody.
+ */
+type State = 'bare' | 'engine' | 'returning' | 'node' | 'gone';
+
+/** Who is at the other end. */
+export interface Remote {
+  readonly address: string;
+  readonly port: number;
+}
+
+const CLOSED: CloseReason = { kind: 'end', message: 'closed by the peer' };
+
+/** A byte stream that is a bare descriptor until something in JavaScript reads or writes it. */
+export class NativeStreamChannel extends NodeStreamChannel implements Held {
+  id = -1;
+  readonly #thread: IoThread;
+  readonly #fd: number;
+  readonly #remote: Remote | undefined;
+  readonly #onSocket: (socket: net.Socket) => void;
+  #state: State = 'bare';
+  #ends: Ends | undefined;
+  /** The one that the engine's thread has joined it with. */
+  #other: NativeStreamChannel | undefined;
+  /** The engine's thread has ended our direction already. */
+  #shut = false;
+  #activeAt = 0;
+  /** Written while the descriptor was on its way back. */
+  #written: Uint8Array[] | undefined;
+
+  /** `remote`: undefined for UNIX sockets. `onSocket`: told of the node socket that it becomes. */
+  constructor(
+    thread: IoThread,
+    fd: number,
+    limits: QueueLimits,
+    remote: Remote | undefined,
+    onSocket: (socket: net.Socket) => void,
+    acceptor?: Acceptor,
+  ) {
+    super(undefined, limits, acceptor);
+    this.#thread = thread;
+    this.#fd = fd;
+    this.#remote = remote;
+    this.#onSocket = onSocket;
+    thread.use();
+  }
+
+  override get ends(): Ends | undefined {
+    if (!this.#remote) return undefined;
+    if (this.#ends) return this.#ends;
+    const local = this.#state === 'gone' ? { address: '', port: 0 } : sockets.localAddress(this.#fd);
+    this.#ends = {
+      localAddress: local.address,
+      localPort: local.port,
+      remoteAddress: this.#remote.address,
+      remotePort: this.#remote.port,
+    };
+    return this.#ends;
+  }
+
+  // ------------------------------------------------------------------ relays
+
+  /** Joins two channels, if both can be. `mends`: the end of `b` is not passed on by itself. */
+  static join(a: NativeStreamChannel, b: NativeStreamChannel, mends: boolean): Relay | undefined {
+    if (a.#thread !== b.#thread || !a.#free || !b.#free) return undefined;
+    const descriptors = [a.#handOver(), b.#handOver()];
+    if (descriptors.includes(undefined)) return undefined;
+    a.#other = b;
+    b.#other = a;
+    let flags = mends ? wire.PASS_FIRST : wire.PASS_FIRST | wire.PASS_SECOND;
+    if (a.endSent) flags |= wire.SHUT_FIRST;
+    if (b.endSent) flags |= wire.SHUT_SECOND;
+    a.#thread.send(wire.Command.Relay, a.id, descriptors[0] as number, b.id, descriptors[1] as number, flags);
+    return { lastActive: () => Math.max(a.#lastActive(), b.#lastActive()) };
+  }
+
+  get #free(): boolean {
+    return this.open && !this.#other && this.queued === 0 && (this.#state === 'bare' || this.#state === 'engine');
+  }
+
+  /** Makes the descriptor the engine's thread's; -1 where it was already. Undefined where it cannot. */
+  #handOver(): number | undefined {
+    if (this.#state === 'engine') return -1;
+    const thread = this.#thread;
+    this.id = thread.slots.take();
+    if (this.id < 0) return undefined;
+    thread.adopt(this);
+    thread.unuse();
+    this.#state = 'engine';
+    return this.#fd;
+  }
+
+  #lastActive(): number {
+    if (this.#state === 'engine') this.#activeAt = this.#counter(wire.ACTIVE_AT);
+    return this.#activeAt;
+  }
+
+  override refresh(): void {
+    if (this.#state !== 'engine' && this.#state !== 'returning') return;
+    this.bytesIn = this.#counter(wire.BYTES_IN);
+    this.messagesIn = this.#counter(wire.MESSAGES_IN);
+    this.bytesOut = this.#counter(wire.BYTES_OUT);
+    this.messagesOut = this.#counter(wire.MESSAGES_OUT);
+    this.#lastActive();
+  }
+
+  #counter(which: number): number {
+    const { shared } = this.#thread;
+    return shared.arena.f64[wire.countersOf(shared, this.id) + which] as number;
+  }
+
+  // ------------------------------------------------------------------ what the engine's thread says
+
+  report(type: number, at: number): void {
+    const value = this.#thread.shared.arena.i32[at] as number;
+    if (type === wire.Report.Ended) this.#peerEnded(value);
+    else if (type === wire.Report.Closed) {
+      this.#leave('gone');
+      this.deliverClose(value === 0 ? CLOSED : { kind: 'reset', message: errorName(value) });
+    } else if (type === wire.Report.Released) {
+      this.#leave('bare');
+      this.#thread.use();
+      this.#becomeNode();
+    }
+  }
+
+  lost(): void {
+    this.#leave('gone');
+    this.deliverClose(CLOSED);
+  }
+
+  #peerEnded(flags: number): void {
+    const other = this.#other;
+    if (other && flags & wire.PASSED) other.#shut = true;
+    if (flags & wire.CLOSED_THIS) this.#leave('gone');
+    if (other && flags & wire.CLOSED_OTHER) other.#leave('gone');
+    this.deliverEnd();
+    if (flags & wire.CLOSED_THIS) this.deliverClose(CLOSED);
+    if (other && flags & wire.CLOSED_OTHER) other.deliverClose(CLOSED);
+  }
+
+  /** The engine's thread does not have it any more. */
+  #leave(state: State): void {
+    this.refresh();
+    this.#part();
+    this.#state = state;
+    this.#thread.release(this.id);
+  }
+
+  #part(): void {
+    if (this.#other) this.#other.#other = undefined;
+    this.#other = undefined;
+  }
+
+  // ------------------------------------------------------------------ JavaScript
+
+  protected override send(bytes: Uint8Array): boolean {
+    this.#toJavaScript();
+    if (this.#state === 'node') return super.send(bytes);
+    this.#written ??= [];
+    this.#written.push(bytes);
+    return false;
+  }
+
+  protected override sendEnd(): void {
+    if (this.#state === 'node') super.sendEnd();
+    else if (this.#state === 'bare') sockets.shutdown(this.#fd);
+    else if (this.#state === 'engine' && !this.#shut) this.#thread.send(wire.Command.End, this.id);
+  }
+
+  protected override holdSource(): void {
+    if (this.#state === 'node') super.holdSource();
+  }
+
+  protected override releaseSource(): void {
+    if (!this.#other) this.#toJavaScript();
+    if (this.#state === 'node') super.releaseSource();
+  }
+
+  protected override shut(reason: CloseReason): void {
+    const reset = reason.kind === 'reset';
+    if (this.#state === 'node') super.shut(reason);
+    else if (this.#state === 'bare') {
+      this.#state = 'gone';
+      this.#thread.unuse();
+      sockets.close(this.#thread, this.#fd, reset);
+    } else if (this.#state !== 'gone') {
+      const { id } = this;
+      this.#leave('gone');
+      this.#thread.send(wire.Command.Close, id, -1, reset ? 1 : 0);
+    }
+    this.#written = undefined;
+  }
+
+  #toJavaScript(): void {
+    if (this.#state === 'bare') this.#becomeNode();
+    else if (this.#state === 'engine') {
+      this.#part();
+      this.#state = 'returning';
+      this.#thread.send(wire.Command.Release, this.id);
+    }
+  }
+
+  #becomeNode(): void {
+    this.#thread.unuse();
+    this.#state = 'node';
+    const socket = new net.Socket({ fd: this.#fd, allowHalfOpen: true, readable: true, writable: true });
+    this.#onSocket(socket);
+    this.setSocket(socket);
+    const written = this.#written;
+    this.#written = undefined;
+    const full = written ? written.map((bytes) => super.send(bytes)).includes(false) : false;
+    if (this.endSent) super.sendEnd();
+    else if (written && !full) this.drained();
+    if (!this.held) super.releaseSource();
+  }
+}

@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import type { Spec } from '../../src/core/protocol.ts';
+import { createNodeEngine } from '../../src/io/node/index.ts';
+import { createMemoryNetwork } from '../../src/protocols/memory/index.ts';
+import { PROTOCOLS } from '../../src/protocols.ts';
+import { freePort } from '../support/ports.ts';
+import type { CaseName, Subject } from './pair.ts';
+import { runCompliance } from './suite.ts';
+
+const HOST = '127.0.0.1';
+const folder = mkdtempSync(join(tmpdir(), 'l7mp-compliance-'));
+after(() => rmSync(folder, { recursive: true }));
+
+type Skips = Partial<Record<CaseName, string>>;
+
+const RELIABLE: Skips = { 'bounded queue': 'the peer is held up instead: nothing is dropped' };
+const LOSSY: Skips = {
+  'back-pressure': 'the peer cannot be held up: see "bounded queue"',
+  'peer death': 'UDP does not tell that a peer is gone',
+  'close reason': 'UDP does not tell that a peer is gone',
+};
+
+const memory = createMemoryNetwork();
+
+function inMemory(kind: 'datagram' | 'stream', scribble: boolean): Subject {
+  return {
+    name: `Memory (${kind}${scribble ? ', buffers overwritten' : ''})`,
+    protocols: [memory],
+    engine: createNodeEngine,
+    specs: async () => {
+      const name = randomUUID();
+      const listener = { protocol: 'Memory', name, kind, scribble };
+      return { listener, cluster: { protocol: 'Memory', kind }, address: name };
+    },
+    skips: RELIABLE,
+  };
+}
+
+function overPort(protocol: string, skips: Skips, wrap: (spec: Spec) => Spec = (spec) => spec, host = HOST): Subject {
+  return {
+    name: `${wrap({ protocol: '' }).protocol}${protocol}${host === HOST ? '' : ` on ${host}`}`,
+    protocols: PROTOCOLS,
+    engine: createNodeEngine,
+    specs: async () => {
+      const port = await freePort();
+      return {
+        listener: wrap({ protocol, port, address: host }),
+        cluster: wrap({ protocol, port }),
+        address: host,
+      };
+    },
+    skips,
+  };
+}
+
+function overPath(protocol: string, wrap: (spec: Spec) => Spec = (spec) => spec): Subject {
+  return {
+    name: `${wrap({ protocol: '' }).protocol}${protocol}`,
+    protocols: PROTOCOLS,
+    engine: createNodeEngine,
+    specs: async () => {
+      const filename = join(folder, randomUUID().slice(0, 8));
+      return { listener: wrap({ protocol, filename }), cluster: wrap({ protocol }), address: filename };
+    },
+    skips: { ...RELIABLE, 'peer death': 'UNIX sockets tell of a reset only where data was left unread' },
+  };
+}
+
+const jsonSocket = (transport: Spec): Spec => ({ protocol: 'JSONSocket', transport });
+
+runCompliance(inMemory('datagram', false));
+runCompliance(inMemory('datagram', true));
+runCompliance(inMemory('stream', false));
+runCompliance(inMemory('stream', true));
+runCompliance(overPort('UDP', LOSSY));
+runCompliance(overPort('UDP', LOSSY, undefined, '::1'));
+runCompliance(overPort('TCP', RELIABLE));
+runCompliance(overPort('TCP', RELIABLE, undefined, '::1'));
+runCompliance(overPath('UnixDomainSocket'));
+runCompliance(overPort('WebSocket', RELIABLE));
+runCompliance(overPort('UDP', LOSSY, jsonSocket));
+runCompliance(overPort('TCP', RELIABLE, jsonSocket));
+runCompliance(overPort('WebSocket', RELIABLE, jsonSocket));
+runCompliance(overPath('UnixDomainSocket', jsonSocket));
