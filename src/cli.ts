@@ -6,7 +6,7 @@ import type { AdminInput } from './config/schema.ts';
 import { asL7mpError } from './core/errors.ts';
 import { LEVELS } from './core/log.ts';
 import type { Protocol } from './core/protocol.ts';
-import { Proxy } from './proxy.ts';
+import { L7mp } from './proxy.ts';
 import { VERSION } from './version.ts';
 
 interface Options {
@@ -56,13 +56,13 @@ function count(text: string): number {
 
 async function check(file: string): Promise<void> {
   const config = await readConfig(file);
-  new Proxy({ plugins: await plugins(config, file) }).check(config);
+  new L7mp({ plugins: await plugins(config, file) }).check(config);
   process.stdout.write(`${file}: valid\n`);
 }
 
 async function run(options: Options): Promise<void> {
   const config = await readConfig(options.config);
-  const proxy = new Proxy({ plugins: await plugins(config, options.config) });
+  const proxy = new L7mp({ plugins: await plugins(config, options.config) });
   endOnSignals(proxy);
   await proxy.start(config, overrides(options));
   proxy.logger.write('notice', 'l7mp', `version ${VERSION} runs, with ${options.config}`);
@@ -87,7 +87,7 @@ async function plugins(config: unknown, file: string): Promise<Protocol[]> {
   return loaded.flat();
 }
 
-function endOnSignals(proxy: Proxy): void {
+function endOnSignals(proxy: L7mp): void {
   const end = (why: string): void => {
     proxy.logger.write('notice', 'l7mp', `${why}: shutting down`);
     // Whatever holds the process back (a library's timer, a peer that does not close), it has been asked to end.

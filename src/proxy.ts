@@ -1,8 +1,8 @@
 /** The proxy: makes the parts and joins them. What each does is said where it is. */
 import { Admin } from './admin.ts';
 import { Api } from './api/api.ts';
-import type { ApiContext } from './api/operations.ts';
 import { openApiDocument } from './api/openapi.ts';
+import type { ApiContext } from './api/operations.ts';
 import type { AdminInput, ConfigInput } from './config/schema.ts';
 import { Validator } from './config/validate.ts';
 import type { Channel, CloseReason } from './core/channel.ts';
@@ -31,7 +31,7 @@ export interface ProxyOptions {
   readonly plugins?: readonly Protocol[];
 }
 
-export class Proxy {
+export class L7mp {
   readonly logger = new Logger();
   readonly #accessLog = new AccessLog();
   readonly #admin = new Admin(this.logger, this.#accessLog);

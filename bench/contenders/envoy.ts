@@ -30,7 +30,12 @@ function address(port: number, protocol: 'TCP' | 'UDP') {
 }
 
 function tcpListener({ listen }: Place): object {
-  const proxy = { '@type': `${TYPES}.network.tcp_proxy.v3.TcpProxy`, stat_prefix: 'bench', cluster: 'load', idle_timeout: '0s' };
+  const proxy = {
+    '@type': `${TYPES}.network.tcp_proxy.v3.TcpProxy`,
+    stat_prefix: 'bench',
+    cluster: 'load',
+    idle_timeout: '0s',
+  };
   return {
     name: 'bench',
     address: address(listen, 'TCP'),
@@ -50,7 +55,8 @@ function udpListener({ listen }: Place): object {
   return {
     name: 'bench',
     address: address(listen, 'UDP'),
-    udp_listener_config: {},
+    // Envoy switches UDP_GRO on by itself, and drops what comes joined unless it is told to expect it.
+    udp_listener_config: { downstream_socket_config: { prefer_gro: true } },
     // SO_RCVBUF, as all the others have it.
     socket_options: [{ level: 1, name: 8, int_value: 4 << 20, state: 'STATE_PREBIND' }],
     listener_filters: [{ name: 'udp', typed_config: proxy }],

@@ -30,8 +30,12 @@ export const l7mp: readonly Contender[] = VARIANTS.map(({ name, args, rung, unfi
   group: 'l7mp',
   version,
   carries: {
-    udp: (place) => [proxy(place, 'proxy', args, { ...listener('UDP', place.listen), ...cluster('UDP', place.upstream) })],
-    tcp: (place) => [proxy(place, 'proxy', args, { ...listener('TCP', place.listen), ...cluster('TCP', place.upstream) })],
+    udp: (place) => [
+      proxy(place, 'proxy', args, { ...listener('UDP', place.listen), ...cluster('UDP', place.upstream) }),
+    ],
+    tcp: (place) => [
+      proxy(place, 'proxy', args, { ...listener('TCP', place.listen), ...cluster('TCP', place.upstream) }),
+    ],
     'udp-websocket-udp': (place) => [
       proxy(place, 'far', args, { ...listener('WebSocket', place.middle), ...cluster('UDP', place.upstream) }, false),
       proxy(place, 'near', args, { ...listener('UDP', place.listen), ...cluster('WebSocket', place.middle) }),

@@ -53,7 +53,10 @@ export class Load {
     let timer: NodeJS.Timeout | undefined;
     const line = new Promise<string>((done) => this.#waiting.push(done));
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`${this.child.name}: nothing in ${milliseconds / 1_000} s`)), milliseconds);
+      timer = setTimeout(
+        () => reject(new Error(`${this.child.name}: nothing in ${milliseconds / 1_000} s`)),
+        milliseconds,
+      );
     });
     const ended = this.child.ended.then((why): never => {
       throw new Error(`${this.child.name}: ${why}`);

@@ -22,14 +22,19 @@ function stat(pid: string): Stat | undefined {
   const text = read(`/proc/${pid}/stat`);
   if (text === undefined) return undefined;
   // The name, in brackets, may hold anything. After it: state, parent, …, utime, stime, cutime, cstime (fields 14-17).
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ').map(Number);
+  const fields = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
   const ticks = fields.slice(11, 15).reduce((sum, n) => sum + n, 0);
   return { pid: Number(pid), parent: fields[1] ?? 0, ticks };
 }
 
 /** The processes below these roots, and the roots. */
 function tree(roots: readonly number[]): Stat[] {
-  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => stat(pid) ?? []);
+  const all = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => stat(pid) ?? []);
   const inside = new Set(roots);
   for (let size = 0; size !== inside.size; ) {
     size = inside.size;

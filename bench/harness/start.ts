@@ -55,7 +55,8 @@ export async function start(contender: Contender, row: Row, upstream: number, fo
     return instance;
   } catch (error) {
     await instance.stop();
-    throw error;
+    // Its folder has another name each time, and is of no interest.
+    throw new Error((error as Error).message.replaceAll(`${place.folder}/`, ''));
   }
 }
 

@@ -12,14 +12,19 @@ function values({ samples }: Outcome, metric: string): number[] {
 }
 
 /** The median of the rounds; undefined where the contender has none. */
-export function valueOf(result: RowResult, contender: string, metric: string): number | undefined {
+export function medianOf(result: RowResult, contender: string, metric: string): number | undefined {
   const outcome = result.outcomes.find((o) => o.contender === contender);
   const all = outcome ? values(outcome, metric) : [];
   return all.length ? median(all) : undefined;
 }
 
 /** The median of the ratios of the rounds: what disturbs a whole round disturbs both sides of its ratio. */
-export function ratioOf(result: RowResult, contender: string, to: string, metric: string): number | undefined {
+export function ratioOf(
+  result: RowResult,
+  contender: string,
+  to: string | undefined,
+  metric: string,
+): number | undefined {
   const [ours, theirs] = [contender, to].map((name) => result.outcomes.find((o) => o.contender === name));
   if (!ours || !theirs) return undefined;
   const ratios = values(ours, metric).flatMap((value, i) => {
@@ -33,7 +38,7 @@ export function ratioOf(result: RowResult, contender: string, to: string, metric
 export function bestOf(result: RowResult, contenders: readonly string[], metric: string): string | undefined {
   const better = result.metrics.find(({ id }) => id === metric)?.better;
   const found = contenders.flatMap((name) => {
-    const value = valueOf(result, name, metric);
+    const value = medianOf(result, name, metric);
     return value === undefined ? [] : { name, value };
   });
   found.sort((a, b) => (better === 'higher' ? b.value - a.value : a.value - b.value));

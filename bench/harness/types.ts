@@ -79,7 +79,7 @@ export interface Row {
   readonly fresh?: boolean;
   /** The proxies may use both CPUs: see README.md. */
   readonly unpinned?: boolean;
-  /** At least so many rounds, except in a quick run. */
+  /** Its own number of rounds, where none is asked for. */
   readonly rounds?: number;
   readonly metrics: readonly Metric[];
   measure(round: Round): Promise<Sample>;

@@ -9,7 +9,8 @@ export async function output(file: string, ...args: string[]): Promise<string> {
     const { stdout, stderr } = await promisify(execFile)(file, args, { timeout: TIME });
     return `${stdout}${stderr}`.trim();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new Error(`${file} is not installed: bench/setup does that`);
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new Error(`${file} is not installed: bench/setup does that`);
     throw error;
   }
 }

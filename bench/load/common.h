@@ -64,6 +64,9 @@ static inline void bounded(unsigned seconds) {
     }
 }
 
+/* Whether the harness asks for datagrams that are sent one by one (--no-gso). */
+static inline bool no_segmentation(void) { return getenv("L7MP_BENCH_NO_GSO") != NULL; }
+
 /* 127.0.0.0/8, and nothing else: load stays on loopback. */
 static inline struct sockaddr_in loopback(long port) {
     if (port < 1024 || port > 65535) die("%ld is no port for a bench", port);

@@ -20,6 +20,7 @@ struct datagram {
 };
 
 struct batch {
+    bool apart; /* no segmented buffers */
     struct datagram datagrams[BATCH];
     struct mmsghdr messages[BATCH];
     struct iovec vectors[BATCH];
@@ -76,7 +77,7 @@ static inline void fill(struct batch *batch, int at, int first, int count) {
 static inline void send_batch(int fd, struct batch *batch, int count) {
     int messages = 0;
     for (int first = 0, end; first < count; first = end) {
-        for (end = first + 1; end < count && together(&batch->datagrams[first], &batch->datagrams[end]);) end++;
+        for (end = first + 1; end < count && !batch->apart && together(&batch->datagrams[first], &batch->datagrams[end]);) end++;
         fill(batch, messages++, first, end - first);
     }
     for (int sent = 0; sent < messages;) {

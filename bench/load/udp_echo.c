@@ -10,6 +10,7 @@ int main(int argc, char **argv) {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (void *)&address, sizeof address) < 0) die("UDP port %s", argv[1]);
     big_buffers(fd);
+    batch.apart = no_segmentation();
     puts("ready");
     fflush(stdout);
     for (;;) send_batch(fd, &batch, receive_batch(fd, &batch));

@@ -121,6 +121,7 @@ int main(int argc, char **argv) {
     if (!slots || fd < 0 || bind(fd, (void *)&own, sizeof own) < 0) die("UDP port %s", argv[3]);
     for (long i = 0; i < flows * in_flight; i++) slots[i].sequence = now(); /* no echo of an earlier round counts */
     big_buffers(fd);
+    batch.apart = no_segmentation();
     /* The loop wakes up for what is lost though nothing comes. */
     struct timeval sweep_time = {.tv_usec = SWEEP_MS * 1000};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &sweep_time, sizeof sweep_time);

@@ -44,7 +44,9 @@ export function closedLoop({ id, title, carries, server, program, args, unit = R
       if (units === 0) throw new Error('no work was done');
       return {
         rate: units / unit.size / elapsed,
-        ...(running.pids.length > 0 && { cpu: ((after[0] - before[0]) / units) * unit.size * (unit.cpu === 'ms' ? 1e-3 : 1) }),
+        ...(running.pids.length > 0 && {
+          cpu: ((after[0] - before[0]) / units) * unit.size * (unit.cpu === 'ms' ? 1e-3 : 1),
+        }),
         lost,
         loadBusy: (loadCpu + after[1] - before[1]) / elapsed / 1e6,
       };

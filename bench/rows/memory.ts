@@ -16,6 +16,7 @@ function memory(kind: 'tcp' | 'udp'): Row {
     carries: kind,
     server: [`${kind}_echo`],
     fresh: true,
+    rounds: 3,
     metrics: [{ id: 'resident', title, unit: 'KiB', better: 'lower', table: 'result' }],
     measure: async ({ running: { pids, place }, scale }) => {
       const sessions = Math.round(SESSIONS[kind] * scale);

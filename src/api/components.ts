@@ -51,6 +51,8 @@ const NAMED: Readonly<Record<string, object>> = {
   InlineCluster: InlineClusterSchema,
   LoadBalancer: LoadBalancerSchema,
   EndPoint: EndpointSchema,
+  ListenerOptions: strict(listenerOptions),
+  ClusterOptions: strict(commonOptions),
   Ok: answers.OkAnswer,
   Error: answers.ErrorAnswer,
   ListenerRead: answers.ListenerAnswer,

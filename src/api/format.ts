@@ -32,6 +32,6 @@ export const STYLES: Readonly<Record<string, (value: Json) => string>> = {
 
 /** JSON in one of the styles; an unknown style is the default one. */
 export function format(value: Json, style: string | null): string {
-  const write = (style !== null && Object.hasOwn(STYLES, style) ? STYLES[style] : undefined) ?? STYLES['plain'];
+  const write = (style !== null && Object.hasOwn(STYLES, style) ? STYLES[style] : undefined) ?? STYLES.plain;
   return (write as (value: Json) => string)(value);
 }

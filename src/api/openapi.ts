@@ -10,6 +10,27 @@ import { components, type Json, refer } from './components.ts';
 import { STYLES } from './format.ts';
 import { OPERATIONS, type Operation } from './operations.ts';
 
+const PARAMETERS = {
+  recursive: {
+    name: 'recursive',
+    in: 'query',
+    description: 'On a read: what is referred to, too. On a deletion: what was written inline, too, and the sessions.',
+    schema: { type: 'boolean', default: false },
+  },
+  format: {
+    name: 'format',
+    in: 'query',
+    description: 'How the answer is laid out.',
+    schema: { enum: Object.keys(STYLES), default: 'plain' },
+  },
+} as const;
+
+const ERROR_STATUSES: Readonly<Record<Operation['method'], readonly number[]>> = {
+  GET: [400, 404, 422, 500],
+  POST: [400, 403, 413, 415, 422, 500],
+  DELETE: [400, 404, 422, 500],
+};
+
 export function openApiDocument(registry: Registry): object {
   return {
     openapi: '3.1.0',
@@ -21,7 +42,7 @@ export function openApiDocument(registry: Registry): object {
     },
     servers: [{ url: PREFIX }],
     paths: paths(),
-    components: { schemas: components(registry) },
+    components: { schemas: components(registry), parameters: PARAMETERS, responses: errorResponses() },
   };
 }
 
@@ -36,19 +57,20 @@ function paths(): Json {
 
 function describe({ id, method, path, summary, body, answer = OkAnswer, recursive }: Operation): Json {
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
-  const parameters = [
-    ...names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
-    ...(recursive ? [{ name: 'recursive', in: 'query', schema: { type: 'boolean', default: false } }] : []),
-    { name: 'format', in: 'query', schema: { enum: Object.keys(STYLES), default: 'plain' } },
-  ];
   return {
     operationId: id,
     summary,
-    parameters,
+    parameters: [
+      ...names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
+      ...(recursive ? [{ $ref: '#/components/parameters/recursive' }] : []),
+      { $ref: '#/components/parameters/format' },
+    ],
     ...(body && { requestBody: { required: true, content: content(Object.keys(MEDIA_TYPES), bodySchema(body)) } }),
     responses: {
       200: { description: 'OK', content: content(['application/json'], refer(answer)) },
-      ...Object.fromEntries(errorStatuses(method).map((status) => [status, errorResponse(status)])),
+      ...Object.fromEntries(
+        ERROR_STATUSES[method].map((status) => [status, { $ref: `#/components/responses/${status}` }]),
+      ),
     },
   };
 }
@@ -61,8 +83,9 @@ function content(types: readonly string[], schema: Json): Json {
   return Object.fromEntries(types.map((type) => [type, { schema }]));
 }
 
-function errorStatuses(method: Operation['method']): number[] {
-  return method === 'POST' ? [400, 403, 413, 415, 422, 500] : [400, 404, 422, 500];
+function errorResponses(): Json {
+  const statuses = new Set(Object.values(ERROR_STATUSES).flat());
+  return Object.fromEntries([...statuses].map((status) => [status, errorResponse(status)]));
 }
 
 function errorResponse(status: number): Json {

@@ -274,7 +274,8 @@ export abstract class Channel {
     this.#closing = reason;
     this.#ended = true;
     if (reason.kind !== 'end') this.#discard();
-    if (this.#queue?.length || (!this.#reader && !this.#endRead && reason.kind === 'end')) this.owner?.lingering?.(this);
+    if (this.#queue?.length || (!this.#reader && !this.#endRead && reason.kind === 'end'))
+      this.owner?.lingering?.(this);
     this.#settle();
   }
 
@@ -362,7 +363,8 @@ export abstract class Channel {
       try {
         this.#reader?.end(this.#tail);
       } catch (error) {
-        return this.#fail(error);
+        this.#fail(error);
+        return;
       }
     }
     if (!this.#closing || this.#closed) return;

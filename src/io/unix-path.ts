@@ -5,7 +5,8 @@ import { L7mpError } from '../core/errors.ts';
 /** Removes a socket file that nobody listens on any more. What else stands at the path is left alone: E_BIND. */
 export async function freePath(path: string): Promise<void> {
   if (!existsSync(path)) return;
-  if (!lstatSync(path).isSocket()) throw new L7mpError('E_BIND', `cannot listen on ${path}: it exists and is no socket`);
+  if (!lstatSync(path).isSocket())
+    throw new L7mpError('E_BIND', `cannot listen on ${path}: it exists and is no socket`);
   if (await answers(path)) throw new L7mpError('E_BIND', `cannot listen on ${path}: the address is in use`);
   unlinkSync(path);
 }

@@ -6,9 +6,13 @@ import { isLoopback, networkAddress } from './open.ts';
 
 /** Listeners through which other machines may control the proxy, as far as the rules can tell without a session. */
 export function exposedControl(store: Store, registry: Registry): Listener[] {
+  const known = new Map<string, boolean>();
   return [...store.listeners.values()].filter((listener) => {
     const where = networkAddress(listener.definition.spec, registry);
-    return where !== undefined && !isLoopback(where) && leadsToControl(store, listener.definition.rules, new Set());
+    if (where === undefined || isLoopback(where)) return false;
+    const { rules } = listener.definition;
+    if (!known.has(rules)) known.set(rules, leadsToControl(store, rules));
+    return known.get(rules);
   });
 }
 
@@ -19,14 +23,16 @@ export function warnOfExposedControl(store: Store, registry: Registry, log: Log)
   }
 }
 
-function leadsToControl(store: Store, rulelist: string, seen: Set<string>): boolean {
-  if (seen.has(rulelist)) return false;
-  seen.add(rulelist);
-  const rules = store.rulelists.get(rulelist)?.definition.rules ?? [];
-  return rules.some((name) => {
-    const { route, apply } = store.rules.get(name)?.definition ?? {};
-    const cluster = store.routes.get(route ?? '')?.definition.destination;
-    if (cluster !== undefined && store.clusters.get(cluster)?.side.control) return true;
-    return apply !== undefined && leadsToControl(store, apply, seen);
-  });
+function leadsToControl(store: Store, rulelist: string): boolean {
+  // Grows while it is walked.
+  const lists = new Set([rulelist]);
+  for (const list of lists) {
+    for (const name of store.rulelists.get(list)?.definition.rules ?? []) {
+      const { route, apply } = store.rules.get(name)?.definition ?? {};
+      const cluster = store.routes.get(route ?? '')?.definition.destination;
+      if (store.clusters.get(cluster ?? '')?.side.control) return true;
+      if (apply !== undefined) lists.add(apply);
+    }
+  }
+  return false;
 }

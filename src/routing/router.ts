@@ -1,5 +1,5 @@
 import type { Cluster } from '../cluster/cluster.ts';
-import { L7mpError } from '../core/errors.ts';
+import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { Store } from '../reconcile/store.ts';
 import type { Target } from '../session/session.ts';
@@ -37,10 +37,19 @@ function firstMatch(store: Store, name: string, session: Routed): Rule {
   for (const ruleName of list.definition.rules) {
     const rule = store.rules.get(ruleName);
     if (!rule || (rule.matches && !rule.matches(session.metadata))) continue;
-    rule.rewrite?.(session.ownMetadata());
+    rewrite(rule, session);
     return rule;
   }
   throw new L7mpError('E_NO_ROUTE', `no rule of ${name} matches`);
+}
+
+function rewrite(rule: Rule, session: Routed): void {
+  try {
+    rule.rewrite?.(session.ownMetadata());
+  } catch (error) {
+    const { message } = asL7mpError(error);
+    throw new L7mpError('E_NO_ROUTE', `rule ${rule.definition.name} cannot rewrite: ${message}`, { cause: error });
+  }
 }
 
 function target(store: Store, name: string): Target {

@@ -214,7 +214,8 @@ export class Stage implements ChannelOwner {
     result.then(
       (channel) => {
         clearTimeout(attempt.timer);
-        if (attempt.cancelled || this.#attempt !== attempt) channel.close({ kind: 'end', message: 'not wanted any more' });
+        if (attempt.cancelled || this.#attempt !== attempt)
+          channel.close({ kind: 'end', message: 'not wanted any more' });
         else this.#connected(channel);
       },
       (error: unknown) => this.#attemptFailed(attempt, asL7mpError(error, 'E_CONNECT')),

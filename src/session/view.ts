@@ -47,7 +47,12 @@ function endpointView({ name, address }: Endpoint) {
 }
 
 /** Seen from the peer's side: `in` has come from it, `out` has gone to it. */
-function traffic({ bytesIn, bytesOut, messagesIn, messagesOut }: Pick<Channel, 'bytesIn' | 'bytesOut' | 'messagesIn' | 'messagesOut'>) {
+function traffic({
+  bytesIn,
+  bytesOut,
+  messagesIn,
+  messagesOut,
+}: Pick<Channel, 'bytesIn' | 'bytesOut' | 'messagesIn' | 'messagesOut'>) {
   return { bytes: { in: bytesIn, out: bytesOut }, messages: { in: messagesIn, out: messagesOut } };
 }
 

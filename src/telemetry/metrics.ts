@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { L7mpError } from '../core/errors.ts';
 import type { LabelledCounter } from '../core/protocol.ts';
 import type { Store } from '../reconcile/store.ts';
@@ -82,11 +82,15 @@ export class Metrics {
   }
 
   #watchClusters(store: Store): void {
-    this.#counter('cluster_requests_total', 'Sessions that were routed to a cluster.', ['clusterName', 'protocol'], () =>
-      [...store.clusters.values()].map((cluster) => ({
-        labels: { clusterName: cluster.name, protocol: cluster.definition.spec.protocol },
-        value: () => cluster.requests,
-      })),
+    this.#counter(
+      'cluster_requests_total',
+      'Sessions that were routed to a cluster.',
+      ['clusterName', 'protocol'],
+      () =>
+        [...store.clusters.values()].map((cluster) => ({
+          labels: { clusterName: cluster.name, protocol: cluster.definition.spec.protocol },
+          value: () => cluster.requests,
+        })),
     );
     this.#gauge('cluster_endpoint_sessions', 'Live sessions on an endpoint.', ['clusterName', 'endpointName'], () =>
       [...store.endpoints.values()].map(({ definition, sessions }) => ({
@@ -101,7 +105,12 @@ export class Metrics {
       [...totals].map(([key, n]) => ({ labels: { [label]: key }, value: () => n }));
     const { sessionsEnded, dropped } = this.totals;
     this.#counter('l7mp_sessions_ended_total', 'Ended sessions, by why.', ['outcome'], list(sessionsEnded, 'outcome'));
-    this.#counter('l7mp_messages_dropped_total', 'Messages lost in ended sessions, by why.', ['reason'], list(dropped, 'reason'));
+    this.#counter(
+      'l7mp_messages_dropped_total',
+      'Messages lost in ended sessions, by why.',
+      ['reason'],
+      list(dropped, 'reason'),
+    );
   }
 
   #counter(name: string, help: string, labelNames: readonly string[], series: () => readonly Series[]): void {

@@ -55,7 +55,12 @@ export type Answer = (channel: Channel) => void;
 
 const takeIt: Answer = (channel) => channel.accept();
 
-export async function openSubject(t: TestContext, subject: Subject, answer: Answer = takeIt, options: Record<string, unknown> = {}): Promise<Opened> {
+export async function openSubject(
+  t: TestContext,
+  subject: Subject,
+  answer: Answer = takeIt,
+  options: Record<string, unknown> = {},
+): Promise<Opened> {
   for (let n = 1; ; n++) {
     try {
       return await openOnce(t, subject, answer, options);
@@ -65,12 +70,22 @@ export async function openSubject(t: TestContext, subject: Subject, answer: Answ
   }
 }
 
-async function openOnce(t: TestContext, subject: Subject, answer: Answer, options: Record<string, unknown>): Promise<Opened> {
+async function openOnce(
+  t: TestContext,
+  subject: Subject,
+  answer: Answer,
+  options: Record<string, unknown>,
+): Promise<Opened> {
   const { listener: spec, cluster, address } = await subject.specs();
   const registry = new Registry(subject.protocols);
   const io = subject.engine();
-  t.after(() => io.close());
   const accepted: Channel[] = [];
+  const dialled: Channel[] = [];
+  // Not every protocol's sockets are the engine's: those of libraries end with their channels only.
+  t.after(() => {
+    for (const channel of [...dialled, ...accepted]) channel.close({ kind: 'end', message: 'the test is over' });
+  });
+  t.after(() => io.close());
   const definition = { kind: 'listener', name: 'l', inline: false, spec, rules: 'r', options } as const;
   const listener = new Listener(definition, registry.listener(spec.protocol));
   const begin = (_listener: Listener, channel: Channel): void => {
@@ -85,5 +100,10 @@ async function openOnce(t: TestContext, subject: Subject, answer: Answer, option
   const host: ClusterHost = { name: 'c', options: {}, limits, io, log: SILENT, services: {} as Services, dialerOn };
   const dialer = await dialerOn(cluster);
   t.after(() => dialer.close?.());
-  return { accepted, dial: async () => dialer.dial(attempt(address)) };
+  const dial = async (): Promise<Channel> => {
+    const channel = await dialer.dial(attempt(address));
+    dialled.push(channel);
+    return channel;
+  };
+  return { accepted, dial };
 }

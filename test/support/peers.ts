@@ -71,14 +71,21 @@ function socketPeer(socket: net.Socket): Peer {
   return peer;
 }
 
-export async function connectStream(t: TestContext, to: { port: number } | { path: string }): Promise<Peer & { socket: net.Socket }> {
+export async function connectStream(
+  t: TestContext,
+  to: { port: number } | { path: string },
+): Promise<Peer & { socket: net.Socket }> {
   const socket = net.connect({ host: HOST, allowHalfOpen: true, ...to } as net.NetConnectOpts);
   t.after(() => socket.destroy());
   await once(socket, 'connect');
   return Object.assign(socketPeer(socket), { socket });
 }
 
-export async function connectDatagram(t: TestContext, port: number, from: { port?: number; address?: string } = {}): Promise<Peer & { socket: dgram.Socket }> {
+export async function connectDatagram(
+  t: TestContext,
+  port: number,
+  from: { port?: number; address?: string } = {},
+): Promise<Peer & { socket: dgram.Socket }> {
   const socket = dgram.createSocket('udp4');
   t.after(() => closeDatagram(socket));
   socket.bind({ address: HOST, port: 0, ...from });
@@ -128,7 +135,11 @@ function webSocketPeer(ws: WebSocket): Peer {
 export async function connectWebSocket(
   t: TestContext,
   port: number,
-  { path = '/', protocols = [], headers = {} }: { path?: string; protocols?: string[]; headers?: Record<string, string> } = {},
+  {
+    path = '/',
+    protocols = [],
+    headers = {},
+  }: { path?: string; protocols?: string[]; headers?: Record<string, string> } = {},
 ): Promise<Peer & { ws: WebSocket }> {
   const ws = new WebSocket(`ws://${HOST}:${port}${path}`, protocols, { headers, perMessageDeflate: false });
   t.after(() => ws.terminate());
@@ -150,7 +161,10 @@ export interface ServerOptions {
   readonly port?: number;
   /** What is sent back for a message; nothing where it is undefined. The default echoes. */
   readonly reply?: (data: Buffer, peer: Peer) => string | Uint8Array | undefined;
-  readonly onPeer?: (peer: Peer, request?: { url: string; headers: Record<string, string | string[] | undefined> }) => void;
+  readonly onPeer?: (
+    peer: Peer,
+    request?: { url: string; headers: Record<string, string | string[] | undefined> },
+  ) => void;
 }
 
 function serve(peer: Peer, { reply = (data) => data, onPeer }: ServerOptions): Peer {
@@ -197,7 +211,10 @@ export async function serveDatagram(t: TestContext, options: ServerOptions & { h
     if (!peer) {
       const nothing = (): void => {};
       const send = (answer: string | Uint8Array): void => socket.send(answer, port, address);
-      peer = serve({ messages: [], closed: undefined, ended: false, port, send, end: nothing, close: nothing, reset: nothing }, options);
+      peer = serve(
+        { messages: [], closed: undefined, ended: false, port, send, end: nothing, close: nothing, reset: nothing },
+        options,
+      );
       peers.set(key, peer);
       list.push(peer);
     }
@@ -215,7 +232,12 @@ export async function serveDatagram(t: TestContext, options: ServerOptions & { h
 export async function serveWebSocket(t: TestContext, options: ServerOptions = {}): Promise<Server> {
   const peers: Peer[] = [];
   const port = options.port ?? (await freePort());
-  const server = new WebSocketServer({ host: HOST, port, perMessageDeflate: false, handleProtocols: (all) => [...all][0] ?? false });
+  const server = new WebSocketServer({
+    host: HOST,
+    port,
+    perMessageDeflate: false,
+    handleProtocols: (all) => [...all][0] ?? false,
+  });
   server.on('connection', (ws, { url = '', headers }) => {
     const peer = webSocketPeer(ws);
     peers.push(peer);

@@ -1,7 +1,7 @@
 import * as http from 'node:http';
 import type { TestContext } from 'node:test';
 import { L7mpError } from '../../src/core/errors.ts';
-import { Proxy, type ProxyOptions } from '../../src/proxy.ts';
+import { L7mp, type ProxyOptions } from '../../src/proxy.ts';
 import { freePort } from './ports.ts';
 import { until } from './until.ts';
 
@@ -20,16 +20,21 @@ interface ApiOptions {
 
 /** A proxy in this process, with its controller on a port of its own. */
 export class TestProxy {
-  readonly proxy: Proxy;
+  readonly proxy: L7mp;
   readonly port: number;
 
-  constructor(proxy: Proxy, port: number) {
+  constructor(proxy: L7mp, port: number) {
     this.proxy = proxy;
     this.port = port;
   }
 
   /** One REST API request; `path` is below /api/v1. */
-  api(method: string, path: string, body?: unknown, { type = 'application/json', raw }: ApiOptions = {}): Promise<ApiAnswer> {
+  api(
+    method: string,
+    path: string,
+    body?: unknown,
+    { type = 'application/json', raw }: ApiOptions = {},
+  ): Promise<ApiAnswer> {
     const text = raw ?? (body === undefined ? undefined : JSON.stringify(body));
     const headers = text === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(text) };
     return request({ port: this.port, method, path: `/api/v1/${path}`, headers }, text);
@@ -110,11 +115,19 @@ export async function startProxy<N extends string>(
     const entries = await Promise.all(portNames.map(async (name) => [name, await freePort()] as const));
     const ports = Object.fromEntries(entries) as Record<N, number>;
     const given = config(ports) as { admin?: object; listeners?: object[] };
-    const controller = listener('controller', { protocol: 'HTTP', port: api, address: '127.0.0.1' }, {
-      destination: { name: 'l7mp-controller', spec: { protocol: 'L7mpController' } },
-    });
-    const full = { ...given, admin: { log_level: 'error', ...given.admin }, listeners: [controller, ...(given.listeners ?? [])] };
-    const proxy = new Proxy(options);
+    const controller = listener(
+      'controller',
+      { protocol: 'HTTP', port: api, address: '127.0.0.1' },
+      {
+        destination: { name: 'l7mp-controller', spec: { protocol: 'L7mpController' } },
+      },
+    );
+    const full = {
+      ...given,
+      admin: { log_level: 'error', ...given.admin },
+      listeners: [controller, ...(given.listeners ?? [])],
+    };
+    const proxy = new L7mp(options);
     try {
       await proxy.start(full);
     } catch (error) {

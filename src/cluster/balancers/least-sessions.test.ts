@@ -19,7 +19,10 @@ test('LeastSessions fills in proportion to the weights, from the first session o
     const picked = balancer.pick(undefined, NONE);
     if (picked) picked.sessions++;
   }
-  assert.deepEqual(all.map((one) => one.sessions), [100, 300, 100]);
+  assert.deepEqual(
+    all.map((one) => one.sessions),
+    [100, 300, 100],
+  );
 });
 
 test('LeastSessions rotates among equals, through updates and failures', () => {

@@ -14,7 +14,16 @@ test('Random follows the weights', () => {
 
 test('a draw reaches the first and the last slot and never misses', () => {
   const slots = [0.1, 0.2, 0.3].map((weight) => ({ endpoint: endpoint('a', weight), weight }));
-  assert.equal(drawWeighted(slots, () => 0), slots[0]);
-  assert.equal(drawWeighted(slots, () => 1 - 2 ** -53), slots[2]);
-  assert.equal(drawWeighted(slots, () => 1), slots[2]);
+  assert.equal(
+    drawWeighted(slots, () => 0),
+    slots[0],
+  );
+  assert.equal(
+    drawWeighted(slots, () => 1 - 2 ** -53),
+    slots[2],
+  );
+  assert.equal(
+    drawWeighted(slots, () => 1),
+    slots[2],
+  );
 });

@@ -53,7 +53,10 @@ export function hostAt(u8: Uint8Array, at: number): string {
   const family = (u8[at] as number) | ((u8[at + 1] as number) << 8);
   if (family === AF_INET) return dotted(u8, at + 4);
   if (family !== AF_INET6) return '';
-  const words = Array.from({ length: 8 }, (_, n) => ((u8[at + 8 + 2 * n] as number) << 8) | (u8[at + 9 + 2 * n] as number));
+  const words = Array.from(
+    { length: 8 },
+    (_, n) => ((u8[at + 8 + 2 * n] as number) << 8) | (u8[at + 9 + 2 * n] as number),
+  );
   if (words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff) return dotted(u8, at + 20);
   return compressed(words);
 }
@@ -80,7 +83,14 @@ function zeros(run: string): number {
 function wordsOf(address: string): number[] {
   const dots = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
   if (dots) {
-    const [, head, a, b, c, d] = dots.map((part, n) => (n < 2 ? part : Number(part))) as [string, string, number, number, number, number];
+    const [, head, a, b, c, d] = dots.map((part, n) => (n < 2 ? part : Number(part))) as [
+      string,
+      string,
+      number,
+      number,
+      number,
+      number,
+    ];
     return wordsOf(`${head}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`);
   }
   const [head = '', tail] = address.split('::');

@@ -6,6 +6,8 @@ import type { Engine, Relay, SocketChannel } from '../engine.ts';
 import { createNodeEngine } from '../node/index.ts';
 import { type Sockets, track } from '../node/stream.ts';
 import { Connecting, type StreamHost } from './connect.ts';
+import { NativeDatagramChannel } from './datagram-channel.ts';
+import { connectDatagram, DatagramPorts } from './datagram-ports.ts';
 import { libc } from './libc.ts';
 import { StreamListeners } from './listen.ts';
 import { NativeStreamChannel } from './stream-channel.ts';
@@ -22,6 +24,7 @@ class NativeEngine implements Engine {
   readonly #thread: IoThread;
   readonly #host: StreamHost;
   readonly #listeners: StreamListeners;
+  readonly #ports: DatagramPorts;
   readonly #sockets: Sockets = new Set();
   /** Makes what is not to stay bare. */
   readonly #portable = createNodeEngine(this.#sockets);
@@ -30,6 +33,7 @@ class NativeEngine implements Engine {
     this.#thread = thread;
     this.#host = { thread, onSocket: (socket) => track(this.#sockets, socket) };
     this.#listeners = new StreamListeners(this.#host);
+    this.#ports = new DatagramPorts(thread);
   }
 
   listenStream: Engine['listenStream'] = (at, acceptor) => this.#listeners.listen(at, acceptor);
@@ -39,18 +43,22 @@ class NativeEngine implements Engine {
     return new Connecting(this.#host, to, attempt, limits, bind).run();
   };
 
-  listenDatagram: Engine['listenDatagram'] = (at, acceptor) => this.#portable.listenDatagram(at, acceptor);
+  listenDatagram: Engine['listenDatagram'] = (at, acceptor) => this.#ports.listen(at, acceptor);
 
   connectDatagram: Engine['connectDatagram'] = (to, attempt, limits, bind) =>
-    this.#portable.connectDatagram(to, attempt, limits, bind);
+    connectDatagram(this.#thread, to, attempt, limits, bind);
 
   relay(a: SocketChannel, b: SocketChannel, mends = false): Relay | undefined {
-    if (a instanceof NativeStreamChannel && b instanceof NativeStreamChannel) return NativeStreamChannel.join(a, b, mends);
+    if (a instanceof NativeStreamChannel && b instanceof NativeStreamChannel)
+      return NativeStreamChannel.join(a, b, mends);
+    if (a instanceof NativeDatagramChannel && b instanceof NativeDatagramChannel)
+      return NativeDatagramChannel.join(a, b);
     return undefined;
   }
 
   async close(): Promise<void> {
     this.#listeners.closeAll();
+    this.#ports.closeAll();
     await Promise.all([this.#portable.close(), this.#thread.close()]);
   }
 }

@@ -103,7 +103,9 @@ function loadKoffi(): Koffi {
     return createRequire(import.meta.url)('koffi');
   } catch (error) {
     const [why] = String((error as Error).message).split('\n');
-    throw new Error(`native I/O needs the package koffi, which does not load on ${process.platform}-${process.arch}: ${why}`);
+    throw new Error(
+      `native I/O needs the package koffi, which does not load on ${process.platform}-${process.arch}: ${why}`,
+    );
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Arena } from './arena.ts';
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from './constants.ts';
 import { type Libc, libc } from './libc.ts';
-import { RingReader, type RingHandler, RingWriter } from './ring.ts';
+import { type RingHandler, RingReader, RingWriter } from './ring.ts';
 import { RUNG, type Shared, SLEEPING, STOPPING, type WorkerStart } from './wire.ts';
 
 /** Owns a descriptor. */

@@ -38,7 +38,8 @@ export function pendingError(fd: number): number {
   const at = VALUE >> 2;
   arena.i32[at] = 0;
   arena.i32[at + 1] = 4;
-  if (libc().getsockopt(fd, k.SOL_SOCKET, k.SO_ERROR, arena.base + VALUE, arena.base + VALUE + 4) < 0) return libc().errno();
+  if (libc().getsockopt(fd, k.SOL_SOCKET, k.SO_ERROR, arena.base + VALUE, arena.base + VALUE + 4) < 0)
+    return libc().errno();
   return arena.i32[at] as number;
 }
 

@@ -20,7 +20,7 @@ import {
 } from './constants.ts';
 import { type Libc, libc } from './libc.ts';
 import type { Loop, Pollable, Task, Ticking } from './loop.ts';
-import { type Pipe, PIPE_SIZE, PipePool } from './pipes.ts';
+import { PIPE_SIZE, type Pipe, PipePool } from './pipes.ts';
 import { Registry } from './registry.ts';
 import * as wire from './wire.ts';
 

@@ -103,8 +103,10 @@ export class IoThread {
   /** Something has a slot now: the process lives on for it. */
   adopt(holder: Held): void {
     this.held.set(holder);
-    const at = wire.countersOf(this.shared, holder.id);
-    this.shared.arena.f64.fill(0, at, at + wire.COUNTERS);
+    if (wire.slotOf(holder.id) < wire.HALF) {
+      const at = wire.countersOf(this.shared, holder.id);
+      this.shared.arena.f64.fill(0, at, at + wire.COUNTERS);
+    }
     this.use();
   }
 

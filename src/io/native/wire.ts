@@ -1,5 +1,5 @@
 /** What the two threads of an engine share: the layout of its arena, and the records that they send each other. */
-import { Arena } from './arena.ts';
+import type { Arena } from './arena.ts';
 import { RING_CONTROL, type RingPlace } from './ring.ts';
 
 // -------------------------------------------------------------------- identities

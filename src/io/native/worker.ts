@@ -1,10 +1,12 @@
 /** The engine's thread: owns the sockets that it is given, and does what the main thread's commands say. */
 import { workerData } from 'node:worker_threads';
 import { Arena } from './arena.ts';
+import { DatagramPort } from './datagram-port.ts';
+import { ConnectedDatagram, Datagram, Datagrams } from './datagrams.ts';
 import { Loop } from './loop.ts';
 import { Registry } from './registry.ts';
 import { StreamListener } from './stream-listener.ts';
-import { Streams, StreamSocket } from './stream-socket.ts';
+import { StreamSocket, Streams } from './stream-socket.ts';
 import { Watch } from './watch.ts';
 import { Command, layOut, Report, type WorkerStart } from './wire.ts';
 
@@ -14,6 +16,8 @@ const CLOSE_GRACE = 1000;
 class EngineThread {
   readonly #loop: Loop;
   readonly #streams: Streams;
+  readonly #datagrams: Datagrams;
+  readonly #ports: (DatagramPort | undefined)[] = [];
   readonly #listeners: (StreamListener | undefined)[] = [];
   readonly #watches = new Registry<Watch>();
   readonly #scratch: number;
@@ -23,6 +27,7 @@ class EngineThread {
     const arena = new Arena(start.base, start.size);
     this.#loop = new Loop(layOut(arena, new Int32Array(start.control)), start);
     this.#streams = new Streams(this.#loop);
+    this.#datagrams = new Datagrams(this.#loop);
     this.#scratch = arena.take(32);
   }
 
@@ -65,7 +70,44 @@ class EngineThread {
         break;
       case Command.Stop:
         this.#stop();
+        break;
+      default:
+        this.#obeyDatagram(type, arg);
     }
+  }
+
+  #obeyDatagram(type: number, arg: (n: number) => number): void {
+    const { known } = this.#datagrams;
+    const a = known.get(arg(0));
+    const b = known.get(arg(1));
+    switch (type) {
+      case Command.OpenPort:
+        this.#ports[arg(0)] = new DatagramPort(arg(0), arg(1), arg(2), arg(3) === 1, this.#datagrams);
+        break;
+      case Command.ClosePort:
+        this.#closePort(arg(0));
+        break;
+      case Command.AdmitPeers:
+        this.#ports[arg(0)]?.admit(arg(1) === 1, { bytes: arg(2), messages: arg(3) });
+        break;
+      case Command.AddPeer:
+        this.#ports[arg(0)]?.add(arg(1));
+        break;
+      case Command.Adopt:
+        new ConnectedDatagram(arg(0), arg(1), { bytes: arg(2), messages: arg(3) }, this.#datagrams);
+        break;
+      case Command.Couple:
+        if (a && b) Datagram.couple(a, b);
+        break;
+      case Command.Deliver:
+        a?.deliver();
+    }
+  }
+
+  #closePort(number: number): void {
+    this.#ports[number]?.close();
+    this.#ports[number] = undefined;
+    this.#loop.report(Report.PortClosed, number);
   }
 
   #stream(id: number, fd: number): StreamSocket {
@@ -85,7 +127,10 @@ class EngineThread {
     const watch = this.#watches.get(id);
     if (watch) watch.close();
     else if (fd >= 0) new StreamSocket(id, fd, this.#streams).close(reset);
-    else this.#streams.known.get(id)?.close(reset);
+    else {
+      this.#streams.known.get(id)?.close(reset);
+      this.#datagrams.known.get(id)?.close();
+    }
   }
 
   #watch(id: number, fd: number): void {
@@ -98,6 +143,9 @@ class EngineThread {
     for (const listener of this.#listeners) listener?.close();
     this.#listeners.length = 0;
     for (const watch of this.#watches.all()) watch.close();
+    for (const port of this.#ports) port?.close();
+    this.#ports.length = 0;
+    for (const datagram of this.#datagrams.known.all()) datagram.close();
     this.#stopAt = this.#loop.now + CLOSE_GRACE;
     if (!this.tick(this.#loop.now)) return;
     this.#loop.tickFor(this);

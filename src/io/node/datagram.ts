@@ -58,14 +58,17 @@ abstract class DatagramChannel extends Channel implements SocketChannel {
 
 // -------------------------------------------------------------------- one connected peer
 
-/** The connected sockets of an engine, so that a shutdown can close them. */
-export type DatagramSockets = Set<dgram.Socket>;
+/** The connected channels of an engine, so that a shutdown can close them. */
+export type ConnectedChannels = Set<Channel>;
 
 class ConnectedChannel extends DatagramChannel {
   readonly ends: Ends;
+  readonly #all: ConnectedChannels;
 
-  constructor(socket: dgram.Socket, limits: QueueLimits) {
+  constructor(socket: dgram.Socket, limits: QueueLimits, all: ConnectedChannels) {
     super(socket, limits);
+    this.#all = all;
+    all.add(this);
     const local = socket.address();
     const remote = socket.remoteAddress();
     this.ends = {
@@ -83,6 +86,7 @@ class ConnectedChannel extends DatagramChannel {
   }
 
   protected override shut(): void {
+    this.#all.delete(this);
     this.socket.close();
   }
 }
@@ -92,13 +96,11 @@ export async function connect(
   attempt: Attempt,
   limits: QueueLimits,
   bind: Bind | undefined,
-  sockets: DatagramSockets,
+  channels: ConnectedChannels,
 ): Promise<SocketChannel> {
   const host = net.isIP(to.host) ? to.host : await resolve(to.host);
   if (attempt.cancelled) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
   const socket = createSocket(host);
-  sockets.add(socket);
-  socket.once('close', () => sockets.delete(socket));
   return new Promise((done, reject) => {
     const fail = (error: Error): void => {
       socket.close();
@@ -109,7 +111,7 @@ export async function connect(
       socket.off('error', fail);
       attempt.onCancel = undefined;
       if (attempt.cancelled) fail(new Error('cancelled'));
-      else done(new ConnectedChannel(socket, limits));
+      else done(new ConnectedChannel(socket, limits, channels));
     };
     if (bind) socket.bind({ port: bind.port ?? 0, ...(bind.address !== undefined && { address: bind.address }) });
     socket.connect(to.port, host, connected);

@@ -1,8 +1,8 @@
 /** The portable engine: node's own sockets. The reference for what any other engine must do. */
-import * as net from 'node:net';
+import type * as net from 'node:net';
 import type { Engine } from '../engine.ts';
 import { freePath } from '../unix-path.ts';
-import { connect as connectDatagram, type DatagramSockets, ListeningPorts } from './datagram.ts';
+import { type ConnectedChannels, connect as connectDatagram, ListeningPorts } from './datagram.ts';
 import { connect as connectStream, listen as listenStream, type Sockets } from './stream.ts';
 
 /** Milliseconds that sockets have to deliver what was written when the engine closes. */
@@ -12,7 +12,7 @@ const CLOSE_GRACE = 1000;
 export function createNodeEngine(sockets: Sockets = new Set()): Engine {
   const servers = new Set<net.Server>();
   const ports = new ListeningPorts();
-  const datagrams: DatagramSockets = new Set();
+  const datagrams: ConnectedChannels = new Set();
   return {
     name: 'node',
     listenStream: async (at, acceptor) => {
@@ -32,7 +32,7 @@ export function createNodeEngine(sockets: Sockets = new Set()): Engine {
       for (const server of servers) stop(server);
       servers.clear();
       await ports.close();
-      for (const socket of datagrams) socket.close();
+      for (const channel of datagrams) channel.close({ kind: 'shutdown', message: 'the engine is closed' });
       await flushed(sockets);
       for (const socket of sockets) socket.destroy();
     },

@@ -115,7 +115,13 @@ export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets):
   });
 }
 
-export function connect(to: SocketAddress, attempt: Attempt, limits: QueueLimits, bind: Bind | undefined, sockets: Sockets): Promise<SocketChannel> {
+export function connect(
+  to: SocketAddress,
+  attempt: Attempt,
+  limits: QueueLimits,
+  bind: Bind | undefined,
+  sockets: Sockets,
+): Promise<SocketChannel> {
   const where = 'path' in to ? to.path : `${to.host}:${to.port}`;
   const options: net.NetConnectOpts =
     'path' in to

@@ -6,7 +6,7 @@ import { LOOPBACK, type Route } from './netlink.ts';
 
 /** One direction: how its packets look, and what becomes of them. As udp.bpf.c has them. */
 export interface Entry {
-  /** struct key */
+  /** struct key4, 12 bytes, or struct tuple */
   readonly key: Buffer;
   /** struct flow */
   readonly value: Buffer;
@@ -25,7 +25,12 @@ export interface Slots {
   readonly fromUpstream: number;
 }
 
+/** sizeof(struct key4), sizeof(struct tuple), and where its ports begin. */
+export const KEY4 = 12;
 const TUPLE = 36;
+const PORTS = 32;
+
+type Ends = readonly [from: UdpEnd, to: UdpEnd];
 
 /** `toClient` and `toUpstream` are the routes of the session's own packets. Returns why not, where it cannot be done. */
 export function entriesOf(flow: UdpFlow, toClient: Route, toUpstream: Route, slots: Slots): Entries | string {
@@ -39,11 +44,11 @@ export function entriesOf(flow: UdpFlow, toClient: Route, toUpstream: Route, slo
   return {
     fromClient: {
       key: keyOf(client, listen),
-      value: tuple(local, upstream, toClient.oif, forward, toUpstream.mtu, slots.fromClient),
+      value: valueFor([client, listen], [local, upstream], toClient.oif, forward, toUpstream.mtu, slots.fromClient),
     },
     fromUpstream: {
       key: keyOf(upstream, local),
-      value: tuple(listen, client, toUpstream.oif, back, toClient.mtu, slots.fromUpstream),
+      value: valueFor([upstream, local], [listen, client], toUpstream.oif, back, toClient.mtu, slots.fromUpstream),
     },
     interfaces: [toClient.oif, toUpstream.oif],
   };
@@ -62,12 +67,27 @@ function way(back: Route, on: Route, to: UdpEnd): number | string {
   return `${to.address} is local, but neither on the loopback, nor is the other side of this host`;
 }
 
-/** struct key */
+/** struct key4, or struct tuple where it is IPv6. */
 function keyOf(from: UdpEnd, to: UdpEnd): Buffer {
-  return tuple(from, to, net.isIP(from.address));
+  const whole = tuple(from, to);
+  if (net.isIPv6(from.address)) return whole;
+  return Buffer.concat([whole.subarray(0, 4), whole.subarray(16, 20), whole.subarray(PORTS)]);
 }
 
-/** struct tuple, and words of 32 bits behind it; of struct flow: iif, oif, mtu, slot. */
+/** struct flow: the new ends, iif, oif, mtu, slot, and what the checksums gain. */
+function valueFor(before: Ends, ends: Ends, ...words: readonly number[]): Buffer {
+  const [old, now] = [tuple(...before), tuple(...ends)];
+  return tuple(...ends, ...words, gain(old, now, 0, PORTS), gain(old, now, PORTS, TUPLE));
+}
+
+/** The one's complement sum of the new bytes without the old ones (RFC 1624), of words as this machine reads them. */
+function gain(old: Buffer, now: Buffer, from: number, to: number): number {
+  let sum = 0;
+  for (let at = from; at < to; at += 2) sum += now.readUInt16LE(at) + (0xffff - old.readUInt16LE(at));
+  return sum;
+}
+
+/** struct tuple, and words of 32 bits behind it. */
 function tuple(from: UdpEnd, to: UdpEnd, ...behind: readonly number[]): Buffer {
   const bytes = Buffer.alloc(TUPLE + 4 * behind.length);
   addressBytes(from.address).copy(bytes, 0);

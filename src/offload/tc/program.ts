@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import type { Entry } from './entries.ts';
+import { type Entry, KEY4 } from './entries.ts';
 import { errorName, type Native } from './libbpf.ts';
 
 const OBJECT = fileURLToPath(new URL('udp.bpf.o', import.meta.url));
@@ -27,7 +27,8 @@ export class Program {
   readonly fd: number;
   readonly #native: Native;
   readonly #object: number;
-  readonly #flows: number;
+  readonly #flows4: number;
+  readonly #flows6: number;
   readonly #length: number;
   readonly #at: number;
   #counters: BigUint64Array | undefined;
@@ -41,10 +42,11 @@ export class Program {
     this.#object = bpf.openFile(OBJECT, null);
     if (this.#object === 0) throw new Error(`${OBJECT}: ${errorName(native.errno())}`);
     try {
-      for (const name of ['flows', 'counters']) bpf.setMaxEntries(this.#map(name), 2 * flows);
+      for (const name of ['flows4', 'flows6', 'counters']) bpf.setMaxEntries(this.#map(name), 2 * flows);
       const error = bpf.load(this.#object);
       if (error < 0) throw new Error(refusal(error));
-      this.#flows = bpf.mapFd(this.#map('flows'));
+      this.#flows4 = bpf.mapFd(this.#map('flows4'));
+      this.#flows6 = bpf.mapFd(this.#map('flows6'));
       this.fd = bpf.programFd(bpf.findProgram(this.#object, 'l7mp_udp'));
       this.#length = 2 * flows * COUNTER;
       this.#at = libc.mmap(0, this.#length, PROT_READ_WRITE, MAP_SHARED, bpf.mapFd(this.#map('counters')), 0);
@@ -71,7 +73,7 @@ export class Program {
   }
 
   remove(key: Buffer): void {
-    this.#native.bpf.mapDelete(this.#flows, key);
+    this.#native.bpf.mapDelete(this.#flowsFor(key), key);
   }
 
   counter(slot: number): Counter {
@@ -92,6 +94,10 @@ export class Program {
     this.#native.bpf.closeObject(this.#object);
   }
 
+  #flowsFor(key: Buffer): number {
+    return key.length === KEY4 ? this.#flows4 : this.#flows6;
+  }
+
   #map(name: string): number {
     const map = this.#native.bpf.findMap(this.#object, name);
     if (map === 0) throw new Error(`${OBJECT} has no map ${name}`);
@@ -99,7 +105,7 @@ export class Program {
   }
 
   #update({ key, value }: Entry, flags: number): string | undefined {
-    const result = this.#native.bpf.mapUpdate(this.#flows, key, value, flags);
+    const result = this.#native.bpf.mapUpdate(this.#flowsFor(key), key, value, flags);
     if (result >= 0) return undefined;
     const error = errorName(result);
     if (error === 'E2BIG') return 'the map of flows is full';

@@ -16,10 +16,10 @@ struct tuple {
 	u16 sport, dport;
 };
 
-struct key {
-	struct tuple tuple;
-	/* 4 or 6 */
-	u32 family;
+/* Of IPv4, a quarter as long to hash. Of IPv6, it is the tuple. */
+struct key4 {
+	u32 saddr, daddr;
+	u16 sport, dport;
 };
 
 struct flow {
@@ -32,6 +32,8 @@ struct flow {
 	u32 mtu;
 	/* Index in `counters`. */
 	u32 slot;
+	/* What the new addresses, and ports, add to a checksum: one's complement sums of 32 bits. */
+	u32 addresses, ports;
 };
 
 /* A cache line each: the two directions of a flow are counted by two CPUs. */
@@ -41,17 +43,27 @@ struct counter {
 	u64 bytes;
 	/* CLOCK_MONOTONIC_COARSE, in nanoseconds */
 	u64 last;
-	u64 unused[5];
+	/* When that was, in jiffies: the verifier makes a load of reading them, where the clock costs 60 ns a call. */
+	u64 tick;
+	u64 unused[4];
 };
 
-/* Not an LRU map: a flow that lives is never thrown out. Sizes are set when it is loaded. */
+/* Not LRU maps: a flow that lives is never thrown out. Sizes are set when they are loaded. */
 struct {
 	map_uint(type, BPF_MAP_TYPE_HASH);
 	map_uint(max_entries, 2);
 	map_uint(map_flags, BPF_F_NO_PREALLOC);
-	map_type(key, struct key);
+	map_type(key, struct key4);
 	map_type(value, struct flow);
-} flows SEC(".maps");
+} flows4 SEC(".maps");
+
+struct {
+	map_uint(type, BPF_MAP_TYPE_HASH);
+	map_uint(max_entries, 2);
+	map_uint(map_flags, BPF_F_NO_PREALLOC);
+	map_type(key, struct tuple);
+	map_type(value, struct flow);
+} flows6 SEC(".maps");
 
 /* Apart from the flows, so that a flow can change its way without losing count, and mapped into the proxy's memory. */
 struct {
@@ -76,35 +88,33 @@ static inline_always int fits(struct __sk_buff *skb, const struct flow *flow, u3
 	return bpf_check_mtu(skb, flow->oif, &mtu_len, 0, skb->gso_size ? BPF_MTU_CHK_SEGS : 0) == 0;
 }
 
-static inline_always int count(const struct __sk_buff *skb, const struct flow *flow, u32 bytes)
+static inline_always void count(const struct __sk_buff *skb, const struct flow *flow, u32 bytes)
 {
 	u32 slot = flow->slot;
+	u64 now = bpf_jiffies64();
 	struct counter *counter = bpf_map_lookup_elem(&counters, &slot);
 
 	if (!counter)
-		return 0;
+		return;
 	__sync_fetch_and_add(&counter->packets, skb->gso_size ? skb->gso_segs : 1);
 	__sync_fetch_and_add(&counter->bytes, bytes);
+	if (counter->tick == now)
+		return;
+	counter->tick = now;
 	counter->last = bpf_ktime_get_coarse_ns();
-	return 1;
 }
 
 /*
- * Ports, and the UDP checksum for both. A checksum of 0 over IPv4 stays 0. CHECKSUM_PARTIAL (the field holds the sum of
- * the pseudo-header) and CHECKSUM_COMPLETE are the helper's business: of the two calls, only the one with
- * BPF_F_PSEUDO_HDR touches a partial one.
+ * The UDP checksum. 0 over IPv4 stays 0. CHECKSUM_PARTIAL (the field holds the sum of the pseudo-header) and
+ * CHECKSUM_COMPLETE are the helper's business: of the two calls, only the one with BPF_F_PSEUDO_HDR touches a partial
+ * one.
  */
-static inline_always void rewrite_udp(struct __sk_buff *skb, u32 offset, const struct udphdr *udp,
-				      const struct flow *flow, s64 addresses)
+static inline_always void correct(struct __sk_buff *skb, u32 udp, const struct flow *flow)
 {
-	u16 before[2] = { udp->source, udp->dest };
-	u16 after[2] = { flow->tuple.sport, flow->tuple.dport };
-	s64 ports = bpf_csum_diff(before, sizeof(before), after, sizeof(after), 0);
-	u32 check = offset + __builtin_offsetof(struct udphdr, check);
+	u32 check = udp + __builtin_offsetof(struct udphdr, check);
 
-	bpf_l4_csum_replace(skb, check, 0, addresses, BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0);
-	bpf_l4_csum_replace(skb, check, 0, ports, BPF_F_MARK_MANGLED_0);
-	bpf_skb_store_bytes(skb, offset, after, sizeof(after), 0);
+	bpf_l4_csum_replace(skb, check, 0, flow->addresses, BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0);
+	bpf_l4_csum_replace(skb, check, 0, flow->ports, BPF_F_MARK_MANGLED_0);
 }
 
 static inline_always int onward(u32 oif)
@@ -127,98 +137,96 @@ static inline_always u16 fold(u64 sum)
 
 static inline_always int ipv4(struct __sk_buff *skb)
 {
-	const u32 offset = ETH_HLEN, l4 = ETH_HLEN + sizeof(struct iphdr);
-	struct key key = {};
+	const u32 offset = ETH_HLEN;
+	struct key4 key;
 	struct {
 		struct iphdr ip;
 		struct udphdr udp;
-	} *packet = (void *)(u64)skb->data + offset;
+	} packet, *there = (void *)(u64)skb->data + offset;
 
-	if ((void *)(packet + 1) > (void *)(u64)skb->data_end)
+	if ((void *)(there + 1) > (void *)(u64)skb->data_end)
 		return NEXT;
-	struct iphdr ip = packet->ip;
-	struct udphdr udp = packet->udp;
+	packet = *there;
 	/* MF or an offset: a fragment. */
-	if (ip.version_ihl != 0x45 || ip.protocol != IPPROTO_UDP || ip.frag_off & be16(0x3fff))
+	if (packet.ip.version_ihl != 0x45 || packet.ip.protocol != IPPROTO_UDP || packet.ip.frag_off & be16(0x3fff))
 		return NEXT;
 
-	key.tuple.saddr[0] = ip.saddr;
-	key.tuple.daddr[0] = ip.daddr;
-	key.tuple.sport = udp.source;
-	key.tuple.dport = udp.dest;
-	key.family = 4;
-	struct flow *flow = bpf_map_lookup_elem(&flows, &key);
+	key.saddr = packet.ip.saddr;
+	key.daddr = packet.ip.daddr;
+	key.sport = packet.udp.source;
+	key.dport = packet.udp.dest;
+	struct flow *flow = bpf_map_lookup_elem(&flows4, &key);
 	if (!flow)
 		return NEXT;
 
-	u32 udplen = be16(udp.len), l3len = sizeof(ip) + udplen;
-	if (ip.ttl <= 1 || udplen < sizeof(udp) || be16(ip.tot_len) != l3len || l3len > skb->len - offset)
+	u32 udplen = be16(packet.udp.len), l3len = sizeof(packet.ip) + udplen;
+	if (packet.ip.ttl <= 1 || udplen < sizeof(packet.udp) || be16(packet.ip.tot_len) != l3len || l3len > skb->len - offset)
 		return NEXT;
-	if (!fits(skb, flow, skb->gso_size ? skb->gso_size + sizeof(ip) + sizeof(udp) : l3len))
-		return NEXT;
-	if (!count(skb, flow, udplen - sizeof(udp)))
+	if (!fits(skb, flow, skb->gso_size ? skb->gso_size + sizeof(packet.ip) + sizeof(packet.udp) : l3len))
 		return NEXT;
 
-	u32 oif = flow->oif, before[2] = { ip.saddr, ip.daddr };
-	u32 after[2] = { flow->tuple.saddr[0], flow->tuple.daddr[0] };
-	u32 addresses = bpf_csum_diff(before, sizeof(before), after, sizeof(after), 0);
-	u8 ttl = hops(ip.ttl, oif);
+	u32 oif = flow->oif;
+	u8 ttl = hops(packet.ip.ttl, oif);
 	/* RFC 1624: HC' = ~(~HC + ~m + m'), where m is a word with the TTL in its first byte. */
-	ip.check = ~fold((u64)(u16)~ip.check + addresses + (u16)~ip.ttl + ttl);
-	ip.ttl = ttl;
-	ip.saddr = after[0];
-	ip.daddr = after[1];
-	rewrite_udp(skb, l4, &udp, flow, addresses);
-	bpf_skb_store_bytes(skb, offset, &ip, sizeof(ip), 0);
+	packet.ip.check = ~fold((u64)(u16)~packet.ip.check + flow->addresses + (u16)~packet.ip.ttl + ttl);
+	packet.ip.ttl = ttl;
+	packet.ip.saddr = flow->tuple.saddr[0];
+	packet.ip.daddr = flow->tuple.daddr[0];
+	packet.udp.source = flow->tuple.sport;
+	packet.udp.dest = flow->tuple.dport;
+	/* All but length and checksum of UDP. */
+	if (bpf_skb_store_bytes(skb, offset, &packet, sizeof(packet.ip) + 4, 0))
+		return NEXT;
+	correct(skb, offset + sizeof(packet.ip), flow);
+	count(skb, flow, udplen - sizeof(packet.udp));
 	return onward(oif);
 }
 
 static inline_always int ipv6(struct __sk_buff *skb)
 {
-	const u32 offset = ETH_HLEN, l4 = ETH_HLEN + sizeof(struct ipv6hdr);
-	struct key key = {};
+	const u32 offset = ETH_HLEN;
+	struct tuple key;
 	struct {
 		struct ipv6hdr ip;
 		struct udphdr udp;
-	} *packet = (void *)(u64)skb->data + offset;
+	} packet, *there = (void *)(u64)skb->data + offset;
 
-	if ((void *)(packet + 1) > (void *)(u64)skb->data_end)
+	if ((void *)(there + 1) > (void *)(u64)skb->data_end)
 		return NEXT;
-	struct ipv6hdr ip = packet->ip;
-	struct udphdr udp = packet->udp;
-	if (ip.nexthdr != IPPROTO_UDP)
+	packet = *there;
+	if (packet.ip.nexthdr != IPPROTO_UDP)
 		return NEXT;
 
-	__builtin_memcpy(key.tuple.saddr, ip.saddr, sizeof(ip.saddr) + sizeof(ip.daddr));
-	key.tuple.sport = udp.source;
-	key.tuple.dport = udp.dest;
-	key.family = 6;
-	struct flow *flow = bpf_map_lookup_elem(&flows, &key);
+	__builtin_memcpy(key.saddr, packet.ip.saddr, sizeof(packet.ip.saddr) + sizeof(packet.ip.daddr));
+	key.sport = packet.udp.source;
+	key.dport = packet.udp.dest;
+	struct flow *flow = bpf_map_lookup_elem(&flows6, &key);
 	if (!flow)
 		return NEXT;
 
-	u32 udplen = be16(udp.len), l3len = sizeof(ip) + udplen;
+	u32 udplen = be16(packet.udp.len), l3len = sizeof(packet.ip) + udplen;
 	/* Over IPv6 a checksum is mandatory (RFC 8200, 8.1). */
-	if (ip.hop_limit <= 1 || udplen < sizeof(udp) || be16(ip.payload_len) != udplen || !udp.check)
+	if (packet.ip.hop_limit <= 1 || udplen < sizeof(packet.udp) || be16(packet.ip.payload_len) != udplen || !packet.udp.check)
 		return NEXT;
 	if (l3len > skb->len - offset)
 		return NEXT;
-	if (!fits(skb, flow, skb->gso_size ? skb->gso_size + sizeof(ip) + sizeof(udp) : l3len))
-		return NEXT;
-	if (!count(skb, flow, udplen - sizeof(udp)))
+	if (!fits(skb, flow, skb->gso_size ? skb->gso_size + sizeof(packet.ip) + sizeof(packet.udp) : l3len))
 		return NEXT;
 
 	u32 oif = flow->oif;
-	u32 addresses = bpf_csum_diff(ip.saddr, 32, flow->tuple.saddr, 32, 0);
-	ip.hop_limit = hops(ip.hop_limit, oif);
-	__builtin_memcpy(ip.saddr, flow->tuple.saddr, 32);
+	packet.ip.hop_limit = hops(packet.ip.hop_limit, oif);
+	__builtin_memcpy(packet.ip.saddr, flow->tuple.saddr, sizeof(packet.ip.saddr) + sizeof(packet.ip.daddr));
+	packet.udp.source = flow->tuple.sport;
+	packet.udp.dest = flow->tuple.dport;
+	if (bpf_skb_store_bytes(skb, offset, &packet, sizeof(packet.ip) + 4, 0))
+		return NEXT;
 	/*
 	 * CHECKSUM_COMPLETE covers the addresses too, and BPF_F_PSEUDO_HDR thinks of IPv4, whose header sums up to nothing:
 	 * before BPF_F_IPV6 (6.16), and so everywhere, this takes back what it does there.
 	 */
-	bpf_csum_update(skb, addresses);
-	rewrite_udp(skb, l4, &udp, flow, addresses);
-	bpf_skb_store_bytes(skb, offset, &ip, sizeof(ip), 0);
+	bpf_csum_update(skb, flow->addresses);
+	correct(skb, offset + sizeof(packet.ip), flow);
+	count(skb, flow, udplen - sizeof(packet.udp));
 	return onward(oif);
 }
 

@@ -21,7 +21,8 @@ const ListenerSpec = strict({
     strict({
       mode: Type.Optional(
         Type.Enum(['server', 'singleton'], {
-          description: 'server: a session for each new peer. singleton: one session to the peer `connect`, made at once; the default where `connect` is complete.',
+          description:
+            'server: a session for each new peer. singleton: one session to the peer `connect`, made at once; the default where `connect` is complete.',
         }),
       ),
     }),
@@ -73,7 +74,11 @@ async function listen(spec: ListenerSpec, host: ListenerHost) {
   );
   const listening = await host.io.listenDatagram({ host: address, port }, acceptor);
   if (isWildcard(address)) {
-    host.log.write('verbose', host.name, `listening on ${address}: the system chooses the address that answers leave from`);
+    host.log.write(
+      'verbose',
+      host.name,
+      `listening on ${address}: the system chooses the address that answers leave from`,
+    );
   }
   if (isSingleton(spec)) listening.emit({ address: connect?.address as string, port: connect?.port as number });
   return listening;

@@ -1,0 +1,71 @@
+/** What is to be reached: the ratios that the project has set itself, beside what was measured. */
+import { bestOf, medianOf, ratioOf } from './statistics.ts';
+import type { RowResult } from './types.ts';
+
+export interface Goal {
+  readonly rows: RegExp;
+  readonly metric: string;
+  readonly contender: string;
+  /** Another contender's name, `best peer`, or nothing: the value itself. */
+  readonly to?: string;
+  readonly limit: readonly ['≥' | '≤', number];
+}
+
+const [NODE, NATIVE, KERNEL] = ['l7mp (node)', 'l7mp (native)', 'l7mp (kernel)'] as const;
+const PEER = 'best peer';
+
+export const GOALS: readonly Goal[] = [
+  { rows: /^udp-\d/, metric: 'rate', contender: NODE, to: 'bare node', limit: ['≥', 0.9] },
+  { rows: /^tcp-(bulk|pingpong)/, metric: 'rate', contender: NODE, to: 'bare node', limit: ['≥', 0.9] },
+  { rows: /^tcp-connections$/, metric: 'rate', contender: NODE, to: 'nginx', limit: ['≥', 4 / 14] },
+  { rows: /^memory-tcp$/, metric: 'resident', contender: NODE, limit: ['≤', 20] },
+  { rows: /^memory-udp$/, metric: 'resident', contender: NODE, limit: ['≤', 6] },
+
+  { rows: /^udp-1x1$/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 0.95] },
+  { rows: /^udp-(1x32|16x8)$/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 1.5] },
+  { rows: /^udp-1000x1$/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 1.3] },
+  { rows: /^tcp-bulk-1$/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 1.2] },
+  { rows: /^tcp-bulk-10$/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 1.1] },
+  { rows: /^tcp-pingpong/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 1] },
+  { rows: /^tcp-connections$/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 0.75] },
+  { rows: /^udp-(1x1|1000x1)$|^tcp/, metric: 'cpu', contender: NATIVE, to: PEER, limit: ['≤', 1] },
+  { rows: /^udp-(1x32|16x8)$/, metric: 'cpu', contender: NATIVE, to: PEER, limit: ['≤', 0.7] },
+  { rows: /^udp-websocket/, metric: 'rate', contender: NATIVE, to: NODE, limit: ['≥', 2] },
+  { rows: /^memory-tcp$/, metric: 'resident', contender: NATIVE, limit: ['≤', 8] },
+  { rows: /^memory-udp$/, metric: 'resident', contender: NATIVE, limit: ['≤', 2] },
+  { rows: /^latency$/, metric: 'slowdown', contender: NATIVE, limit: ['≤', 1.5] },
+
+  { rows: /^udp-\d/, metric: 'rate', contender: KERNEL, to: 'direct', limit: ['≥', 0.93] },
+];
+
+export interface Reached {
+  readonly title: string;
+  readonly contender: string;
+  /** The contender compared with, by its name. */
+  readonly to?: string;
+  readonly value: number;
+  readonly goal: string;
+  readonly met: boolean;
+}
+
+/** The goals of a row for which there are figures. */
+export function reached(result: RowResult, peers: readonly string[]): Reached[] {
+  return GOALS.filter(({ rows }) => rows.test(result.row)).flatMap((goal) => compare(goal, result, peers) ?? []);
+}
+
+function compare(goal: Goal, result: RowResult, peers: readonly string[]): Reached | undefined {
+  const { metric, contender, limit } = goal;
+  const [sign, bound] = limit;
+  const to = goal.to === PEER ? bestOf(result, peers, metric) : goal.to;
+  const value = goal.to ? ratioOf(result, contender, to, metric) : medianOf(result, contender, metric);
+  if (value === undefined) return undefined;
+  const { title = metric } = result.metrics.find(({ id }) => id === metric) ?? {};
+  return {
+    title: metric === 'cpu' ? `CPU time: ${title}` : title,
+    contender,
+    ...(to !== undefined && { to }),
+    value,
+    goal: `${sign} ${Number(bound.toFixed(2))}`,
+    met: sign === '≥' ? value >= bound : value <= bound,
+  };
+}

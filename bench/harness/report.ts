@@ -1,0 +1,80 @@
+/** The tables. */
+import { type Reached, reached } from './goals.ts';
+import { medianOf } from './statistics.ts';
+import type { Contender, Result } from './types.ts';
+
+export function report(result: Result, contenders: readonly Contender[]): string {
+  const names = contenders.map(({ name }) => name).filter((name) => present(result, name));
+  const peers = contenders.filter(({ group }) => group === 'peer').map(({ name }) => name);
+  const goals = result.rows.flatMap((row) => reached(row, peers));
+  return [
+    heading(result),
+    '### Rates, latencies and memory (medians)\n',
+    matrix(result, names, 'result'),
+    ...(has(result, 'cpu')
+      ? ['\n### CPU time of the proxy for each unit (medians)\n', matrix(result, names, 'cpu')]
+      : []),
+    ...(goals.length ? ['\n### Ratios to reach\n', goalTable(goals)] : []),
+    ...reasons(result),
+  ].join('\n');
+}
+
+function heading({ date, machine, versions, options }: Result): string {
+  const about = Object.entries(machine).map(([key, value]) => `${key}: ${value}`);
+  const who = Object.entries(versions).map(([name, version]) => `${name}: ${version}`);
+  const rounds = `${options.rounds ?? 'default'} rounds of ${options.seconds} s`;
+  return `${date}; ${rounds}; ${about.join('; ')}.\n\nVersions: ${who.join('; ')}.\n`;
+}
+
+function present({ rows }: Result, name: string): boolean {
+  return rows.some(({ outcomes }) => outcomes.some(({ contender, samples }) => contender === name && samples.length));
+}
+
+function has({ rows }: Result, table: string): boolean {
+  return rows.some(({ metrics }) => metrics.some((metric) => metric.table === table));
+}
+
+function matrix({ rows }: Result, names: readonly string[], table: 'result' | 'cpu'): string {
+  const lines = rows.flatMap((row) =>
+    row.metrics
+      .filter((metric) => metric.table === table)
+      .map(({ id, title, unit }) => [title, unit, ...names.map((name) => figure(medianOf(row, name, id)))]),
+  );
+  return markdown([['', 'unit', ...names], ...lines]);
+}
+
+function goalTable(goals: readonly Reached[]): string {
+  const lines = goals.map(({ title, contender, to, value, goal, met }) => [
+    title,
+    to === undefined ? contender : `${contender} / ${to}`,
+    figure(value),
+    goal,
+    met ? 'yes' : '**no**',
+  ]);
+  return markdown([['', 'of', 'measured', 'to reach', 'reached'], ...lines]);
+}
+
+function reasons({ rows }: Result): string[] {
+  const lines = new Map<string, string[]>();
+  for (const { title, outcomes } of rows) {
+    for (const { contender, skipped } of outcomes) {
+      if (skipped === undefined) continue;
+      const key = `${contender}: ${skipped}`;
+      lines.set(key, [...(lines.get(key) ?? []), title]);
+    }
+  }
+  if (lines.size === 0) return [];
+  return ['\n### Not measured\n', ...[...lines].map(([key, titles]) => `- ${key} (${titles.join('; ')})`)];
+}
+
+function figure(value: number | undefined): string {
+  if (value === undefined) return '';
+  if (value >= 1_000) return Math.round(value).toLocaleString('en-US');
+  return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
+}
+
+function markdown(rows: readonly (readonly string[])[]): string {
+  const [head = [], ...body] = rows;
+  const rule = head.map((_, column) => (column < 1 ? '---' : '--:'));
+  return [head, rule, ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}

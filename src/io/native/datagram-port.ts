@@ -1,0 +1,170 @@
+import type { QueueLimits } from '../../core/channel.ts';
+import { AF_INET, EAGAIN, EPOLLIN, IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PKTINFO } from './constants.ts';
+import { BATCH, CMSG_HEADER } from './datagram-batch.ts';
+import { Appetite, Datagram, type Datagrams, ROUNDS } from './datagrams.ts';
+import type { Pollable } from './loop.ts';
+import { PeerTable } from './peer-table.ts';
+import * as wire from './wire.ts';
+
+/** Peers that the main thread has not decided on: more are not taken meanwhile. */
+const MOST_UNDECIDED = 4096;
+
+/** Bytes of a control message with an in_pktinfo (ip(7)) and an in6_pktinfo (ipv6(7)), padded. */
+const PKTINFO = 32;
+const PKTINFO6 = 40;
+
+/** A peer of a socket that is not connected. */
+class Peer extends Datagram {
+  readonly named = true;
+  readonly address: number;
+  readonly #port: DatagramPort;
+
+  constructor(id: number, limits: QueueLimits, port: DatagramPort, shared: Datagrams) {
+    super(id, port.fd, limits, shared);
+    this.#port = port;
+    this.address = wire.addressOf(shared.loop.shared, id);
+  }
+
+  take(first: number, count: number): void {
+    this.received(first, count);
+  }
+
+  override close(): void {
+    super.close();
+    this.#port.forget(this);
+    if (wire.slotOf(this.id) >= wire.HALF) this.shared.slots.give(this.id);
+  }
+}
+
+/** A socket that is not connected, and its peers. */
+export class DatagramPort implements Pollable {
+  readonly fd: number;
+  readonly #number: number;
+  readonly #family: number;
+  /** Bytes of control messages that come with each datagram. */
+  readonly #control: number;
+  readonly #shared: Datagrams;
+  readonly #peers: PeerTable<Peer>;
+  readonly #undecided = new Set<Peer>();
+  readonly #appetite = new Appetite();
+  #limits: QueueLimits = { bytes: 0, messages: 0 };
+  #admits = false;
+
+  /** `wildcard`: it is bound to any address, so that answers must be told which one to leave from. */
+  constructor(number: number, fd: number, family: number, wildcard: boolean, shared: Datagrams) {
+    this.#number = number;
+    this.fd = fd;
+    this.#family = family;
+    this.#shared = shared;
+    const size = family === AF_INET ? PKTINFO : PKTINFO6;
+    this.#control = wildcard ? size : 0;
+    this.#peers = new PeerTable(shared.loop.arena);
+    shared.loop.add(fd, EPOLLIN, this);
+  }
+
+  admit(admits: boolean, limits: QueueLimits): void {
+    this.#admits = admits;
+    this.#limits = limits;
+  }
+
+  /** Makes the peer whose address is in the slot. */
+  add(id: number): void {
+    const address = wire.addressOf(this.#shared.loop.shared, id);
+    const same = this.#peers.get(address);
+    const peer = new Peer(id, this.#limits, this, this.#shared);
+    if (same) {
+      peer.inherit(same);
+      same.close();
+    }
+    this.#shared.loop.arena.u32[(address + wire.CONTROL_LENGTH) >> 2] = 0;
+    this.#peers.add(peer);
+  }
+
+  forget(peer: Peer): void {
+    this.#peers.delete(peer);
+    this.#undecided.delete(peer);
+  }
+
+  close(): void {
+    for (const peer of this.#peers.all()) peer.close();
+    this.#shared.loop.close(this.fd);
+  }
+
+  ready(): void {
+    const { batch, c } = this.#shared;
+    for (let n = 0; n < ROUNDS; n++) {
+      const { one } = this.#appetite;
+      const count = batch.receive(this.fd, this.#control, one);
+      if (count < 0 && c.errno() === EAGAIN) return;
+      if (count > 0) {
+        this.#appetite.had(count);
+        this.#spread(count);
+      }
+      if (one || count < BATCH) return;
+    }
+  }
+
+  broken(): void {}
+
+  /** Gives each run of datagrams of one peer to that peer. */
+  #spread(count: number): void {
+    let peer: Peer | undefined;
+    let first = 0;
+    for (let n = 0; n < count; n++) {
+      const next = this.#peerOf(n, peer);
+      if (next === peer) continue;
+      peer?.take(first, n - first);
+      peer = next;
+      first = n;
+    }
+    peer?.take(first, count - first);
+  }
+
+  #peerOf(n: number, last: Peer | undefined): Peer | undefined {
+    const { batch } = this.#shared;
+    const name = batch.name(n);
+    if (last && this.#peers.same(last.address, name)) return last;
+    return this.#peers.get(name) ?? this.#newPeer(n);
+  }
+
+  #newPeer(n: number): Peer | undefined {
+    const { loop, slots } = this.#shared;
+    if (this.#undecided.size >= MOST_UNDECIDED) {
+      for (const peer of this.#undecided) if (!peer.undecided) this.#undecided.delete(peer);
+    }
+    if (!this.#admits || loop.congested || this.#undecided.size >= MOST_UNDECIDED) return undefined;
+    const id = slots.take();
+    if (id < 0) return undefined;
+    this.#writeAddress(id, n);
+    const counters = wire.countersOf(loop.shared, id);
+    loop.arena.f64.fill(0, counters, counters + wire.COUNTERS);
+    const peer = new Peer(id, this.#limits, this, this.#shared);
+    this.#peers.add(peer);
+    this.#undecided.add(peer);
+    loop.report(wire.Report.NewPeer, this.#number, id);
+    return peer;
+  }
+
+  #writeAddress(id: number, n: number): void {
+    const { loop, batch } = this.#shared;
+    const { u8, u32 } = loop.arena;
+    const address = wire.addressOf(loop.shared, id);
+    const name = batch.name(n);
+    u8.copyWithin(address, name, name + wire.SOCKADDR);
+    u32[(address + wire.ADDRESS_LENGTH) >> 2] = this.#family === AF_INET ? 16 : wire.SOCKADDR;
+    u32[(address + wire.CONTROL_LENGTH) >> 2] = this.#control;
+    if (this.#control > 0) this.#writeSource(address + wire.CONTROL, batch.control(n));
+  }
+
+  /** Answers leave from the address that was hit, on whatever interface leads there. */
+  #writeSource(to: number, from: number): void {
+    const { u8, u32 } = this.#shared.loop.arena;
+    const four = this.#family === AF_INET;
+    u8.copyWithin(to, from, from + this.#control);
+    u32[(to + 8) >> 2] = four ? IPPROTO_IP : IPPROTO_IPV6;
+    u32[(to + 12) >> 2] = four ? IP_PKTINFO : IPV6_PKTINFO;
+    u32[(to + CMSG_HEADER + (four ? 0 : 16)) >> 2] = 0;
+    // A group's address is nobody's source (RFC 4291, section 2.7); IPv4 says which address of ours it stands for.
+    if (!four && u8[to + CMSG_HEADER] === 0xff) u32[(to - wire.CONTROL + wire.CONTROL_LENGTH) >> 2] = 0;
+  }
+}

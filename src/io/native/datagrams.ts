@@ -1,0 +1,214 @@
+/** The engine's thread's side of datagrams: sockets that are connected, and the peers of sockets that are not. */
+import type { QueueLimits } from '../../core/channel.ts';
+import { EAGAIN, EPOLLIN } from './constants.ts';
+import { BATCH, type Destination, ReceiveBatch, Sender } from './datagram-batch.ts';
+import { type Libc, libc } from './libc.ts';
+import type { Loop, Pollable } from './loop.ts';
+import { Registry } from './registry.ts';
+import * as wire from './wire.ts';
+
+/** Batches that a socket has before others have their turn. */
+export const ROUNDS = 4;
+
+const LARGEST = 65_536;
+
+/** What the datagram sockets of one thread share. */
+export class Datagrams {
+  readonly c: Libc = libc();
+  readonly loop: Loop;
+  readonly known = new Registry<Datagram>();
+  readonly slots = new wire.Slots(wire.HALF);
+  readonly batch: ReceiveBatch;
+  readonly sender: Sender;
+  /** For a datagram that had to wait. */
+  readonly buffer: number;
+
+  constructor(loop: Loop) {
+    this.loop = loop;
+    this.batch = new ReceiveBatch(loop.arena);
+    this.sender = new Sender(loop);
+    this.buffer = loop.arena.take(LARGEST);
+  }
+}
+
+/**
+ * One call receives one datagram where there is seldom more, which is cheaper then, and many where there are many: it is
+ * tried again from time to time.
+ */
+export class Appetite {
+  #singles = 0;
+
+  get one(): boolean {
+    return this.#singles > 0;
+  }
+
+  had(count: number): void {
+    if (this.#singles > 0) this.#singles = (this.#singles + 1) % 9;
+    else if (count === 1) this.#singles = 1;
+  }
+}
+
+/** One correspondent. What it sends goes to another one, to the main thread, or waits until it is known where. */
+export abstract class Datagram implements Destination {
+  readonly id: number;
+  readonly fd: number;
+  abstract readonly named: boolean;
+  segments = true;
+  protected readonly shared: Datagrams;
+  readonly #counters: number;
+  readonly #limits: QueueLimits;
+  #other: Datagram | undefined;
+  #delivers = false;
+  #waiting: Uint8Array[] | undefined;
+  #waitingBytes = 0;
+
+  constructor(id: number, fd: number, limits: QueueLimits, shared: Datagrams) {
+    this.id = id;
+    this.fd = fd;
+    this.shared = shared;
+    this.#limits = limits;
+    this.#counters = wire.countersOf(shared.loop.shared, id);
+    shared.known.set(this);
+  }
+
+  /** Nobody has said where its datagrams go. */
+  get undecided(): boolean {
+    return !this.#other && !this.#delivers;
+  }
+
+  static couple(a: Datagram, b: Datagram): void {
+    a.#part();
+    b.#part();
+    a.#other = b;
+    b.#other = a;
+    a.#release();
+    b.#release();
+  }
+
+  deliver(): void {
+    this.#part();
+    this.#delivers = true;
+    this.#release();
+  }
+
+  close(): void {
+    this.#part();
+    this.shared.known.delete(this.id);
+    this.#waiting = undefined;
+  }
+
+  /** Takes over what waits for one that it replaces. */
+  inherit(other: Datagram): void {
+    this.#waiting = other.#waiting;
+    this.#waitingBytes = other.#waitingBytes;
+  }
+
+  /** It has sent so many datagrams of the batch, from the n-th on. */
+  protected received(first: number, count: number): void {
+    const { batch, loop } = this.shared;
+    const to = this.#other;
+    if (to) {
+      let bytes = 0;
+      for (let n = first; n < first + count; n++) bytes += batch.size(n);
+      this.#count(to, count, bytes);
+      this.shared.sender.send(to, batch, first, count);
+      return;
+    }
+    for (let n = first; n < first + count; n++) {
+      const [data, size] = [batch.data(n), batch.size(n)];
+      if (!this.#delivers) this.#wait(data, size);
+      else if (!loop.reportBytes(wire.Report.Datagram, this.id, data, size)) this.#dropped();
+    }
+  }
+
+  #wait(data: number, size: number): void {
+    this.#waiting ??= [];
+    if (this.#waiting.length >= this.#limits.messages || this.#waitingBytes + size > this.#limits.bytes) {
+      this.#dropped();
+      return;
+    }
+    this.#waiting.push(this.shared.loop.arena.u8.slice(data, data + size));
+    this.#waitingBytes += size;
+  }
+
+  /** Sends on what has waited. */
+  #release(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    this.#waitingBytes = 0;
+    const { loop, sender, buffer } = this.shared;
+    for (const bytes of waiting ?? []) {
+      loop.arena.u8.set(bytes, buffer);
+      if (this.#other) {
+        this.#count(this.#other, 1, bytes.length);
+        sender.sendBytes(this.#other, buffer, bytes.length);
+      } else if (!loop.reportBytes(wire.Report.Datagram, this.id, buffer, bytes.length)) this.#dropped();
+    }
+  }
+
+  #part(): void {
+    if (this.#other) this.#other.#other = undefined;
+    this.#other = undefined;
+    this.#delivers = false;
+  }
+
+  #count(to: Datagram, messages: number, bytes: number): void {
+    const { loop } = this.shared;
+    const { f64 } = loop.arena;
+    const from = this.#counters;
+    f64[from + wire.BYTES_IN] = (f64[from + wire.BYTES_IN] as number) + bytes;
+    f64[from + wire.MESSAGES_IN] = (f64[from + wire.MESSAGES_IN] as number) + messages;
+    f64[from + wire.ACTIVE_AT] = loop.now;
+    const into = to.#counters;
+    f64[into + wire.BYTES_OUT] = (f64[into + wire.BYTES_OUT] as number) + bytes;
+    f64[into + wire.MESSAGES_OUT] = (f64[into + wire.MESSAGES_OUT] as number) + messages;
+  }
+
+  #dropped(): void {
+    const { f64 } = this.shared.loop.arena;
+    const at = this.#counters + wire.DROPPED_FULL;
+    f64[at] = (f64[at] as number) + 1;
+  }
+}
+
+/** A socket that is connected to one peer. */
+export class ConnectedDatagram extends Datagram implements Pollable {
+  readonly named = false;
+  readonly #appetite = new Appetite();
+
+  constructor(id: number, fd: number, limits: QueueLimits, shared: Datagrams) {
+    super(id, fd, limits, shared);
+    shared.loop.add(fd, EPOLLIN, this);
+  }
+
+  ready(): void {
+    const { batch } = this.shared;
+    for (let n = 0; n < ROUNDS; n++) {
+      const { one } = this.#appetite;
+      const count = batch.receiveConnected(this.fd, one);
+      if (count < 0) {
+        if (!this.#failed()) return;
+        continue;
+      }
+      this.#appetite.had(count);
+      this.received(0, count);
+      if (one || count < BATCH) return;
+    }
+  }
+
+  broken(): void {}
+
+  override close(): void {
+    super.close();
+    this.shared.loop.close(this.fd);
+  }
+
+  /** An ICMP error concerns a datagram that was sent before, and ends nothing. Returns whether there may be more. */
+  #failed(): boolean {
+    const errno = this.shared.c.errno();
+    if (errno === EAGAIN) return false;
+    const { loop } = this.shared;
+    if (!loop.congested) loop.report(wire.Report.Fault, this.id, errno);
+    return true;
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * What every I/O engine must do, as tests: the portable engine and any other one run the same. Where an engine relays,
+ * channels are joined by it, else in JavaScript; the peers must not see a difference.
+ */
+import { randomInt } from 'node:crypto';
+import * as dgram from 'node:dgram';
+import * as net from 'node:net';
+import { type Channel, type CloseReason, DEFAULT_LIMITS, type QueueLimits } from '../core/channel.ts';
+import type { Attempt } from '../core/protocol.ts';
+import type { Acceptor, DatagramListening, Engine, Listening, SocketAddress, SocketChannel } from './engine.ts';
+
+/** A port below those that the kernel gives to outgoing connections. */
+export function randomPort(): number {
+  return randomInt(20_000, 30_000);
+}
+
+export function attempt(bare = true): Attempt & { cancelled: boolean } {
+  return {
+    address: '',
+    timeout: 2000,
+    session: { name: 'test', metadata: {} },
+    bare,
+    cancelled: false,
+    onCancel: undefined,
+  };
+}
+
+/** Takes what an engine accepts. */
+export function acceptor(accept: (channel: SocketChannel) => void, more: Partial<Acceptor> = {}): Acceptor {
+  return { limits: DEFAULT_LIMITS, admit: () => true, accept, describe: () => ({}), ...more };
+}
+
+/** Tries random ports until one is free. */
+export async function onPort<T>(listen: (port: number) => Promise<T>): Promise<{ port: number; listening: T }> {
+  for (let n = 0; ; n++) {
+    const port = randomPort();
+    try {
+      return { port, listening: await listen(port) };
+    } catch (error) {
+      if (n > 50) throw error;
+    }
+  }
+}
+
+export interface JoinOptions {
+  /** The end of the second is a disconnect that the session mends. */
+  readonly mends?: boolean;
+}
+
+/** What a session does with two channels, reduced to what engines see of it. */
+export class TestSession {
+  readonly engine: Engine;
+  readonly source: SocketChannel;
+  destination: SocketChannel | undefined;
+  /** How each closed, if it did. */
+  readonly closed: { who: 'source' | 'destination'; reason: CloseReason }[] = [];
+  readonly faults: string[] = [];
+  relay: ReturnType<NonNullable<Engine['relay']>>;
+  /** Called in place of closing the source too. */
+  onLost: (() => void) | undefined;
+  #ends = 0;
+  readonly #options: JoinOptions;
+
+  constructor(engine: Engine, source: SocketChannel, options: JoinOptions = {}) {
+    this.engine = engine;
+    this.source = source;
+    this.#options = options;
+    source.owner = {
+      closed: (_channel, reason) => this.#lost('source', reason),
+      fault: (_channel, message) => this.faults.push(message),
+    };
+  }
+
+  join(destination: SocketChannel): void {
+    const { engine, source } = this;
+    this.destination = destination;
+    destination.owner = {
+      closed: (channel, reason) => channel === this.destination && this.#lost('destination', reason),
+      fault: (_channel, message) => this.faults.push(message),
+    };
+    if (!source.open) {
+      destination.close({ kind: 'end', message: '' });
+      return;
+    }
+    const relay = engine.relay as
+      | ((a: SocketChannel, b: SocketChannel, mends?: boolean) => typeof this.relay)
+      | undefined;
+    this.relay = relay?.call(engine, source, destination, this.#options.mends);
+    this.#pipe(source, destination);
+    this.#pipe(destination, source);
+  }
+
+  end(reason: CloseReason = { kind: 'end', message: 'over' }): void {
+    this.destination?.close(reason);
+    this.source.close(reason);
+  }
+
+  #pipe(from: Channel, to: Channel): void {
+    to.writer = { drained: () => from.resume() };
+    from.read({
+      message: (bytes, attributes, owned) => {
+        if (!to.write(bytes, attributes, owned)) from.pause();
+      },
+      end: () => this.#ended(from, to),
+    });
+    from.resume();
+  }
+
+  #ended(from: Channel, to: Channel): void {
+    if (this.#options.mends && from === this.destination && !from.endSent) {
+      from.close({ kind: 'end', message: 'mended' });
+      this.#lost('destination', { kind: 'end', message: 'ended' });
+      return;
+    }
+    to.end();
+    if (++this.#ends === 2) this.end();
+  }
+
+  #lost(who: 'source' | 'destination', reason: CloseReason): void {
+    this.closed.push({ who, reason });
+    if (who === 'destination' && this.onLost) {
+      this.destination = undefined;
+      this.source.pause();
+      this.onLost();
+    } else if (who === 'source') this.destination?.close(reason);
+    else this.source.close(reason);
+  }
+}
+
+export interface Forwarder {
+  readonly port: number;
+  readonly sessions: TestSession[];
+  readonly listening: Listening;
+}
+
+/** Listens, and joins each connection with a new one to the target. */
+export async function forwardStreams(
+  engine: Engine,
+  target: SocketAddress,
+  options: JoinOptions & { bare?: boolean } = {},
+): Promise<Forwarder> {
+  const sessions: TestSession[] = [];
+  const accept = (source: SocketChannel): void => {
+    const session = new TestSession(engine, source, options);
+    sessions.push(session);
+    engine.connectStream(target, attempt(options.bare), DEFAULT_LIMITS).then(
+      (channel) => session.join(channel),
+      () => source.close({ kind: 'error', message: 'not connected' }),
+    );
+  };
+  const { port, listening } = await onPort((port) =>
+    engine.listenStream({ host: '127.0.0.1', port }, acceptor(accept)),
+  );
+  return { port, sessions, listening };
+}
+
+export async function forwardDatagrams(
+  engine: Engine,
+  target: number,
+  {
+    host = '127.0.0.1',
+    limits = DEFAULT_LIMITS,
+    bare = true,
+  }: { host?: string; limits?: QueueLimits; bare?: boolean } = {},
+): Promise<Forwarder & { listening: DatagramListening }> {
+  const sessions: TestSession[] = [];
+  const accept = (source: SocketChannel): void => {
+    const session = new TestSession(engine, source);
+    sessions.push(session);
+    void engine
+      .connectDatagram({ host: '127.0.0.1', port: target }, attempt(bare), limits)
+      .then((channel) => session.join(channel));
+  };
+  const { port, listening } = await onPort((port) =>
+    engine.listenDatagram({ host, port }, acceptor(accept, { limits })),
+  );
+  return { port, sessions, listening };
+}
+
+// -------------------------------------------------------------------- peers
+
+/** A server whose connections are handled by the test. */
+export async function server(
+  connection: (socket: net.Socket) => void,
+): Promise<{ port: number; server: net.Server; sockets: net.Socket[] }> {
+  const sockets: net.Socket[] = [];
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    sockets.push(socket);
+    socket.on('error', () => {});
+    connection(socket);
+  });
+  const { port } = await onPort(
+    (port) =>
+      new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, '127.0.0.1', () => {
+          server.off('error', reject);
+          resolve();
+        });
+      }),
+  );
+  return { port, server, sockets };
+}
+
+export function client(port: number): net.Socket {
+  const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+  socket.on('error', () => {});
+  return socket;
+}
+
+/** All that a socket receives until it ends. */
+export async function receiveAll(socket: net.Socket): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of socket) parts.push(part as Buffer);
+  return Buffer.concat(parts);
+}
+
+/** A datagram socket that keeps what it receives. */
+export async function datagramPeer(
+  answer?: (bytes: Buffer, from: dgram.RemoteInfo, socket: dgram.Socket) => void,
+  port = 0,
+): Promise<{ socket: dgram.Socket; port: number; received: Buffer[]; from: dgram.RemoteInfo[] }> {
+  const received: Buffer[] = [];
+  const from: dgram.RemoteInfo[] = [];
+  const socket = dgram.createSocket('udp4');
+  socket.on('error', () => {});
+  socket.on('message', (bytes, peer) => {
+    received.push(bytes);
+    from.push(peer);
+    answer?.(bytes, peer, socket);
+  });
+  await new Promise<void>((resolve) => socket.bind(port, '127.0.0.1', resolve));
+  socket.setRecvBufferSize(4 << 20);
+  return { socket, port: socket.address().port, received, from };
+}
