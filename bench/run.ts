@@ -1,22 +1,19 @@
 /** The bench: l7mp beside its peers on this machine. What and how: README.md. Started by bench/run. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { CONTENDERS } from './contenders/index.ts';
 import { compile } from './harness/load.ts';
 import { machine } from './harness/machine.ts';
-import { type Options, readOptions, USAGE } from './harness/options.ts';
+import { readOptions, USAGE } from './harness/options.ts';
 import { killAll, setPinning } from './harness/processes.ts';
-import { report } from './harness/report.ts';
+import { publish } from './harness/publish.ts';
 import { runRow } from './harness/run-row.ts';
 import type { Contender, Result, RowResult } from './harness/types.ts';
 import { ROWS } from './rows/index.ts';
 
 /** The whole bench, however many rounds were asked for. */
 const LONGEST = 3 * 60 * 60_000;
-const README = join(import.meta.dirname, 'README.md');
-const MARKS = ['<!-- results: written by bench/run --write -->', '<!-- end of results -->'] as const;
-
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
 async function main(): Promise<void> {
@@ -39,7 +36,7 @@ async function main(): Promise<void> {
   const { rounds, seconds, scale, gso } = options;
   const date = new Date().toISOString();
   const result: Result = { date, machine: about, options: { rounds, seconds, scale, gso }, versions, rows };
-  publish(result, contenders, options);
+  say(`\nwritten: ${publish(result, contenders, options.write)}`);
 }
 
 function list(): void {
@@ -73,27 +70,6 @@ async function available(chosen: readonly Contender[]) {
     }
   }
   return { contenders, versions };
-}
-
-function publish(result: Result, contenders: readonly Contender[], { write }: Options): void {
-  const text = report(result, contenders);
-  const results = join(import.meta.dirname, 'results');
-  mkdirSync(results, { recursive: true });
-  const file = join(results, `${result.date.replaceAll(/[:.]/g, '-')}.json`);
-  writeFileSync(file, `${JSON.stringify(result, null, 1)}\n`);
-  process.stdout.write(`${text}\n`);
-  say(`\nwritten: ${relative(process.cwd(), file)}`);
-  if (write)
-    writeReadme(
-      `${text}\n\nThe samples: [${relative(import.meta.dirname, file)}](${relative(import.meta.dirname, file)}).`,
-    );
-}
-
-function writeReadme(text: string): void {
-  const readme = readFileSync(README, 'utf8');
-  const [begin, end] = MARKS.map((mark) => readme.indexOf(mark)) as [number, number];
-  if (begin < 0 || end < begin) throw new Error(`${README} has lost its marks: ${MARKS.join(' … ')}`);
-  writeFileSync(README, `${readme.slice(0, begin + MARKS[0].length)}\n\n${text}\n\n${readme.slice(end)}`);
 }
 
 try {

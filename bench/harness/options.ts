@@ -8,7 +8,7 @@ export const USAGE = `bench/run [--quick] [--only PATTERN] [--with PATTERN] [--r
   --seconds N      seconds of a round (3)
   --no-pin         leave the placing of processes on CPUs to the kernel
   --no-gso         UDP load and echo send each datagram by itself
-  --write          put the tables into bench/README.md
+  --write          put the tables into bench/README.md and the samples into bench/results, to be committed
   --list           print the names of rows and contenders`;
 
 export interface Options {

@@ -121,7 +121,20 @@ export class Configuration {
 
   async #create(normalizer: Normalizer, changes: readonly Change[] = []): Promise<void> {
     const created = normalizer.definitions.map((after): Change => ({ before: undefined, after }));
-    await apply([...created, ...changes], this.#context.handlers);
+    try {
+      await apply([...created, ...changes], this.#context.handlers);
+    } catch (error) {
+      this.#endSessionsOf(new Set(normalizer.definitions));
+      throw error;
+    }
+  }
+
+  /** Sessions may have come to a listener that was then undone. */
+  #endSessionsOf(undone: ReadonlySet<Definition>): void {
+    for (const session of [...this.#context.sessions()]) {
+      if (!undone.has(session.listener.definition)) continue;
+      session.end({ kind: 'deleted', message: `the listener ${session.listener.name} was not taken` });
+    }
   }
 
   async #remove(kind: Kind, name: string, recursive: boolean, changes: readonly Change[]): Promise<void> {

@@ -33,6 +33,7 @@ export class Remover {
       disconnects: recursive && kind === 'endpoint' ? name : undefined,
       ends: (session) =>
         recursive &&
+        !isBeingAnswered(session) &&
         ((kind === 'listener' && session.listener.name === name) ||
           session.stages.some(({ cluster }) => clusters.has(cluster.name))),
     };
@@ -53,6 +54,11 @@ export class Remover {
     const found = this.#store.of(kind).get(name);
     if (found?.definition.inline) this.#add(kind, name, true);
   }
+}
+
+/** A complete request to the API, perhaps the one that asks for the deletion: it ends when it has its answer. */
+function isBeingAnswered({ destination, source }: Session): boolean {
+  return destination?.cluster.side.control === true && source.endRead;
 }
 
 function children(definition: Definition): [Kind, string][] {

@@ -18,6 +18,8 @@ export interface Peer {
   ended: boolean;
   /** Its own port. */
   readonly port: number;
+  /** Of a WebSocket: whether the messages that came were text, in their order. */
+  readonly text?: boolean[];
   send(data: string | Uint8Array): void;
   end(): void;
   close(): void;
@@ -114,8 +116,10 @@ function closeDatagram(socket: dgram.Socket): void {
 }
 
 function webSocketPeer(ws: WebSocket): Peer {
+  const text: boolean[] = [];
   const peer: Peer = {
     messages: [],
+    text,
     closed: undefined,
     ended: false,
     port: 0,
@@ -124,7 +128,10 @@ function webSocketPeer(ws: WebSocket): Peer {
     close: () => ws.close(),
     reset: () => ws.terminate(),
   };
-  ws.on('message', (data: Buffer) => peer.messages.push(data));
+  ws.on('message', (data: Buffer, binary) => {
+    text.push(!binary);
+    peer.messages.push(data);
+  });
   ws.on('error', () => {});
   ws.on('close', (code) => {
     peer.closed = code;
@@ -181,10 +188,14 @@ function serve(peer: Peer, { reply = (data) => data, onPeer }: ServerOptions): P
   return peer;
 }
 
-export async function serveStream(t: TestContext, options: ServerOptions & { path?: string } = {}): Promise<Server> {
+/** `halfOpen: false`: its direction ends with the client's. */
+export async function serveStream(
+  t: TestContext,
+  options: ServerOptions & { path?: string; halfOpen?: boolean } = {},
+): Promise<Server> {
   const peers: Peer[] = [];
   const sockets = new Set<net.Socket>();
-  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+  const server = net.createServer({ allowHalfOpen: options.halfOpen ?? true }, (socket) => {
     sockets.add(socket);
     const peer = socketPeer(socket);
     peers.push(peer);

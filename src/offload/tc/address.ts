@@ -20,13 +20,13 @@ export function addressText(bytes: Buffer): string {
 }
 
 /** 127.0.0.0/8, ::1: only ever seen on the loopback. */
-export function isLoopback(address: string): boolean {
-  const bytes = addressBytes(address);
+export function isLoopback(bytes: Buffer): boolean {
   return bytes.length === 4 ? bytes[0] === 127 : bytes.readBigUInt64BE(0) === 0n && bytes.readBigUInt64BE(8) === 1n;
 }
 
+/** 0.0.0.0, :: */
 export function isWildcard(address: string): boolean {
-  return addressBytes(address).every((byte) => byte === 0);
+  return net.isIP(address) !== 0 && /^[0:.]+$/.test(address);
 }
 
 function words(text: string): number[] {

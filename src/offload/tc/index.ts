@@ -13,7 +13,7 @@ import { type Entries, entriesOf, type Slots } from './entries.ts';
 import { TcFlow } from './flow.ts';
 import { Interfaces } from './interfaces.ts';
 import type { Native } from './libbpf.ts';
-import { Netlink } from './netlink.ts';
+import { Netlink, type Route } from './netlink.ts';
 import { Program } from './program.ts';
 import { SlotRing } from './slots.ts';
 
@@ -31,8 +31,12 @@ const CAPACITY = 32_768;
 /** Milliseconds between two looks at what has changed. */
 const TICK = 1000;
 
-/** Path MTUs change without notice: so many flows with traffic are looked up again at each tick. */
+/** Path MTUs change without notice: at each tick, of so many flows the routes of those with traffic are looked up again. */
+const LOOKS = 1024;
 const LOOK_UPS = 64;
+
+/** Flows that are rerouted before others have their turn. */
+const CHUNK = 128;
 
 export class TcOffload implements Offload {
   readonly name = 'tc';
@@ -42,6 +46,8 @@ export class TcOffload implements Offload {
   readonly #capacity: number;
   readonly #slots: SlotRing;
   readonly #flows = new Set<TcFlow>();
+  /** Looked up since the last tick: clients come in crowds. */
+  readonly #routes = new Map<string, Route>();
   readonly #timer: NodeJS.Timeout;
   #closed = false;
 
@@ -92,23 +98,34 @@ export class TcOffload implements Offload {
     return Promise.resolve();
   }
 
-  /** Looks at interfaces and routes, as it does each second. */
   #tick(): void {
-    if (this.#netlink.changed()) {
-      this.#interfaces.update();
-      for (const flow of this.#flows) this.#reroute(flow);
+    this.#routes.clear();
+    if (!this.#netlink.changed()) {
+      this.#lookAround();
       return;
     }
+    this.#interfaces.update();
+    this.#rerouteAll([...this.#flows]);
+  }
+
+  /** Some flows, each in its turn, with a route looked up anew where packets came since it last was. */
+  #lookAround(): void {
     let left = LOOK_UPS;
+    let seen = Math.min(LOOKS, this.#flows.size);
     for (const flow of this.#flows) {
-      if (left === 0) return;
+      if (left === 0 || seen-- === 0) return;
+      this.#flows.delete(flow);
+      this.#flows.add(flow);
       if (flow.counters().lastSeen <= flow.lookedUp) continue;
       left--;
       this.#reroute(flow);
-      // To the end of the set, so that the others have their turn.
-      this.#flows.delete(flow);
-      this.#flows.add(flow);
     }
+  }
+
+  /** A few milliseconds at a time. */
+  #rerouteAll(flows: TcFlow[]): void {
+    for (const flow of flows.splice(0, CHUNK)) if (this.#flows.has(flow)) this.#reroute(flow);
+    if (flows.length > 0) setImmediate(() => this.#rerouteAll(flows)).unref();
   }
 
   #reroute(flow: TcFlow): void {
@@ -122,22 +139,31 @@ export class TcOffload implements Offload {
     const odd = ends.find(({ address }) => !net.isIP(address) || address.includes('%') || /^fe[89ab]/i.test(address));
     if (odd) return `${odd.address}: not an address that stands by itself`;
     if (!isWildcard(flow.listen.address)) return flow;
-    const route = this.#netlink.route(flow.client.address, undefined);
+    const route = this.#route(flow.client.address, undefined);
     if (typeof route === 'string') return route;
     if (!route.source) return `no address of ours is known to ${flow.client.address}`;
     return { ...flow, listen: { address: addressText(route.source), port: flow.listen.port } };
   }
 
   #entriesOf(flow: UdpFlow, slots: Slots): Entries | string {
-    const toClient = this.#netlink.route(flow.client.address, flow.listen.address);
+    const toClient = this.#route(flow.client.address, flow.listen.address);
     if (typeof toClient === 'string') return toClient;
-    const toUpstream = this.#netlink.route(flow.upstream.address, flow.local.address);
+    const toUpstream = this.#route(flow.upstream.address, flow.local.address);
     if (typeof toUpstream === 'string') return toUpstream;
     const entries = entriesOf(flow, toClient, toUpstream, slots);
     if (typeof entries === 'string') return entries;
     const unseen = entries.interfaces.find((index) => !this.#interfaces.has(index));
     if (unseen === undefined) return entries;
     return `packets come in on ${this.#interfaces.nameOf(unseen)}, which is not an interface of the offload`;
+  }
+
+  #route(to: string, from: string | undefined): Route | string {
+    const key = `${to} ${from}`;
+    const known = this.#routes.get(key);
+    if (known) return known;
+    const route = this.#netlink.route(to, from);
+    if (typeof route !== 'string') this.#routes.set(key, route);
+    return route;
   }
 
   #refuse(slots: Slots, refused: string): Refused {

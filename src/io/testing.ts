@@ -1,13 +1,32 @@
 /**
- * What every I/O engine must do, as tests: the portable engine and any other one run the same. Where an engine relays,
- * channels are joined by it, else in JavaScript; the peers must not see a difference.
+ * For tests of I/O engines: forwarders over an engine, and bare peers. Where an engine relays, channels are joined by it,
+ * else in JavaScript; the peers must not see a difference.
  */
-import { randomInt } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import * as dgram from 'node:dgram';
 import * as net from 'node:net';
 import { type Channel, type CloseReason, DEFAULT_LIMITS, type QueueLimits } from '../core/channel.ts';
 import type { Attempt } from '../core/protocol.ts';
 import type { Acceptor, DatagramListening, Engine, Listening, SocketAddress, SocketChannel } from './engine.ts';
+import { createNativeEngine } from './native/index.ts';
+import { createNodeEngine } from './node/index.ts';
+
+/** The engines that every test of engines runs on, or why one cannot. */
+export function engines(): { name: string; create: () => Engine; skip: string | false }[] {
+  return [
+    { name: 'node', create: createNodeEngine, skip: false },
+    { name: 'native', create: createNativeEngine, skip: whyNotNative() },
+  ];
+}
+
+function whyNotNative(): string | false {
+  try {
+    void createNativeEngine().close();
+    return false;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
 
 /** A port below those that the kernel gives to outgoing connections. */
 export function randomPort(): number {
@@ -232,4 +251,8 @@ export async function datagramPeer(
   await new Promise<void>((resolve) => socket.bind(port, '127.0.0.1', resolve));
   socket.setRecvBufferSize(4 << 20);
   return { socket, port: socket.address().port, received, from };
+}
+
+export function hash(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }

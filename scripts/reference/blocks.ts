@@ -1,0 +1,96 @@
+/** Everything that is generated, by the name of its block. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import * as answers from '../../src/api/answers.ts';
+import { PREFIX } from '../../src/api/api.ts';
+import { MEDIA_TYPES } from '../../src/api/body.ts';
+import { STYLES } from '../../src/api/format.ts';
+import { OPERATIONS } from '../../src/api/operations.ts';
+import {
+  AdminSchema,
+  ConfigSchema,
+  commonOptions,
+  EndpointSchema,
+  InlineClusterSchema,
+  InlineRouteSchema,
+  InlineRuleListSchema,
+  InlineRuleSchema,
+  ListenerSchema,
+  LoadBalancerSchema,
+  listenerOptions,
+  RetrySchema,
+  RewriteSchema,
+} from '../../src/config/schema.ts';
+import { ERRORS } from '../../src/core/errors.ts';
+import type { Registry } from '../../src/core/registry.ts';
+import { OPERATIONS as TESTS } from '../../src/routing/operations.ts';
+import { VALUE_TYPES } from '../../src/routing/value-type.ts';
+import { metricRows } from './metrics.ts';
+import { blockOf, pageOf, protocolBlock, protocolTable } from './protocols.ts';
+import { fieldTable, type Schema, table } from './tables.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+const CONFIGURATION: Readonly<Record<string, object>> = {
+  config: ConfigSchema,
+  admin: AdminSchema,
+  listener: ListenerSchema,
+  'listener-options': { properties: listenerOptions },
+  cluster: InlineClusterSchema,
+  'cluster-options': { properties: commonOptions },
+  endpoint: EndpointSchema,
+  loadbalancer: LoadBalancerSchema,
+  route: InlineRouteSchema,
+  retry: RetrySchema,
+  rulelist: InlineRuleListSchema,
+  rule: InlineRuleSchema,
+  rewrite: RewriteSchema,
+  session: answers.SessionAnswer,
+};
+
+export async function blocks(registry: Registry): Promise<Map<string, string>> {
+  const all = new Map(Object.entries(CONFIGURATION).map(([name, schema]) => [name, fieldTable(schema as Schema)]));
+  for (const protocol of registry.all()) all.set(blockOf(protocol.name), protocolBlock(protocol));
+  all.set('protocols', protocolTable(registry, 'docs/reference/'));
+  all.set(
+    'protocol-list',
+    registry
+      .all()
+      .map(({ name, title }) => `- [${name}](${pageOf(name)}): ${title}`)
+      .join('\n'),
+  );
+  all.set('rest-operations', restOperations());
+  all.set('rest-media-types', list(Object.keys(MEDIA_TYPES)));
+  all.set('rest-formats', list(Object.keys(STYLES)));
+  all.set('errors', errors());
+  all.set('metrics', table(['Metric', 'Type', 'Labels', 'What it counts'], await metricRows()));
+  all.set('predicate-operations', list(Object.keys(TESTS)));
+  all.set('value-types', list(Object.keys(VALUE_TYPES)));
+  all.set('command', await help());
+  return all;
+}
+
+function list(words: readonly string[]): string {
+  return `${words.map((word) => `\`${word}\``).join(', ')}.`;
+}
+
+function restOperations(): string {
+  const rows = OPERATIONS.map(({ method, path, summary, body, recursive }) => [
+    `${method} \`${path}\``,
+    summary,
+    body ? (body.key === '' ? 'a configuration' : `\`{${body.key}: …}\``) : '',
+    recursive ? 'yes' : '',
+  ]);
+  return `Paths are below \`${PREFIX}\`.\n\n${table(['Operation', 'What it does', 'Body', '`recursive`'], rows)}`;
+}
+
+function errors(): string {
+  const rows = Object.entries(ERRORS).map(([code, { status, doc }]) => [`\`${code}\``, String(status), doc]);
+  return table(['Code', 'HTTP status', 'Meaning'], rows);
+}
+
+async function help(): Promise<string> {
+  const { stdout } = await promisify(execFile)(join(ROOT, 'bin', 'l7mp'), ['--help']);
+  return `\`\`\`text\n${stdout.trim()}\n\`\`\``;
+}

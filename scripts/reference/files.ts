@@ -1,0 +1,50 @@
+/**
+ * Pages are written by hand but for their generated blocks, each between `<!-- generated: NAME -->` and
+ * `<!-- end of generated -->`. A protocol's page is made where it is missing.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Registry } from '../../src/core/registry.ts';
+import { PROTOCOLS } from '../../src/protocols.ts';
+import { blocks } from './blocks.ts';
+import { blockOf, pageOf } from './protocols.ts';
+
+export const ROOT = join(import.meta.dirname, '..', '..');
+export const REFERENCE = 'docs/reference';
+
+const BLOCK = /<!-- generated: (\S+) -->\n[\s\S]*?<!-- end of generated -->/g;
+
+function write(name: string, text: string): string {
+  return `<!-- generated: ${name} -->\n\n${text.trim()}\n\n<!-- end of generated -->`;
+}
+
+async function read(): Promise<Map<string, string>> {
+  const listed = await readdir(join(ROOT, REFERENCE), { recursive: true });
+  const names = ['README.md', ...listed.filter((name) => name.endsWith('.md')).map((name) => `${REFERENCE}/${name}`)];
+  const texts = names.map(async (name) => [name, await readFile(join(ROOT, name), 'utf8')] as const);
+  return new Map(await Promise.all(texts));
+}
+
+/** The files that are not as they should be, with the text that they should have. */
+export async function staleFiles(): Promise<Map<string, string>> {
+  const generated = await blocks(new Registry(PROTOCOLS));
+  const files = await read();
+  const stale = new Map<string, string>();
+  for (const protocol of PROTOCOLS) {
+    const file = `${REFERENCE}/${pageOf(protocol.name)}`;
+    const name = blockOf(protocol.name);
+    if (!files.has(file)) stale.set(file, `# ${protocol.name}\n\n${write(name, generated.get(name) ?? '')}\n`);
+  }
+  const missing = new Set(generated.keys());
+  for (const [file, text] of [...files, ...stale]) {
+    const current = text.replace(BLOCK, (_all, name: string) => {
+      const block = generated.get(name);
+      if (block === undefined) throw new Error(`${file}: nothing generates a block named ${name}`);
+      missing.delete(name);
+      return write(name, block);
+    });
+    if (current !== files.get(file)) stale.set(file, current);
+  }
+  if (missing.size > 0) throw new Error(`no page has the generated blocks ${[...missing].join(', ')}`);
+  return stale;
+}

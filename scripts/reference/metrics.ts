@@ -1,0 +1,52 @@
+/** The metrics of a proxy in which everything has happened once, as Prometheus reads them. */
+
+import { DEFAULT_LIMITS } from '../../src/core/channel.ts';
+import { SILENT } from '../../src/core/log.ts';
+import type { Attempt, ClusterHost, Services } from '../../src/core/protocol.ts';
+import { createNodeEngine } from '../../src/io/node/index.ts';
+import type { Store } from '../../src/reconcile/store.ts';
+import type { SessionTable } from '../../src/session/table.ts';
+import { Metrics } from '../../src/telemetry/metrics.ts';
+import { metric } from '../../src/transforms/metric/index.ts';
+
+const SPEC = { protocol: 'p' };
+const LISTENER = { name: 'l', definition: { spec: SPEC }, requests: 1, sessions: 1, rejects: new Map([['why', 1]]) };
+const CLUSTER = { name: 'c', definition: { spec: SPEC }, requests: 1 };
+const ENDPOINT = { definition: { cluster: 'c', name: 'e' }, sessions: 1 };
+
+function store(): Store {
+  const of = (object: object): Map<string, object> => new Map([['x', object]]);
+  const objects = { listeners: of(LISTENER), clusters: of(CLUSTER), endpoints: of(ENDPOINT) };
+  return objects as unknown as Store;
+}
+
+async function text(): Promise<string> {
+  const metrics = new Metrics(store(), { live: 1 } as SessionTable);
+  metrics.sessionEnded('end', new Map([['why', 1]]));
+  const services = { counter: metrics.counter.bind(metrics) } as unknown as Services;
+  const host: ClusterHost = {
+    name: 'c',
+    options: {},
+    limits: DEFAULT_LIMITS,
+    io: createNodeEngine(),
+    log: SILENT,
+    services,
+    dialerOn: () => Promise.reject(new Error('nothing stands here')),
+  };
+  const dialer = await metric.cluster?.open({}, host);
+  dialer?.dial({ session: { name: 's', metadata: {} } } as unknown as Attempt);
+  return metrics.text();
+}
+
+/** A row for each: its name, type, labels and help. Those of the process itself are left to prom-client. */
+export async function metricRows(): Promise<string[][]> {
+  const all = await text();
+  const helps = [...all.matchAll(/^# HELP (\S+) (.*)$/gm)] as unknown as [string, string, string][];
+  const own = helps.filter(([, name]) => !/^(process|nodejs)_/.test(name));
+  return own.map(([, name, help]) => {
+    const [, type = ''] = new RegExp(`^# TYPE ${name} (\\S+)$`, 'm').exec(all) ?? [];
+    const [, labels = ''] = new RegExp(`^${name}\\{(.*)\\}`, 'm').exec(all) ?? [];
+    const names = [...labels.matchAll(/(\w+)="/g)].map(([, label]) => `\`${label}\``);
+    return [`\`${name}\``, type, names.join(', '), help];
+  });
+}

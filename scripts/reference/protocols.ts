@@ -1,0 +1,65 @@
+/** What is said of a protocol, out of its definition. */
+import type { ClusterSide, ListenerSide, Protocol } from '../../src/core/protocol.ts';
+import type { Registry } from '../../src/core/registry.ts';
+import { fieldTable, type Schema, table } from './tables.ts';
+
+/** A protocol's page, below the reference. */
+export function pageOf(name: string): string {
+  return `protocols/${name.toLowerCase()}.md`;
+}
+
+export function blockOf(name: string): string {
+  return `protocol-${name.toLowerCase()}`;
+}
+
+/** The table of all protocols; `base` leads to the reference. */
+export function protocolTable(registry: Registry, base: string): string {
+  const rows = registry.all().map((protocol) => {
+    const { name, title, listener, cluster } = protocol;
+    return [
+      `[${name}](${base}${pageOf(name)})`,
+      listener ? 'yes' : '',
+      clusterText(cluster),
+      streamOf(protocol),
+      title,
+    ];
+  });
+  return table(['Protocol', 'Listener', 'Cluster', 'Stream', 'What it is'], rows);
+}
+
+function clusterText(cluster: ClusterSide | undefined): string {
+  if (!cluster) return '';
+  return cluster.virtual ? 'virtual' : 'yes';
+}
+
+function streamOf({ listener, cluster }: Protocol): string {
+  if (cluster && typeof cluster.kind === 'string') {
+    return { datagram: 'datagrams', stream: 'bytes', same: 'as it comes' }[cluster.kind];
+  }
+  return (cluster ?? listener)?.standsOn === undefined ? 'bytes' : 'as its transport';
+}
+
+/** All that the definition of a protocol says. */
+export function protocolBlock(protocol: Protocol): string {
+  const { title, listener, cluster } = protocol;
+  const parts = [title, `Stream: ${streamOf(protocol)}.`];
+  if (listener) parts.push('## Listener', ...sideParts(listener, 'A listener'));
+  if (cluster) parts.push('## Cluster', ...clusterNotes(cluster), ...sideParts(cluster, 'A cluster'));
+  return parts.join('\n\n');
+}
+
+function clusterNotes({ virtual, control }: ClusterSide): string[] {
+  const notes = [];
+  if (virtual) notes.push('It is virtual: there is no network behind it, and it takes no endpoints.');
+  if (control) notes.push('**Who reaches it controls the proxy.**');
+  return notes;
+}
+
+function sideParts({ schema, options, aliases = {}, standsOn, transport }: ListenerSide | ClusterSide, what: string) {
+  const parts = [`Fields of \`spec\`, beside \`protocol\`:\n\n${fieldTable(schema as Schema)}`];
+  for (const [alias, field] of Object.entries(aliases)) parts.push(`\`${alias}\` is another name of \`${field}\`.`);
+  if (standsOn !== undefined) parts.push(`It stands on another protocol, whose specification is \`${standsOn}\`.`);
+  if (transport) parts.push(`${what} of another protocol may stand on it.`);
+  if (options) parts.push(`Options of its own:\n\n${fieldTable({ properties: options })}`);
+  return parts;
+}

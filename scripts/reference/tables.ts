@@ -1,0 +1,126 @@
+/** Schemas as tables of fields, in Markdown. */
+import { refer } from '../../src/api/components.ts';
+
+/** A JSON Schema, as far as ours go. */
+export interface Schema {
+  readonly type?: string;
+  readonly description?: string;
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly anyOf?: readonly Schema[];
+  readonly items?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly maxItems?: number;
+  readonly pattern?: string;
+}
+
+/** Where the schemas that have a name are described: those of objects of the configuration. */
+const LINKS: Readonly<Record<string, string>> = {
+  Admin: '[settings](#admin)',
+  ConfigCluster: '[cluster](#cluster)',
+  ConfigEndPoint: '[endpoint](#endpoint), with the name of its `cluster`',
+  Listener: '[listener](#listener)',
+  RuleList: '[rulelist](#rulelist)',
+  InlineRuleList: '[rulelist](#rulelist)',
+  Rule: '[rule](#rule)',
+  InlineRule: '[rule](#rule)',
+  Match: '[predicate](predicates.md)',
+  Rewrite: '[rewrite](#rewrite)',
+  Route: '[route](#route)',
+  InlineRoute: '[route](#route)',
+  Retry: '[retry](#retry)',
+  Cluster: '[cluster](#cluster)',
+  InlineCluster: '[cluster](#cluster)',
+  LoadBalancer: '[loadbalancer](#loadbalancer)',
+  EndPoint: '[endpoint](#endpoint)',
+  Name: 'name',
+};
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
+  return [line(head), `|${head.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n');
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}
+
+/** The fields of an object; what must be given is bold. */
+export function fieldTable(schema: Schema): string {
+  const rows = fieldRows(schema, '');
+  if (rows.length === 0) return 'No fields.';
+  const head = ['Field', 'Type', 'Limits', 'Default', 'Description'];
+  const used = (_: unknown, n: number): boolean => rows.some((row) => row[n] !== '');
+  return table(
+    head.filter(used),
+    rows.map((row) => row.filter(used)),
+  );
+}
+
+function fieldRows({ properties = {}, required = [] }: Schema, prefix: string): string[][] {
+  return Object.entries(properties).flatMap(([key, schema]) => {
+    const name = `${prefix}${key}`;
+    const shown = required.includes(key) ? `**\`${name}\`**` : `\`${name}\``;
+    const { text, byDefault } = descriptionOf(schema);
+    return [[shown, typeOf(schema), limitsOf(schema), byDefault, text], ...rowsWithin(schema, name)];
+  });
+}
+
+/** The fields of what has no name and no table of its own. */
+function rowsWithin(schema: Schema, name: string): string[][] {
+  if (linkOf(schema) !== undefined) return [];
+  if (schema.items) return rowsWithin(schema.items, `${name}[]`);
+  if (schema.anyOf) return schema.anyOf.flatMap((one) => rowsWithin({ ...one, required: [] }, name));
+  return fieldRows(schema, `${name}.`);
+}
+
+function linkOf(schema: Schema): string | undefined {
+  const { $ref } = refer(schema) as { $ref?: string };
+  return $ref === undefined ? undefined : LINKS[$ref.split('/').at(-1) as string];
+}
+
+export function typeOf(schema: Schema): string {
+  const link = linkOf(schema);
+  if (link !== undefined) return link;
+  if (schema.enum) return schema.enum.map((value) => `\`${value}\``).join(', ');
+  if (schema.const !== undefined) return `\`${schema.const}\``;
+  if (schema.anyOf) return [...new Set(schema.anyOf.map(typeOf))].join(' or ');
+  if (schema.items) return listOf(typeOf(schema.items));
+  return schema.type ?? 'any';
+}
+
+function listOf(item: string): string {
+  return item.includes(' or ') ? `list of (${item})` : `list of ${item}`;
+}
+
+function limitsOf(schema: Schema): string {
+  const { minimum: least, maximum: most, minLength = 0, maxLength, maxItems, pattern } = schema;
+  if (linkOf(schema) !== undefined) return '';
+  const parts = [];
+  if (least !== undefined && most !== undefined) parts.push(`${number(least)} to ${number(most)}`);
+  else if (least !== undefined) parts.push(`${number(least)} or more`);
+  if (minLength > 0) parts.push('not empty');
+  if (maxLength !== undefined) parts.push(`${number(maxLength)} characters`);
+  if (maxItems !== undefined) parts.push(`${number(maxItems)} items`);
+  if (pattern !== undefined) parts.push(`\`${pattern}\``);
+  return parts.join(', ');
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en');
+}
+
+/** Descriptions end with what is the default, where there is one. */
+function descriptionOf(schema: Schema): { text: string; byDefault: string } {
+  const { description = '' } = schema;
+  if (linkOf(schema) === 'name') return { text: '', byDefault: '' };
+  const found = /(?:^|[.;] )[Dd]efault (?:is )?(.+?)\.$/.exec(description);
+  if (!found) return { text: description, byDefault: '' };
+  const text = description.slice(0, found.index);
+  return { text: text && `${text}.`, byDefault: found[1] as string };
+}

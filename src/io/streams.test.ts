@@ -1,0 +1,439 @@
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import * as net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { until } from '../../test/support/until.ts';
+import { DEFAULT_LIMITS } from '../core/channel.ts';
+import type { Engine, SocketChannel } from './engine.ts';
+import { acceptor, attempt, client, engines, forwardStreams, hash, onPort, randomPort, receiveAll, server, TestSession } from './testing.ts';
+
+const KIB = 1 << 10;
+const MIB = 1 << 20;
+const SIZES = [1, 100, 1000, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, MIB, 20 * MIB];
+
+for (const { name, create, skip } of engines()) {
+  describe(`streams on the ${name} engine`, { skip }, () => {
+    let engine: Engine;
+
+    before(() => {
+      engine = create();
+    });
+
+    after(() => engine.close());
+
+    it('forwards every size unchanged, both ways', async () => {
+      const echo = await server((socket) => socket.pipe(socket));
+      const { port } = await forwardStreams(engine, { host: '127.0.0.1', port: echo.port });
+      for (const size of SIZES) {
+        const sent = randomBytes(size);
+        const socket = client(port);
+        socket.end(sent);
+        const received = await receiveAll(socket);
+        equal(received.length, size);
+        equal(hash(received), hash(sent), `${size} bytes`);
+      }
+      echo.server.close();
+    });
+
+    it('forwards over names, with and without bare sockets', async () => {
+      const echo = await server((socket) => socket.pipe(socket));
+      for (const bare of [true, false]) {
+        const { port } = await forwardStreams(engine, { host: 'localhost', port: echo.port }, { bare });
+        const socket = client(port);
+        socket.end('hello');
+        equal((await receiveAll(socket)).toString(), 'hello');
+      }
+      echo.server.close();
+    });
+
+    it("passes the client's end on, and what the server says after it", async () => {
+      const asked = await server(async (socket) => {
+        const question = await receiveAll(socket);
+        socket.end(`heard ${question}`);
+      });
+      const { port, sessions } = await forwardStreams(engine, { host: '127.0.0.1', port: asked.port });
+      const socket = client(port);
+      socket.write('one ');
+      socket.end('two');
+      equal((await receiveAll(socket)).toString(), 'heard one two');
+      const session = await until(() => sessions[0]?.source.open === false && sessions[0]);
+      deepEqual(session.closed, []);
+      session.source.refresh();
+      session.destination?.refresh();
+      equal(session.source.bytesIn, 7);
+      equal(session.source.bytesOut, 13);
+      equal(session.destination?.bytesIn, 13);
+      equal(session.destination?.bytesOut, 7);
+      asked.server.close();
+    });
+
+    it("passes the server's end on, and what the client says after it", async () => {
+      let heard: Buffer | undefined;
+      const silent = await server(async (socket) => {
+        socket.end('bye');
+        heard = await receiveAll(socket);
+      });
+      const { port } = await forwardStreams(engine, { host: '127.0.0.1', port: silent.port });
+      const socket = client(port);
+      equal((await receiveAll(socket)).toString(), 'bye');
+      socket.write('still ');
+      socket.end('here');
+      await until(() => heard);
+      equal(heard?.toString(), 'still here');
+      silent.server.close();
+    });
+
+    it('stays half-open as long as both like it', async () => {
+      const open = await server((socket) => {
+        socket.on('end', () => socket.write('after your end'));
+        socket.resume();
+      });
+      const { port, sessions } = await forwardStreams(engine, { host: '127.0.0.1', port: open.port });
+      const socket = client(port);
+      socket.end();
+      const [first] = await once(socket, 'data');
+      equal(String(first), 'after your end');
+      equal(sessions[0]?.source.endRead, true);
+      equal(sessions[0]?.source.open, true);
+      open.sockets[0]?.end('more');
+      equal((await receiveAll(socket)).toString(), 'more');
+      open.server.close();
+    });
+
+    for (const who of ['client', 'server'] as const) {
+      it(`passes the reset of the ${who} on`, async () => {
+        const target = await server((socket) => socket.write('hello'));
+        const { port, sessions } = await forwardStreams(engine, { host: '127.0.0.1', port: target.port });
+        const socket = client(port);
+        await once(socket, 'data');
+        const [from, to] = who === 'client' ? [socket, target.sockets[0]] : [target.sockets[0], socket];
+        to?.resume();
+        const failed = once(to as net.Socket, 'error');
+        from?.resetAndDestroy();
+        const [error] = await failed;
+        equal((error as NodeJS.ErrnoException).code, 'ECONNRESET');
+        const closed = await until(() => sessions[0]?.closed[0]);
+        equal(closed.who, who === 'client' ? 'source' : 'destination');
+        equal(closed.reason.kind, 'reset');
+        target.server.close();
+      });
+    }
+
+    it('slows the sender down while the receiver does not read, and loses nothing', async () => {
+      const sent = randomBytes(64 * MIB);
+      let received: Promise<Buffer> | undefined;
+      const lazy = await server((socket) => socket.pause());
+      const { port, sessions } = await forwardStreams(engine, { host: '127.0.0.1', port: lazy.port });
+      const socket = client(port);
+      socket.end(sent);
+      const session = await until(() => sessions[0]?.destination && lazy.sockets[0] && sessions[0]);
+      let before = -1;
+      await until(async () => {
+        session.source.refresh();
+        const same = session.source.bytesIn === before && before > 0;
+        before = session.source.bytesIn;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return same;
+      });
+      ok(before < 32 * MIB, `${before} bytes were taken`);
+      received = receiveAll(lazy.sockets[0] as net.Socket);
+      equal(hash(await received), hash(sent));
+      socket.destroy();
+      lazy.server.close();
+    });
+
+    it('slows down each direction by itself', async () => {
+      const both = await server((socket) => socket.write(Buffer.alloc(32 * MIB, 1)));
+      const { port } = await forwardStreams(engine, { host: '127.0.0.1', port: both.port });
+      const socket = client(port);
+      socket.pause();
+      const upstream = await until(() => both.sockets[0]);
+      let heard = 0;
+      upstream.on('data', (bytes: Buffer) => {
+        heard += bytes.length;
+      });
+      socket.write(Buffer.alloc(4 * MIB, 2));
+      await until(() => heard === 4 * MIB);
+      upstream.end();
+      socket.end();
+      equal((await receiveAll(socket)).length, 32 * MIB);
+      both.server.close();
+    });
+
+    it('ends a session in the middle: in order, or with a reset', async () => {
+      const source = await server((socket) => socket.write(Buffer.alloc(64 * MIB)));
+      const { port, sessions } = await forwardStreams(engine, { host: '127.0.0.1', port: source.port });
+      for (const kind of ['shutdown', 'reset'] as const) {
+        const socket = client(port);
+        await once(socket, 'data');
+        const closed = once(socket, kind === 'reset' ? 'error' : 'end');
+        socket.resume();
+        sessions.at(-1)?.end({ kind, message: 'enough' });
+        await closed;
+        socket.end();
+      }
+      source.server.close();
+      for (const socket of source.sockets) socket.destroy();
+    });
+
+    it('delivers what was written when it closes, though the peer still sends', async () => {
+      const { port } = await onPort((port) =>
+        engine.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor((channel) => {
+            channel.write(Buffer.alloc(300 * KIB, 7));
+            channel.close({ kind: 'end', message: 'done' });
+          }),
+        ),
+      );
+      const socket = client(port);
+      socket.write(Buffer.alloc(64 * KIB));
+      const received = await receiveAll(socket);
+      equal(received.length, 300 * KIB);
+      socket.end();
+    });
+
+    it('closes a connection that nobody has read, and tells the peer', async () => {
+      const { port } = await onPort((port) =>
+        engine.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor((channel) => channel.close({ kind: 'end', message: 'no' })),
+        ),
+      );
+      const socket = client(port);
+      socket.write('hello');
+      equal((await receiveAll(socket)).length, 0);
+      socket.end();
+      await once(socket, 'close');
+    });
+
+    it('does not take who is not admitted', async () => {
+      const asked: { address: string; port: number }[] = [];
+      const admit = (peer: { address: string; port: number }): boolean => {
+        asked.push(peer);
+        return false;
+      };
+      const { port } = await onPort((port) =>
+        engine.listenStream({ host: '127.0.0.1', port }, acceptor(() => ok(false), { admit })),
+      );
+      const socket = client(port);
+      await once(socket, 'connect');
+      const local = socket.localPort;
+      socket.resume();
+      await once(socket, 'close');
+      deepEqual(asked, [{ address: '127.0.0.1', port: local }]);
+    });
+
+    it('says who is at the ends', async () => {
+      const channels: SocketChannel[] = [];
+      const { port } = await onPort((port) =>
+        engine.listenStream({ host: '0.0.0.0', port }, acceptor((channel) => channels.push(channel))),
+      );
+      const channel = await engine.connectStream({ host: '127.0.0.1', port }, attempt(), DEFAULT_LIMITS);
+      const accepted = await until(() => channels[0]);
+      equal(accepted.ends?.localPort, port);
+      equal(accepted.ends?.localAddress, '127.0.0.1');
+      equal(accepted.ends?.remoteAddress, '127.0.0.1');
+      equal(channel.ends?.remotePort, port);
+      equal(channel.ends?.localPort, accepted.ends?.remotePort);
+      channel.close({ kind: 'end', message: '' });
+      accepted.close({ kind: 'end', message: '' });
+    });
+
+    it('serves IPv6, and IPv4 on a dual-stack socket', async () => {
+      const channels: SocketChannel[] = [];
+      const { port } = await onPort((port) =>
+        engine.listenStream(
+          { host: '::', port },
+          acceptor((channel) => {
+            channels.push(channel);
+            channel.write(Buffer.from('hi'));
+            channel.close({ kind: 'end', message: '' });
+          }),
+        ),
+      );
+      for (const host of ['::1', '127.0.0.1']) {
+        const socket = net.connect({ host, port });
+        equal((await receiveAll(socket)).toString(), 'hi');
+      }
+      deepEqual(channels.map(({ ends }) => ends?.remoteAddress), ['::1', '127.0.0.1']);
+    });
+
+    it('reads and writes in JavaScript', async () => {
+      const { port } = await onPort((port) =>
+        engine.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor((channel) => {
+            channel.writer = { drained: () => channel.resume() };
+            channel.read({
+              message: (bytes) => {
+                if (!channel.write(bytes.slice(), undefined, true)) channel.pause();
+              },
+              end: () => channel.end(),
+            });
+          }),
+        ),
+      );
+      const sent = randomBytes(5 * MIB);
+      const socket = client(port);
+      socket.end(sent);
+      equal(hash(await receiveAll(socket)), hash(sent));
+    });
+
+    it('refuses an address that is taken, and one that is not ours', async () => {
+      const { port, listening } = await onPort((port) =>
+        engine.listenStream({ host: '127.0.0.1', port }, acceptor(() => {})),
+      );
+      await rejects(engine.listenStream({ host: '127.0.0.1', port }, acceptor(() => {})), {
+        code: 'E_BIND',
+        message: `cannot listen on 127.0.0.1:${port}: the address is in use`,
+      });
+      await rejects(engine.listenStream({ host: '192.0.2.1', port }, acceptor(() => {})), {
+        code: 'E_BIND',
+        message: `cannot listen on 192.0.2.1:${port}: listen EADDRNOTAVAIL: address not available 192.0.2.1:${port}`,
+      });
+      await listening.close();
+      const again = await engine.listenStream({ host: '127.0.0.1', port }, acceptor(() => {}));
+      void again.close();
+      const third = await engine.listenStream({ host: '127.0.0.1', port }, acceptor(() => {}));
+      await third.close();
+    });
+
+    it('says why it cannot connect, and gives up when it is told', async () => {
+      const port = randomPort();
+      await rejects(engine.connectStream({ host: '127.0.0.1', port }, attempt(), DEFAULT_LIMITS), {
+        code: 'E_CONNECT',
+        message: `127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`,
+      });
+      await rejects(engine.connectStream({ path: '/nonexistent' }, attempt(), DEFAULT_LIMITS), {
+        code: 'E_CONNECT',
+        message: '/nonexistent: connect ENOENT /nonexistent',
+      });
+      await rejects(engine.connectStream({ host: 'no-such-name.invalid', port }, attempt(), DEFAULT_LIMITS), {
+        code: 'E_CONNECT',
+      });
+      // A full backlog drops handshakes, so this does not get an answer.
+      const full = net.createServer();
+      await onPort((port) => new Promise<void>((resolve, reject) => {
+        full.once('error', reject).listen({ port, host: '127.0.0.1', backlog: 1 }, () => resolve());
+      }));
+      const { port: silent } = full.address() as net.AddressInfo;
+      const one = { ...attempt() };
+      const blocked = engine.connectStream({ host: '192.0.2.1', port: silent }, one, DEFAULT_LIMITS);
+      blocked.catch(() => {});
+      await until(() => one.onCancel);
+      one.cancelled = true;
+      one.onCancel?.();
+      await rejects(blocked, { code: 'E_CONNECT' });
+      full.close();
+    });
+
+    it('connects from the address and port that are asked for', async () => {
+      const target = await server((socket) => socket.end());
+      const { listening, port } = await onPort(async (port) => {
+        const channel = await engine.connectStream(
+          { host: '127.0.0.1', port: target.port },
+          attempt(),
+          DEFAULT_LIMITS,
+          { address: '127.0.0.3', port },
+        );
+        return channel;
+      });
+      equal(target.sockets[0]?.remoteAddress, '127.0.0.3');
+      equal(target.sockets[0]?.remotePort, port);
+      listening.close({ kind: 'end', message: '' });
+      target.server.close();
+    });
+
+    it('speaks over UNIX sockets, and takes over a stale one', async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'l7mp-io-'));
+      const path = join(directory, 'listen');
+      const target = join(directory, 'target');
+      const echo = net.createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket)).listen(target);
+      const accept = async (source: SocketChannel): Promise<void> => {
+        equal(source.ends, undefined);
+        const session = new TestSession(engine, source);
+        session.join(await engine.connectStream({ path: target }, attempt(), DEFAULT_LIMITS));
+      };
+      const listening = await engine.listenStream({ path }, acceptor((channel) => void accept(channel)));
+      await rejects(engine.listenStream({ path }, acceptor(() => {})), { code: 'E_BIND' });
+      const sent = randomBytes(3 * MIB);
+      const socket = net.connect({ path, allowHalfOpen: true });
+      socket.end(sent);
+      equal(hash(await receiveAll(socket)), hash(sent));
+      await listening.close();
+      ok(!existsSync(path));
+      writeFileSync(path, '');
+      await rejects(engine.listenStream({ path }, acceptor(() => {})), { code: 'E_BIND' });
+      echo.close();
+      rmSync(directory, { recursive: true });
+    });
+
+    it('holds the client while its endpoint is replaced, and goes on', async () => {
+      const first = await server((socket) => {
+        socket.once('data', () => socket.end('one'));
+      });
+      const second = await server((socket) => {
+        socket.on('data', (bytes) => socket.end(`two ${bytes}`));
+      });
+      const { port, sessions } = await forwardStreams(engine, { host: '127.0.0.1', port: first.port }, { mends: true });
+      const socket = client(port);
+      socket.write('first');
+      const [answer] = await once(socket, 'data');
+      equal(String(answer), 'one');
+      const session = await until(() => sessions[0]);
+      let lost = false;
+      session.onLost = () => {
+        lost = true;
+      };
+      await until(() => lost || session.closed.length > 0);
+      if (!lost) return;
+      socket.write('second');
+      session.join(await engine.connectStream({ host: '127.0.0.1', port: second.port }, attempt(), DEFAULT_LIMITS));
+      const [again] = await once(socket, 'data');
+      equal(String(again), 'two second');
+      session.end();
+      first.server.close();
+      second.server.close();
+      socket.destroy();
+    });
+
+    it('leaves no descriptor behind after many connections that end anyhow', async () => {
+      const fds = (): number => readdirSync('/proc/self/fd').length;
+      const target = await server((socket) => {
+        socket.on('data', (bytes: Buffer) => {
+          const how = (bytes[0] as number) % 4;
+          if (how === 0) socket.end(bytes);
+          else if (how === 1) socket.resetAndDestroy();
+          else if (how === 2) socket.write(bytes);
+          else socket.destroy();
+        });
+        socket.on('end', () => socket.end());
+      });
+      const { port, sessions } = await forwardStreams(engine, { host: '127.0.0.1', port: target.port });
+      const before = fds();
+      const one = (n: number): Promise<void> =>
+        new Promise((resolve) => {
+          const socket = client(port);
+          socket.once('close', () => resolve());
+          socket.on('end', () => socket.end());
+          socket.on('connect', () => {
+            if (n % 7 === 3) socket.resetAndDestroy();
+            else if (n % 7 === 5) socket.end();
+            else socket.write(Buffer.alloc(1 + (n % 3) * 40_000, n));
+          });
+          socket.on('data', () => (n % 5 === 0 ? socket.destroy() : socket.end()));
+        });
+      for (let n = 0; n < 2000; n += 100) {
+        await Promise.all(Array.from({ length: 100 }, (_, k) => one(n + k)));
+      }
+      await until(() => sessions.every(({ source, destination }) => !source.open && destination?.open !== true));
+      await until(() => fds() <= before + 130, `${fds()} descriptors, ${before} before`);
+      target.server.close();
+    });
+  });
+}

@@ -1,0 +1,115 @@
+/** Every cluster protocol with an endpoint that echoes. */
+import type { TestContext } from 'node:test';
+import {
+  type Peer,
+  type Server,
+  type ServerOptions,
+  serveDatagram,
+  serveStream,
+  serveWebSocket,
+} from '../support/peers.ts';
+import { answering, type Kind } from './jsonsocket.ts';
+import { DATAGRAM_MAX } from './sources.ts';
+
+const HOST = '127.0.0.1';
+
+/** Endpoints that cannot be told of an end: their sessions wait for a last answer, here not for long. */
+const OPTIONS = { half_close_timeout: 100 };
+
+export interface Served {
+  /** The cluster that leads there. */
+  readonly cluster: object;
+  /** The endpoint's address, as sessions show it. */
+  readonly address: string;
+  /** The connections that it has had; undefined where it is not a peer. */
+  readonly peers: readonly Peer[] | undefined;
+}
+
+export interface Destination {
+  readonly name: string;
+  /** `same`: that of the source. */
+  readonly kind: Kind | 'same';
+  readonly largest: number;
+  /** It keeps text and binary messages apart. */
+  readonly text?: boolean;
+  /** It is held up instead of losing anything. */
+  readonly connected: boolean;
+  serve(t: TestContext, path: string): Promise<Served>;
+}
+
+type Serve = (t: TestContext, options: ServerOptions, path: string) => Promise<{ server: Server; spec: object }>;
+
+/** A protocol with real servers; `wrap` makes the cluster's specification of the transport's. */
+function network(
+  name: string,
+  serve: Serve,
+  traits: Omit<Destination, 'name' | 'serve'>,
+  { wrap = (spec: object) => spec, options = {} as ServerOptions } = {},
+): Destination {
+  return {
+    ...traits,
+    name,
+    serve: async (t, path) => {
+      const { server, spec } = await serve(t, options, path);
+      const address = 'port' in spec ? HOST : path;
+      const cluster = { spec: wrap(spec), endpoints: [{ spec: { address } }], options: OPTIONS };
+      return { cluster, address, peers: server.peers };
+    },
+  };
+}
+
+const udp: Serve = async (t, options) => {
+  const server = await serveDatagram(t, options);
+  return { server, spec: { protocol: 'UDP', port: server.port } };
+};
+
+const tcp: Serve = async (t, options) => {
+  const server = await serveStream(t, { ...options, halfOpen: false });
+  return { server, spec: { protocol: 'TCP', port: server.port } };
+};
+
+const unix: Serve = async (t, options, path) => {
+  const server = await serveStream(t, { ...options, halfOpen: false, path });
+  return { server, spec: { protocol: 'UnixDomainSocket' } };
+};
+
+/** Text comes back as text. */
+const webSocket: Serve = async (t, options) => {
+  const reply: ServerOptions['reply'] = (data, peer) => {
+    const answer = options.reply ? options.reply(data, peer) : data;
+    return answer !== undefined && peer.text?.at(-1) ? answer.toString() : answer;
+  };
+  const server = await serveWebSocket(t, { ...options, reply });
+  return { server, spec: { protocol: 'WebSocket', port: server.port } };
+};
+
+const LOSSY = { kind: 'datagram', largest: DATAGRAM_MAX, connected: false } as const;
+const STREAM = { kind: 'stream', largest: Number.POSITIVE_INFINITY, connected: true } as const;
+const MESSAGES = { kind: 'datagram', largest: Number.POSITIVE_INFINITY, connected: true, text: true } as const;
+
+const NETWORKS = [
+  ['UDP', udp, LOSSY],
+  ['TCP', tcp, STREAM],
+  ['WebSocket', webSocket, MESSAGES],
+  ['UnixDomainSocket', unix, STREAM],
+] as const;
+
+const ECHO: Destination = {
+  name: 'Echo',
+  kind: 'same',
+  largest: Number.POSITIVE_INFINITY,
+  connected: true,
+  text: true,
+  serve: async () => ({ cluster: { spec: { protocol: 'Echo' } }, address: '<VIRTUAL>', peers: undefined }),
+};
+
+export const DESTINATIONS: readonly Destination[] = [
+  ...NETWORKS.map(([name, serve, traits]) => network(name, serve, traits)),
+  ...NETWORKS.map(([name, serve, traits]) =>
+    network(`JSONSocket over ${name}`, serve, traits, {
+      wrap: (transport) => ({ protocol: 'JSONSocket', transport }),
+      options: answering(traits.kind, {}),
+    }),
+  ),
+  ECHO,
+];

@@ -1,0 +1,49 @@
+/** Both ends of JSONSocket, on any peer. */
+import assert from 'node:assert/strict';
+import { bytes, type Peer, type ServerOptions } from '../support/peers.ts';
+import { until } from '../support/until.ts';
+
+export type Kind = 'datagram' | 'stream';
+
+const LF = 0x0a;
+const OK = { JSONSocketVersion: 1, JSONSocketStatus: 200, JSONSocketMessage: 'OK' };
+
+const encode = (header: object, kind: Kind) => JSON.stringify(header) + (kind === 'stream' ? '\n' : '');
+
+/** The client's handshake. */
+export async function greet<P extends Peer>(peer: P, kind: Kind, header: object): Promise<P> {
+  peer.send(encode({ JSONSocketVersion: 1, ...header }, kind));
+  const answer = await until(() => takeHeader(peer, kind), 'the answer to the header');
+  assert.deepEqual(answer, OK);
+  return peer;
+}
+
+/** Makes a server's options those of a JSONSocket server, whose peers have no headers among their messages. */
+export function answering(kind: Kind, { reply = (data) => data, ...options }: ServerOptions): ServerOptions {
+  const greeted = new WeakSet<Peer>();
+  return {
+    ...options,
+    reply: (data, peer) => {
+      if (greeted.has(peer)) return reply(data, peer);
+      // What follows the header in the same piece is put back, and is answered then.
+      const header = takeHeader(peer, kind, () => {
+        greeted.add(peer);
+        peer.send(encode(OK, kind));
+      });
+      if (header) assert.equal(header.JSONSocketVersion, 1);
+      return undefined;
+    },
+  };
+}
+
+/** Takes the header off what has come, once it is complete. */
+function takeHeader(peer: Peer, kind: Kind, taken = () => {}): Record<string, unknown> | undefined {
+  const all = bytes(peer);
+  const end = kind === 'datagram' ? all.length : all.indexOf(LF);
+  if (peer.messages.length === 0 || end < 0) return undefined;
+  peer.messages.length = 0;
+  if (peer.text) peer.text.length = 0;
+  taken();
+  if (end + 1 < all.length) peer.messages.push(all.subarray(end + 1));
+  return JSON.parse(all.toString('utf8', 0, end));
+}

@@ -1,0 +1,188 @@
+/** Every listener protocol, as its clients see it. */
+import { once } from 'node:events';
+import * as http from 'node:http';
+import type { Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+import { connectDatagram, connectStream, connectWebSocket, type Peer } from '../support/peers.ts';
+import { greet, type Kind } from './jsonsocket.ts';
+
+const HOST = '127.0.0.1';
+const PATH = '/a/b?x=1';
+const HEADERS = { 'x-bar': 'Me' };
+const GREETING = { user: { id: 7 } };
+
+/** What a UDP datagram holds at most (over IPv4). */
+export const DATAGRAM_MAX = 65_507;
+
+/** Where a listener is, and what a client of it uses. */
+export interface Place {
+  readonly listener: string;
+  readonly port: number;
+  /** The client's own port, where the listener takes one only. */
+  readonly from: number;
+  readonly path: string;
+}
+
+export interface Source {
+  readonly name: string;
+  readonly kind: Kind;
+  /** The listener's specification. */
+  spec(place: Place): { protocol: string };
+  connect(t: TestContext, place: Place): Promise<Client>;
+  /** The name of a client's session, and what is known of it. */
+  session(place: Place, port: number): { name: RegExp; metadata: object };
+  /** The largest message. */
+  readonly largest: number;
+  /** Its clients' messages are text or binary. */
+  readonly text?: boolean;
+  /** It is held up instead of losing anything, and its end is seen. */
+  readonly connected: boolean;
+  /** One session that is there from the beginning. */
+  readonly single?: boolean;
+}
+
+/** `port`: its own. */
+type Client = Peer;
+
+// -------------------------------------------------------------------- clients
+
+async function webSocket(t: TestContext, { port }: Place): Promise<Client> {
+  const peer = await connectWebSocket(t, port, { path: PATH, headers: HEADERS });
+  const { localPort = 0 } = (peer.ws as unknown as { _socket: Socket })._socket;
+  return Object.assign(peer, { port: localPort });
+}
+
+/** A POST whose body goes up piece by piece, while the answer comes down. */
+async function post(t: TestContext, { port }: Place): Promise<Client> {
+  const req = http.request({ host: HOST, port, path: PATH, method: 'POST', headers: HEADERS, agent: false });
+  t.after(() => req.destroy());
+  req.setNoDelay(true);
+  req.flushHeaders();
+  const [socket] = (await once(req, 'socket')) as [Socket];
+  if (socket.connecting) await once(socket, 'connect');
+  const peer: Peer = {
+    messages: [],
+    closed: undefined,
+    ended: false,
+    port: socket.localPort ?? 0,
+    send: (data) => req.write(data),
+    end: () => req.end(),
+    close: () => req.destroy(),
+    reset: () => socket.resetAndDestroy(),
+  };
+  req.on('response', (res) => {
+    res.on('data', (data: Buffer) => peer.messages.push(data));
+    res.on('error', () => {});
+    res.on('end', () => {
+      peer.ended = res.complete;
+    });
+  });
+  req.on('error', (error: NodeJS.ErrnoException) => {
+    peer.closed ??= error.code;
+  });
+  req.on('close', () => {
+    peer.closed ??= 'end';
+  });
+  return peer;
+}
+
+// -------------------------------------------------------------------- what is known of a session
+
+const ip = { IP: { src_addr: HOST, dst_addr: HOST } };
+
+function internet(label: string, protocol: 'UDP' | 'TCP', numbered: boolean, more: object = {}) {
+  return ({ port }: Place, own: number) => ({
+    name: new RegExp(`^${label}:127\\.0\\.0\\.1:${own}-127\\.0\\.0\\.1:${port}${numbered ? '-\\d+' : ''}$`),
+    metadata: { ...ip, [protocol]: { src_port: own, dst_port: port }, ...more },
+  });
+}
+
+const request = (method: string) => ({
+  HTTP: { version: '1.1', method, url: { url: PATH, path: PATH, query: 'x=1' }, headers: HEADERS },
+});
+
+const local: Source['session'] = ({ listener, path }) => ({
+  name: new RegExp(`^UNIX:${listener}-\\d+$`),
+  metadata: { UNIX: { filename: path } },
+});
+
+// -------------------------------------------------------------------- the list
+
+const at = ({ port }: Place) => ({ port, address: HOST });
+
+const UDP: Source = {
+  name: 'UDP',
+  kind: 'datagram',
+  spec: (place) => ({ protocol: 'UDP', ...at(place) }),
+  connect: (t, { port }) => connectDatagram(t, port),
+  session: internet('UDP', 'UDP', true),
+  largest: DATAGRAM_MAX,
+  connected: false,
+};
+
+const SINGLETON: Source = {
+  ...UDP,
+  name: 'a UDP singleton',
+  spec: (place) => ({ protocol: 'UDP', ...at(place), connect: { address: HOST, port: place.from } }),
+  connect: (t, { port, from }) => connectDatagram(t, port, { port: from }),
+  single: true,
+};
+
+const TCP: Source = {
+  name: 'TCP',
+  kind: 'stream',
+  spec: (place) => ({ protocol: 'TCP', ...at(place) }),
+  connect: (t, { port }) => connectStream(t, { port }),
+  session: internet('TCP', 'TCP', false),
+  largest: Number.POSITIVE_INFINITY,
+  connected: true,
+};
+
+const HTTP: Source = {
+  ...TCP,
+  name: 'HTTP',
+  spec: (place) => ({ protocol: 'HTTP', ...at(place) }),
+  connect: post,
+  session: internet('HTTP', 'TCP', true, request('POST')),
+};
+
+const WEBSOCKET: Source = {
+  ...TCP,
+  name: 'WebSocket',
+  kind: 'datagram',
+  spec: (place) => ({ protocol: 'WebSocket', ...at(place) }),
+  connect: webSocket,
+  session: internet('WS', 'TCP', true, request('GET')),
+  text: true,
+};
+
+const UNIX: Source = {
+  ...TCP,
+  name: 'UnixDomainSocket',
+  spec: ({ path }) => ({ protocol: 'UnixDomainSocket', filename: path }),
+  connect: (t, { path }) => connectStream(t, { path }),
+  session: local,
+};
+
+function jsonSocketOn(source: Source): Source {
+  return {
+    ...source,
+    name: `JSONSocket over ${source.name}`,
+    spec: (place) => ({ protocol: 'JSONSocket', transport: source.spec(place) }),
+    connect: async (t, place) => greet(await source.connect(t, place), source.kind, GREETING),
+    session: (place, port) => ({
+      name: new RegExp(`^JSONSocket:${place.listener}-\\d+$`),
+      metadata: { ...source.session(place, port).metadata, JSONSocket: { JSONSocketVersion: 1, ...GREETING } },
+    }),
+  };
+}
+
+export const SOURCES: readonly Source[] = [
+  UDP,
+  SINGLETON,
+  TCP,
+  HTTP,
+  WEBSOCKET,
+  UNIX,
+  ...[UDP, TCP, WEBSOCKET, UNIX].map(jsonSocketOn),
+];
