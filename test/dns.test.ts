@@ -61,7 +61,13 @@ test('a query on the UDP listener is answered by the server behind it', async (t
   const { proxy, port } = await startAll(t, 'UDP');
   assert.deepEqual(await dig(port, '+notcp', nameOf(7)), [addressOf(7)]);
   const [session] = await proxy.sessions('dns');
-  assert.deepEqual([session.source.messages, session.destination.messages], [{ in: 1, out: 1 }, { in: 1, out: 1 }]);
+  assert.deepEqual(
+    [session.source.messages, session.destination.messages],
+    [
+      { in: 1, out: 1 },
+      { in: 1, out: 1 },
+    ],
+  );
 });
 
 test('200 queries by several clients at once each get their own answer', async (t) => {

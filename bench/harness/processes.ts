@@ -26,9 +26,10 @@ export class Child {
 
   constructor(name: string, command: Command, cpu: Cpu, wantsInput: boolean) {
     this.name = name;
-    // setpriv: the kernel ends the child when this process is gone, SIGKILL included. detached: a group, to end whole.
+    // setpriv: the kernel tells the child when this process is gone, by SIGKILL too; by SIGTERM, on which nginx's master
+    // ends its worker. detached: a group, to end whole.
     const pin = pinning && cpu !== 'any' ? ['taskset', '-c', cpu === 'proxy' ? '0' : '1'] : [];
-    const args = ['--pdeathsig', 'KILL', ...pin, command.file, ...command.args];
+    const args = ['--pdeathsig', 'TERM', ...pin, command.file, ...command.args];
     this.process = spawn('setpriv', args, {
       detached: true,
       stdio: [wantsInput ? 'pipe' : 'ignore', wantsInput ? 'pipe' : 'ignore', 'pipe'],

@@ -1,4 +1,5 @@
 /** Where the results go: the tables to stdout, the samples into a file, and with --write both into the tree. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { CACHE } from './load.ts';
@@ -18,11 +19,16 @@ export function publish(result: Result, contenders: readonly Contender[], inTree
   mkdirSync(folder, { recursive: true });
   const file = join(folder, `${result.date.replaceAll(/[:.]/g, '-')}.json`);
   writeFileSync(file, json(result));
-  if (inTree) writeReadme(text, relative(BENCH, file));
+  if (inTree) {
+    writeReadme(text, relative(BENCH, file));
+    execFileSync(join(BENCH, '..', 'node_modules', '.bin', 'biome'), ['format', '--write', README, file], {
+      stdio: 'ignore',
+    });
+  }
   return file;
 }
 
-/** As the formatter of this repository wants it, with small objects on one line and numbers without noise. */
+/** Small objects on one line, and numbers without noise. */
 function json(result: Result): string {
   const rounded = (_key: string, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value);
   const text = JSON.stringify(result, rounded, 2);

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import type { Spec } from '../../src/core/protocol.ts';
 import { createNodeEngine } from '../../src/io/node/index.ts';
 import { PROTOCOLS } from '../../src/protocols.ts';
-import { L7mp as L7mpProxy } from '../../src/proxy.ts';
+import { L7mp } from '../../src/proxy.ts';
 import { runCompliance } from '../../test/compliance/suite.ts';
 import { startWith } from '../../test/support/command.ts';
 import { bytes, connectDatagram, connectStream, received, serveDatagram } from '../../test/support/peers.ts';
@@ -82,7 +82,7 @@ test('it stands on byte streams only, and the field is named', () => {
   const spec = { protocol: 'LengthPrefix', transport: { protocol: 'UDP', port: 1 } };
   const config = { listeners: [{ name: 'l', spec, rules: [] }] };
   assert.throws(
-    () => new L7mpProxy({ plugins: [plugin] }).check(config),
+    () => new L7mp({ plugins: [plugin] }).check(config),
     /^L7mpError: \/listeners\/0\/spec\/transport\/protocol: /,
   );
 });

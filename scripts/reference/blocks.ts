@@ -2,7 +2,6 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import * as answers from '../../src/api/answers.ts';
 import { PREFIX } from '../../src/api/api.ts';
 import { MEDIA_TYPES } from '../../src/api/body.ts';
 import { STYLES } from '../../src/api/format.ts';
@@ -46,7 +45,6 @@ const CONFIGURATION: Readonly<Record<string, object>> = {
   rulelist: InlineRuleListSchema,
   rule: InlineRuleSchema,
   rewrite: RewriteSchema,
-  session: answers.SessionAnswer,
 };
 
 export async function blocks(registry: Registry): Promise<Map<string, string>> {

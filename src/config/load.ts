@@ -4,11 +4,11 @@ import { formatOf, parse } from './parse.ts';
 
 /** The content of a configuration file: YAML if its name ends in .yaml or .yml, else JSON. */
 export async function readConfig(file: string): Promise<unknown> {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = await readFile(file, 'utf8');
+    bytes = await readFile(file);
   } catch (error) {
     throw new L7mpError('E_FILE', `cannot read the configuration: ${(error as Error).message}`, { cause: error });
   }
-  return parse(text, formatOf(file));
+  return parse(bytes, formatOf(file));
 }

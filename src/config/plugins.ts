@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { L7mpError } from '../core/errors.ts';
+import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Protocol } from '../core/protocol.ts';
 
 /**
@@ -13,7 +13,8 @@ export async function loadPlugin(name: string, configFile: string): Promise<read
   try {
     module = await import(locate(name, configFile));
   } catch (error) {
-    throw new L7mpError('E_FILE', `plugin ${name}: ${(error as Error).message}`, { cause: error });
+    const [text] = asL7mpError(error).message.split('\n');
+    throw new L7mpError('E_FILE', `plugin ${name}: ${text}`, { cause: error });
   }
   const exported = Array.isArray(module.default) ? module.default : [module.default];
   for (const protocol of exported) {
@@ -31,6 +32,12 @@ function locate(name: string, configFile: string): string {
 function isProtocol(value: unknown): value is Protocol {
   if (typeof value !== 'object' || value === null) return false;
   const { name, listener, cluster } = value as Partial<Protocol>;
-  const sides = [listener?.listen, cluster?.open].filter((side) => side !== undefined);
-  return typeof name === 'string' && sides.length > 0 && sides.every((side) => typeof side === 'function');
+  const sides = [listener, cluster].filter((side) => side !== undefined);
+  const methods = [listener && [listener.listen, listener.sessionName], cluster && [cluster.open]].flat();
+  return (
+    typeof name === 'string' &&
+    sides.length > 0 &&
+    sides.every(({ schema }) => typeof schema === 'object' && schema !== null) &&
+    methods.every((method) => method === undefined || typeof method === 'function')
+  );
 }

@@ -5,11 +5,11 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
 import { until } from '../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
 import type { Engine, SocketChannel } from './engine.ts';
-import { acceptor, attempt, client, engines, forwardStreams, hash, onPort, randomPort, receiveAll, server, TestSession } from './testing.ts';
+import { acceptor, attempt, client, closePeers, engines, forwardStreams, hash, onPort, randomPort, receiveAll, server, TestSession } from './testing.ts';
 
 const KIB = 1 << 10;
 const MIB = 1 << 20;
@@ -24,6 +24,7 @@ for (const { name, create, skip } of engines()) {
     });
 
     after(() => engine.close());
+    afterEach(closePeers);
 
     it('forwards every size unchanged, both ways', async () => {
       const echo = await server((socket) => socket.pipe(socket));
@@ -36,7 +37,6 @@ for (const { name, create, skip } of engines()) {
         equal(received.length, size);
         equal(hash(received), hash(sent), `${size} bytes`);
       }
-      echo.server.close();
     });
 
     it('forwards over names, with and without bare sockets', async () => {
@@ -47,7 +47,6 @@ for (const { name, create, skip } of engines()) {
         socket.end('hello');
         equal((await receiveAll(socket)).toString(), 'hello');
       }
-      echo.server.close();
     });
 
     it("passes the client's end on, and what the server says after it", async () => {
@@ -68,7 +67,6 @@ for (const { name, create, skip } of engines()) {
       equal(session.source.bytesOut, 13);
       equal(session.destination?.bytesIn, 13);
       equal(session.destination?.bytesOut, 7);
-      asked.server.close();
     });
 
     it("passes the server's end on, and what the client says after it", async () => {
@@ -84,7 +82,6 @@ for (const { name, create, skip } of engines()) {
       socket.end('here');
       await until(() => heard);
       equal(heard?.toString(), 'still here');
-      silent.server.close();
     });
 
     it('stays half-open as long as both like it', async () => {
@@ -101,7 +98,6 @@ for (const { name, create, skip } of engines()) {
       equal(sessions[0]?.source.open, true);
       open.sockets[0]?.end('more');
       equal((await receiveAll(socket)).toString(), 'more');
-      open.server.close();
     });
 
     for (const who of ['client', 'server'] as const) {
@@ -142,8 +138,6 @@ for (const { name, create, skip } of engines()) {
       ok(before < 32 * MIB, `${before} bytes were taken`);
       received = receiveAll(lazy.sockets[0] as net.Socket);
       equal(hash(await received), hash(sent));
-      socket.destroy();
-      lazy.server.close();
     });
 
     it('slows down each direction by itself', async () => {
@@ -161,7 +155,6 @@ for (const { name, create, skip } of engines()) {
       upstream.end();
       socket.end();
       equal((await receiveAll(socket)).length, 32 * MIB);
-      both.server.close();
     });
 
     it('ends a session in the middle: in order, or with a reset', async () => {
@@ -176,8 +169,6 @@ for (const { name, create, skip } of engines()) {
         await closed;
         socket.end();
       }
-      source.server.close();
-      for (const socket of source.sockets) socket.destroy();
     });
 
     it('delivers what was written when it closes, though the peer still sends', async () => {
@@ -224,6 +215,7 @@ for (const { name, create, skip } of engines()) {
       await once(socket, 'connect');
       const local = socket.localPort;
       socket.resume();
+      socket.once('end', () => socket.end());
       await once(socket, 'close');
       deepEqual(asked, [{ address: '127.0.0.1', port: local }]);
     });
@@ -333,7 +325,7 @@ for (const { name, create, skip } of engines()) {
     });
 
     it('connects from the address and port that are asked for', async () => {
-      const target = await server((socket) => socket.end());
+      const target = await server((socket) => socket.pause());
       const { listening, port } = await onPort(async (port) => {
         const channel = await engine.connectStream(
           { host: '127.0.0.1', port: target.port },
@@ -343,10 +335,10 @@ for (const { name, create, skip } of engines()) {
         );
         return channel;
       });
-      equal(target.sockets[0]?.remoteAddress, '127.0.0.3');
-      equal(target.sockets[0]?.remotePort, port);
+      const socket = await until(() => target.sockets[0]);
+      equal(socket.remoteAddress, '127.0.0.3');
+      equal(socket.remotePort, port);
       listening.close({ kind: 'end', message: '' });
-      target.server.close();
     });
 
     it('speaks over UNIX sockets, and takes over a stale one', async () => {
@@ -397,9 +389,6 @@ for (const { name, create, skip } of engines()) {
       const [again] = await once(socket, 'data');
       equal(String(again), 'two second');
       session.end();
-      first.server.close();
-      second.server.close();
-      socket.destroy();
     });
 
     it('leaves no descriptor behind after many connections that end anyhow', async () => {
@@ -433,7 +422,6 @@ for (const { name, create, skip } of engines()) {
       }
       await until(() => sessions.every(({ source, destination }) => !source.open && destination?.open !== true));
       await until(() => fds() <= before + 130, `${fds()} descriptors, ${before} before`);
-      target.server.close();
     });
   });
 }

@@ -198,6 +198,13 @@ export async function forwardDatagrams(
 
 // -------------------------------------------------------------------- peers
 
+const opened: (() => void)[] = [];
+
+/** Closes what peers have opened: call it after each test, whatever became of it. */
+export function closePeers(): void {
+  for (const close of opened.splice(0)) close();
+}
+
 /** A server whose connections are handled by the test. */
 export async function server(
   connection: (socket: net.Socket) => void,
@@ -205,9 +212,11 @@ export async function server(
   const sockets: net.Socket[] = [];
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     sockets.push(socket);
+    opened.push(() => socket.destroy());
     socket.on('error', () => {});
     connection(socket);
   });
+  opened.push(() => server.close());
   const { port } = await onPort(
     (port) =>
       new Promise<void>((resolve, reject) => {
@@ -224,14 +233,20 @@ export async function server(
 export function client(port: number): net.Socket {
   const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
   socket.on('error', () => {});
+  opened.push(() => socket.destroy());
   return socket;
 }
 
-/** All that a socket receives until it ends. */
-export async function receiveAll(socket: net.Socket): Promise<Buffer> {
+/** All that a socket receives until the other side ends. */
+export function receiveAll(socket: net.Socket): Promise<Buffer> {
   const parts: Buffer[] = [];
-  for await (const part of socket) parts.push(part as Buffer);
-  return Buffer.concat(parts);
+  socket.on('data', (part: Buffer) => parts.push(part));
+  socket.resume();
+  return new Promise((resolve, reject) => {
+    socket.once('end', () => resolve(Buffer.concat(parts)));
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('closed without an end')));
+  });
 }
 
 /** A datagram socket that keeps what it receives. */
@@ -241,7 +256,15 @@ export async function datagramPeer(
 ): Promise<{ socket: dgram.Socket; port: number; received: Buffer[]; from: dgram.RemoteInfo[] }> {
   const received: Buffer[] = [];
   const from: dgram.RemoteInfo[] = [];
+  let open = true;
   const socket = dgram.createSocket('udp4');
+  opened.push(() => {
+    if (open) socket.close();
+    open = false;
+  });
+  socket.once('close', () => {
+    open = false;
+  });
   socket.on('error', () => {});
   socket.on('message', (bytes, peer) => {
     received.push(bytes);

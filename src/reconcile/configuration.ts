@@ -68,12 +68,11 @@ export class Configuration {
     });
   }
 
-  async addEndpoint(clusterName: string, value: unknown): Promise<void> {
+  addEndpoint(clusterName: string, value: unknown): Promise<void> {
     const { store, validator } = this.#context;
-    const checked = validator.endpoint(value, '/endpoint', need(store.clusters, 'cluster', clusterName));
-    await this.#change(async (normalizer) => {
+    return this.#change(async (normalizer) => {
       const cluster = need(store.clusters, 'cluster', clusterName);
-      normalizer.endpoint(checked, clusterName, cluster.size);
+      normalizer.endpoint(validator.endpoint(value, '/endpoint', cluster), clusterName, cluster.size);
       await this.#create(normalizer);
     });
   }

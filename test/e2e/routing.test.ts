@@ -316,6 +316,25 @@ test('a rewrite decides what a WebSocket is asked for', async (t) => {
   assert.deepEqual(requests, [{ url: '/chat?room=1', header: 'me' }]);
 });
 
+test('a value with keys such as __proto__ is data, wherever it is put', async (t) => {
+  const value = JSON.parse('{"__proto__": {"polluted": 1}, "constructor": {"prototype": {"polluted": 1}}}');
+  const { send } = await startWeb(t, {}, [
+    {
+      action: {
+        rewrite: [
+          { path: '/a', value },
+          { path: '/', value },
+        ],
+        route: 'show',
+      },
+    },
+  ]);
+  const { text, metadata } = await send();
+  assert.deepEqual(metadata.a, value);
+  assert.match(text, /"a":\{"__proto__":\{"polluted":1\}/);
+  assert.equal(({} as { polluted?: unknown }).polluted, undefined);
+});
+
 test('a rewrite into a list that cannot take it refuses the session, and says which rule it was', async (t) => {
   const { proxy, send } = await startWeb(t, {}, [
     {

@@ -69,6 +69,7 @@ async function post(t: TestContext, { port }: Place): Promise<Client> {
     end: () => req.end(),
     close: () => req.destroy(),
     reset: () => socket.resetAndDestroy(),
+    pause: () => {},
   };
   req.on('response', (res) => {
     res.on('data', (data: Buffer) => peer.messages.push(data));

@@ -24,6 +24,8 @@ export interface Peer {
   end(): void;
   close(): void;
   reset(): void;
+  /** Stops reading, or goes on. */
+  pause(paused: boolean): void;
 }
 
 export function bytes(peer: Peer): Buffer {
@@ -59,6 +61,7 @@ function socketPeer(socket: net.Socket): Peer {
     end: () => socket.end(),
     close: () => socket.destroy(),
     reset: () => socket.resetAndDestroy(),
+    pause: (paused) => void (paused ? socket.pause() : socket.resume()),
   };
   socket.on('data', (data: Buffer) => peer.messages.push(data));
   socket.on('end', () => {
@@ -101,6 +104,7 @@ export async function connectDatagram(
     end: () => {},
     close: () => closeDatagram(socket),
     reset: () => closeDatagram(socket),
+    pause: () => {},
   };
   socket.on('message', (data: Buffer) => peer.messages.push(data));
   socket.on('error', () => {});
@@ -127,6 +131,7 @@ function webSocketPeer(ws: WebSocket): Peer {
     end: () => ws.close(),
     close: () => ws.close(),
     reset: () => ws.terminate(),
+    pause: (paused) => (paused ? ws.pause() : ws.resume()),
   };
   ws.on('message', (data: Buffer, binary) => {
     text.push(!binary);
@@ -223,7 +228,17 @@ export async function serveDatagram(t: TestContext, options: ServerOptions & { h
       const nothing = (): void => {};
       const send = (answer: string | Uint8Array): void => socket.send(answer, port, address);
       peer = serve(
-        { messages: [], closed: undefined, ended: false, port, send, end: nothing, close: nothing, reset: nothing },
+        {
+          messages: [],
+          closed: undefined,
+          ended: false,
+          port,
+          send,
+          end: nothing,
+          close: nothing,
+          reset: nothing,
+          pause: nothing,
+        },
         options,
       );
       peers.set(key, peer);

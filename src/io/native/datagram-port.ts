@@ -86,6 +86,7 @@ export class DatagramPort implements Pollable {
   }
 
   close(): void {
+    this.#admits = false;
     for (const peer of this.#peers.all()) peer.close();
     this.#shared.loop.close(this.fd);
   }
@@ -98,6 +99,8 @@ export class DatagramPort implements Pollable {
       if (count < 0 && c.errno() === EAGAIN) return;
       if (count > 0) {
         this.#appetite.had(count);
+        // Who has sent these may have done so after something that the main thread has asked for.
+        this.#shared.loop.catchUp();
         this.#spread(count);
       }
       if (one || count < BATCH) return;

@@ -53,6 +53,9 @@ export class Loop {
   readonly #events: number;
   readonly #event: number;
   readonly #handlers: (Pollable | undefined)[] = [];
+  /** Of each descriptor's number: an event of its earlier holder, who was closed in the same turn, has another one. */
+  readonly #generations: number[] = [];
+  #handler: RingHandler = () => {};
   #tasks: Task[] = [];
   readonly #ticking = new Set<Ticking>();
   #nextTick = 0;
@@ -79,6 +82,7 @@ export class Loop {
   /** Returns whether the kernel took it. */
   add(fd: number, events: number, handler: Pollable): boolean {
     this.#handlers[fd] = handler;
+    this.#generations[fd] = ((this.#generations[fd] ?? 0) + 1) | 0;
     return this.#ctl(EPOLL_CTL_ADD, fd, events) === 0;
   }
 
@@ -108,6 +112,15 @@ export class Loop {
     this.#ticking.add(ticking);
   }
 
+  /** Obeys what the main thread has asked by now. */
+  catchUp(): void {
+    if (this.reports.congested) {
+      this.reports.flush();
+      this.#reported = true;
+    }
+    if (!this.#commands.empty && this.#commands.drain(this.#handler)) this.#reported = true;
+  }
+
   report(type: number, ...args: number[]): void {
     this.reports.push(type, ...args);
     this.#reported = true;
@@ -123,31 +136,22 @@ export class Loop {
   /** Runs until `stop`, or until the main thread is about to exit. */
   run(commands: RingHandler): void {
     const c = this.#c;
+    this.#handler = commands;
     this.add(this.#wake, WAKE_EVENTS, NOBODY);
     while (!this.#stopped && Atomics.load(this.#control, STOPPING) === 0) {
-      this.#obey(commands);
-      this.#ring();
-      if (this.#stopped) return;
       const count = c.epoll_wait(this.#epoll, this.arena.base + this.#events, EVENTS, this.#fallAsleep());
       Atomics.store(this.#control, SLEEPING, 0);
       this.now = performance.now() + this.#clock;
+      this.catchUp();
       this.#dispatch(count);
       this.#workOff();
       if (this.#ticking.size > 0 && this.now >= this.#nextTick) this.#tick();
+      this.#ring();
     }
   }
 
   stop(): void {
     this.#stopped = true;
-  }
-
-  #obey(handler: RingHandler): void {
-    if (this.reports.congested) {
-      this.reports.flush();
-      this.#reported = true;
-    }
-    if (this.#commands.empty) return;
-    if (this.#commands.drain(handler)) this.#reported = true;
   }
 
   /** Wakes the main thread, unless it is going to look anyway. */
@@ -166,14 +170,14 @@ export class Loop {
     return Math.max(0, Math.ceil(this.#nextTick - this.now));
   }
 
-  // Only a command brings a new descriptor, and commands are obeyed between two batches: an event cannot meet a
-  // descriptor that was closed and given out again within the batch.
   #dispatch(count: number): void {
     const { i32 } = this.arena;
     for (let n = 0; n < count; n++) {
       const at = (this.#events + n * EVENT_SIZE) >> 2;
-      const handler = this.#handlers[i32[at + (EVENT_DATA >> 2)] as number];
-      if (!handler) continue;
+      const data = at + (EVENT_DATA >> 2);
+      const fd = i32[data] as number;
+      const handler = this.#handlers[fd];
+      if (!handler || i32[data + 1] !== this.#generations[fd]) continue;
       try {
         handler.ready(i32[at] as number);
       } catch {
@@ -207,6 +211,7 @@ export class Loop {
     const at = this.#event >> 2;
     i32[at] = events;
     i32[at + (EVENT_DATA >> 2)] = fd;
+    i32[at + (EVENT_DATA >> 2) + 1] = this.#generations[fd] ?? 0;
     return this.#c.epoll_ctl(this.#epoll, operation, fd, this.arena.base + this.#event);
   }
 }

@@ -146,8 +146,8 @@ export class RingReader {
         this.#head = (this.#head + this.#words - (this.#head & mask)) | 0;
         continue;
       }
-      handler(this.#i32[at + 1] as number, at + 2, words - 2);
       this.#head = (this.#head + words) | 0;
+      handler(this.#i32[at + 1] as number, at + 2, words - 2);
       if (++count % PUBLISH_EVERY === 0) Atomics.store(this.#control, HEAD, this.#head);
     }
     Atomics.store(this.#control, HEAD, this.#head);
