@@ -10,9 +10,12 @@ import { L7mpError } from './core/errors.ts';
 import type { Protocol, Services } from './core/protocol.ts';
 import { Registry } from './core/registry.ts';
 import type { Engine } from './io/engine.ts';
-import { createNodeEngine } from './io/node/index.ts';
+import { chooseEngine } from './io/choose.ts';
 import { warnOfExposedControl } from './listener/exposure.ts';
 import type { Listener } from './listener/listener.ts';
+import type { Offload } from './offload/engine.ts';
+import { nullOffload } from './offload/null.ts';
+import { openOffload } from './offload/open.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { Configuration } from './reconcile/configuration.ts';
 import { createHandlers } from './reconcile/handlers.ts';
@@ -39,21 +42,30 @@ export class L7mp {
   readonly #sessions = new SessionTable();
   readonly #metrics = new Metrics(this.#store, this.#sessions);
   readonly #wheel = new Wheel();
-  readonly #io: Engine = createNodeEngine();
   readonly #registry: Registry;
   readonly #validator: Validator;
   readonly #configuration: Configuration;
   readonly #api: Api;
   readonly #sessionHost: SessionHost;
+  #io: Engine | undefined;
+  #ioWhy: string | undefined;
+  #offload: Offload = nullOffload('offload is off');
   #stopped = false;
 
   constructor({ plugins = [] }: ProxyOptions = {}) {
     this.#registry = new Registry([...PROTOCOLS, ...plugins]);
     this.#validator = new Validator(this.#registry);
+    const engine = (): Engine => this.#engine;
+    const offload = (): Offload => this.#offload;
     this.#sessionHost = {
       log: this.logger,
       wheel: this.#wheel,
-      io: this.#io,
+      get io() {
+        return engine();
+      },
+      get offload() {
+        return offload();
+      },
       route: (listener, session) => findTarget(this.#store, listener.definition.rules, session),
       ended: (session) => this.#ended(session),
     };
@@ -64,7 +76,9 @@ export class L7mp {
       handlers: createHandlers({
         store: this.#store,
         registry: this.#registry,
-        io: this.#io,
+        get io() {
+          return engine();
+        },
         log: this.logger,
         services: this.#services(),
         begin: (listener, channel) => this.#begin(listener, channel),
@@ -87,18 +101,38 @@ export class L7mp {
   async start(config: unknown, overrides: AdminInput = {}): Promise<void> {
     const checked = this.check(config);
     const admin = { ...checked.admin, ...this.#validator.admin(overrides, '/admin') };
-    if (admin.io === 'native') throw new L7mpError('E_UNSUPPORTED', '/admin/io: this build has no native I/O');
     try {
+      await this.#openEngines(admin);
       await this.#configuration.load({ ...checked, admin });
     } catch (error) {
       await this.stop();
       throw error;
     }
     this.#admin.start();
-    if (admin.offload !== undefined && admin.offload !== 'disable') {
-      this.logger.write('warn', 'offload', 'this build has no kernel offload: traffic goes through the process');
-    }
     warnOfExposedControl(this.#store, this.#registry, this.logger);
+  }
+
+  async #openEngines({ io = 'auto', offload = 'disable', offload_ifs: interfaces = 'all', log_level: level }: AdminInput) {
+    if (level !== undefined) this.logger.level = level;
+    const { engine, why } = await chooseEngine(io);
+    this.#io = engine;
+    this.#ioWhy = why;
+    if (why !== undefined) this.logger.write('notice', 'io', `the portable engine is used: ${why}`);
+    if (offload === 'disable') return;
+    const names = interfaces === 'all' || interfaces === '' ? 'all' : [interfaces].flat().flatMap((list) => list.split(','));
+    this.#offload = openOffload({ interfaces: names });
+    const { on, why: whyNot } = this.#offload.status();
+    if (!on) this.logger.write('warn', 'offload', `there is no kernel offload: ${whyNot}`);
+  }
+
+  /** What moves the bytes, and why it is not something faster. */
+  #ioStatus(): { engine: string; why?: string } {
+    return { engine: this.#engine.name, ...(this.#ioWhy !== undefined && { why: this.#ioWhy }) };
+  }
+
+  get #engine(): Engine {
+    if (!this.#io) throw new L7mpError('E_INTERNAL', 'the proxy has not been started');
+    return this.#io;
   }
 
   /** Ends every session and closes everything. */
@@ -111,7 +145,8 @@ export class L7mp {
     this.#sessions.clear();
     this.#wheel.close();
     await Promise.all([...this.#store.clusters.values()].map(({ dialer }) => dialer.close?.()));
-    await this.#io.close();
+    await this.#offload.close();
+    await this.#io?.close();
     await this.#accessLog.close();
     await this.logger.close();
   }
@@ -152,7 +187,7 @@ export class L7mp {
       store: this.#store,
       configuration: this.#configuration,
       load: (config) => this.#load(config),
-      admin: () => this.#admin.view(),
+      admin: () => ({ ...this.#admin.view(), io_status: this.#ioStatus(), offload_status: this.#offload.status() }),
       sessions: () => [...this.#sessions.all()].map(sessionView),
       session: (name) => sessionView(this.#session(name)),
       endSession: (name) => this.#session(name).end({ kind: 'deleted', message: 'deleted by the API' }),

@@ -5,7 +5,16 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { turn, until } from '../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
 import type { DatagramListening, Engine, SocketChannel } from './engine.ts';
-import { acceptor, attempt, closePeers, datagramPeer, engines, forwardDatagrams, onPort, randomPort } from './testing.ts';
+import {
+  acceptor,
+  attempt,
+  closePeers,
+  datagramPeer,
+  engines,
+  forwardDatagrams,
+  onPort,
+  randomPort,
+} from './testing.ts';
 
 const SIZES = [0, 1, 200, 1472, 1473, 2048, 2049, 9000, 32_768, 65_506, 65_507];
 const END = { kind: 'end', message: 'over' } as const;
@@ -84,13 +93,17 @@ for (const { name, create, skip } of engines()) {
       for (const peer of peers) deepEqual(new Set(peer.received.map(String)), new Set([`${peer.port}`]));
       equal(sessions.length, 200);
       for (const session of sessions.slice(0, 100)) session.end();
-      const rest = peers.filter(({ port }) => sessions.slice(100).some(({ source }) => source.ends?.remotePort === port));
+      const rest = peers.filter(({ port }) =>
+        sessions.slice(100).some(({ source }) => source.ends?.remotePort === port),
+      );
       for (const peer of rest) peer.socket.send('again', port, '127.0.0.1');
       await until(() => rest.every(({ received }) => String(received[3]) === 'again'));
       equal(sessions.length, 200);
     });
 
-    it('answers from the address that was asked', { skip: name === 'node' && 'node:dgram cannot say which it was' }, async () => {
+    it('answers from the address that was asked', {
+      skip: name === 'node' && 'node:dgram cannot say which it was',
+    }, async () => {
       const echo = await echoPeer();
       const { port } = await forwardDatagrams(engine, echo.port, { host: '0.0.0.0' });
       const peer = await datagramPeer();
@@ -116,7 +129,10 @@ for (const { name, create, skip } of engines()) {
           }),
         ),
       );
-      const hosts = [['udp6', '::1'], ['udp4', '127.0.0.1']] as const;
+      const hosts = [
+        ['udp6', '::1'],
+        ['udp4', '127.0.0.1'],
+      ] as const;
       // The portable engine sends to an IPv4 address on an IPv6 socket, which Linux refuses.
       for (const [type, host] of name === 'node' ? hosts.slice(0, 1) : hosts) {
         const socket = dgram.createSocket(type);
@@ -155,7 +171,10 @@ for (const { name, create, skip } of engines()) {
       const channels: SocketChannel[] = [];
       const limits = { bytes: 1 << 20, messages: 10 };
       const { port } = await onPort((port) =>
-        engine.listenDatagram({ host: '127.0.0.1', port }, acceptor((channel) => channels.push(channel), { limits })),
+        engine.listenDatagram(
+          { host: '127.0.0.1', port },
+          acceptor((channel) => channels.push(channel), { limits }),
+        ),
       );
       const peer = await datagramPeer();
       for (let n = 0; n < 25; n++) peer.socket.send(`${n}`, port, '127.0.0.1');
@@ -167,7 +186,10 @@ for (const { name, create, skip } of engines()) {
       const received: string[] = [];
       channel.read({ message: (bytes) => received.push(Buffer.from(bytes).toString()), end: () => {} });
       await until(() => received.length === 10);
-      deepEqual(received, Array.from({ length: 10 }, (_, n) => `${n}`));
+      deepEqual(
+        received,
+        Array.from({ length: 10 }, (_, n) => `${n}`),
+      );
       channel.close(END);
     });
 
@@ -184,8 +206,17 @@ for (const { name, create, skip } of engines()) {
       equal(sessions.length, 1);
 
       const taken: SocketChannel[] = [];
-      const next = await engine.listenDatagram({ host: '127.0.0.1', port }, acceptor((channel) => taken.push(channel)));
-      await rejects(engine.listenDatagram({ host: '127.0.0.1', port }, acceptor(() => {})), { code: 'E_BIND' });
+      const next = await engine.listenDatagram(
+        { host: '127.0.0.1', port },
+        acceptor((channel) => taken.push(channel)),
+      );
+      await rejects(
+        engine.listenDatagram(
+          { host: '127.0.0.1', port },
+          acceptor(() => {}),
+        ),
+        { code: 'E_BIND' },
+      );
       old.socket.send('three', port, '127.0.0.1');
       stranger.socket.send('hello again', port, '127.0.0.1');
       await until(() => taken.length === 1 && old.received.length === 3);
@@ -198,15 +229,27 @@ for (const { name, create, skip } of engines()) {
 
     it('refuses a port that is taken, by itself or by somebody else', async () => {
       const other = await datagramPeer();
-      await rejects(engine.listenDatagram({ host: '127.0.0.1', port: other.port }, acceptor(() => {})), {
-        code: 'E_BIND',
-        message: `cannot listen on 127.0.0.1:${other.port}: the address is in use`,
-      });
+      await rejects(
+        engine.listenDatagram(
+          { host: '127.0.0.1', port: other.port },
+          acceptor(() => {}),
+        ),
+        {
+          code: 'E_BIND',
+          message: `cannot listen on 127.0.0.1:${other.port}: the address is in use`,
+        },
+      );
       const { port, listening } = await onPort((port) =>
-        engine.listenDatagram({ host: '127.0.0.1', port }, acceptor(() => {})),
+        engine.listenDatagram(
+          { host: '127.0.0.1', port },
+          acceptor(() => {}),
+        ),
       );
       void listening.close();
-      const again = await engine.listenDatagram({ host: '127.0.0.1', port }, acceptor(() => {}));
+      const again = await engine.listenDatagram(
+        { host: '127.0.0.1', port },
+        acceptor(() => {}),
+      );
       await again.close();
     });
 
@@ -218,7 +261,10 @@ for (const { name, create, skip } of engines()) {
       };
       const channels: SocketChannel[] = [];
       const { port } = await onPort((port) =>
-        engine.listenDatagram({ host: '127.0.0.1', port }, acceptor((channel) => channels.push(channel), { admit })),
+        engine.listenDatagram(
+          { host: '127.0.0.1', port },
+          acceptor((channel) => channels.push(channel), { admit }),
+        ),
       );
       const peer = await datagramPeer();
       for (let n = 1; n <= 3; n++) {
@@ -233,7 +279,10 @@ for (const { name, create, skip } of engines()) {
       const peer = await datagramPeer();
       const channels: SocketChannel[] = [];
       const { port, listening } = await onPort<DatagramListening>((port) =>
-        engine.listenDatagram({ host: '127.0.0.1', port }, acceptor((channel) => channels.push(channel))),
+        engine.listenDatagram(
+          { host: '127.0.0.1', port },
+          acceptor((channel) => channels.push(channel)),
+        ),
       );
       listening.emit({ address: '127.0.0.1', port: peer.port });
       listening.emit({ address: '127.0.0.1', port: peer.port });

@@ -88,9 +88,10 @@ export interface Engine {
    * Moves everything between two of its own bare sockets from now on, in both directions, so that no payload enters
    * JavaScript: what is queued in the channels goes first. Undefined where these two cannot be joined. Called in the
    * turn in which the channels were given their readers: an engine that could join them begins to read a bare socket in
-   * JavaScript only when that turn is over.
+   * JavaScript only when that turn is over. Where `mends` is set, b's end is a disconnect that the session mends, and
+   * the engine does not pass it on by itself.
    */
-  relay?(a: SocketChannel, b: SocketChannel): Relay | undefined;
+  relay?(a: SocketChannel, b: SocketChannel, mends?: boolean): Relay | undefined;
 
   /** Closes everything; what was written has a second to leave. */
   close(): Promise<void>;

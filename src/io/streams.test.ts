@@ -9,7 +9,20 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { until } from '../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
 import type { Engine, SocketChannel } from './engine.ts';
-import { acceptor, attempt, client, closePeers, engines, forwardStreams, hash, onPort, randomPort, receiveAll, server, TestSession } from './testing.ts';
+import {
+  acceptor,
+  attempt,
+  client,
+  closePeers,
+  engines,
+  forwardStreams,
+  hash,
+  onPort,
+  randomPort,
+  receiveAll,
+  server,
+  TestSession,
+} from './testing.ts';
 
 const KIB = 1 << 10;
 const MIB = 1 << 20;
@@ -121,7 +134,6 @@ for (const { name, create, skip } of engines()) {
 
     it('slows the sender down while the receiver does not read, and loses nothing', async () => {
       const sent = randomBytes(64 * MIB);
-      let received: Promise<Buffer> | undefined;
       const lazy = await server((socket) => socket.pause());
       const { port, sessions } = await forwardStreams(engine, { host: '127.0.0.1', port: lazy.port });
       const socket = client(port);
@@ -136,7 +148,7 @@ for (const { name, create, skip } of engines()) {
         return same;
       });
       ok(before < 32 * MIB, `${before} bytes were taken`);
-      received = receiveAll(lazy.sockets[0] as net.Socket);
+      const received = receiveAll(lazy.sockets[0] as net.Socket);
       equal(hash(await received), hash(sent));
     });
 
@@ -209,7 +221,10 @@ for (const { name, create, skip } of engines()) {
         return false;
       };
       const { port } = await onPort((port) =>
-        engine.listenStream({ host: '127.0.0.1', port }, acceptor(() => ok(false), { admit })),
+        engine.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor(() => ok(false), { admit }),
+        ),
       );
       const socket = client(port);
       await once(socket, 'connect');
@@ -223,7 +238,10 @@ for (const { name, create, skip } of engines()) {
     it('says who is at the ends', async () => {
       const channels: SocketChannel[] = [];
       const { port } = await onPort((port) =>
-        engine.listenStream({ host: '0.0.0.0', port }, acceptor((channel) => channels.push(channel))),
+        engine.listenStream(
+          { host: '0.0.0.0', port },
+          acceptor((channel) => channels.push(channel)),
+        ),
       );
       const channel = await engine.connectStream({ host: '127.0.0.1', port }, attempt(), DEFAULT_LIMITS);
       const accepted = await until(() => channels[0]);
@@ -252,7 +270,10 @@ for (const { name, create, skip } of engines()) {
         const socket = net.connect({ host, port });
         equal((await receiveAll(socket)).toString(), 'hi');
       }
-      deepEqual(channels.map(({ ends }) => ends?.remoteAddress), ['::1', '127.0.0.1']);
+      deepEqual(
+        channels.map(({ ends }) => ends?.remoteAddress),
+        ['::1', '127.0.0.1'],
+      );
     });
 
     it('reads and writes in JavaScript', async () => {
@@ -278,20 +299,41 @@ for (const { name, create, skip } of engines()) {
 
     it('refuses an address that is taken, and one that is not ours', async () => {
       const { port, listening } = await onPort((port) =>
-        engine.listenStream({ host: '127.0.0.1', port }, acceptor(() => {})),
+        engine.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor(() => {}),
+        ),
       );
-      await rejects(engine.listenStream({ host: '127.0.0.1', port }, acceptor(() => {})), {
-        code: 'E_BIND',
-        message: `cannot listen on 127.0.0.1:${port}: the address is in use`,
-      });
-      await rejects(engine.listenStream({ host: '192.0.2.1', port }, acceptor(() => {})), {
-        code: 'E_BIND',
-        message: `cannot listen on 192.0.2.1:${port}: listen EADDRNOTAVAIL: address not available 192.0.2.1:${port}`,
-      });
+      await rejects(
+        engine.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor(() => {}),
+        ),
+        {
+          code: 'E_BIND',
+          message: `cannot listen on 127.0.0.1:${port}: the address is in use`,
+        },
+      );
+      await rejects(
+        engine.listenStream(
+          { host: '192.0.2.1', port },
+          acceptor(() => {}),
+        ),
+        {
+          code: 'E_BIND',
+          message: `cannot listen on 192.0.2.1:${port}: listen EADDRNOTAVAIL: address not available 192.0.2.1:${port}`,
+        },
+      );
       await listening.close();
-      const again = await engine.listenStream({ host: '127.0.0.1', port }, acceptor(() => {}));
+      const again = await engine.listenStream(
+        { host: '127.0.0.1', port },
+        acceptor(() => {}),
+      );
       void again.close();
-      const third = await engine.listenStream({ host: '127.0.0.1', port }, acceptor(() => {}));
+      const third = await engine.listenStream(
+        { host: '127.0.0.1', port },
+        acceptor(() => {}),
+      );
       await third.close();
     });
 
@@ -310,9 +352,12 @@ for (const { name, create, skip } of engines()) {
       });
       // A full backlog drops handshakes, so this does not get an answer.
       const full = net.createServer();
-      await onPort((port) => new Promise<void>((resolve, reject) => {
-        full.once('error', reject).listen({ port, host: '127.0.0.1', backlog: 1 }, () => resolve());
-      }));
+      await onPort(
+        (port) =>
+          new Promise<void>((resolve, reject) => {
+            full.once('error', reject).listen({ port, host: '127.0.0.1', backlog: 1 }, () => resolve());
+          }),
+      );
       const { port: silent } = full.address() as net.AddressInfo;
       const one = { ...attempt() };
       const blocked = engine.connectStream({ host: '192.0.2.1', port: silent }, one, DEFAULT_LIMITS);
@@ -351,8 +396,17 @@ for (const { name, create, skip } of engines()) {
         const session = new TestSession(engine, source);
         session.join(await engine.connectStream({ path: target }, attempt(), DEFAULT_LIMITS));
       };
-      const listening = await engine.listenStream({ path }, acceptor((channel) => void accept(channel)));
-      await rejects(engine.listenStream({ path }, acceptor(() => {})), { code: 'E_BIND' });
+      const listening = await engine.listenStream(
+        { path },
+        acceptor((channel) => void accept(channel)),
+      );
+      await rejects(
+        engine.listenStream(
+          { path },
+          acceptor(() => {}),
+        ),
+        { code: 'E_BIND' },
+      );
       const sent = randomBytes(3 * MIB);
       const socket = net.connect({ path, allowHalfOpen: true });
       socket.end(sent);
@@ -360,7 +414,13 @@ for (const { name, create, skip } of engines()) {
       await listening.close();
       ok(!existsSync(path));
       writeFileSync(path, '');
-      await rejects(engine.listenStream({ path }, acceptor(() => {})), { code: 'E_BIND' });
+      await rejects(
+        engine.listenStream(
+          { path },
+          acceptor(() => {}),
+        ),
+        { code: 'E_BIND' },
+      );
       echo.close();
       rmSync(directory, { recursive: true });
     });

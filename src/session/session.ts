@@ -7,11 +7,16 @@ import type { Metadata } from '../core/metadata.ts';
 import type { StreamKind } from '../core/protocol.ts';
 import type { Engine, Relay, SocketChannel } from '../io/engine.ts';
 import type { Listener } from '../listener/listener.ts';
+import type { Offload } from '../offload/engine.ts';
 import { EventLog, type EventName } from './events.ts';
+import { Lift } from './lift.ts';
 import { Pipe, type PipeOwner } from './pipe.ts';
 import { retryPolicy } from './retry.ts';
 import { Stage, type StageOwner } from './stage.ts';
 import type { Expiring, Wheel } from './wheel.ts';
+
+/** Where a pipe runs: in the kernel, from socket to socket without JavaScript, or in JavaScript. */
+export type Rung = 'kernel' | 'native' | 'userspace';
 
 export type SessionStatus = 'INIT' | 'CONNECTED' | 'DISCONNECTED' | 'FINALIZING' | 'DESTROYED';
 
@@ -30,6 +35,7 @@ export interface SessionHost {
   readonly log: Log;
   readonly wheel: Wheel;
   readonly io: Engine;
+  readonly offload: Offload;
   /** Asks the rules, which may rewrite the metadata. Throws E_NO_ROUTE. */
   route(listener: Listener, session: Session): Target;
   /** It is over: its name is free. */
@@ -59,6 +65,8 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   #pipes: Pipe[] = [];
   /** Set while the engine moves everything by itself. */
   #relay: Relay | undefined;
+  /** Set while the kernel does. */
+  #lift: Lift | undefined;
   #lastActive = performance.now();
   #idleTimeout = Number.POSITIVE_INFINITY;
   #halfCloseTimeout = HALF_CLOSE_TIMEOUT;
@@ -114,8 +122,16 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   }
 
   /** Where each pipe runs: in the order of the stages, the way back last. */
-  get rungs(): ('userspace' | 'native')[] {
-    return this.#pipes.map(() => (this.#relay ? 'native' : 'userspace'));
+  get rungs(): Rung[] {
+    const rung = this.#lift ? 'kernel' : this.#relay ? 'native' : 'userspace';
+    return this.#pipes.map(() => rung);
+  }
+
+  /** Brings all counters up to date. */
+  refresh(): void {
+    this.#lift?.refresh();
+    this.source.refresh();
+    for (const { channel } of this.#stages) channel?.refresh();
   }
 
   /** Messages lost in the session, by reason. */
@@ -181,7 +197,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   }
 
   get #lastActivity(): number {
-    return Math.max(this.#lastActive, this.#relay?.lastActive() ?? 0);
+    return Math.max(this.#lastActive, this.#relay?.lastActive() ?? 0, this.#lift?.lastActive ?? 0);
   }
 
   // ------------------------------------------------------------------ pipes
@@ -226,10 +242,11 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
 
   stageReady(stage: Stage): void {
     if (this.status === 'CONNECTED') return;
-    if (this.status === 'DISCONNECTED') this.#wire();
-    if (!this.#stages.every(({ ready }) => ready)) return;
     const first = this.status === 'INIT';
-    this.status = 'CONNECTED';
+    const whole = this.#stages.every(({ ready }) => ready);
+    if (whole) this.status = 'CONNECTED';
+    if (!first) this.#wire();
+    if (!whole || this.over) return;
     this.#event('CONNECT', first ? 'all stages are connected' : `stage ${stage.cluster.name} is connected again`);
     if (!first) return;
     this.active();
@@ -250,6 +267,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   stageLost(stage: Stage, reason: CloseReason): void {
     this.#event('DISCONNECT', `stage ${stage.cluster.name}: ${reason.message}`, 'info');
     if (this.status === 'INIT') return;
+    this.land();
     this.status = 'DISCONNECTED';
     this.#wire();
   }
@@ -299,13 +317,32 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
       if (pipe.ended && to && !to.halfClose) this.#wane();
     }
     this.#relay = this.#join();
+    this.lift();
+  }
+
+  /** Moves the session into the kernel, if it can be there: what waits in the sockets was, or will be, read from them. */
+  lift(): void {
+    const { source, destination } = this;
+    const channel = destination?.channel;
+    if (this.#lift || !this.joinable || !channel?.bare || !destination?.ready || this.status !== 'CONNECTED') return;
+    if (source.kind !== 'datagram' || channel.kind !== 'datagram') return;
+    const lift = Lift.try(this.#host.offload, source as SocketChannel, channel as SocketChannel);
+    if (lift instanceof Lift) this.#lift = lift;
+    else if (this.#host.log.enabled('silly')) this.#host.log.write('silly', this.name, `not offloaded: ${lift}`);
+  }
+
+  /** Takes the session out of the kernel again: everything comes to the sockets from now on. */
+  land(): void {
+    this.#lift?.remove();
+    this.#lift = undefined;
   }
 
   /** Lets the engine move everything by itself, where nothing but two of its sockets is in the way. */
   #join(): Relay | undefined {
     const channel = this.destination?.channel;
     if (!this.joinable || !this.destination?.ready || !channel?.bare) return undefined;
-    return this.#host.io.relay?.(this.source as SocketChannel, channel as SocketChannel);
+    const { mends } = this.destination;
+    return this.#host.io.relay?.(this.source as SocketChannel, channel as SocketChannel, mends);
   }
 
   #makePipes(): void {
@@ -360,6 +397,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     const failed = event === 'ERROR' || reason.kind === 'error' || reason.kind === 'reset';
     this.#event(failed ? 'ERROR' : event, reason.message, failed ? 'info' : 'verbose');
     this.#host.wheel.remove(this);
+    this.land();
     for (const pipe of this.#pipes) pipe.part();
     for (const stage of this.#stages) stage.end(reason);
     closeSource();

@@ -91,11 +91,11 @@ export class Stage implements ChannelOwner {
 
   /** The endpoint's end is a disconnect that is mended, not a half-close. */
   get mendsEnd(): boolean {
-    return this.ready && this.#mends && this.channel?.endSent === false;
+    return this.ready && this.mends && this.channel?.endSent === false;
   }
 
-  // A cluster without a network has nothing that could come back: its end is meant.
-  get #mends(): boolean {
+  /** Whether a lost connection is made again. A cluster without a network has nothing that could come back. */
+  get mends(): boolean {
     return this.#policy.onDisconnect && this.#policy.retries > 0 && !this.cluster.side.virtual;
   }
 
@@ -158,7 +158,7 @@ export class Stage implements ChannelOwner {
   closed(channel: Channel, reason: CloseReason): void {
     if (!this.ready || channel !== this.channel) return;
     const inOrder = reason.kind === 'end' && channel.endSent;
-    if (!this.#mends || inOrder) {
+    if (!this.mends || inOrder) {
       this.#release();
       this.status = 'END';
       this.#owner.stageClosed(this, reason);

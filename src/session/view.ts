@@ -6,7 +6,7 @@ import type { Stage, StageStatus } from './stage.ts';
 /** A session as the REST API shows it. */
 export function sessionView(session: Session) {
   const { listener, source } = session;
-  source.refresh();
+  session.refresh();
   return {
     name: session.name,
     metadata: session.metadata,

@@ -44,7 +44,7 @@ export class AccessLog {
 
 function line(session: Session) {
   const { source, events, destination, outcome } = session;
-  source.refresh();
+  session.refresh();
   return {
     time: new Date().toISOString(),
     session: session.name,

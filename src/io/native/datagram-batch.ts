@@ -221,9 +221,8 @@ export class Sender {
 
   #sendEach(to: Destination, count: number): void {
     for (let n = 0; n < count; n++) this.#address(to, n);
-    let next = 0;
     let tried = -1;
-    while (next < count) {
+    for (let next = 0; next < count; ) {
       const sent = this.#sendFrom(to, next, count);
       if (sent > 0) {
         next += sent;
@@ -234,14 +233,12 @@ export class Sender {
         this.#dropped(to, wire.DROPPED_FULL, count - next);
         return;
       }
+      if (tried !== next) this.#fault(to, errno);
       // A pending ICMP error is reported by the next send(2), which then has not sent: it is sent again, once (udp(7)).
-      if (errno === EMSGSIZE || tried === next) {
+      if (errno !== EMSGSIZE && tried !== next) tried = next;
+      else {
         this.#dropped(to, errno === EMSGSIZE ? wire.DROPPED_LARGE : wire.DROPPED_ERROR, 1);
-        if (errno === EMSGSIZE) this.#fault(to, errno);
         next++;
-      } else {
-        this.#fault(to, errno);
-        tried = next;
       }
     }
   }

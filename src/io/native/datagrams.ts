@@ -154,14 +154,7 @@ export abstract class Datagram implements Destination {
 
   #count(to: Datagram, messages: number, bytes: number): void {
     const { loop } = this.shared;
-    const { f64 } = loop.arena;
-    const from = this.#counters;
-    f64[from + wire.BYTES_IN] = (f64[from + wire.BYTES_IN] as number) + bytes;
-    f64[from + wire.MESSAGES_IN] = (f64[from + wire.MESSAGES_IN] as number) + messages;
-    f64[from + wire.ACTIVE_AT] = loop.now;
-    const into = to.#counters;
-    f64[into + wire.BYTES_OUT] = (f64[into + wire.BYTES_OUT] as number) + bytes;
-    f64[into + wire.MESSAGES_OUT] = (f64[into + wire.MESSAGES_OUT] as number) + messages;
+    wire.countPassed(loop.arena.f64, this.#counters, to.#counters, messages, bytes, loop.now);
   }
 
   #dropped(): void {

@@ -67,7 +67,7 @@ export class StreamListeners {
   #over(number: number, listener: Listener): void {
     this.#listeners.delete(number);
     this.#host.thread.unuse();
-    if ('path' in listener.at && !listener.closing) unlink(listener.at.path);
+    if ('path' in listener.at && listener.closing === undefined) unlink(listener.at.path);
     listener.closed();
   }
 
@@ -76,7 +76,7 @@ export class StreamListeners {
     const { i32, u8 } = thread.shared.arena;
     const fd = i32[at + 1] as number;
     const listener = this.#listeners.get(i32[at] as number);
-    if (!listener || listener.closing) {
+    if (!listener || listener.closing !== undefined) {
       libc().close(fd);
       return;
     }

@@ -29,9 +29,9 @@ export class StreamListener implements Pollable, Ticking {
 
   ready(): void {
     for (let n = 0; n < BATCH; n++) {
-      if (this.#loop.congested) return this.#pause();
-      if (!this.#accept()) return;
+      if (this.#loop.congested || !this.#accept()) break;
     }
+    if (this.#loop.congested) this.#pause();
   }
 
   broken(): void {

@@ -12,56 +12,27 @@ import {
   EPOLLIN,
   EPOLLOUT,
   EPOLLRDHUP,
-  MSG_NOSIGNAL,
   SHUT_WR,
   SO_LINGER,
   SOL_SOCKET,
-  SPLICE_FLAGS,
 } from './constants.ts';
-import { type Libc, libc } from './libc.ts';
-import type { Loop, Pollable, Task, Ticking } from './loop.ts';
-import { PIPE_SIZE, type Pipe, PipePool } from './pipes.ts';
-import { Registry } from './registry.ts';
+import type { Pollable, Task, Ticking } from './loop.ts';
+import { Backlog, BUFFER, Flow, type Streams } from './streams.ts';
 import * as wire from './wire.ts';
 
 /** Reads, and splices, that a socket has before others have their turn. */
 const READS = 16;
 const SPLICES = 4;
 
-const BUFFER = 65_536;
-/** Full buffers in a row after which a stream is spliced, and small ones after which it no longer is. */
-const BULK_AFTER = 4;
-const SPARSE_AFTER = 8;
-
 /** How long a closed socket may take to deliver what was written, in milliseconds; then it is cut. */
 const LINGER = 10_000;
 
 const HUNG_UP = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
-/** What the sockets of one thread share. */
-export class Streams {
-  readonly c: Libc = libc();
-  readonly loop: Loop;
-  readonly pipes: PipePool;
-  readonly known = new Registry<StreamSocket>();
-  /** Closed by the main thread, and still busy. */
-  readonly closing = new Set<StreamSocket>();
-  /** The offset of what is received, and of small arguments. */
-  readonly buffer: number;
-  readonly argument: number;
-
-  constructor(loop: Loop) {
-    this.loop = loop;
-    this.pipes = new PipePool(loop.arena);
-    this.buffer = loop.arena.take(BUFFER, 4096);
-    this.argument = loop.arena.take(8);
-  }
-}
-
 export class StreamSocket implements Pollable, Task, Ticking {
   readonly id: number;
   readonly fd: number;
-  readonly #s: Streams;
+  readonly #s: Streams<StreamSocket>;
   readonly #counters: number;
   #peer: StreamSocket | undefined;
   /** Its end is passed on at once, without asking the main thread. */
@@ -75,22 +46,22 @@ export class StreamSocket implements Pollable, Task, Ticking {
   /** Our direction has ended, or will when nothing waits any more. */
   #shut = false;
   #shutLater = false;
-  /** Bytes that wait to be written to it: copied from `#kept`, or spliced out of a pipe. */
-  #waiting = 0;
-  #kept: Uint8Array | undefined;
-  #pipe: Pipe | undefined;
-  #bulk = false;
-  #streak = 0;
+  /** What waits to be written to it. */
+  readonly #backlog: Backlog;
+  /** How it is received. */
+  readonly #flow: Flow;
   #deferred = false;
   /** Until when it may linger, once the main thread has closed it. */
   #closing = 0;
   #releasing = false;
   #closed = false;
 
-  constructor(id: number, fd: number, streams: Streams) {
+  constructor(id: number, fd: number, streams: Streams<StreamSocket>) {
     this.id = id;
     this.fd = fd;
     this.#s = streams;
+    this.#backlog = new Backlog(streams);
+    this.#flow = new Flow(streams);
     this.#counters = wire.countersOf(streams.loop.shared, id);
     streams.known.set(this);
     streams.loop.add(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, this);
@@ -114,7 +85,7 @@ export class StreamSocket implements Pollable, Task, Ticking {
   /** Ends our direction, after what waits. */
   end(): void {
     if (this.#shut) return;
-    if (this.#waiting > 0) {
+    if (this.#waits) {
       this.#shutLater = true;
       return;
     }
@@ -134,7 +105,7 @@ export class StreamSocket implements Pollable, Task, Ticking {
       this.#closing = loop.now + LINGER;
       closing.add(this);
       loop.tickFor(this);
-      if (this.#waiting === 0) this.#farewell();
+      if (!this.#waits) this.#farewell();
     }
   }
 
@@ -142,7 +113,7 @@ export class StreamSocket implements Pollable, Task, Ticking {
   release(): void {
     this.#part();
     this.#releasing = true;
-    if (this.#waiting === 0) this.#released();
+    if (!this.#waits) this.#released();
   }
 
   // ------------------------------------------------------------------ events
@@ -150,7 +121,7 @@ export class StreamSocket implements Pollable, Task, Ticking {
   ready(events: number): void {
     if (events & HUNG_UP) this.#hungUp = true;
     if (events & (EPOLLIN | HUNG_UP)) this.#readable = true;
-    if (this.#waiting > 0 && events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) this.#flush();
+    if (this.#waits && events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) this.#flush();
     if (this.#readable) this.#pump();
   }
 
@@ -174,118 +145,69 @@ export class StreamSocket implements Pollable, Task, Ticking {
   cut(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const { loop, known, closing, pipes } = this.#s;
+    const { loop, known, closing } = this.#s;
     this.#part();
     known.delete(this.id);
     closing.delete(this);
     loop.close(this.fd);
-    if (this.#pipe) pipes.destroy(this.#pipe);
-    this.#pipe = undefined;
-    this.#kept = undefined;
-    this.#waiting = 0;
+    this.#backlog.destroy();
   }
 
   // ------------------------------------------------------------------ receiving
 
   /** Moves what has arrived, as long as there is something, the peer takes it and its turn lasts. */
   #pump(): void {
-    const turns = this.#bulk ? SPLICES : READS;
+    const turns = this.#flow.bulk ? SPLICES : READS;
     for (let n = 0; n < turns; n++) {
-      if (!this.#readable || this.#ended || this.#closed) return;
-      if (this.#closing > 0) this.#discard();
-      else {
-        const to = this.#peer;
-        if (!to || to.#waiting > 0) return;
-        if (to.#shut) this.#discard();
-        else if (this.#bulk) this.#spliceTo(to);
-        else this.#copyTo(to);
-      }
+      if (!this.#readable || this.#ended || this.#closed || !this.#step()) return;
     }
     if (this.#deferred || !this.#readable) return;
     this.#deferred = true;
     this.#s.loop.later(this);
   }
 
-  #copyTo(to: StreamSocket): void {
-    const { c, buffer, loop } = this.#s;
-    const { base, u8 } = loop.arena;
-    const received = c.recv(this.fd, base + buffer, BUFFER, 0);
-    if (received <= 0) {
-      this.#nothing(received);
-      return;
-    }
-    this.#count(to, received);
-    // What is less than was asked for was all: an event comes with more (epoll(7)), but the end's may have come already.
-    if (received < BUFFER) {
-      this.#streak = 0;
-      this.#readable = this.#hungUp;
-    } else if (++this.#streak >= BULK_AFTER) this.#setBulk(true);
-    const sent = c.send(to.fd, base + buffer, received, MSG_NOSIGNAL);
-    if (sent === received) return;
-    if (sent < 0 && c.errno() !== EAGAIN) to.#over(c.errno());
-    else {
-      to.#kept = u8.slice(buffer + Math.max(0, sent), buffer + received);
-      to.#waiting = to.#kept.length;
-    }
+  /** Returns whether it could do something. */
+  #step(): boolean {
+    const to = this.#peer;
+    if (this.#closing > 0 || to?.isShut) this.#discard();
+    else if (!to || to.#waits) return false;
+    else this.#moveTo(to);
+    return true;
   }
 
-  #spliceTo(to: StreamSocket): void {
-    const { c, pipes } = this.#s;
-    const pipe = pipes.take();
-    if (!pipe) {
-      this.#copyTo(to);
-      return;
-    }
-    const received = c.splice(this.fd, 0, pipe.writeEnd, 0, PIPE_SIZE, SPLICE_FLAGS);
-    if (received <= 0) {
-      pipes.give(pipe);
-      // Some kinds of sockets cannot be spliced in some kernels.
-      if (received < 0 && c.errno() === EINVAL) this.#setBulk(false, Number.NEGATIVE_INFINITY);
-      else this.#nothing(received);
-      return;
-    }
-    this.#count(to, received);
-    if (received >= BUFFER) this.#streak = 0;
-    else if (++this.#streak >= SPARSE_AFTER) this.#setBulk(false);
-    to.#pipe = pipe;
-    to.#waiting = received;
-    to.#write();
+  /** Our direction to it has ended. */
+  get isShut(): boolean {
+    return this.#shut;
   }
 
-  #setBulk(bulk: boolean, streak = 0): void {
-    this.#bulk = bulk;
-    this.#streak = streak;
+  #moveTo(to: StreamSocket): void {
+    const flow = this.#flow;
+    const received = flow.move(this.fd, to.fd, to.#backlog);
+    if (received <= 0) {
+      this.#nothing(received === 0 ? 0 : flow.error);
+      return;
+    }
+    wire.countPassed(this.#s.loop.arena.f64, this.#counters, to.#counters, 1, received, this.#s.loop.now);
+    // An event comes with more, but the end's may have come already.
+    if (flow.drained) this.#readable = this.#hungUp;
+    if (flow.error !== 0) to.#over(flow.error);
   }
 
   #discard(): void {
     const { c, buffer, loop } = this.#s;
     const received = c.recv(this.fd, loop.arena.base + buffer, BUFFER, 0);
-    if (received <= 0) this.#nothing(received);
+    if (received <= 0) this.#nothing(received === 0 ? 0 : c.errno());
   }
 
-  /** There was nothing to receive: the end, nothing yet, or an error. */
-  #nothing(result: number): void {
-    if (result === 0) {
+  /** There was nothing to receive: the end (0), nothing yet, or an error. */
+  #nothing(errno: number): void {
+    if (errno === EAGAIN) this.#readable = false;
+    else if (errno !== 0) this.#over(errno);
+    else {
       this.#ended = true;
       if (this.#closing > 0) this.cut();
       else this.#tell();
-      return;
     }
-    const errno = this.#s.c.errno();
-    if (errno === EAGAIN) this.#readable = false;
-    else this.#over(errno);
-  }
-
-  #count(to: StreamSocket, bytes: number): void {
-    const { loop } = this.#s;
-    const { f64 } = loop.arena;
-    const from = this.#counters;
-    f64[from + wire.BYTES_IN] = (f64[from + wire.BYTES_IN] as number) + bytes;
-    f64[from + wire.MESSAGES_IN] = (f64[from + wire.MESSAGES_IN] as number) + 1;
-    f64[from + wire.ACTIVE_AT] = loop.now;
-    const into = to.#counters;
-    f64[into + wire.BYTES_OUT] = (f64[into + wire.BYTES_OUT] as number) + bytes;
-    f64[into + wire.MESSAGES_OUT] = (f64[into + wire.MESSAGES_OUT] as number) + 1;
   }
 
   // ------------------------------------------------------------------ sending
@@ -303,29 +225,14 @@ export class StreamSocket implements Pollable, Task, Ticking {
 
   /** Writes what waits. Returns whether nothing waits any more. */
   #write(): boolean {
-    const { c, pipes } = this.#s;
-    while (this.#waiting > 0) {
-      const written = this.#pipe
-        ? c.splice(this.#pipe.readEnd, 0, this.fd, 0, this.#waiting, SPLICE_FLAGS)
-        : this.#writeKept();
-      if (written > 0) this.#waiting -= written;
-      else {
-        if (written === 0 || c.errno() !== EAGAIN) this.#over(written === 0 ? EINVAL : c.errno());
-        return false;
-      }
-    }
-    if (this.#pipe) pipes.give(this.#pipe);
-    this.#pipe = undefined;
-    this.#kept = undefined;
-    return true;
+    const errno = this.#backlog.write(this.fd);
+    if (errno === 0) return true;
+    if (errno !== EAGAIN) this.#over(errno);
+    return false;
   }
 
-  #writeKept(): number {
-    const { c, buffer, loop } = this.#s;
-    const kept = this.#kept as Uint8Array;
-    const rest = kept.subarray(kept.length - this.#waiting);
-    loop.arena.u8.set(rest, buffer);
-    return c.send(this.fd, loop.arena.base + buffer, rest.length, MSG_NOSIGNAL);
+  get #waits(): boolean {
+    return !this.#backlog.empty;
   }
 
   // ------------------------------------------------------------------ ends
@@ -339,7 +246,7 @@ export class StreamSocket implements Pollable, Task, Ticking {
   /** Tells the main thread of its end, once all before it was handed on. */
   #tell(): void {
     const to = this.#peer;
-    if (this.#told || !to || to.#waiting > 0) return;
+    if (this.#told || !to || to.#waits) return;
     this.#told = true;
     let flags = 0;
     if (this.#passes && !to.#shut) {

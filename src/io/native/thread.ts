@@ -143,9 +143,12 @@ export class IoThread {
 
   #hear(): void {
     Atomics.store(this.#control, wire.RUNG, 0);
-    if (this.#reports.drain(this.#report, BATCH)) this.#wakeUp();
-    this.#commands.flush();
-    if (!this.#reports.empty) setImmediate(() => this.#hear());
+    try {
+      if (this.#reports.drain(this.#report, BATCH)) this.#wakeUp();
+      this.#commands.flush();
+    } finally {
+      if (!this.#reports.empty) setImmediate(() => this.#hear());
+    }
   }
 
   #wakeUp(): void {

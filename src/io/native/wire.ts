@@ -61,6 +61,22 @@ export const DROPPED_ERROR = 6;
 export const DROPPED_LARGE = 7;
 export const COUNTERS = 8;
 
+/** Counts what has come from one slot and went to another; both are the indices of their counters. */
+export function countPassed(
+  f64: Float64Array,
+  from: number,
+  into: number,
+  messages: number,
+  bytes: number,
+  now: number,
+): void {
+  f64[from + BYTES_IN] = (f64[from + BYTES_IN] as number) + bytes;
+  f64[from + MESSAGES_IN] = (f64[from + MESSAGES_IN] as number) + messages;
+  f64[from + ACTIVE_AT] = now;
+  f64[into + BYTES_OUT] = (f64[into + BYTES_OUT] as number) + bytes;
+  f64[into + MESSAGES_OUT] = (f64[into + MESSAGES_OUT] as number) + messages;
+}
+
 /**
  * The bytes of a slot's address: a socket address, its length, and the control messages to send with: first the one
  * for the address that answers leave from (where there is one), then room for one with the size of segments.

@@ -6,7 +6,8 @@ import { ConnectedDatagram, Datagram, Datagrams } from './datagrams.ts';
 import { Loop } from './loop.ts';
 import { Registry } from './registry.ts';
 import { StreamListener } from './stream-listener.ts';
-import { StreamSocket, Streams } from './stream-socket.ts';
+import { StreamSocket } from './stream-socket.ts';
+import { Streams } from './streams.ts';
 import { Watch } from './watch.ts';
 import { Command, layOut, Report, type WorkerStart } from './wire.ts';
 
@@ -15,7 +16,7 @@ const CLOSE_GRACE = 1000;
 
 class EngineThread {
   readonly #loop: Loop;
-  readonly #streams: Streams;
+  readonly #streams: Streams<StreamSocket>;
   readonly #datagrams: Datagrams;
   readonly #ports: (DatagramPort | undefined)[] = [];
   readonly #listeners: (StreamListener | undefined)[] = [];

@@ -27,6 +27,7 @@ function createSocket(host: string): dgram.Socket {
 /** What both kinds of datagram channels do: bounded sending, and errors that concern one datagram only. */
 abstract class DatagramChannel extends Channel implements SocketChannel {
   readonly kind = 'datagram';
+  override readonly bare = true;
   override readonly lossy = true;
   override maxMessage = MAX_DATAGRAM;
   abstract readonly ends: Ends;

@@ -1,0 +1,21 @@
+import { L7mpError } from '../core/errors.ts';
+import type { Engine } from './engine.ts';
+import { createNodeEngine } from './node/index.ts';
+
+export type EngineMode = 'auto' | 'native' | 'node';
+
+/**
+ * The I/O engine that `admin.io` asks for. `auto` takes the native one where there is one, else the portable one, with
+ * the reason in `why`; `native` makes that an error (E_UNSUPPORTED).
+ */
+export async function chooseEngine(mode: EngineMode): Promise<{ readonly engine: Engine; readonly why?: string }> {
+  if (mode === 'node') return { engine: createNodeEngine() };
+  try {
+    const { createNativeEngine } = await import('./native/index.ts');
+    return { engine: createNativeEngine() };
+  } catch (error) {
+    const why = (error as Error).message;
+    if (mode === 'native') throw new L7mpError('E_UNSUPPORTED', `/admin/io: there is no native I/O here: ${why}`);
+    return { engine: createNodeEngine(), why };
+  }
+}

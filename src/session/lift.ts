@@ -1,0 +1,61 @@
+import type { Channel } from '../core/channel.ts';
+import type { SocketChannel } from '../io/engine.ts';
+import type { Count, Offload, OffloadedFlow } from '../offload/engine.ts';
+
+const NOTHING: Count = { packets: 0, bytes: 0 };
+
+/** The part of a session that runs in the kernel: what passes there is counted as if the sockets had seen it. */
+export class Lift {
+  readonly #flow: OffloadedFlow;
+  readonly #source: Channel;
+  readonly #sink: Channel;
+  #in = NOTHING;
+  #out = NOTHING;
+
+  private constructor(flow: OffloadedFlow, source: Channel, sink: Channel) {
+    this.#flow = flow;
+    this.#source = source;
+    this.#sink = sink;
+  }
+
+  /** Lifts two datagram sockets that are joined, or says why they stay where they are. */
+  static try(offload: Offload, source: SocketChannel, sink: SocketChannel): Lift | string {
+    if (!source.ends || !sink.ends) return 'the addresses are not known';
+    const result = offload.add({
+      client: { address: source.ends.remoteAddress, port: source.ends.remotePort },
+      listen: { address: source.ends.localAddress, port: source.ends.localPort },
+      local: { address: sink.ends.localAddress, port: sink.ends.localPort },
+      upstream: { address: sink.ends.remoteAddress, port: sink.ends.remotePort },
+    });
+    return result.refused === undefined ? new Lift(result, source, sink) : result.refused;
+  }
+
+  /** On the clock of performance.now(). */
+  get lastActive(): number {
+    return this.#flow.counters().lastSeen;
+  }
+
+  /** Adds what has passed since the last time to the channels' counters. */
+  refresh(): void {
+    const { in: upstream, out: downstream } = this.#flow.counters();
+    pass(this.#source, this.#sink, upstream, this.#in);
+    pass(this.#sink, this.#source, downstream, this.#out);
+    this.#in = upstream;
+    this.#out = downstream;
+  }
+
+  /** Gives the packets back to the sockets: before either is closed. */
+  remove(): void {
+    this.#flow.remove();
+    this.refresh();
+  }
+}
+
+function pass(from: Channel, to: Channel, now: Count, before: Count): void {
+  const packets = now.packets - before.packets;
+  const bytes = now.bytes - before.bytes;
+  from.messagesIn += packets;
+  from.bytesIn += bytes;
+  to.messagesOut += packets;
+  to.bytesOut += bytes;
+}
