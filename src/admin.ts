@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { AdminInput } from './config/schema.ts';
+import { type AdminInput, adminState } from './config/schema.ts';
 import { asL7mpError, L7mpError } from './core/errors.ts';
 import type { AccessLog } from './telemetry/access-log.ts';
 import type { Logger } from './telemetry/logger.ts';
@@ -81,8 +81,8 @@ export class Admin {
       throw new L7mpError(code, `/admin/${message}`, { cause: error });
     }
     if (settings.log_level !== undefined) this.#logger.level = settings.log_level;
-    const { version: _, ...kept } = settings;
-    this.#settings = { ...this.#settings, ...kept };
+    const kept = Object.entries(settings).filter(([field]) => !Object.hasOwn(adminState, field));
+    this.#settings = { ...this.#settings, ...Object.fromEntries(kept) };
     return undo;
   }
 

@@ -39,7 +39,7 @@ for (const { name } of PROTOCOLS) {
 
 test('every reason of a drop and of a rejection is documented', () => {
   const text = read(`${REFERENCE}/metrics.md`);
-  const [drops = ''] = found(read('src/core/channel.ts'), /^export type DropReason = (.*?);$/ms);
+  const [drops = ''] = found(read('src/core/channel.ts'), /^export type DropReason = (.*?);$/gms);
   const sources = globSync('src/**/*.ts', { cwd: ROOT, exclude: ['**/*.test.ts'] }).map(read);
   const reasons = new Set([...found(drops, /'([^']+)'/g), ...sources.flatMap(rejectsIn)]);
   assert.ok(reasons.has('queue-full') && reasons.has('max-sessions'));
@@ -72,6 +72,7 @@ describe('what documents send to the API is valid', () => {
 
 async function checkConfig(config: unknown, file: string): Promise<void> {
   const { plugins = [] } = config as { plugins?: string[] };
+  for (const name of plugins) assert.match(name, /^\.\//, 'other names are packages');
   const modules = plugins.map((name) => importPlugin(resolve(ROOT, dirname(file), name)));
   new L7mp({ plugins: await Promise.all(modules) }).check(config);
 }

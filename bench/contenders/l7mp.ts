@@ -1,9 +1,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command, Contender, Place, Row } from '../harness/types.ts';
 import { output } from '../harness/version.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
+
+/** A session is made, and moves down to its rung, within this time. */
+const VERIFY_TRIES = 10;
+const VERIFY_PAUSE = 100;
 
 interface Variant {
   readonly name: string;
@@ -81,11 +87,25 @@ function proxy({ folder, control }: Place, name: string, args: readonly string[]
   return { file: join(ROOT, 'bin', 'l7mp'), args: ['-c', config, '-l', 'error', ...args] };
 }
 
-/** Looks at the sessions that carry this row's traffic; TCP sessions are gone by now, and --io has been obeyed or refused. */
-async function verify({ control, carries }: Place, rung: string): Promise<void> {
-  if (carries !== 'udp') return;
+/** Looks at the sessions that carry this row's traffic, or at one that is opened for it. */
+async function verify({ control, carries, listen }: Place, rung: string): Promise<void> {
+  if (carries === 'udp-websocket-udp') return;
+  const held = carries === 'tcp' ? connect(listen, '127.0.0.1').on('error', () => {}) : undefined;
+  try {
+    let seen: readonly string[] = [];
+    for (let tries = 0; tries < VERIFY_TRIES; tries++) {
+      seen = await rungs(control);
+      if (seen.includes(rung)) return;
+      await sleep(VERIFY_PAUSE);
+    }
+    throw new Error(`its sessions run on: ${seen.join(', ') || 'nothing, there are none'}`);
+  } finally {
+    held?.destroy();
+  }
+}
+
+async function rungs(control: number): Promise<string[]> {
   const response = await fetch(`http://127.0.0.1:${control}/api/v1/sessions`, { signal: AbortSignal.timeout(10_000) });
   const sessions = (await response.json()) as { pipes?: readonly string[]; source: { origin: string } }[];
-  const rungs = new Set(sessions.filter(({ source }) => source.origin === 'bench').flatMap(({ pipes = [] }) => pipes));
-  if (rungs.size && !rungs.has(rung)) throw new Error(`its sessions run on: ${[...rungs].join(', ')}`);
+  return [...new Set(sessions.filter(({ source }) => source.origin === 'bench').flatMap(({ pipes = [] }) => pipes))];
 }

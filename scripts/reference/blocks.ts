@@ -27,7 +27,7 @@ import { OPERATIONS as TESTS } from '../../src/routing/operations.ts';
 import { VALUE_TYPES } from '../../src/routing/value-type.ts';
 import { metricRows } from './metrics.ts';
 import { blockOf, pageOf, protocolBlock, protocolTable } from './protocols.ts';
-import { fieldTable, type Schema, table } from './tables.ts';
+import { fieldTable, prose, type Schema, table } from './tables.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -55,7 +55,7 @@ export async function blocks(registry: Registry): Promise<Map<string, string>> {
     'protocol-list',
     registry
       .all()
-      .map(({ name, title }) => `- [${name}](${pageOf(name)}): ${title}`)
+      .map(({ name, title }) => `- [${name}](${pageOf(name)}): ${prose(title)}`)
       .join('\n'),
   );
   all.set('rest-operations', restOperations());

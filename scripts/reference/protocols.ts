@@ -1,7 +1,7 @@
 /** What is said of a protocol, out of its definition. */
 import type { ClusterSide, ListenerSide, Protocol } from '../../src/core/protocol.ts';
 import type { Registry } from '../../src/core/registry.ts';
-import { fieldTable, type Schema, table } from './tables.ts';
+import { fieldTable, prose, type Schema, table } from './tables.ts';
 
 /** A protocol's page, below the reference. */
 export function pageOf(name: string): string {
@@ -16,15 +16,11 @@ export function blockOf(name: string): string {
 export function protocolTable(registry: Registry, base: string): string {
   const rows = registry.all().map((protocol) => {
     const { name, title, listener, cluster } = protocol;
-    return [
-      `[${name}](${base}${pageOf(name)})`,
-      listener ? 'yes' : '',
-      clusterText(cluster),
-      streamOf(protocol),
-      title,
-    ];
+    const sides = [listener ? 'yes' : '', clusterText(cluster)];
+    const status = listener && !cluster ? 'listener only' : 'full';
+    return [`[${name}](${base}${pageOf(name)})`, ...sides, streamOf(protocol), status, prose(title)];
   });
-  return table(['Protocol', 'Listener', 'Cluster', 'Stream', 'What it is'], rows);
+  return table(['Protocol', 'Listener', 'Cluster', 'Stream', 'Status', 'What it is'], rows);
 }
 
 function clusterText(cluster: ClusterSide | undefined): string {
@@ -42,7 +38,7 @@ function streamOf({ listener, cluster }: Protocol): string {
 /** All that the definition of a protocol says. */
 export function protocolBlock(protocol: Protocol): string {
   const { title, listener, cluster } = protocol;
-  const parts = [title, `Stream: ${streamOf(protocol)}.`];
+  const parts = [prose(title), `Stream: ${streamOf(protocol)}.`];
   if (listener) parts.push('## Listener', ...sideParts(listener, 'A listener'));
   if (cluster) parts.push('## Cluster', ...clusterNotes(cluster), ...sideParts(cluster, 'A cluster'));
   return parts.join('\n\n');

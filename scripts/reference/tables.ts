@@ -50,6 +50,11 @@ function cell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 }
 
+/** Prose as Markdown: what looks like a tag outside of code is none. */
+export function prose(text: string): string {
+  return text.replaceAll(/`[^`]*`|</g, (found) => (found === '<' ? '\\<' : found));
+}
+
 /** The fields of an object; what must be given is bold. */
 export function fieldTable(schema: Schema): string {
   const rows = fieldRows(schema, '');
@@ -67,7 +72,7 @@ function fieldRows({ properties = {}, required = [] }: Schema, prefix: string): 
     const name = `${prefix}${key}`;
     const shown = required.includes(key) ? `**\`${name}\`**` : `\`${name}\``;
     const { text, byDefault } = descriptionOf(schema);
-    return [[shown, typeOf(schema), limitsOf(schema), byDefault, text], ...rowsWithin(schema, name)];
+    return [[shown, typeOf(schema), limitsOf(schema), prose(byDefault), prose(text)], ...rowsWithin(schema, name)];
   });
 }
 

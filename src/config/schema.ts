@@ -7,7 +7,7 @@ import { POLICIES } from '../cluster/balancers/index.ts';
 import { LEVELS } from '../core/log.ts';
 import { Address, Name, strict } from '../core/schema.ts';
 
-const Count = Type.Integer({ minimum: 1, maximum: 2_147_483_647 });
+const COUNT = { minimum: 1, maximum: 2_147_483_647 };
 
 export const Spec = Type.Object(
   { protocol: Type.String({ description: 'The name of a protocol.' }) },
@@ -80,7 +80,9 @@ const endpointFields = {
 export const EndpointSchema = strict({ name: Type.Optional(Name), ...endpointFields });
 
 export const LoadBalancerSchema = strict({
-  policy: Type.Optional(Type.Enum(POLICIES)),
+  policy: Type.Optional(
+    Type.Enum(POLICIES, { description: 'How the endpoint of a session is chosen. Default Trivial, the first one.' }),
+  ),
   key: Type.Optional(
     Type.String({
       description: 'A JSON pointer into the metadata, with or without its leading slash: what ConsistentHash hashes.',
@@ -97,13 +99,19 @@ const clusterFields = {
 
 export const ClusterSchema = strict({ name: Name, ...clusterFields });
 export const InlineClusterSchema = strict({ name: Type.Optional(Name), ...clusterFields });
-const ClusterRef = Type.Union([Name, InlineClusterSchema]);
+const clusterRef = (description: string) => Type.Union([Name, InlineClusterSchema], { description });
 
 // -------------------------------------------------------------------- routes and rules
 
 export const RetrySchema = strict({
-  retry_on: Type.Optional(Type.Enum(['never', 'connect-failure', 'disconnect', 'always'])),
-  num_retries: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 })),
+  retry_on: Type.Optional(
+    Type.Enum(['never', 'connect-failure', 'disconnect', 'always'], {
+      description: 'What is mended: a connection that cannot be made, one that breaks, or both. Default never.',
+    }),
+  ),
+  num_retries: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'Attempts after the first. Default 1.' }),
+  ),
   timeout: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -113,11 +121,14 @@ export const RetrySchema = strict({
   ),
 });
 
+const chain = (description: string) =>
+  Type.Array(clusterRef('A cluster, or the name of one.'), { maxItems: 64, description });
+
 const routeFields = {
-  destination: Type.Optional(ClusterRef),
-  cluster: Type.Optional(ClusterRef),
-  ingress: Type.Optional(Type.Array(ClusterRef, { maxItems: 64 })),
-  egress: Type.Optional(Type.Array(ClusterRef, { maxItems: 64 })),
+  destination: Type.Optional(clusterRef('Where sessions end. It, or `cluster`, must be given.')),
+  cluster: Type.Optional(clusterRef('Another name of `destination`.')),
+  ingress: Type.Optional(chain('What sessions go through from the listener to the destination, in this order.')),
+  egress: Type.Optional(chain('What sessions go through on the way back, in this order.')),
   retry: Type.Optional(RetrySchema),
 };
 
@@ -138,8 +149,14 @@ export const MatchSchema = Type.Union([
 const ruleFields = {
   match: Type.Optional(MatchSchema),
   action: strict({
-    rewrite: Type.Optional(Type.Array(RewriteSchema)),
-    route: Type.Optional(Type.Union([Name, InlineRouteSchema])),
+    rewrite: Type.Optional(
+      Type.Array(RewriteSchema, {
+        description: 'What is written into the metadata, in this order, before anything else.',
+      }),
+    ),
+    route: Type.Optional(
+      Type.Union([Name, InlineRouteSchema], { description: 'Where the session goes. It, or `apply`, must be given.' }),
+    ),
     apply: Type.Optional(Name),
   }),
 };
@@ -156,24 +173,47 @@ export const InlineRuleListSchema = strict({ name: Type.Optional(Name), rules: R
 export const ListenerSchema = strict({
   name: Name,
   spec: Spec,
-  rules: Type.Union([Name, RuleRefs, InlineRuleListSchema]),
+  rules: Type.Union([Name, RuleRefs, InlineRuleListSchema], {
+    description: 'The name of a rulelist, its rules, or itself. The first rule that matches a session decides.',
+  }),
   options: Type.Optional(Type.Object({})),
 });
 
 // -------------------------------------------------------------------- the proxy
 
+/** What the proxy says of itself beside its settings: taken, so that what was read can be sent back, and ignored. */
+export const adminState = {
+  version: Type.Optional(Type.String({ readOnly: true })),
+  io_status: Type.Optional(Type.Object({}, { readOnly: true, description: 'The I/O engine that is used, and why.' })),
+  offload_status: Type.Optional(
+    Type.Object({}, { readOnly: true, description: 'Whether the kernel moves packets, or why not.' }),
+  ),
+};
+
 export const AdminSchema = strict({
-  log_level: Type.Optional(Type.Enum([...LEVELS, 'silent'])),
+  log_level: Type.Optional(Type.Enum([...LEVELS, 'silent'], { description: 'Default info.' })),
   log_file: Type.Optional(Type.String({ minLength: 1, description: '`stdout`, `stderr` or a path. Default stderr.' })),
   access_log_path: Type.Optional(
     Type.String({ minLength: 1, description: 'A file that gets one line for each ended session.' }),
   ),
   strict: Type.Optional(Type.Boolean({ description: 'Accepted; validation is always on.' })),
-  offload: Type.Optional(Type.Enum(['init', 'no_init', 'disable'])),
-  offload_ifs: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
-  io: Type.Optional(Type.Enum(['auto', 'native', 'node'])),
-  threads: Type.Optional(Count),
-  plugins: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
+  offload: Type.Optional(
+    Type.Enum(['init', 'no_init', 'disable'], { description: 'Kernel offload: on, on, or off, the default.' }),
+  ),
+  offload_ifs: Type.Optional(
+    Type.Union([Type.String(), Type.Array(Type.String())], {
+      description: 'Interfaces for offload: a list, names separated by commas, or `all`.',
+    }),
+  ),
+  io: Type.Optional(
+    Type.Enum(['auto', 'native', 'node'], { description: 'The I/O engine. Default auto: native where it can be.' }),
+  ),
+  threads: Type.Optional(Type.Integer({ ...COUNT, description: 'Native I/O engines. Default 1.' })),
+  plugins: Type.Optional(
+    Type.Array(Type.String({ minLength: 1 }), {
+      description: 'Modules or packages with protocols and transforms; in the start-up file only.',
+    }),
+  ),
   body_limit: Type.Optional(
     Type.Integer({
       minimum: 1024,
@@ -181,7 +221,7 @@ export const AdminSchema = strict({
       description: 'Bytes of a REST API request’s body at most. Default 1 MiB.',
     }),
   ),
-  version: Type.Optional(Type.String({ description: 'Read only.' })),
+  ...adminState,
 });
 
 /** As `GET /config` shows them: the endpoints of all clusters in one list, and their number in the cluster. */
@@ -201,9 +241,7 @@ export const ListedClusterSchema = strict({
 export const ConfigSchema = strict({
   admin: Type.Optional(AdminSchema),
   plugins: Type.Optional(
-    Type.Array(Type.String({ minLength: 1 }), {
-      description: 'Modules or packages with protocols and transforms; in the start-up file only.',
-    }),
+    Type.Array(Type.String({ minLength: 1 }), { description: 'As `plugins` of `admin`, and in front of those.' }),
   ),
   listeners: Type.Optional(Type.Array(ListenerSchema)),
   clusters: Type.Optional(Type.Array(ListedClusterSchema)),

@@ -47,6 +47,8 @@ export interface Bind {
 
 /** A socket for datagrams that listens. */
 export interface DatagramListening extends Listening {
+  /** The engine cannot tell which of the machine's addresses a datagram came to: the system chooses where answers leave from. */
+  readonly hitUnknown?: boolean;
   /** Makes the channel of a peer that has sent nothing yet. */
   emit(peer: { readonly address: string; readonly port: number }): void;
 }

@@ -1,7 +1,6 @@
-import { L7mpError } from '../core/errors.ts';
+import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Definition } from './definitions.ts';
-import type { Change, Step } from './plan.ts';
-import { plan } from './plan.ts';
+import { type Change, decide, plan, type Step } from './plan.ts';
 
 /** How the objects of one kind are made, changed and taken away. What was done can be undone by the opposite. */
 export interface Handler {
@@ -20,42 +19,41 @@ export type Handlers = (kind: Definition['kind']) => Handler;
  */
 export async function apply(changes: readonly Change[], handlers: Handlers): Promise<Step[]> {
   const steps = plan(changes);
-  const done: Step[] = [];
+  const done: Change[] = [];
   try {
-    for (const step of steps) {
-      await take(step, handlers);
-      done.push(step);
-    }
+    for (const step of steps) await take(step, handlers, done);
   } catch (error) {
-    for (const { before, after } of done.reverse()) await undo({ before: after, after: before }, handlers, error);
+    await undo(done, handlers, error);
     throw error;
   }
   return steps;
 }
 
-async function take({ action, before, after }: Step, handlers: Handlers): Promise<void> {
+/** Notes in `done` what was done, also of a restart that fails in the middle. */
+async function take({ action, before, after }: Step, handlers: Handlers, done: Change[]): Promise<void> {
   if (before && after && action === 'update') {
     handlers(after.kind).update(before, after);
+    done.push({ before, after });
     return;
   }
-  if (before) await handlers(before.kind).delete(before);
-  if (!after) return;
-  try {
+  if (before) {
+    await handlers(before.kind).delete(before);
+    done.push({ before, after: undefined });
+  }
+  if (after) {
     await handlers(after.kind).create(after);
-  } catch (error) {
-    if (before) await undo({ before: undefined, after: before }, handlers, error);
-    throw error;
+    done.push({ before: undefined, after });
   }
 }
 
-async function undo(change: Change, handlers: Handlers, cause: unknown): Promise<void> {
-  const [step] = plan([change]);
-  if (!step) return;
-  try {
-    await take(step, handlers);
-  } catch (error) {
-    // The way back is blocked too (another process took the port meanwhile): both reasons are told.
-    const text = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
-    throw new L7mpError('E_INTERNAL', `${text(cause)}; and it could not be undone: ${text(error)}`, { cause: error });
+/** As far as it goes: where one step back is blocked (another process took the port meanwhile), the others are taken. */
+async function undo(done: readonly Change[], handlers: Handlers, cause: unknown): Promise<void> {
+  const failures: unknown[] = [];
+  for (const { before, after } of done.toReversed()) {
+    const back = { before: after, after: before };
+    await take({ ...back, action: decide(back) }, handlers, []).catch((error: unknown) => failures.push(error));
   }
+  if (failures.length === 0) return;
+  const [reason, ...others] = [cause, ...failures].map((thrown) => asL7mpError(thrown).message);
+  throw new L7mpError('E_INTERNAL', `${reason}; and it could not be undone: ${others.join('; ')}`, { cause });
 }

@@ -2,7 +2,7 @@ import { Cluster } from '../cluster/cluster.ts';
 import { Endpoint } from '../cluster/endpoint.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import { queueLimits } from '../core/limits.ts';
-import type { ClusterHost, Dialer, Services, Spec } from '../core/protocol.ts';
+import type { ClusterHost, Dialer, Listening, Services, Spec } from '../core/protocol.ts';
 import { Listener } from '../listener/listener.ts';
 import { type OpenContext, open } from '../listener/open.ts';
 import { Route, Rule, RuleList } from '../routing/objects.ts';
@@ -74,7 +74,7 @@ function listenerHandler(context: HandlerContext): Handler {
     delete: async ({ name }) => {
       const listener = listeners.get(name);
       listeners.delete(name);
-      await listener?.listening?.close();
+      await close(listener?.listening, name, context);
     },
   };
 }
@@ -102,7 +102,7 @@ function clusterHandler(context: HandlerContext): Handler {
       const cluster = store.clusters.get(name);
       store.clusters.delete(name);
       store.forgetEndpointsOf(name);
-      await cluster?.dialer.close?.();
+      await close(cluster?.dialer, name, context);
     },
   };
 }
@@ -119,12 +119,28 @@ async function openDialer(definition: ClusterDefinition, context: HandlerContext
   }
 }
 
+/** An object that cannot be closed is gone all the same: who uses it has no use for the error. */
+async function close(what: Listening | Dialer | undefined, name: string, { log }: HandlerContext): Promise<void> {
+  try {
+    await what?.close?.();
+  } catch (error) {
+    log.write('error', name, `could not be closed: ${asL7mpError(error).message}`);
+  }
+}
+
 /** Says which object it was. A path in the error begins at the specification. */
 function failure({ kind, name }: Definition, error: unknown): L7mpError {
-  const { code, message } = asL7mpError(error);
+  const { code, message } = isSystemError(error)
+    ? new L7mpError(kind === 'listener' ? 'E_BIND' : 'E_FILE', `cannot be opened: ${error.message}`)
+    : asL7mpError(error);
   return new L7mpError(code, `${kind} ${name}: ${message.startsWith('/') ? `/spec${message}` : message}`, {
     cause: error,
   });
+}
+
+/** What the operating system refuses is no defect of the proxy, also where a protocol has not said so. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && !(error instanceof L7mpError) && 'syscall' in error;
 }
 
 function endpointHandler(store: Store): Handler {

@@ -454,7 +454,7 @@ test('an address that cannot be listened on is a 400 that names listener and add
   ] as const) {
     const destination = { spec: UDP, endpoints: [{ spec: { address: '127.0.0.1' } }] };
     const content = await refused(proxy, 400, 'POST', 'listeners', { listener: listener('l', spec, { destination }) });
-    assert.match(content, /^listener l: cannot listen on /);
+    assert.match(content, /^listener l: cannot /);
     assert.match(content, expected);
   }
   assert.deepEqual((await readdir(folder)).sort(), ['directory', 'taken.sock']);

@@ -32,6 +32,7 @@ const DROPPED = [
 /** A correspondent by datagrams. The engine's thread receives; what JavaScript sends is sent here, at once. */
 export abstract class NativeDatagramChannel extends Channel implements SocketChannel, Held {
   readonly kind = 'datagram';
+  override readonly bare = true;
   override readonly lossy = true;
   override maxMessage = MAX_DATAGRAM;
   protected override readonly retains = false;

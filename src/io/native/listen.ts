@@ -31,6 +31,8 @@ export class StreamListeners {
 
   async listen(at: SocketAddress, acceptor: Acceptor): Promise<Listening> {
     const { thread } = this.#host;
+    // Its own thread may not have closed a socket at this address yet.
+    await Promise.all([...this.#listeners.values()].map(({ closing }) => closing));
     const fd = await open(at);
     const number = this.#next++;
     const { promise, resolve } = resolvable();

@@ -23,6 +23,7 @@ const CLOSED: CloseReason = { kind: 'end', message: 'closed by the peer' };
 
 /** A byte stream that is a bare descriptor until something in JavaScript reads or writes it. */
 export class NativeStreamChannel extends NodeStreamChannel implements Held {
+  override readonly bare = true;
   id = -1;
   readonly #thread: IoThread;
   readonly #fd: number;

@@ -269,6 +269,11 @@ class ListeningPort {
   }
 }
 
+/** 0.0.0.0, ::, and other ways to write them. */
+function isWildcard(host: string): boolean {
+  return net.isIP(host) !== 0 && /^[0:.]+$/.test(host);
+}
+
 /** The listening sockets of an engine, by address and port. */
 export class ListeningPorts {
   readonly #ports = new Map<string, ListeningPort>();
@@ -284,7 +289,11 @@ export class ListeningPorts {
     }
     port.acceptor = acceptor;
     const taken = port;
-    return { close: () => taken.retire(), emit: (peer) => taken.emit(peer) };
+    return {
+      hitUnknown: isWildcard(at.host),
+      close: () => taken.retire(),
+      emit: (peer) => taken.emit(peer),
+    };
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,3 @@
-import * as net from 'node:net';
 import Type, { type Static } from 'typebox';
 import { L7mpError } from '../../core/errors.ts';
 import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
@@ -73,17 +72,10 @@ async function listen(spec: ListenerSpec, host: ListenerHost) {
       (connect?.port === undefined || connect.port === peer.port),
   );
   const listening = await host.io.listenDatagram({ host: address, port }, acceptor);
-  if (isWildcard(address)) {
-    host.log.write(
-      'verbose',
-      host.name,
-      `listening on ${address}: the system chooses the address that answers leave from`,
-    );
+  if (listening.hitUnknown) {
+    const text = 'answers may leave from another address of this machine than the one that was hit: listen on that one';
+    host.log.write('warn', host.name, text);
   }
   if (isSingleton(spec)) listening.emit({ address: connect?.address as string, port: connect?.port as number });
   return listening;
-}
-
-function isWildcard(address: string): boolean {
-  return net.isIP(address) !== 0 && /^[0:.]+$/.test(address);
 }
