@@ -17,6 +17,7 @@ export interface Schema {
   readonly maxLength?: number;
   readonly maxItems?: number;
   readonly pattern?: string;
+  readonly readOnly?: boolean;
 }
 
 /** Where the schemas that have a name are described: those of objects of the configuration. */
@@ -41,9 +42,15 @@ const LINKS: Readonly<Record<string, string>> = {
   Name: 'name',
 };
 
+/** Padded, as the formatter would have it. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
-  return [line(head), `|${head.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n');
+  const cells = [head, ...rows].map((row) => row.map(cell));
+  const widths = head.map((_, n) => Math.max(3, ...cells.map((row) => (row[n] as string).length)));
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((text, n) => text.padEnd(widths[n] as number)).join(' | ')} |`;
+  const [first = [], ...others] = cells;
+  const rule = widths.map((width) => '-'.repeat(width));
+  return [first, rule, ...others].map(line).join('\n');
 }
 
 function cell(text: string): string {
@@ -122,7 +129,7 @@ function number(value: number): string {
 
 /** Descriptions end with what is the default, where there is one. */
 function descriptionOf(schema: Schema): { text: string; byDefault: string } {
-  const { description = '' } = schema;
+  const description = [schema.description ?? '', schema.readOnly ? 'Read only.' : ''].join(' ').trim();
   if (linkOf(schema) === 'name') return { text: '', byDefault: '' };
   const found = /(?:^|[.;] )[Dd]efault (?:is )?(.+?)\.$/.exec(description);
   if (!found) return { text: description, byDefault: '' };

@@ -88,10 +88,9 @@ export interface Engine {
 
   /**
    * Moves everything between two of its own bare sockets from now on, in both directions, so that no payload enters
-   * JavaScript: what is queued in the channels goes first. Undefined where these two cannot be joined. Called in the
-   * turn in which the channels were given their readers: an engine that could join them begins to read a bare socket in
-   * JavaScript only when that turn is over. Where `mends` is set, b's end is a disconnect that the session mends, and
-   * the engine does not pass it on by itself.
+   * JavaScript. Undefined where these two cannot be joined (something is queued in one already): then they are read as
+   * ever. Called before the channels are given their readers. Where `mends` is set, b's end is a disconnect that the
+   * session mends, and the engine does not pass it on by itself.
    */
   relay?(a: SocketChannel, b: SocketChannel, mends?: boolean): Relay | undefined;
 

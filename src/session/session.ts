@@ -309,6 +309,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   #wire(): void {
     if (this.#pipes.length === 0) this.#makePipes();
     const channels = this.#stages.map(({ channel, ready }) => (ready ? channel : undefined));
+    this.#relay = this.#join();
     for (const [n, pipe] of this.#pipes.entries()) {
       const from = n === 0 ? this.source : channels[n - 1];
       const to = n < channels.length ? channels[n] : this.source;
@@ -316,7 +317,6 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
       if (this.over) return;
       if (pipe.ended && to && !to.halfClose) this.#wane();
     }
-    this.#relay = this.#join();
     this.lift();
   }
 

@@ -8,7 +8,7 @@ export type Kind = 'datagram' | 'stream';
 const LF = 0x0a;
 const OK = { JSONSocketVersion: 1, JSONSocketStatus: 200, JSONSocketMessage: 'OK' };
 
-const encode = (header: object, kind: Kind) => JSON.stringify(header) + (kind === 'stream' ? '\n' : '');
+export const encode = (header: object, kind: Kind) => JSON.stringify(header) + (kind === 'stream' ? '\n' : '');
 
 /** The client's handshake. */
 export async function greet<P extends Peer>(peer: P, kind: Kind, header: object): Promise<P> {
@@ -36,8 +36,8 @@ export function answering(kind: Kind, { reply = (data) => data, ...options }: Se
   };
 }
 
-/** Takes the header off what has come, once it is complete. */
-function takeHeader(peer: Peer, kind: Kind, taken = () => {}): Record<string, unknown> | undefined {
+/** Takes the header off what has come, once it is complete; what follows it is a message again. */
+export function takeHeader(peer: Peer, kind: Kind, taken = () => {}): Record<string, unknown> | undefined {
   const all = bytes(peer);
   const end = kind === 'datagram' ? all.length : all.indexOf(LF);
   if (peer.messages.length === 0 || end < 0) return undefined;

@@ -178,12 +178,7 @@ function jsonSocketOn(source: Source): Source {
   };
 }
 
-export const SOURCES: readonly Source[] = [
-  UDP,
-  SINGLETON,
-  TCP,
-  HTTP,
-  WEBSOCKET,
-  UNIX,
-  ...[UDP, TCP, WEBSOCKET, UNIX].map(jsonSocketOn),
-];
+/** What JSONSocket runs over. */
+export const TRANSPORTS: readonly Source[] = [UDP, TCP, WEBSOCKET, UNIX];
+
+export const SOURCES: readonly Source[] = [UDP, SINGLETON, TCP, HTTP, WEBSOCKET, UNIX, ...TRANSPORTS.map(jsonSocketOn)];

@@ -119,6 +119,10 @@ export class Connecting {
         reject(error);
       };
       const id = thread.hold((id) => new Connection(id, finish, () => resolve(sockets.pendingError(fd))));
+      if (id < 0) {
+        resolve(k.EMFILE);
+        return;
+      }
       thread.send(Command.Watch, id, fd);
       this.#giveUp = giveUp;
       if (more) timer = setTimeout(() => giveUp(new Error('no answer')), PATIENCE);

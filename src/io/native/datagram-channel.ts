@@ -3,6 +3,7 @@ import type { Metadata } from '../../core/metadata.ts';
 import type { Acceptor, Ends, Relay, SocketChannel } from '../engine.ts';
 import { MAX_DATAGRAM } from '../node/datagram.ts';
 import * as k from './constants.ts';
+import { SlotCounters } from './counters.ts';
 import { errorName, libc } from './libc.ts';
 import * as sockets from './sockets.ts';
 import { type Held, type IoThread, scratchArena } from './thread.ts';
@@ -14,20 +15,6 @@ const FLAGS = k.MSG_DONTWAIT | k.MSG_NOSIGNAL;
 const HEADER = 512;
 const VECTOR = 576;
 const DATA = 4096;
-
-/** Counters of a slot and the fields that they are added to. */
-const COUNTED = [
-  [wire.BYTES_IN, 'bytesIn'],
-  [wire.MESSAGES_IN, 'messagesIn'],
-  [wire.BYTES_OUT, 'bytesOut'],
-  [wire.MESSAGES_OUT, 'messagesOut'],
-] as const;
-
-const DROPPED = [
-  [wire.DROPPED_FULL, 'queue-full'],
-  [wire.DROPPED_ERROR, 'send-error'],
-  [wire.DROPPED_LARGE, 'too-large'],
-] as const;
 
 /** A correspondent by datagrams. The engine's thread receives; what JavaScript sends is sent here, at once. */
 export abstract class NativeDatagramChannel extends Channel implements SocketChannel, Held {
@@ -42,8 +29,7 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
   protected readonly fd: number;
   #other: NativeDatagramChannel | undefined;
   #delivered = false;
-  /** What of the slot's counters is counted here already. */
-  #seen: Float64Array | undefined;
+  #counters: SlotCounters | undefined;
   #activeAt = 0;
 
   constructor(thread: IoThread, fd: number, limits: QueueLimits) {
@@ -72,31 +58,17 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
   protected abstract engage(): boolean;
 
   #lastActive(): number {
-    if (this.open && this.id >= 0) this.#activeAt = this.#counter(wire.ACTIVE_AT);
+    if (this.open) this.#activeAt = this.#slot?.activeAt ?? 0;
     return this.#activeAt;
   }
 
   override refresh(): void {
-    if (!this.open || this.id < 0) return;
-    this.#seen ??= new Float64Array(wire.COUNTERS);
-    for (const [which, field] of COUNTED) this[field] += this.#news(which);
-    for (const [which, reason] of DROPPED) {
-      const lost = this.#news(which);
-      if (lost > 0) this.drop(reason, lost);
-    }
+    if (this.open) this.#slot?.addTo(this);
   }
 
-  #news(which: number): number {
-    const seen = this.#seen as Float64Array;
-    const value = this.#counter(which);
-    const more = value - (seen[which] as number);
-    seen[which] = value;
-    return more;
-  }
-
-  #counter(which: number): number {
-    const { shared } = this.thread;
-    return shared.arena.f64[wire.countersOf(shared, this.id) + which] as number;
+  get #slot(): SlotCounters | undefined {
+    if (this.id >= 0) this.#counters ??= new SlotCounters(this.thread.shared, this.id);
+    return this.#counters;
   }
 
   // ------------------------------------------------------------------ what the engine's thread says
@@ -179,6 +151,8 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
   protected override shut(): void {
     if (this.#other) this.#other.#other = undefined;
     this.#other = undefined;
+    this.#activeAt = this.#counters?.activeAt ?? 0;
+    this.#slot?.addTo(this);
     this.giveUp();
   }
 

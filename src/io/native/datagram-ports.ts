@@ -90,7 +90,7 @@ class ListeningPort implements PeerHost {
     const address = wire.addressOf(shared, id);
     const peer = { address: hostAt(shared.arena.u8, address), port: portAt(shared.arena.u8, address) };
     const known = this.#emitted.has(`${peer.address}|${peer.port}`);
-    if (!known && this.acceptor?.admit(peer)) this.#accept(id, peer, this.acceptor);
+    if (!known && !this.thread.closing && this.acceptor?.admit(peer)) this.#accept(id, peer, this.acceptor);
     else this.thread.send(wire.Command.Close, id, -1, 0);
   }
 

@@ -34,6 +34,10 @@ class NativeEngine implements Engine {
     this.#host = { thread, onSocket: (socket) => track(this.#sockets, socket) };
     this.#listeners = new StreamListeners(this.#host);
     this.#ports = new DatagramPorts(thread);
+    thread.onEnd = () => {
+      this.#listeners.closeAll();
+      this.#ports.closeAll();
+    };
   }
 
   listenStream: Engine['listenStream'] = (at, acceptor) => this.#listeners.listen(at, acceptor);
@@ -57,8 +61,6 @@ class NativeEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    this.#listeners.closeAll();
-    this.#ports.closeAll();
     await Promise.all([this.#portable.close(), this.#thread.close()]);
   }
 }

@@ -78,7 +78,7 @@ export class StreamListeners {
     const { i32, u8 } = thread.shared.arena;
     const fd = i32[at + 1] as number;
     const listener = this.#listeners.get(i32[at] as number);
-    if (!listener || listener.closing !== undefined) {
+    if (!listener || listener.closing !== undefined || thread.closing) {
       libc().close(fd);
       return;
     }

@@ -2,6 +2,7 @@ import * as net from 'node:net';
 import type { CloseReason, QueueLimits } from '../../core/channel.ts';
 import type { Acceptor, Ends, Relay } from '../engine.ts';
 import { NodeStreamChannel } from '../node/stream.ts';
+import { SlotCounters } from './counters.ts';
 import { errorName } from './libc.ts';
 import * as sockets from './sockets.ts';
 import type { Held, IoThread } from './thread.ts';
@@ -36,6 +37,8 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
   /** The engine's thread has ended our direction already. */
   #shut = false;
   #activeAt = 0;
+  /** While it has a slot. */
+  #counters: SlotCounters | undefined;
   /** Written while the descriptor was on its way back. */
   #written: Uint8Array[] | undefined;
 
@@ -73,7 +76,7 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
 
   /** Joins two channels, if both can be. `mends`: the end of `b` is not passed on by itself. */
   static join(a: NativeStreamChannel, b: NativeStreamChannel, mends: boolean): Relay | undefined {
-    if (a.#thread !== b.#thread || !a.#free || !b.#free) return undefined;
+    if (a.#thread !== b.#thread || a.#thread.ended || !a.#free || !b.#free) return undefined;
     const descriptors = [a.#handOver(), b.#handOver()];
     if (descriptors.includes(undefined)) return undefined;
     a.#other = b;
@@ -97,27 +100,18 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
     if (this.id < 0) return undefined;
     thread.adopt(this);
     thread.unuse();
+    this.#counters = new SlotCounters(thread.shared, this.id);
     this.#state = 'engine';
     return this.#fd;
   }
 
   #lastActive(): number {
-    if (this.#state === 'engine') this.#activeAt = this.#counter(wire.ACTIVE_AT);
+    if (this.#counters) this.#activeAt = this.#counters.activeAt;
     return this.#activeAt;
   }
 
   override refresh(): void {
-    if (this.#state !== 'engine' && this.#state !== 'returning') return;
-    this.bytesIn = this.#counter(wire.BYTES_IN);
-    this.messagesIn = this.#counter(wire.MESSAGES_IN);
-    this.bytesOut = this.#counter(wire.BYTES_OUT);
-    this.messagesOut = this.#counter(wire.MESSAGES_OUT);
-    this.#lastActive();
-  }
-
-  #counter(which: number): number {
-    const { shared } = this.#thread;
-    return shared.arena.f64[wire.countersOf(shared, this.id) + which] as number;
+    this.#counters?.addTo(this);
   }
 
   // ------------------------------------------------------------------ what the engine's thread says
@@ -153,6 +147,8 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
   /** The engine's thread does not have it any more. */
   #leave(state: State): void {
     this.refresh();
+    this.#lastActive();
+    this.#counters = undefined;
     this.#part();
     this.#state = state;
     this.#thread.release(this.id);

@@ -3,19 +3,7 @@
  * recv(2) and send(2) while messages are small, by splice(2) through a pipe once much comes. A socket without a peer is
  * not read, so that the kernel slows down who sends.
  */
-import {
-  EAGAIN,
-  EINVAL,
-  EPOLLERR,
-  EPOLLET,
-  EPOLLHUP,
-  EPOLLIN,
-  EPOLLOUT,
-  EPOLLRDHUP,
-  SHUT_WR,
-  SO_LINGER,
-  SOL_SOCKET,
-} from './constants.ts';
+import * as k from './constants.ts';
 import type { Pollable, Task, Ticking } from './loop.ts';
 import { Backlog, BUFFER, Flow, type Streams } from './streams.ts';
 import * as wire from './wire.ts';
@@ -27,7 +15,7 @@ const SPLICES = 4;
 /** How long a closed socket may take to deliver what was written, in milliseconds; then it is cut. */
 const LINGER = 10_000;
 
-const HUNG_UP = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+const HUNG_UP = k.EPOLLRDHUP | k.EPOLLHUP | k.EPOLLERR;
 
 export class StreamSocket implements Pollable, Task, Ticking {
   readonly id: number;
@@ -37,7 +25,7 @@ export class StreamSocket implements Pollable, Task, Ticking {
   #peer: StreamSocket | undefined;
   /** Its end is passed on at once, without asking the main thread. */
   #passes = false;
-  /** The kernel may have something to read: events come once for each change (EPOLLET). */
+  /** The kernel may have something to read: events come once for each change (k.EPOLLET). */
   #readable = false;
   #hungUp = false;
   /** Its end was read; it was told of, after all that came before was handed on. */
@@ -64,7 +52,7 @@ export class StreamSocket implements Pollable, Task, Ticking {
     this.#flow = new Flow(streams);
     this.#counters = wire.countersOf(streams.loop.shared, id);
     streams.known.set(this);
-    streams.loop.add(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, this);
+    streams.loop.add(fd, k.EPOLLIN | k.EPOLLOUT | k.EPOLLRDHUP | k.EPOLLET, this);
   }
 
   // ------------------------------------------------------------------ what the main thread asks
@@ -91,7 +79,7 @@ export class StreamSocket implements Pollable, Task, Ticking {
     }
     this.#shut = true;
     if (this.#told) this.#over(0);
-    else this.#s.c.shutdown(this.fd, SHUT_WR);
+    else this.#s.c.shutdown(this.fd, k.SHUT_WR);
   }
 
   /** Closes both directions: what waits is still delivered, unless it is a reset. The id is nobody's from now on. */
@@ -120,8 +108,8 @@ export class StreamSocket implements Pollable, Task, Ticking {
 
   ready(events: number): void {
     if (events & HUNG_UP) this.#hungUp = true;
-    if (events & (EPOLLIN | HUNG_UP)) this.#readable = true;
-    if (this.#waits && events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) this.#flush();
+    if (events & (k.EPOLLIN | HUNG_UP)) this.#readable = true;
+    if (this.#waits && events & (k.EPOLLOUT | k.EPOLLHUP | k.EPOLLERR)) this.#flush();
     if (this.#readable) this.#pump();
   }
 
@@ -131,7 +119,7 @@ export class StreamSocket implements Pollable, Task, Ticking {
   }
 
   broken(): void {
-    if (!this.#closed) this.#over(EINVAL);
+    if (!this.#closed) this.#over(k.EINVAL);
   }
 
   tick(now: number): boolean {
@@ -201,7 +189,7 @@ export class StreamSocket implements Pollable, Task, Ticking {
 
   /** There was nothing to receive: the end (0), nothing yet, or an error. */
   #nothing(errno: number): void {
-    if (errno === EAGAIN) this.#readable = false;
+    if (errno === k.EAGAIN) this.#readable = false;
     else if (errno !== 0) this.#over(errno);
     else {
       this.#ended = true;
@@ -227,7 +215,7 @@ export class StreamSocket implements Pollable, Task, Ticking {
   #write(): boolean {
     const errno = this.#backlog.write(this.fd);
     if (errno === 0) return true;
-    if (errno !== EAGAIN) this.#over(errno);
+    if (errno !== k.EAGAIN) this.#over(errno);
     return false;
   }
 
@@ -253,7 +241,7 @@ export class StreamSocket implements Pollable, Task, Ticking {
       flags |= wire.PASSED;
       to.#shut = true;
       // Where its own direction has ended too, close(2) says it.
-      if (!to.#told) this.#s.c.shutdown(to.fd, SHUT_WR);
+      if (!to.#told) this.#s.c.shutdown(to.fd, k.SHUT_WR);
     }
     if (this.#shut) flags |= wire.CLOSED_THIS;
     if (to.#told && to.#shut) flags |= wire.CLOSED_OTHER;
@@ -276,20 +264,20 @@ export class StreamSocket implements Pollable, Task, Ticking {
   #farewell(): void {
     if (this.#ended) this.cut();
     else {
-      if (!this.#shut) this.#s.c.shutdown(this.fd, SHUT_WR);
+      if (!this.#shut) this.#s.c.shutdown(this.fd, k.SHUT_WR);
       this.#shut = true;
       this.#readable = true;
       this.#pump();
     }
   }
 
-  // A socket that lingers for no time is closed with a reset (socket(7), SO_LINGER).
+  // A socket that lingers for no time is closed with a reset (socket(7), k.SO_LINGER).
   #reset(): void {
     const { c, argument, loop } = this.#s;
     const at = argument >> 2;
     loop.arena.i32[at] = 1;
     loop.arena.i32[at + 1] = 0;
-    c.setsockopt(this.fd, SOL_SOCKET, SO_LINGER, loop.arena.base + argument, 8);
+    c.setsockopt(this.fd, k.SOL_SOCKET, k.SO_LINGER, loop.arena.base + argument, 8);
     this.cut();
   }
 

@@ -38,6 +38,8 @@ export class IoThread {
   readonly held = new Registry<Held>();
   /** Handlers of reports about a listener or a port, by type. */
   readonly handlers: (ReportHandler | undefined)[] = [];
+  /** Called when the thread has ended, whyever. */
+  onEnd: (() => void) | undefined;
   readonly #c: Libc = libc();
   readonly #worker: Worker;
   readonly #commands: RingWriter;
@@ -49,6 +51,7 @@ export class IoThread {
   readonly #bell: net.Socket;
   readonly #exited: Promise<void>;
   #users = 0;
+  #closing = false;
   #ended = false;
   readonly #onExit = (): void => this.#letGo();
 
@@ -74,16 +77,25 @@ export class IoThread {
       bell,
       origin: performance.timeOrigin,
     };
-    this.#worker = new Worker(new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url), { workerData: start });
+    this.#worker = new Worker(new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url), {
+      workerData: start,
+      // The program's own flags may be such as no worker takes.
+      execArgv: [],
+    });
     this.#worker.unref();
     this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve(this.#finish())));
-    // It catches what its own code throws; what is left is that it could not start, which its exit says too.
-    this.#worker.on('error', () => {});
+    // It catches what its own code throws; what is left is that it could not start, or has run out of memory.
+    this.#worker.on('error', (error) => process.emitWarning(`native I/O: its thread has failed: ${error}`));
     process.on('exit', this.#onExit);
   }
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** It was told to end: nothing new is begun. */
+  get closing(): boolean {
+    return this.#closing;
   }
 
   // ------------------------------------------------------------------ asking
@@ -128,6 +140,7 @@ export class IoThread {
 
   /** Ends the thread; what was written has a second to leave. */
   close(): Promise<void> {
+    this.#closing = true;
     if (!this.#ended) this.send(wire.Command.Stop);
     this.use();
     return this.#exited;
@@ -136,9 +149,13 @@ export class IoThread {
   // ------------------------------------------------------------------ hearing
 
   readonly #report = (type: number, at: number): void => {
+    const { i32 } = this.shared.arena;
     const handler = this.handlers[type];
+    const holder = this.held.get(i32[at] as number);
     if (handler) handler(type, at);
-    else this.held.get(this.shared.arena.i32[at] as number)?.report(type, at + 1);
+    else if (holder) holder.report(type, at + 1);
+    // It was asked for, and closed before it came.
+    else if (type === wire.Report.Released) this.#c.close(i32[at + 1] as number);
   };
 
   #hear(): void {
@@ -208,6 +225,7 @@ export class IoThread {
       holder.lost();
       this.release(holder.id);
     }
+    this.onEnd?.();
     this.#bell.destroy();
     this.#closeDescriptors();
     idle.push(this.shared.arena);

@@ -1,0 +1,281 @@
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import * as net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { until } from '../../test/support/until.ts';
+import { DEFAULT_LIMITS } from '../core/channel.ts';
+import type { Engine, SocketChannel } from './engine.ts';
+import {
+  acceptor,
+  attempt,
+  client,
+  closePeers,
+  engines,
+  hash,
+  onPort,
+  randomPort,
+  receiveAll,
+  server,
+  TestSession,
+} from './testing.ts';
+
+const KIB = 1 << 10;
+const MIB = 1 << 20;
+for (const { name, create, skip } of engines()) {
+  describe(`stream sockets on the ${name} engine`, { skip }, () => {
+    let engine: Engine;
+
+    before(() => {
+      engine = create();
+    });
+
+    after(() => engine.close());
+    afterEach(closePeers);
+
+    it('delivers what was written when it closes, though the peer still sends', async () => {
+      const { port } = await onPort((port) =>
+        engine.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor((channel) => {
+            channel.write(Buffer.alloc(300 * KIB, 7));
+            channel.close({ kind: 'end', message: 'done' });
+          }),
+        ),
+      );
+      const socket = client(port);
+      socket.write(Buffer.alloc(64 * KIB));
+      const received = await receiveAll(socket);
+      equal(received.length, 300 * KIB);
+      socket.end();
+    });
+
+    it('closes a connection that nobody has read, and tells the peer', async () => {
+      const { port } = await onPort((port) =>
+        engine.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor((channel) => channel.close({ kind: 'end', message: 'no' })),
+        ),
+      );
+      const socket = client(port);
+      socket.write('hello');
+      equal((await receiveAll(socket)).length, 0);
+      socket.end();
+      await once(socket, 'close');
+    });
+
+    it('does not take who is not admitted', async () => {
+      const asked: { address: string; port: number }[] = [];
+      const admit = (peer: { address: string; port: number }): boolean => {
+        asked.push(peer);
+        return false;
+      };
+      const { port } = await onPort((port) =>
+        engine.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor(() => ok(false), { admit }),
+        ),
+      );
+      const socket = client(port);
+      await once(socket, 'connect');
+      const local = socket.localPort;
+      socket.resume();
+      socket.once('end', () => socket.end());
+      await once(socket, 'close');
+      deepEqual(asked, [{ address: '127.0.0.1', port: local }]);
+    });
+
+    it('says who is at the ends', async () => {
+      const channels: SocketChannel[] = [];
+      const { port } = await onPort((port) =>
+        engine.listenStream(
+          { host: '0.0.0.0', port },
+          acceptor((channel) => channels.push(channel)),
+        ),
+      );
+      const channel = await engine.connectStream({ host: '127.0.0.1', port }, attempt(), DEFAULT_LIMITS);
+      const accepted = await until(() => channels[0]);
+      equal(accepted.ends?.localPort, port);
+      equal(accepted.ends?.localAddress, '127.0.0.1');
+      equal(accepted.ends?.remoteAddress, '127.0.0.1');
+      equal(channel.ends?.remotePort, port);
+      equal(channel.ends?.localPort, accepted.ends?.remotePort);
+      channel.close({ kind: 'end', message: '' });
+      accepted.close({ kind: 'end', message: '' });
+    });
+
+    it('serves IPv6, and IPv4 on a dual-stack socket', async () => {
+      const channels: SocketChannel[] = [];
+      const { port } = await onPort((port) =>
+        engine.listenStream(
+          { host: '::', port },
+          acceptor((channel) => {
+            channels.push(channel);
+            channel.write(Buffer.from('hi'));
+            channel.close({ kind: 'end', message: '' });
+          }),
+        ),
+      );
+      for (const host of ['::1', '127.0.0.1']) {
+        const socket = net.connect({ host, port });
+        equal((await receiveAll(socket)).toString(), 'hi');
+      }
+      deepEqual(
+        channels.map(({ ends }) => ends?.remoteAddress),
+        ['::1', '127.0.0.1'],
+      );
+    });
+
+    it('reads and writes in JavaScript', async () => {
+      const { port } = await onPort((port) =>
+        engine.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor((channel) => {
+            channel.writer = { drained: () => channel.resume() };
+            channel.read({
+              message: (bytes) => {
+                if (!channel.write(bytes.slice(), undefined, true)) channel.pause();
+              },
+              end: () => channel.end(),
+            });
+          }),
+        ),
+      );
+      const sent = randomBytes(5 * MIB);
+      const socket = client(port);
+      socket.end(sent);
+      equal(hash(await receiveAll(socket)), hash(sent));
+    });
+
+    it('refuses an address that is taken, and one that is not ours', async () => {
+      const { port, listening } = await onPort((port) =>
+        engine.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor(() => {}),
+        ),
+      );
+      await rejects(
+        engine.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor(() => {}),
+        ),
+        {
+          code: 'E_BIND',
+          message: `cannot listen on 127.0.0.1:${port}: the address is in use`,
+        },
+      );
+      await rejects(
+        engine.listenStream(
+          { host: '192.0.2.1', port },
+          acceptor(() => {}),
+        ),
+        {
+          code: 'E_BIND',
+          message: `cannot listen on 192.0.2.1:${port}: listen EADDRNOTAVAIL: address not available 192.0.2.1:${port}`,
+        },
+      );
+      await listening.close();
+      const again = await engine.listenStream(
+        { host: '127.0.0.1', port },
+        acceptor(() => {}),
+      );
+      void again.close();
+      const third = await engine.listenStream(
+        { host: '127.0.0.1', port },
+        acceptor(() => {}),
+      );
+      await third.close();
+    });
+
+    it('says why it cannot connect, and gives up when it is told', async () => {
+      const port = randomPort();
+      await rejects(engine.connectStream({ host: '127.0.0.1', port }, attempt(), DEFAULT_LIMITS), {
+        code: 'E_CONNECT',
+        message: `127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`,
+      });
+      await rejects(engine.connectStream({ path: '/nonexistent' }, attempt(), DEFAULT_LIMITS), {
+        code: 'E_CONNECT',
+        message: '/nonexistent: connect ENOENT /nonexistent',
+      });
+      await rejects(engine.connectStream({ host: 'no-such-name.invalid', port }, attempt(), DEFAULT_LIMITS), {
+        code: 'E_CONNECT',
+      });
+      // A full backlog drops handshakes, so this does not get an answer.
+      const full = net.createServer();
+      await onPort(
+        (port) =>
+          new Promise<void>((resolve, reject) => {
+            full.once('error', reject).listen({ port, host: '127.0.0.1', backlog: 1 }, () => resolve());
+          }),
+      );
+      const { port: silent } = full.address() as net.AddressInfo;
+      const one = { ...attempt() };
+      const blocked = engine.connectStream({ host: '192.0.2.1', port: silent }, one, DEFAULT_LIMITS);
+      blocked.catch(() => {});
+      await until(() => one.onCancel);
+      one.cancelled = true;
+      one.onCancel?.();
+      await rejects(blocked, { code: 'E_CONNECT' });
+      full.close();
+    });
+
+    it('connects from the address and port that are asked for', async () => {
+      const target = await server((socket) => socket.pause());
+      const { listening, port } = await onPort(async (port) => {
+        const channel = await engine.connectStream(
+          { host: '127.0.0.1', port: target.port },
+          attempt(),
+          DEFAULT_LIMITS,
+          { address: '127.0.0.3', port },
+        );
+        return channel;
+      });
+      const socket = await until(() => target.sockets[0]);
+      equal(socket.remoteAddress, '127.0.0.3');
+      equal(socket.remotePort, port);
+      listening.close({ kind: 'end', message: '' });
+    });
+
+    it('speaks over UNIX sockets, and takes over a stale one', async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'l7mp-io-'));
+      const path = join(directory, 'listen');
+      const target = join(directory, 'target');
+      const echo = net.createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket)).listen(target);
+      const accept = async (source: SocketChannel): Promise<void> => {
+        equal(source.ends, undefined);
+        const session = new TestSession(engine, source);
+        session.join(await engine.connectStream({ path: target }, attempt(), DEFAULT_LIMITS));
+      };
+      const listening = await engine.listenStream(
+        { path },
+        acceptor((channel) => void accept(channel)),
+      );
+      await rejects(
+        engine.listenStream(
+          { path },
+          acceptor(() => {}),
+        ),
+        { code: 'E_BIND' },
+      );
+      const sent = randomBytes(3 * MIB);
+      const socket = net.connect({ path, allowHalfOpen: true });
+      socket.end(sent);
+      equal(hash(await receiveAll(socket)), hash(sent));
+      await listening.close();
+      ok(!existsSync(path));
+      writeFileSync(path, '');
+      await rejects(
+        engine.listenStream(
+          { path },
+          acceptor(() => {}),
+        ),
+        { code: 'E_BIND' },
+      );
+      echo.close();
+      rmSync(directory, { recursive: true });
+    });
+  });
+}
