@@ -29,10 +29,10 @@ async function serveHttp(t: TestContext, destination: object, { spec = {}, route
 /** The same, with a TCP server behind it. */
 async function serveHttpOnTcp(
   t: TestContext,
-  options: ServerOptions & { halfOpen?: boolean } = {},
+  options: ServerOptions & { allowHalfOpen?: boolean } = {},
   settings: Parameters<typeof serveHttp>[2] = {},
 ) {
-  const server = await serveStream(t, { halfOpen: false, ...options });
+  const server = await serveStream(t, { allowHalfOpen: false, ...options });
   return { server, ...(await serveHttp(t, to('TCP', server.port), settings)) };
 }
 
@@ -218,7 +218,7 @@ describe('an HTTP request that cannot be served', () => {
 
   test('because nothing has come for the idle timeout is a 504', async (t) => {
     const options = { more: { options: { idle_timeout: 50 } } };
-    const { port } = await serveHttpOnTcp(t, { ...MUTE, halfOpen: true }, options);
+    const { port } = await serveHttpOnTcp(t, { ...MUTE, allowHalfOpen: true }, options);
     isProblem(await asked(t, port), problem(504, 'Gateway Timeout', /idle/));
   });
 
@@ -269,7 +269,7 @@ describe('an HTTP session', () => {
 
   test('whose client goes away while the answer comes ends', async (t) => {
     const onPeer: ServerOptions['onPeer'] = (peer) => peer.send('welcome');
-    const { proxy, port, server } = await serveHttpOnTcp(t, { onPeer, halfOpen: true });
+    const { proxy, port, server } = await serveHttpOnTcp(t, { onPeer, allowHalfOpen: true });
     const { req } = request(t, port);
     const begun = firstPiece(req);
     req.on('error', () => {});
@@ -298,7 +298,7 @@ describe('an HTTP session', () => {
 
   test('holds the client up while the endpoint does not read, and loses nothing', async (t) => {
     const data = randomBytes(64 << 20);
-    const { proxy, port, server } = await serveHttpOnTcp(t, { ...MUTE, halfOpen: true });
+    const { proxy, port, server } = await serveHttpOnTcp(t, { ...MUTE, allowHalfOpen: true });
     const { req, answer } = request(t, port, { method: 'POST' });
     req.flushHeaders();
     const peer = await until(() => server.peers[0], 'the connection');

@@ -64,12 +64,12 @@ const udp: Serve = async (t, options) => {
 };
 
 const tcp: Serve = async (t, options) => {
-  const server = await serveStream(t, { ...options, halfOpen: false });
+  const server = await serveStream(t, { ...options, allowHalfOpen: false });
   return { server, spec: { protocol: 'TCP', port: server.port } };
 };
 
 const unix: Serve = async (t, options, path) => {
-  const server = await serveStream(t, { ...options, halfOpen: false, path });
+  const server = await serveStream(t, { ...options, allowHalfOpen: false, path });
   return { server, spec: { protocol: 'UnixDomainSocket' } };
 };
 

@@ -133,7 +133,7 @@ const TCP: Source = {
   name: 'TCP',
   kind: 'stream',
   spec: (place) => ({ protocol: 'TCP', ...at(place) }),
-  connect: (t, { port }) => connectStream(t, { port }),
+  connect: (t, { port }) => connectStream(t, { port, allowHalfOpen: false }),
   session: internet('TCP', 'TCP', false),
   largest: Number.POSITIVE_INFINITY,
   connected: true,
@@ -161,7 +161,7 @@ const UNIX: Source = {
   ...TCP,
   name: 'UnixDomainSocket',
   spec: ({ path }) => ({ protocol: 'UnixDomainSocket', filename: path }),
-  connect: (t, { path }) => connectStream(t, { path }),
+  connect: (t, { path }) => connectStream(t, { path, allowHalfOpen: false }),
   session: local,
 };
 

@@ -76,9 +76,10 @@ function socketPeer(socket: net.Socket): Peer {
   return peer;
 }
 
+/** `allowHalfOpen: false`: its direction ends with the server's. */
 export async function connectStream(
   t: TestContext,
-  to: { port: number } | { path: string },
+  to: ({ port: number } | { path: string }) & { allowHalfOpen?: boolean },
 ): Promise<Peer & { socket: net.Socket }> {
   const socket = net.connect({ host: HOST, allowHalfOpen: true, ...to } as net.NetConnectOpts);
   t.after(() => socket.destroy());
@@ -193,14 +194,14 @@ function serve(peer: Peer, { reply = (data) => data, onPeer }: ServerOptions): P
   return peer;
 }
 
-/** `halfOpen: false`: its direction ends with the client's. */
+/** `allowHalfOpen: false`: its direction ends with the client's. */
 export async function serveStream(
   t: TestContext,
-  options: ServerOptions & { path?: string; halfOpen?: boolean } = {},
+  options: ServerOptions & { path?: string; allowHalfOpen?: boolean } = {},
 ): Promise<Server> {
   const peers: Peer[] = [];
   const sockets = new Set<net.Socket>();
-  const server = net.createServer({ allowHalfOpen: options.halfOpen ?? true }, (socket) => {
+  const server = net.createServer({ allowHalfOpen: options.allowHalfOpen ?? true }, (socket) => {
     sockets.add(socket);
     const peer = socketPeer(socket);
     peers.push(peer);
