@@ -28,7 +28,7 @@ function commands({ listen, upstream, folder }: Place, options: string): Command
     `load_module ${MODULE};
 daemon off; worker_processes 1; worker_rlimit_nofile 20000;
 pid ${folder}/nginx.pid; error_log stderr crit;
-events { use epoll; worker_connections 19500; multi_accept on; }
+events { use epoll; worker_connections 40000; multi_accept on; }
 stream {
   tcp_nodelay on;
   proxy_buffer_size 64k;

@@ -17,6 +17,8 @@ export interface Subject {
   /** The specifications of a listener and of a cluster that leads to it, and the endpoint's address; new ones each time. */
   specs(): Promise<{ listener: Spec; cluster: Spec; address: string }>;
   readonly engine: () => Engine;
+  /** Why nothing can be tried on this machine. */
+  readonly skip?: string | false;
   /** Cases that this protocol cannot pass, each with the reason. */
   readonly skips?: Readonly<Partial<Record<CaseName, string>>>;
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import type { Spec } from '../../src/core/protocol.ts';
 import { createNodeEngine } from '../../src/io/node/index.ts';
+import { engines } from '../../src/io/testing.ts';
 import { createMemoryNetwork } from '../../src/protocols/memory/index.ts';
 import { PROTOCOLS } from '../../src/protocols.ts';
 import { freePort } from '../support/ports.ts';
@@ -78,13 +79,21 @@ runCompliance(inMemory('datagram', false));
 runCompliance(inMemory('datagram', true));
 runCompliance(inMemory('stream', false));
 runCompliance(inMemory('stream', true));
-runCompliance(overPort('UDP', LOSSY));
-runCompliance(overPort('UDP', LOSSY, undefined, '::1'));
-runCompliance(overPort('TCP', RELIABLE));
-runCompliance(overPort('TCP', RELIABLE, undefined, '::1'));
-runCompliance(overPath('UnixDomainSocket'));
-runCompliance(overPort('WebSocket', WEBSOCKET));
-runCompliance(overPort('UDP', LOSSY, jsonSocket));
-runCompliance(overPort('TCP', RELIABLE, jsonSocket));
-runCompliance(overPort('WebSocket', WEBSOCKET, jsonSocket));
-runCompliance(overPath('UnixDomainSocket', jsonSocket));
+
+for (const { name, create, skip } of engines()) {
+  const subjects: Subject[] = [
+    overPort('UDP', LOSSY),
+    overPort('UDP', LOSSY, undefined, '::1'),
+    overPort('TCP', RELIABLE),
+    overPort('TCP', RELIABLE, undefined, '::1'),
+    overPath('UnixDomainSocket'),
+    overPort('WebSocket', WEBSOCKET),
+    overPort('UDP', LOSSY, jsonSocket),
+    overPort('TCP', RELIABLE, jsonSocket),
+    overPort('WebSocket', WEBSOCKET, jsonSocket),
+    overPath('UnixDomainSocket', jsonSocket),
+  ];
+  for (const subject of subjects) {
+    runCompliance({ ...subject, name: `${subject.name} with ${name} I/O`, engine: create, skip });
+  }
+}

@@ -194,7 +194,7 @@ const CASES: Readonly<Record<CaseName, (t: TestContext, subject: Subject) => Pro
 
 /** Runs the cases on a protocol. */
 export function runCompliance(subject: Subject): void {
-  describe(`${subject.name} complies`, () => {
+  describe(`${subject.name} complies`, { skip: subject.skip ?? false }, () => {
     for (const [name, run] of Object.entries(CASES) as [CaseName, (typeof CASES)[CaseName]][]) {
       test(name, { skip: subject.skips?.[name] ?? false }, (t) => run(t, subject));
     }

@@ -119,7 +119,7 @@ for (const source of TRANSPORTS) {
         return session?.events.some(({ event }: { event: string }) => event === 'ERROR');
       }, 'an attempt fails');
       assert.equal(client.messages.length, 0);
-      await serveStream(t, { port });
+      await serveStream(t, { port, allowHalfOpen: false });
       assert.equal((await answerOf(client, source)).JSONSocketStatus, 200);
       assert.equal(await ask(client, 'hello'), 'hello');
     });

@@ -85,6 +85,20 @@ export async function startWith(t: TestContext, file: string): Promise<Started> 
   }
 }
 
+/** Starts the command with a configuration, whose ports stand for free ones. */
+export async function startConfig(t: TestContext, config: object): Promise<Started> {
+  return startWith(t, await writeConfig(t, config));
+}
+
+/** A file with a configuration, that goes with the test. */
+export async function writeConfig(t: TestContext, config: object): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'l7mp-config-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, 'config.json');
+  await writeFile(file, JSON.stringify(config));
+  return file;
+}
+
 /** A free port for each that the configuration names. */
 async function portsFor(config: unknown): Promise<Map<number, number>> {
   const ports = new Map<number, number>();

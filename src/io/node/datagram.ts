@@ -143,12 +143,15 @@ class PeerChannel extends DatagramChannel {
   readonly ends: Ends;
   readonly #port: ListeningPort;
   readonly #key: string;
+  /** As the socket knows it: an IPv4 peer of an IPv6 socket is `::ffff:192.0.2.1` there. */
+  readonly #address: string;
   readonly #acceptor: Acceptor;
 
-  constructor(port: ListeningPort, key: string, ends: Ends, acceptor: Acceptor) {
+  constructor(port: ListeningPort, key: string, address: string, ends: Ends, acceptor: Acceptor) {
     super(port.socket, acceptor.limits);
     this.#port = port;
     this.#key = key;
+    this.#address = address;
     this.#acceptor = acceptor;
     this.ends = ends;
   }
@@ -163,7 +166,7 @@ class PeerChannel extends DatagramChannel {
   }
 
   protected override transmit(bytes: Uint8Array, done: (error: Error | null) => void): void {
-    this.socket.send(bytes, this.ends.remotePort, this.ends.remoteAddress, done);
+    this.socket.send(bytes, this.ends.remotePort, this.#address, done);
   }
 
   protected override shut(_reason: CloseReason): void {
@@ -254,7 +257,7 @@ class ListeningPort {
       remoteAddress: remote.address,
       remotePort: remote.port,
     };
-    const channel = new PeerChannel(this, key, ends, this.acceptor);
+    const channel = new PeerChannel(this, key, peer.address, ends, this.acceptor);
     this.#peers.set(key, channel);
     this.acceptor.accept(channel);
     return channel;
