@@ -8,7 +8,7 @@ import { freePort } from './ports.ts';
 import { type Child, launch } from './processes.ts';
 import type { Contender, Place, Row, Running } from './types.ts';
 
-const READY_TIME = 15_000;
+const READY_TIME = 30_000;
 const TRY_TIME = 200;
 /** After traffic has passed: what a start leaves to do (compilers, first collections) is not the first round's. */
 const SETTLE_TIME = 300;

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { readConfig } from '../../src/config/load.ts';
-import { freePort } from './ports.ts';
+import { FIRST_PORT, freePort } from './ports.ts';
 import { until } from './until.ts';
 
 export const ROOT = join(import.meta.dirname, '..', '..');
@@ -99,14 +99,14 @@ export async function writeConfig(t: TestContext, config: object): Promise<strin
   return file;
 }
 
-/** A free port for each that the configuration names. */
+/** A free port for each that the configuration names, but not for those that a test has got by `freePort`. */
 async function portsFor(config: unknown): Promise<Map<number, number>> {
   const ports = new Map<number, number>();
   const pending = [config];
   for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
     if (typeof value !== 'object' || value === null) continue;
     const { port } = value as { port?: unknown };
-    if (typeof port === 'number' && !ports.has(port)) ports.set(port, await freePort());
+    if (typeof port === 'number' && port < FIRST_PORT && !ports.has(port)) ports.set(port, await freePort());
     pending.push(...Object.values(value));
   }
   return ports;

@@ -3,13 +3,13 @@ import * as dgram from 'node:dgram';
 import * as net from 'node:net';
 
 /** Below the range from which the kernel takes the ports of outgoing connections: those would be in the way. */
-const FIRST = 20_000;
+export const FIRST_PORT = 20_000;
 const COUNT = 10_000;
 
 /** A port of 127.0.0.1 on which nothing listens just now, for TCP and UDP. Another process may take it meanwhile. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = FIRST + randomInt(COUNT);
+    const port = FIRST_PORT + randomInt(COUNT);
     if ((await tcpFree(port)) && (await udpFree(port))) return port;
   }
 }

@@ -121,6 +121,8 @@ class ListeningPort implements PeerHost {
   }
 
   #close(): Promise<void> {
+    // The thread closes its sockets when it ends, and answers no more.
+    if (this.thread.ended) return Promise.resolve();
     const closed = new Promise<void>((resolve) => {
       this.#closed = resolve;
     });

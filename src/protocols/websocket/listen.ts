@@ -32,7 +32,7 @@ export interface Served {
 export function listen(served: Served, host: ListenerHost): Promise<Listening> {
   const options = { ...WS_OPTIONS, noServer: true, clientTracking: false, maxPayload: served.maxMessage };
   const upgrader = new WebSocketServer(options);
-  return serve(served, host, {
+  return serve({ host: served.host, port: served.port }, host, {
     request: (call) => refuseRequest(call, served, host),
     upgrade: (call) => take(call, served, host, upgrader),
   });
