@@ -9,8 +9,8 @@ import type { Channel, CloseReason } from './core/channel.ts';
 import { L7mpError } from './core/errors.ts';
 import type { Protocol, Services } from './core/protocol.ts';
 import { Registry } from './core/registry.ts';
-import type { Engine } from './io/engine.ts';
 import { chooseEngine } from './io/choose.ts';
+import type { Engine } from './io/engine.ts';
 import { warnOfExposedControl } from './listener/exposure.ts';
 import type { Listener } from './listener/listener.ts';
 import type { Offload } from './offload/engine.ts';
@@ -96,9 +96,9 @@ export class L7mp {
 
   /**
    * Starts with a configuration; `overrides` are settings of the command line. Rejects, with nothing left open, where
-   * it cannot be loaded as a whole.
+   * it cannot be loaded as a whole. Tells how many listeners there are.
    */
-  async start(config: unknown, overrides: AdminInput = {}): Promise<void> {
+  async start(config: unknown, overrides: AdminInput = {}): Promise<{ listeners: number }> {
     const checked = this.check(config);
     const admin = { ...checked.admin, ...this.#validator.admin(overrides, '/admin') };
     try {
@@ -110,16 +110,23 @@ export class L7mp {
     }
     this.#admin.start();
     warnOfExposedControl(this.#store, this.#registry, this.logger);
+    return { listeners: this.#store.listeners.size };
   }
 
-  async #openEngines({ io = 'auto', offload = 'disable', offload_ifs: interfaces = 'all', log_level: level }: AdminInput) {
+  async #openEngines({
+    io = 'auto',
+    offload = 'disable',
+    offload_ifs: interfaces = 'all',
+    log_level: level,
+  }: AdminInput) {
     if (level !== undefined) this.logger.level = level;
     const { engine, why } = await chooseEngine(io);
     this.#io = engine;
     this.#ioWhy = why;
     if (why !== undefined) this.logger.write('notice', 'io', `the portable engine is used: ${why}`);
     if (offload === 'disable') return;
-    const names = interfaces === 'all' || interfaces === '' ? 'all' : [interfaces].flat().flatMap((list) => list.split(','));
+    const names =
+      interfaces === 'all' || interfaces === '' ? 'all' : [interfaces].flat().flatMap((list) => list.split(','));
     this.#offload = openOffload({ interfaces: names });
     const { on, why: whyNot } = this.#offload.status();
     if (!on) this.logger.write('warn', 'offload', `there is no kernel offload: ${whyNot}`);

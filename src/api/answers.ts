@@ -63,6 +63,15 @@ export const ListenerAnswer = Type.Object({
 
 const StageStatus = Type.Enum(['INIT', 'READY', 'DISCONNECTED', 'RETRYING', 'END']);
 
+const Traffic = {
+  bytes: Type.Object(
+    { in: Type.Integer(), out: Type.Integer() },
+    { description: 'in has come from the peer, out has gone to it.' },
+  ),
+  messages: Type.Object({ in: Type.Integer(), out: Type.Integer() }),
+  drops: Type.Record(Type.String(), Type.Integer(), { description: 'Messages that were lost, by reason.' }),
+};
+
 const StageAnswer = Type.Object({
   origin: Type.String({ description: 'The name of the cluster.' }),
   endpoint: Type.Union([
@@ -70,6 +79,7 @@ const StageAnswer = Type.Object({
     Type.Object({ name: Type.String(), spec: Type.Object({ address: Type.String() }) }),
   ]),
   status: StageStatus,
+  ...Traffic,
 });
 
 export const SessionAnswer = Type.Object({
@@ -79,11 +89,16 @@ export const SessionAnswer = Type.Object({
     origin: Type.String({ description: 'The name of the listener.' }),
     listener: Spec,
     status: StageStatus,
+    ...Traffic,
   }),
   destination: Type.Union([Type.Null(), StageAnswer]),
   ingress: Type.Array(StageAnswer),
   egress: Type.Array(StageAnswer),
   status: Type.Enum(['INIT', 'CONNECTED', 'DISCONNECTED', 'FINALIZING', 'DESTROYED']),
+  route: Type.Union([Type.Null(), Type.String()]),
+  pipes: Type.Array(Type.Enum(['kernel', 'native', 'userspace']), {
+    description: 'Where each pipe runs: in the order of the stages, the way back last.',
+  }),
   events: Type.Array(
     Type.Object({
       event: Type.String(),

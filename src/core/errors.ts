@@ -13,7 +13,6 @@ export const ERRORS = {
   E_FORBIDDEN: { status: 403, doc: 'Configuration that runs code is taken from the start-up file only.' },
   E_NOT_FOUND: { status: 404, doc: 'No such REST API operation, path or route.' },
   E_NO_ROUTE: { status: 404, doc: 'No rule matches the session, or the rule leads to an object that is not there.' },
-  E_METHOD: { status: 405, doc: 'The REST API has this path, but not with this method.' },
   E_BODY_SIZE: { status: 413, doc: 'The request body is larger than the limit (1 MiB by default).' },
   E_MEDIA_TYPE: { status: 415, doc: 'The request body is of a type that is neither JSON nor YAML.' },
   E_INVALID: { status: 422, doc: 'The object does not fit its schema; the field is named.' },

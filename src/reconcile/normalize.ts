@@ -11,6 +11,7 @@ import type {
   RuleListInput,
 } from '../config/schema.ts';
 import { L7mpError } from '../core/errors.ts';
+import { freeName } from '../core/names.ts';
 import type { Registry } from '../core/registry.ts';
 import type { Match } from '../routing/predicate.ts';
 import type { Rewrite } from '../routing/rewrite.ts';
@@ -205,24 +206,4 @@ export class Normalizer {
   #taken(kind: Kind, name: string): boolean {
     return this.#existing.of(kind).has(name) || (this.#names.get(kind)?.has(name) ?? false);
   }
-}
-
-/**
- * The name if it is free, else with `_1`, `_2`, … appended: the first that is free, as long as no earlier one was given
- * back. In few steps, since ten thousand rules may have been put in front of one rulelist.
- */
-function freeName(name: string, taken: (name: string) => boolean): string {
-  const isTaken = (n: number): boolean => taken(n === 0 ? name : `${name}_${n}`);
-  let last = -1;
-  let free = 0;
-  while (isTaken(free)) {
-    last = free;
-    free = Math.max(1, 2 * free);
-  }
-  while (free - last > 1) {
-    const middle = Math.floor((last + free) / 2);
-    if (isTaken(middle)) last = middle;
-    else free = middle;
-  }
-  return free === 0 ? name : `${name}_${free}`;
 }

@@ -1,4 +1,4 @@
-import { uniqueName } from '../core/names.ts';
+import { freeName } from '../core/names.ts';
 import type { Session } from './session.ts';
 
 /** The sessions that the API shows: the live ones, and ended ones for as long as their listener tracks them. */
@@ -21,7 +21,7 @@ export class SessionTable {
   }
 
   nameFor(name: string): string {
-    return uniqueName(name, (taken) => this.#sessions.has(taken));
+    return freeName(name, (taken) => this.#sessions.has(taken));
   }
 
   add(session: Session): void {

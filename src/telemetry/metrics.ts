@@ -71,8 +71,18 @@ export class Metrics {
     };
     const started = Date.now() / 1000 - process.uptime();
     this.#counter('process_cpu_seconds_total', 'CPU time spent, in seconds.', [], one(cpu));
-    this.#gauge('process_resident_memory_bytes', 'Resident memory.', [], one(() => process.memoryUsage.rss()));
-    this.#gauge('process_start_time_seconds', 'Start, in seconds since the epoch.', [], one(() => started));
+    this.#gauge(
+      'process_resident_memory_bytes',
+      'Resident memory.',
+      [],
+      one(() => process.memoryUsage.rss()),
+    );
+    this.#gauge(
+      'process_start_time_seconds',
+      'Start, in seconds since the epoch.',
+      [],
+      one(() => started),
+    );
   }
 
   #watchListeners(store: Store): void {

@@ -36,7 +36,7 @@ const to = (protocol: string, port: number) => ({
 const at = (protocol: string, port: number) => ({ protocol, port, address: HOST });
 
 async function ended(command: Command): Promise<number | null> {
-  if (!command.over) await once(command.child, 'exit');
+  await until(() => command.over, 'it ends');
   return command.child.exitCode;
 }
 

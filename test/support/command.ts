@@ -9,6 +9,9 @@ import { readConfig } from '../../src/config/load.ts';
 import { FIRST_PORT, freePort } from './ports.ts';
 import { until } from './until.ts';
 
+/** Milliseconds that it has to end when it is told to. */
+const PATIENCE = 10_000;
+
 export const ROOT = join(import.meta.dirname, '..', '..');
 export const L7MP = join(ROOT, 'bin', 'l7mp');
 
@@ -47,11 +50,13 @@ export class Command {
     return this;
   }
 
-  /** Ends it as a terminal does, and gives its status. */
+  /** Ends it as a terminal does, and gives its status: null where it had to be killed. */
   async stop(): Promise<number | null> {
     if (!this.over) {
       this.child.kill('SIGTERM');
+      const timer = setTimeout(() => this.child.kill('SIGKILL'), PATIENCE);
       await once(this.child, 'exit');
+      clearTimeout(timer);
     }
     return this.child.exitCode;
   }

@@ -107,7 +107,9 @@ test('the mapping depends on neither order nor history', () => {
   balancer.update(all.slice(2));
   const again = [...all.slice(2), ...all.slice(0, 2).map((one) => endpoint(one.address))];
   balancer.update(again);
-  KEYS.forEach((key, n) => assert.equal(balancer.pick(key, NONE)?.address, before[n]?.address));
+  KEYS.forEach((key, n) => {
+    assert.equal(balancer.pick(key, NONE)?.address, before[n]?.address);
+  });
 });
 
 test('equal addresses share evenly, and one that drains leaves the keys of the other alone', () => {
