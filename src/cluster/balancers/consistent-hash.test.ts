@@ -31,7 +31,9 @@ function several(count: number): TestEndpoint[] {
 test('keys follow the weights', () => {
   const all = [endpoint('10.0.0.1', 3), endpoint('10.0.0.2'), endpoint('10.0.0.3')];
   const found = shares(balancerOf('ConsistentHash', all), all, TOTAL, (n) => KEYS[n] as string);
-  [0.6, 0.2, 0.2].forEach((share, n) => near(found[n], share));
+  [0.6, 0.2, 0.2].forEach((share, n) => {
+    near(found[n], share);
+  });
 });
 
 test('keys spread evenly over many endpoints', () => {
@@ -44,7 +46,9 @@ test('keys spread evenly over many endpoints', () => {
 test('without a key sessions follow the weights by chance', () => {
   const all = [endpoint('10.0.0.1', 3), endpoint('10.0.0.2'), endpoint('10.0.0.3')];
   const found = shares(balancerOf('ConsistentHash', all), all, TOTAL);
-  [0.6, 0.2, 0.2].forEach((share, n) => near(found[n], share));
+  [0.6, 0.2, 0.2].forEach((share, n) => {
+    near(found[n], share);
+  });
 });
 
 test('an added endpoint takes its share, and no other key moves', () => {
