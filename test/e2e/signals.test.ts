@@ -173,23 +173,23 @@ describe('the file of a UNIX socket', () => {
   });
 });
 
-describe('a port that another proxy has', () => {
-  for (const protocol of ['UDP', 'TCP', 'HTTP', 'WebSocket']) {
-    test(`is refused to ${protocol}, and nothing is left behind`, async (t) => {
-      const path = newPath();
-      const { port, command } = await startConfig(t, { listeners: [listener('l', at(protocol, 1), ECHO)] });
-      for (const address of [HOST, '0.0.0.0']) {
-        const said = await refused(
-          t,
-          listener('unix', { protocol: 'UnixDomainSocket', filename: path }, ECHO),
-          listener('l', { ...at(protocol, port(1)), address }, ECHO),
-        );
-        assert.ok(said.includes(`${address}:${port(1)}: the address is in use`), said);
-        assert.equal(existsSync(path), false);
-      }
-      assert.equal(command.over, false);
-    });
+test('a port that another proxy has is refused to every protocol, and nothing is left behind', async (t) => {
+  const path = newPath();
+  const protocols = ['UDP', 'TCP', 'HTTP', 'WebSocket'];
+  const { port, command } = await startConfig(t, {
+    listeners: protocols.map((protocol, n) => listener(protocol, at(protocol, n + 1), ECHO)),
+  });
+  for (const [n, protocol] of protocols.entries()) {
+    const address = n % 2 === 0 ? HOST : '0.0.0.0';
+    const said = await refused(
+      t,
+      listener('unix', { protocol: 'UnixDomainSocket', filename: path }, ECHO),
+      listener('l', { ...at(protocol, port(n + 1)), address }, ECHO),
+    );
+    assert.ok(said.includes(`${address}:${port(n + 1)}: the address is in use`), said);
+    assert.equal(existsSync(path), false);
   }
+  assert.equal(command.over, false);
 });
 
 // -------------------------------------------------------------------- its own output

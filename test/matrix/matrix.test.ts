@@ -5,15 +5,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import { engines } from '../../src/io/testing.ts';
 import { bytes, type Peer } from '../support/peers.ts';
 import { freePort } from '../support/ports.ts';
 import { listener, startProxy, type TestProxy } from '../support/proxy.ts';
 import { until } from '../support/until.ts';
 import { DESTINATIONS, type Destination, type Served } from './destinations.ts';
 import { DATAGRAM_MAX, type Place, SOURCES, type Source } from './sources.ts';
-
-/** The I/O engines that carry the same traffic. */
-const ENGINES = ['node'] as const;
 
 /** Messages that are sent one upon the other, the first ones before the session stands. */
 const BURST = [1, 1200, 2, 700, 16, 1199, 3, 100, 1024, 1, 512, 255, 256, 64, 1100, 7, 1000, 8, 500, 1200];
@@ -238,9 +236,9 @@ async function setUp(t: TestContext, source: Source, io: string): Promise<Pair[]
   }));
 }
 
-for (const io of ENGINES) {
+for (const { name: io, skip } of engines()) {
   for (const source of SOURCES) {
-    test(`${source.name}, on ${io} I/O,`, async (t) => {
+    test(`${source.name}, with ${io} I/O,`, { skip }, async (t) => {
       for (const pair of await setUp(t, source, io)) {
         await t.test(`to ${pair.destination.name}`, async (tt) => {
           for (const [name, { applies, run }] of Object.entries(CASES)) {
