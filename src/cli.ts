@@ -98,6 +98,8 @@ function endOnSignals(proxy: L7mp): void {
     );
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end(signal));
+  // Who read them has gone (a pipe into head, a closed terminal): what is written is lost, and nothing else.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   process.on('uncaughtException', (error) => {
     proxy.logger.write('error', 'l7mp', `a defect, please report it: ${error.stack ?? error}`);
   });

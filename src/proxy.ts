@@ -161,11 +161,11 @@ export class L7mp {
   // ------------------------------------------------------------------ sessions
 
   #begin(listener: Listener, channel: Channel): void {
+    const metadata = channel.describe();
+    const own = listener.side.sessionName({ listener: listener.name, n: listener.requests + 1, metadata });
+    const session = new Session(this.#sessions.nameFor(own), listener, channel, this.#sessionHost);
     listener.requests++;
     listener.sessions++;
-    const metadata = channel.describe();
-    const own = listener.side.sessionName({ listener: listener.name, n: listener.requests, metadata });
-    const session = new Session(this.#sessions.nameFor(own), listener, channel, this.#sessionHost);
     this.#sessions.add(session);
     session.start();
   }

@@ -42,7 +42,7 @@ export class Cluster {
     return this.definition.name;
   }
 
-  /** Milliseconds, or undefined for never. */
+  /** Milliseconds; 0 is never. */
   get idleTimeout(): number | undefined {
     return idleTimeout(this.definition.options.idle_timeout, this.side.idleTimeout, this.definition.spec);
   }
@@ -80,12 +80,11 @@ function keyOf(metadata: Metadata, pointer: Pointer): string | undefined {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** What the options say, else what the protocol says; 0 is never. */
+/** What the options say, else what the protocol says, in milliseconds; 0 is never, undefined that nobody says anything. */
 export function idleTimeout<S>(
   configured: number | undefined,
   byProtocol: number | ((spec: S) => number | undefined) | undefined,
   spec: S,
 ): number | undefined {
-  const timeout = configured ?? (typeof byProtocol === 'function' ? byProtocol(spec) : byProtocol);
-  return timeout === 0 ? undefined : timeout;
+  return configured ?? (typeof byProtocol === 'function' ? byProtocol(spec) : byProtocol);
 }

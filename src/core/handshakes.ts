@@ -70,7 +70,7 @@ export class Handshakes {
   #completed(layer: LayerChannel): void {
     this.#pending.delete(layer);
     if (this.#host.admit()) this.#host.accept(layer);
-    else layer.close({ kind: 'refused', message: 'too many sessions' });
+    else layer.refuse(new L7mpError('E_LIMIT', 'too many sessions'));
   }
 
   #failed(layer: LayerChannel, { code, message }: L7mpError): void {

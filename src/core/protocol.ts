@@ -71,7 +71,10 @@ export interface ListenerHost {
   accept(channel: Channel): void;
   /** Counts, and says once in the log, what was not taken: a datagram from a wrong peer, a broken handshake. */
   reject(why: string): void;
-  /** Listens on another protocol's transport, for protocols that stand on one. */
+  /**
+   * Listens on another protocol's transport, for protocols that stand on one. `admit` is theirs to ask, when there is
+   * something to say to the peer: the transport takes everybody.
+   */
   listenOn(spec: Spec, accept: (channel: Channel) => void): Promise<Listening>;
 }
 

@@ -24,7 +24,7 @@ export class Listener {
     return this.definition.name;
   }
 
-  /** Milliseconds, or undefined for never. */
+  /** Milliseconds; 0 is never: then the defaults of clusters' protocols do not count either. */
   get idleTimeout(): number | undefined {
     return idleTimeout(this.definition.options.idle_timeout, this.side.idleTimeout, this.definition.spec);
   }

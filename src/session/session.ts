@@ -73,6 +73,8 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   /** One side has ended and the other cannot be told: the session ends when nothing comes back. */
   #waning = false;
   #sourceLost: CloseReason | undefined;
+  /** Messages from the client when the deadline was last looked at. */
+  #counted = 0;
   #tail: Tail | undefined;
   #warned = false;
 
@@ -189,6 +191,13 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   }
 
   expire(): void {
+    // A sink that takes its time is no silence.
+    const slow = this.#waning && this.#pipes.some(({ source, sink }) => source?.queued && sink?.full);
+    if (slow || this.#stirred()) {
+      this.active();
+      this.#host.wheel.schedule(this);
+      return;
+    }
     const idle = performance.now() - this.#lastActivity >= this.#idleTimeout;
     const reason: CloseReason = idle
       ? { kind: 'idle', message: 'no traffic for the idle timeout' }
@@ -274,6 +283,11 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
 
   stageClosed(stage: Stage, reason: CloseReason): void {
     if (this.over) return;
+    // It has ended in order, both ways: what has gone through it is still on its way through the others.
+    if (reason.kind === 'end' && stage.channel?.endSent && stage.channel.endRead && this.status !== 'INIT') {
+      this.#settle();
+      return;
+    }
     this.#event('DISCONNECT', `stage ${stage.cluster.name}: ${reason.message}`);
     if (this.status === 'INIT') this.#refuse(new L7mpError('E_DISCONNECT', reason.message));
     else if (this.#complete()) this.end({ kind: 'end', message: 'both sides have ended' });
@@ -301,8 +315,17 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     const { options } = this.listener.definition;
     const all = [options, ...clusters.map((cluster) => cluster.definition.options)];
     this.#halfCloseTimeout = smallest(all.map((o) => o.half_close_timeout as number | undefined)) ?? HALF_CLOSE_TIMEOUT;
-    const idle = [this.listener.idleTimeout, ...clusters.map((cluster) => cluster.idleTimeout)];
-    this.#idleTimeout = smallest(idle) ?? Number.POSITIVE_INFINITY;
+    this.#idleTimeout = idleTimeoutOf(this.listener, clusters);
+    this.#host.wheel.schedule(this);
+  }
+
+  /** Whether something has come that no pipe has seen: it waits for a stage, or an engine keeps it. */
+  #stirred(): boolean {
+    this.source.refresh();
+    const { messagesIn } = this.source;
+    const more = messagesIn !== this.#counted && this.status !== 'CONNECTED';
+    this.#counted = messagesIn;
+    return more;
   }
 
   /** Joins what is connected; what is not is held back meanwhile. */
@@ -310,6 +333,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     if (this.#pipes.length === 0) this.#makePipes();
     const channels = this.#stages.map(({ channel, ready }) => (ready ? channel : undefined));
     this.#relay = this.#join();
+    this.#waning = this.#sourceLost !== undefined;
     for (const [n, pipe] of this.#pipes.entries()) {
       const from = n === 0 ? this.source : channels[n - 1];
       const to = n < channels.length ? channels[n] : this.source;
@@ -386,8 +410,11 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     this.#finish({ kind: 'refused', message: error.message }, () => this.source.refuse(error), 'ERROR');
   }
 
+  /** Half of an answer must not look like a whole one: a byte stream is reset. */
   #fail(error: L7mpError): void {
-    this.#finish({ kind: 'error', message: error.message }, () => this.source.refuse(error), 'ERROR');
+    const reason: CloseReason = { kind: this.source.kind === 'stream' ? 'reset' : 'error', message: error.message };
+    const tell = () => (this.source.kind === 'stream' ? this.source.close(reason) : this.source.refuse(error));
+    this.#finish(reason, tell, 'ERROR');
   }
 
   #finish(reason: CloseReason, closeSource: () => void, event: EventName = 'END'): void {
@@ -415,6 +442,13 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     const { log } = this.#host;
     if (log.enabled(level)) log.write(level, this.name, message ? `${event}: ${message}` : event);
   }
+}
+
+/** The smallest of those that apply, in milliseconds. */
+function idleTimeoutOf(listener: Listener, clusters: readonly Cluster[]): number {
+  const never = listener.idleTimeout === 0;
+  const all = clusters.map((cluster) => (never ? cluster.definition.options.idle_timeout : cluster.idleTimeout));
+  return smallest([listener.idleTimeout, ...all].map((timeout) => timeout || undefined)) ?? Number.POSITIVE_INFINITY;
 }
 
 function smallest(values: readonly (number | undefined)[]): number | undefined {

@@ -107,6 +107,11 @@ export class Stage implements ChannelOwner {
 
   /** The endpoint has ended, which the retry policy takes for a disconnect; or it was deleted. */
   disconnect(reason: CloseReason): void {
+    const attempt = this.#attempt;
+    if (attempt) {
+      attempt.cancel();
+      this.#attemptFailed(attempt, new L7mpError('E_DISCONNECT', reason.message));
+    }
     if (!this.ready) return;
     this.channel?.close(reason);
     this.closed(this.channel as Channel, reason);

@@ -118,10 +118,11 @@ export async function connect(
       reject(new L7mpError('E_CONNECT', `${to.host}:${to.port}: ${describeError(error)}`));
     };
     socket.once('error', fail);
-    const connected = (): void => {
+    const connected = (error?: Error): void => {
       socket.off('error', fail);
       attempt.onCancel = undefined;
-      if (attempt.cancelled) fail(new Error('cancelled'));
+      if (error) fail(error);
+      else if (attempt.cancelled) fail(new Error('cancelled'));
       else done(new ConnectedChannel(socket, limits, channels));
     };
     if (bind) socket.bind({ port: bind.port ?? 0, ...(bind.address !== undefined && { address: bind.address }) });

@@ -7,8 +7,11 @@ import type { Attempt } from '../../core/protocol.ts';
 import type { Acceptor, Bind, Ends, SocketAddress, SocketChannel } from '../engine.ts';
 import { endsOf, plainAddress } from './address.ts';
 
-/** How long a closed socket may take to deliver what was written, in milliseconds; then it is cut. */
+/** Milliseconds without progress after which a closed socket that still has something to deliver is cut. */
 const LINGER = 10_000;
+
+/** Milliseconds of silence after which the kernel asks whether the peer is still there (tcp(7), TCP_KEEPIDLE). */
+const KEEPALIVE = 60_000;
 
 /** A stream on a node socket, which may come later than the channel: nothing is read or written before. */
 export class NodeStreamChannel extends Channel implements SocketChannel {
@@ -42,6 +45,8 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
     });
     socket.on('close', () => this.deliverClose(this.#closeReason()));
     socket.pause();
+    // Only who reads hears of a reset: a first piece is read, and kept, while nobody takes it.
+    socket.read(0);
   }
 
   override describe(): Metadata {
@@ -77,8 +82,12 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
     // what still comes is read and thrown away until the peer ends too.
     socket.end();
     socket.resume();
-    const timer = setTimeout(() => socket.destroy(), LINGER);
-    socket.once('close', () => clearTimeout(timer));
+    let left = socket.writableLength;
+    const timer = setInterval(() => {
+      if (left > 0 && socket.writableLength < left) left = socket.writableLength;
+      else socket.destroy();
+    }, LINGER);
+    socket.once('close', () => clearInterval(timer));
   }
 
   #closeReason(): CloseReason {
@@ -86,6 +95,8 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
     return { kind: 'reset', message: this.#error.code ?? this.#error.message };
   }
 }
+
+const ALIVE = { keepAlive: true, keepAliveInitialDelay: KEEPALIVE };
 
 /** Every socket of the engine, so that a shutdown can close them. */
 export type Sockets = Set<net.Socket>;
@@ -97,9 +108,19 @@ export function track(sockets: Sockets, socket: net.Socket): void {
 
 /** Starts to listen. The caller frees a UNIX socket's path first. */
 export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets): Promise<net.Server> {
-  const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
+  const server = net.createServer({
+    allowHalfOpen: true,
+    noDelay: true,
+    pauseOnConnect: true,
+    ...ALIVE,
+  });
   server.on('connection', (socket) => {
     track(sockets, socket);
+    // Reset before it was accepted: it has no address any more.
+    if ('host' in at && socket.remotePort === undefined) {
+      socket.destroy();
+      return;
+    }
     const peer = { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
     if (acceptor.admit(peer)) acceptor.accept(new NodeStreamChannel(socket, acceptor.limits, acceptor));
     else socket.destroy();
@@ -126,7 +147,7 @@ export function connect(
   const options: net.NetConnectOpts =
     'path' in to
       ? { path: to.path, allowHalfOpen: true }
-      : { host: to.host, port: to.port, allowHalfOpen: true, noDelay: true, ...local(bind) };
+      : { host: to.host, port: to.port, allowHalfOpen: true, noDelay: true, ...ALIVE, ...local(bind) };
   const socket = net.connect(options);
   track(sockets, socket);
   return new Promise((resolve, reject) => {
@@ -162,7 +183,7 @@ export function describeError(error: Error): string {
 }
 
 export function bindError(at: SocketAddress, error: Error): L7mpError {
-  const where = 'path' in at ? at.path : `${at.host}:${at.port}`;
+  const where = 'host' in at ? `${at.host}:${at.port}` : at.path;
   const code = (error as NodeJS.ErrnoException).code;
   const why = code === 'EADDRINUSE' ? 'the address is in use' : describeError(error);
   return new L7mpError('E_BIND', `cannot listen on ${where}: ${why}`, { cause: error });

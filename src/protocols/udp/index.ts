@@ -1,3 +1,5 @@
+import { lookup } from 'node:dns/promises';
+import { isIP, SocketAddress } from 'node:net';
 import Type, { type Static } from 'typebox';
 import { L7mpError } from '../../core/errors.ts';
 import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
@@ -41,7 +43,7 @@ export const udp = defineProtocol({
   listener: {
     schema: ListenerSpec,
     transport: true,
-    idleTimeout: (spec) => (isSingleton(spec) ? undefined : UDP_IDLE_TIMEOUT),
+    idleTimeout: (spec) => (isSingleton(spec) ? 0 : UDP_IDLE_TIMEOUT),
     sessionName: ({ n, metadata }) => `UDP:${endsName('UDP', metadata)}-${n}`,
     check: (spec) => {
       const complete = spec.connect?.address !== undefined && spec.connect.port !== undefined;
@@ -62,20 +64,33 @@ export const udp = defineProtocol({
   },
 });
 
+/** A name's address, or an address in the form in which the kernel's are written (RFC 5952). */
+async function plainForm(address: string): Promise<string> {
+  const family = isIP(address);
+  if (family === 4) return address;
+  if (family === 6) return new SocketAddress({ address, family: 'ipv6' }).address;
+  try {
+    return (await lookup(address)).address;
+  } catch (error) {
+    throw new L7mpError('E_BIND', `connect address ${address}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
 async function listen(spec: ListenerSpec, host: ListenerHost) {
-  const { port, address = ANY, connect } = spec;
+  const { port, address = ANY } = spec;
+  const connect = { ...spec.connect, ...(spec.connect?.address && { address: await plainForm(spec.connect.address) }) };
   const acceptor = socketAcceptor(
     'UDP',
     host,
     (peer) =>
-      (connect?.address === undefined || connect.address === peer.address) &&
-      (connect?.port === undefined || connect.port === peer.port),
+      (connect.address === undefined || connect.address === peer.address) &&
+      (connect.port === undefined || connect.port === peer.port),
   );
   const listening = await host.io.listenDatagram({ host: address, port }, acceptor);
   if (listening.hitUnknown) {
     const text = 'answers may leave from another address of this machine than the one that was hit: listen on that one';
     host.log.write('warn', host.name, text);
   }
-  if (isSingleton(spec)) listening.emit({ address: connect?.address as string, port: connect?.port as number });
+  if (isSingleton(spec)) listening.emit({ address: connect.address as string, port: connect.port as number });
   return listening;
 }
