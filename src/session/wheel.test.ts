@@ -75,3 +75,15 @@ test('a closed wheel keeps nothing waiting', () => {
   wheel.schedule(new Entry(60_000));
   wheel.close();
 });
+
+test('a quarter of a million different deadlines do not stop it', async () => {
+  const wheel = new Wheel();
+  const first = new Entry(10);
+  wheel.schedule(first);
+  for (let n = 0; n < 250_000; n++) wheel.schedule(new Entry(1000 + n * 50));
+  await first.done;
+  const next = new Entry(10);
+  wheel.schedule(next);
+  await next.done;
+  wheel.close();
+});
