@@ -16,7 +16,7 @@ export function endsMetadata(transport: string, ends: Ends): Metadata {
 
 /** `<address>:<port>-<address>:<port>` out of such metadata, for session names. */
 export function endsName(transport: string, metadata: Metadata): string {
-  const ip = metadata['IP'] as { src_addr: string; dst_addr: string };
+  const ip = metadata.IP as { src_addr: string; dst_addr: string };
   const ports = metadata[transport] as { src_port: number; dst_port: number };
   return `${ip.src_addr}:${ports.src_port}-${ip.dst_addr}:${ports.dst_port}`;
 }
