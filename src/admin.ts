@@ -6,7 +6,7 @@ import type { Logger } from './telemetry/logger.ts';
 import { VERSION } from './version.ts';
 
 /** Settings that are taken from the start-up file and the command line, and cannot change while the proxy runs. */
-const FIXED = ['plugins', 'io', 'threads', 'body_limit', 'offload', 'offload_ifs'] as const;
+const FIXED = ['plugins', 'io', 'threads', 'body_limit'] as const;
 
 const DEFAULT_BODY_LIMIT = 1 << 20;
 
@@ -25,6 +25,11 @@ export class Admin {
   /** From now on, what is fixed at the start is fixed. */
   start(): void {
     this.#started = true;
+  }
+
+  /** What is set. */
+  get settings(): AdminInput {
+    return this.#settings;
   }
 
   /** Bytes of a REST API request's body at most. */

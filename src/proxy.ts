@@ -14,8 +14,7 @@ import type { Engine } from './io/engine.ts';
 import { warnOfExposedControl } from './listener/exposure.ts';
 import type { Listener } from './listener/listener.ts';
 import type { Offload } from './offload/engine.ts';
-import { nullOffload } from './offload/null.ts';
-import { openOffload } from './offload/open.ts';
+import { OffloadSwitch } from './offload/switch.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { Configuration } from './reconcile/configuration.ts';
 import { createHandlers } from './reconcile/handlers.ts';
@@ -49,14 +48,14 @@ export class L7mp {
   readonly #sessionHost: SessionHost;
   #io: Engine | undefined;
   #ioWhy: string | undefined;
-  #offload: Offload = nullOffload('offload is off');
+  readonly #offload = new OffloadSwitch(this.logger, () => this.#sessions.all());
   #stopped = false;
 
   constructor({ plugins = [] }: ProxyOptions = {}) {
     this.#registry = new Registry([...PROTOCOLS, ...plugins]);
     this.#validator = new Validator(this.#registry);
     const engine = (): Engine => this.#engine;
-    const offload = (): Offload => this.#offload;
+    const offload = (): Offload => this.#offload.engine;
     this.#sessionHost = {
       log: this.logger,
       wheel: this.#wheel,
@@ -84,7 +83,7 @@ export class L7mp {
         begin: (listener, channel) => this.#begin(listener, channel),
       }),
       sessions: () => this.#sessions.all(),
-      applyAdmin: (admin) => this.#admin.apply(admin),
+      applyAdmin: (admin) => this.#applyAdmin(admin),
     });
     this.#api = this.#createApi();
   }
@@ -102,7 +101,7 @@ export class L7mp {
     const checked = this.check(config);
     const admin = { ...checked.admin, ...this.#validator.admin(overrides, '/admin') };
     try {
-      await this.#openEngines(admin);
+      await this.#openEngine(admin);
       await this.#configuration.load({ ...checked, admin });
     } catch (error) {
       await this.stop();
@@ -113,23 +112,21 @@ export class L7mp {
     return { listeners: this.#store.listeners.size };
   }
 
-  async #openEngines({
-    io = 'auto',
-    offload = 'disable',
-    offload_ifs: interfaces = 'all',
-    log_level: level,
-  }: AdminInput) {
+  async #openEngine({ io, log_level: level }: AdminInput): Promise<void> {
     if (level !== undefined) this.logger.level = level;
-    const { engine, why } = await chooseEngine(io);
+    const { engine, why } = await chooseEngine(io ?? 'auto');
     this.#io = engine;
     this.#ioWhy = why;
     if (why !== undefined) this.logger.write('notice', 'io', `the portable engine is used: ${why}`);
-    if (offload === 'disable') return;
-    const names =
-      interfaces === 'all' || interfaces === '' ? 'all' : [interfaces].flat().flatMap((list) => list.split(','));
-    this.#offload = openOffload({ interfaces: names });
-    const { on, why: whyNot } = this.#offload.status();
-    if (!on) this.logger.write('warn', 'offload', `there is no kernel offload: ${whyNot}`);
+  }
+
+  async #applyAdmin(settings: AdminInput): Promise<() => Promise<void>> {
+    const undo = await this.#admin.apply(settings);
+    await this.#offload.set(this.#admin.settings);
+    return async () => {
+      await undo();
+      await this.#offload.set(this.#admin.settings);
+    };
   }
 
   /** What moves the bytes, and why it is not something faster. */
@@ -194,7 +191,11 @@ export class L7mp {
       store: this.#store,
       configuration: this.#configuration,
       load: (config) => this.#load(config),
-      admin: () => ({ ...this.#admin.view(), io_status: this.#ioStatus(), offload_status: this.#offload.status() }),
+      admin: () => ({
+        ...this.#admin.view(),
+        io_status: this.#ioStatus(),
+        offload_status: this.#offload.engine.status(),
+      }),
       sessions: () => [...this.#sessions.all()].map(sessionView),
       session: (name) => sessionView(this.#session(name)),
       endSession: (name) => this.#session(name).end({ kind: 'deleted', message: 'deleted by the API' }),

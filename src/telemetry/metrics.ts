@@ -29,6 +29,7 @@ export class Metrics {
     this.#watchListeners(store);
     this.#watchClusters(store);
     this.#gauge('l7mp_sessions', 'Live sessions.', [], () => [{ labels: {}, value: () => sessions.live }]);
+    this.#watchRungs(sessions);
     this.#ended();
   }
 
@@ -60,6 +61,18 @@ export class Metrics {
   }
 
   // ------------------------------------------------------------------ own
+
+  #watchRungs(sessions: SessionTable): void {
+    const help = 'Live sessions, by where their bytes are moved: kernel, native or userspace.';
+    this.#gauge('l7mp_rung_sessions', help, ['rung'], () => {
+      const counts = new Map<string, number>();
+      for (const { rungs } of sessions.all()) {
+        const [rung] = rungs;
+        if (rung !== undefined) counts.set(rung, (counts.get(rung) ?? 0) + 1);
+      }
+      return [...counts].map(([rung, n]) => ({ labels: { rung }, value: () => n }));
+    });
+  }
 
   // The library's own set watches the garbage collector and the event loop all the time, which costs a busy proxy a
   // third of its throughput: these are read when they are asked for.
