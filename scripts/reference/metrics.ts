@@ -13,6 +13,7 @@ const SPEC = { protocol: 'p' };
 const LISTENER = { name: 'l', definition: { spec: SPEC }, requests: 1, sessions: 1, rejects: new Map([['why', 1]]) };
 const CLUSTER = { name: 'c', definition: { spec: SPEC }, requests: 1 };
 const ENDPOINT = { definition: { cluster: 'c', name: 'e' }, sessions: 1 };
+const SESSIONS = { live: 1, all: () => [{ rungs: ['userspace'] }].values() } as unknown as SessionTable;
 
 function store(): Store {
   const of = (object: object): Map<string, object> => new Map([['x', object]]);
@@ -21,7 +22,7 @@ function store(): Store {
 }
 
 async function text(): Promise<string> {
-  const metrics = new Metrics(store(), { live: 1 } as SessionTable);
+  const metrics = new Metrics(store(), SESSIONS);
   metrics.sessionEnded('end', new Map([['why', 1]]));
   const services = { counter: metrics.counter.bind(metrics) } as unknown as Services;
   const host: ClusterHost = {

@@ -251,8 +251,6 @@ test('what is fixed at the start cannot change, and is not half changed', async 
     io: 'node',
     threads: 3,
     body_limit: 4096,
-    offload: 'init',
-    offload_ifs: 'lo',
   })) {
     for (const [path, body] of [
       ['admin', { admin: { log_level: 'silly', [field]: value } }],
