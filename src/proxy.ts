@@ -112,12 +112,13 @@ export class L7mp {
     return { listeners: this.#store.listeners.size };
   }
 
-  async #openEngine({ io, log_level: level }: AdminInput): Promise<void> {
+  async #openEngine({ io, threads = 1, log_level: level }: AdminInput): Promise<void> {
     if (level !== undefined) this.logger.level = level;
     const { engine, why } = await chooseEngine(io ?? 'auto');
     this.#io = engine;
     this.#ioWhy = why;
     if (why !== undefined) this.logger.write('notice', 'io', `the portable engine is used: ${why}`);
+    if (threads > 1) this.logger.write('warn', 'io', 'one I/O thread is used: more of them are not built yet');
   }
 
   async #applyAdmin(settings: AdminInput): Promise<() => Promise<void>> {

@@ -97,6 +97,9 @@ export function listener(name: string, spec: object, route: object, more: object
   return { name, spec, rules: [{ action: { route } }], ...more };
 }
 
+/** The I/O engine that the tests of this process run on; the proxy's own choice where it does not say. */
+const ENGINE = process.env.L7MP_TEST_IO === undefined ? {} : { io: process.env.L7MP_TEST_IO };
+
 /** Ports are free when they are chosen, and may be taken when they are used: then everything is tried again. */
 const ATTEMPTS = 5;
 
@@ -124,7 +127,7 @@ export async function startProxy<N extends string>(
     );
     const full = {
       ...given,
-      admin: { log_level: 'error', ...given.admin },
+      admin: { log_level: 'error', ...ENGINE, ...given.admin },
       listeners: [controller, ...(given.listeners ?? [])],
     };
     const proxy = new L7mp(options);
