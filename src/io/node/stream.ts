@@ -80,7 +80,8 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
     }
     // Linux answers data that nobody has read with a reset, which would destroy what the peer has not read yet: so
     // what still comes is read and thrown away until the peer ends too.
-    socket.end();
+    // Ending twice is harmless, and makes node put an error together each time.
+    if (!socket.writableEnded) socket.end();
     socket.resume();
     let left = socket.writableLength;
     const timer = setInterval(() => {
