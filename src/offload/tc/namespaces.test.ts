@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { assertKernel, FAMILIES, Stage } from './stage.ts';
+import { assertKernel, FAMILIES, Stage } from './testing-stage.ts';
 import { later, libc, noNamespaces, pseudoHeader, sendRaw, sum16 } from './testing.ts';
 
 describe('offload between namespaces', { skip: noNamespaces() }, () => {
