@@ -24,6 +24,9 @@ export interface Ticking {
   tick(now: number): boolean;
 }
 
+/** Exceptions that are told of; the later ones are most likely the same. */
+const TOLD_DEFECTS = 10;
+
 const EVENTS = 256;
 // struct epoll_event is packed on x86-64 only.
 const EVENT_SIZE = process.arch === 'x64' ? 12 : 16;
@@ -60,10 +63,13 @@ export class Loop {
   readonly #ticking = new Set<Ticking>();
   #nextTick = 0;
   #reported = false;
+  #defects = 0;
+  readonly #tell: (defect: string) => void;
   #stopped = false;
 
-  constructor(shared: Shared, start: WorkerStart) {
+  constructor(shared: Shared, start: WorkerStart, tell: (defect: string) => void) {
     const { arena } = shared;
+    this.#tell = tell;
     this.shared = shared;
     this.arena = arena;
     this.reports = new RingWriter(shared.reports);
@@ -119,6 +125,12 @@ export class Loop {
       this.#reported = true;
     }
     if (!this.#commands.empty && this.#commands.drain(this.#handler)) this.#reported = true;
+  }
+
+  /** Tells of an exception that has ended one socket, and nothing else: the first ones, since it may be at each packet. */
+  defect(error: unknown): void {
+    if (this.#defects++ < TOLD_DEFECTS)
+      this.#tell(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
 
   report(type: number, ...args: number[]): void {
@@ -180,7 +192,8 @@ export class Loop {
       if (!handler || i32[data + 1] !== this.#generations[fd]) continue;
       try {
         handler.ready(i32[at] as number);
-      } catch {
+      } catch (error) {
+        this.defect(error);
         handler.broken();
       }
     }
@@ -193,7 +206,8 @@ export class Loop {
     for (const task of tasks) {
       try {
         task.proceed();
-      } catch {
+      } catch (error) {
+        this.defect(error);
         task.broken();
       }
     }

@@ -82,6 +82,8 @@ export class IoThread {
       // The program's own flags may be such as no worker takes.
       execArgv: [],
     });
+    this.#worker.on('message', (defect) => process.emitWarning(`native I/O: a defect, please report it: ${defect}`));
+    // After it has a listener, which would keep the process.
     this.#worker.unref();
     this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve(this.#finish())));
     // It catches what its own code throws; what is left is that it could not start, or has run out of memory.

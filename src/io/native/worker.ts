@@ -1,5 +1,5 @@
 /** The engine's thread: owns the sockets that it is given, and does what the main thread's commands say. */
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { Arena } from './arena.ts';
 import { DatagramPort } from './datagram-port.ts';
 import { ConnectedDatagram, Datagram, Datagrams } from './datagrams.ts';
@@ -14,6 +14,9 @@ import { Command, layOut, Report, type WorkerStart } from './wire.ts';
 /** Milliseconds that sockets have to deliver what was written when the engine closes. */
 const CLOSE_GRACE = 1000;
 
+/** Reaches the main thread although this one never comes back to its loop: a port's messages need no loop to leave. */
+const tell = (defect: string): void => parentPort?.postMessage(defect);
+
 class EngineThread {
   readonly #loop: Loop;
   readonly #streams: Streams<StreamSocket>;
@@ -26,7 +29,7 @@ class EngineThread {
 
   constructor(start: WorkerStart) {
     const arena = new Arena(start.base, start.size);
-    this.#loop = new Loop(layOut(arena, new Int32Array(start.control)), start);
+    this.#loop = new Loop(layOut(arena, new Int32Array(start.control)), start, tell);
     this.#streams = new Streams(this.#loop);
     this.#datagrams = new Datagrams(this.#loop);
     this.#scratch = arena.take(32);
@@ -38,8 +41,9 @@ class EngineThread {
       const arg = (n: number): number => i32[at + n] as number;
       try {
         this.#obey(type, arg);
-      } catch {
+      } catch (error) {
         // A command fails alone.
+        this.#loop.defect(error);
       }
     });
     this.#streams.pipes.close();
