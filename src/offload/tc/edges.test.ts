@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { assertKernel, FAMILIES, Stage } from './testing-stage.ts';
 import { later, noNamespaces, sendRaw } from './testing.ts';
+import { assertKernel, FAMILIES, Stage } from './testing-stage.ts';
 
 describe('the edges of the offload', { skip: noNamespaces() }, () => {
   let stage: Stage;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { assertKernel, FAMILIES, Stage } from './testing-stage.ts';
 import { later, libc, noNamespaces, pseudoHeader, sendRaw, sum16 } from './testing.ts';
+import { assertKernel, FAMILIES, Stage } from './testing-stage.ts';
 
 describe('offload between namespaces', { skip: noNamespaces() }, () => {
   let stage: Stage;
