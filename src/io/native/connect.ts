@@ -70,7 +70,7 @@ export class Connecting {
 
   async #connectInternet(to: sockets.InternetAddress, more: boolean): Promise<SocketChannel> {
     const fd = sockets.open(familyOf(to.host), k.SOCK_STREAM);
-    sockets.setOption(fd, k.IPPROTO_TCP, k.TCP_NODELAY, 1);
+    sockets.prepareTcp(fd);
     if (this.#bind) this.#bindTo(fd, to.host);
     let errno = sockets.connect(fd, to);
     // On the machine itself the handshake is over when connect(2) returns, and a second call says so.

@@ -70,6 +70,16 @@ export function close(thread: IoThread, fd: number, reset: boolean): void {
   libc().close(fd);
 }
 
+/** Seconds of silence after which the kernel asks whether the peer is still there: as with the portable engine (tcp(7)). */
+const KEEPALIVE = 60;
+
+/** What every TCP socket has. A listening one hands it on to those that it accepts. */
+export function prepareTcp(fd: number): void {
+  setOption(fd, k.IPPROTO_TCP, k.TCP_NODELAY, 1);
+  setOption(fd, k.SOL_SOCKET, k.SO_KEEPALIVE, 1);
+  setOption(fd, k.IPPROTO_TCP, k.TCP_KEEPIDLE, KEEPALIVE);
+}
+
 /** A new socket; throws what the system says. */
 export function open(family: number, type: number): number {
   const fd = libc().socket(family, type | k.NONBLOCK_CLOEXEC, 0);
@@ -102,7 +112,7 @@ export function listenInternet(at: InternetAddress): number {
   const family = address.familyOf(at.host);
   const fd = open(family, k.SOCK_STREAM);
   setOption(fd, k.SOL_SOCKET, k.SO_REUSEADDR, 1);
-  setOption(fd, k.IPPROTO_TCP, k.TCP_NODELAY, 1);
+  prepareTcp(fd);
   if (family === k.AF_INET6) setOption(fd, k.IPPROTO_IPV6, k.IPV6_V6ONLY, 0);
   bind(fd, at, 'listen');
   if (libc().listen(fd, 4096) < 0) fail(fd, 'listen', `${at.host}:${at.port}`, true);
