@@ -1,6 +1,5 @@
 /** The REST API: from a request to an answer. Routes are looked up in the table of operations. */
-import { STATUS_CODES } from 'node:http';
-import { asL7mpError, L7mpError } from '../core/errors.ts';
+import { asL7mpError, errorBody, L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
 import { readBody } from './body.ts';
@@ -43,7 +42,7 @@ export class Api {
     } catch (thrown) {
       const error = asL7mpError(thrown);
       this.#say(request, error.status, error);
-      return answer(error.status, errorBody(error), style);
+      return answer(error.status, errorBody(error.status, error.message), style);
     }
   }
 
@@ -54,11 +53,6 @@ export class Api {
     if (error?.code === 'E_INTERNAL')
       this.#log.write('error', 'api', String((error.cause as Error)?.stack ?? error.stack));
   }
-}
-
-/** The JSON body of an error answer. */
-export function errorBody(error: L7mpError): { status: number; message: string; content: string } {
-  return { status: error.status, message: STATUS_CODES[error.status] ?? 'Error', content: error.message };
 }
 
 /** A misspelt one would delete less, or more, than was meant. */

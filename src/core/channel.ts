@@ -5,6 +5,7 @@
  *
  * Not owned here: who reads and writes (pipes), what a lost channel means (sessions).
  */
+import { addTo } from './counts.ts';
 import type { L7mpError } from './errors.ts';
 import type { Metadata } from './metadata.ts';
 import { MessageQueue } from './queue.ts';
@@ -95,8 +96,6 @@ export abstract class Channel {
   readonly halfClose: boolean = false;
   /** The transport retains what it is given, so that bytes which are not owned must be copied first. */
   protected readonly retains: boolean = true;
-  /** A head will come before the first byte, so an answer should not be begun before it. */
-  readonly hasHead: boolean = false;
   /** It is a kernel socket with nothing in front of it, which its engine can join with another one. */
   readonly bare: boolean = false;
   /** What the endpoint said when it was connected (the subprotocol that it chose), where a protocol has such a thing. */
@@ -246,7 +245,7 @@ export abstract class Channel {
   /** Counts a message that was lost here. */
   drop(reason: DropReason, messages = 1): void {
     this.drops ??= new Map();
-    this.drops.set(reason, (this.drops.get(reason) ?? 0) + messages);
+    addTo(this.drops, reason, messages);
   }
 
   // ------------------------------------------------------------------ for the adapter, towards the core

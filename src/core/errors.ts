@@ -1,3 +1,5 @@
+import { STATUS_CODES } from 'node:http';
+
 /**
  * Every error that a user can meet, in one table: its code, the HTTP status that the REST API and the HTTP listener
  * answer with, and what it means. Error codes are stable; texts may change.
@@ -48,4 +50,9 @@ export function asL7mpError(thrown: unknown, fallback: ErrorCode = 'E_INTERNAL')
   if (thrown instanceof L7mpError) return thrown;
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   return new L7mpError(fallback, text, { cause: thrown });
+}
+
+/** The JSON with which the REST API and the HTTP listeners answer an error; `content` says what is wrong. */
+export function errorBody(status: number, content: string): { status: number; message: string; content: string } {
+  return { status, message: STATUS_CODES[status] ?? 'Error', content };
 }

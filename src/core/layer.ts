@@ -38,7 +38,6 @@ export abstract class LayerChannel extends Channel {
   readonly kind: ChannelKind;
   override readonly lossy: boolean;
   override readonly halfClose: boolean;
-  override readonly hasHead: boolean;
   override readonly answer: Head | undefined;
   /** The lower channel copies what it retains. */
   protected override readonly retains: boolean = false;
@@ -55,7 +54,6 @@ export abstract class LayerChannel extends Channel {
     this.kind = lower.kind;
     this.lossy = lower.lossy;
     this.halfClose = lower.halfClose;
-    this.hasHead = lower.hasHead;
     this.answer = lower.answer;
     this.maxMessage = lower.maxMessage - overhead;
     // A message is lost once, above or below: one account for both, since only the layer's is ever looked at.

@@ -1,6 +1,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { VIRTUAL } from '../cluster/endpoint.ts';
 import type { Channel, ChannelKind, ChannelOwner, CloseReason, DropReason, Head, Tail } from '../core/channel.ts';
+import { addAll } from '../core/counts.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Metadata } from '../core/metadata.ts';
@@ -139,9 +140,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   /** Messages lost in the session, by reason. */
   get drops(): Map<DropReason, number> {
     const all = new Map(this.source.drops);
-    for (const stage of this.#stages) {
-      for (const [reason, n] of stage.drops) all.set(reason, (all.get(reason) ?? 0) + n);
-    }
+    for (const { drops } of this.#stages) addAll(all, drops);
     return all;
   }
 

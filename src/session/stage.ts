@@ -1,6 +1,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Channel, ChannelOwner, CloseReason, DropReason, Head } from '../core/channel.ts';
+import { addAll } from '../core/counts.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { Attempt } from '../core/protocol.ts';
@@ -142,7 +143,7 @@ export class Stage implements ChannelOwner {
   /** Messages dropped here, by reason. */
   get drops(): Map<DropReason, number> {
     const all = new Map(this.#pastDrops);
-    for (const [reason, n] of this.channel?.drops ?? []) all.set(reason, (all.get(reason) ?? 0) + n);
+    addAll(all, this.channel?.drops);
     return all;
   }
 

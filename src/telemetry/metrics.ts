@@ -1,4 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client';
+import { addAll, addTo } from '../core/counts.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { LabelledCounter } from '../core/protocol.ts';
 import type { Store } from '../reconcile/store.ts';
@@ -56,8 +57,8 @@ export class Metrics {
 
   sessionEnded(outcome: string, dropped: ReadonlyMap<string, number>): void {
     const { totals } = this;
-    totals.sessionsEnded.set(outcome, (totals.sessionsEnded.get(outcome) ?? 0) + 1);
-    for (const [reason, n] of dropped) totals.dropped.set(reason, (totals.dropped.get(reason) ?? 0) + n);
+    addTo(totals.sessionsEnded, outcome);
+    addAll(totals.dropped, dropped);
   }
 
   // ------------------------------------------------------------------ own
@@ -68,7 +69,7 @@ export class Metrics {
       const counts = new Map<string, number>();
       for (const { rungs } of sessions.all()) {
         const [rung] = rungs;
-        if (rung !== undefined) counts.set(rung, (counts.get(rung) ?? 0) + 1);
+        if (rung !== undefined) addTo(counts, rung);
       }
       return [...counts].map(([rung, n]) => ({ labels: { rung }, value: () => n }));
     });
@@ -150,8 +151,23 @@ export class Metrics {
     );
   }
 
-  #counter(name: string, help: string, labelNames: readonly string[], series: () => readonly Series[]): void {
-    const metric: Counter = new Counter({
+  #counter(name: string, help: string, labels: readonly string[], series: () => readonly Series[]): void {
+    this.#show(Counter, name, help, labels, series);
+  }
+
+  #gauge(name: string, help: string, labels: readonly string[], series: () => readonly Series[]): void {
+    this.#show(Gauge, name, help, labels, series);
+  }
+
+  /** A metric that is filled anew at each scrape. */
+  #show(
+    Kind: typeof Counter | typeof Gauge,
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    series: () => readonly Series[],
+  ): void {
+    const metric: Counter | Gauge = new Kind({
       name,
       help,
       labelNames: [...labelNames],
@@ -159,19 +175,6 @@ export class Metrics {
       collect: () => {
         metric.reset();
         for (const { labels, value } of series()) metric.inc(labels, value());
-      },
-    });
-  }
-
-  #gauge(name: string, help: string, labelNames: readonly string[], series: () => readonly Series[]): void {
-    const metric: Gauge = new Gauge({
-      name,
-      help,
-      labelNames: [...labelNames],
-      registers: [this.#registry],
-      collect: () => {
-        metric.reset();
-        for (const { labels, value } of series()) metric.set(labels, value());
       },
     });
   }

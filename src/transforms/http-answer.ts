@@ -1,7 +1,6 @@
 /** The destinations of HTTP sessions that answer by themselves: they read the request, and give one answer. */
-import { STATUS_CODES } from 'node:http';
 import { Channel, type QueueLimits } from '../core/channel.ts';
-import { asL7mpError, L7mpError } from '../core/errors.ts';
+import { asL7mpError, errorBody, L7mpError } from '../core/errors.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
 import type { ApiRequest, ApiResponse, ClusterHost, Dialer } from '../core/protocol.ts';
 
@@ -17,11 +16,10 @@ export function httpAnswerer({ limits, services }: ClusterHost, answer: Answer):
 
 /** The JSON that an error is answered with. */
 export function errorAnswer(status: number, content: string, headers: Record<string, string> = {}): ApiResponse {
-  const body = { status, message: STATUS_CODES[status] ?? 'Error', content };
   return {
     status,
     headers: { 'content-type': 'application/json', ...headers },
-    body: `${JSON.stringify(body, null, 4)}\n`,
+    body: `${JSON.stringify(errorBody(status, content), null, 4)}\n`,
   };
 }
 
@@ -29,7 +27,6 @@ export function errorAnswer(status: number, content: string, headers: Record<str
 class AnswerChannel extends Channel {
   readonly kind = 'stream';
   override readonly halfClose: boolean = true;
-  override readonly hasHead: boolean = true;
   readonly #request: RequestHead;
   readonly #answer: Answer;
   readonly #bodyLimit: number;

@@ -2,6 +2,7 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { CloseReason } from '../../core/channel.ts';
+import { errorBody } from '../../core/errors.ts';
 
 /** Milliseconds that a peer has to take what it is still owed, or to end what nobody wants any more. */
 export const LINGER = 10_000;
@@ -18,11 +19,6 @@ export function statusOf({ kind }: CloseReason): number {
   return kind === 'idle' ? 504 : 503;
 }
 
-/** One error, as the REST API and the listeners put it. */
-function errorBody(status: number, content: string): string {
-  return JSON.stringify({ status, message: STATUS_CODES[status] ?? 'Error', content });
-}
-
 /** Answers a request with an error. */
 export function answerError(
   res: ServerResponse,
@@ -30,7 +26,7 @@ export function answerError(
   content: string,
   headers: OutgoingHttpHeaders = {},
 ): void {
-  const body = errorBody(status, content);
+  const body = JSON.stringify(errorBody(status, content));
   const length = Buffer.byteLength(body);
   // The reason is given, because node keeps that of an earlier head which it would not take.
   res.writeHead(status, STATUS_CODES[status] ?? 'Error', {
@@ -48,7 +44,7 @@ export function answerSocket(
   content: string,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  const body = errorBody(status, content);
+  const body = JSON.stringify(errorBody(status, content));
   const all = { connection: 'close', 'content-type': 'application/json', ...headers };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   const length = Buffer.byteLength(body);

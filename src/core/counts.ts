@@ -1,0 +1,10 @@
+/** Counts by label. */
+export type Counts<K extends string = string> = Map<K, number>;
+
+export function addTo<K extends string>(counts: Counts<K>, label: K, n = 1): void {
+  counts.set(label, (counts.get(label) ?? 0) + n);
+}
+
+export function addAll<K extends string>(counts: Counts<K>, more: ReadonlyMap<K, number> | undefined): void {
+  for (const [label, n] of more ?? []) addTo(counts, label, n);
+}
