@@ -1,8 +1,8 @@
 /** One row: all contenders, in alternating rounds. */
 
+import { freePort } from '../../test/support/ports.ts';
 import { startServer } from './load.ts';
 import { DEFAULT_ROUNDS, type Options } from './options.ts';
-import { freePort } from './ports.ts';
 import type { Child } from './processes.ts';
 import { type Instance, start } from './start.ts';
 import type { Contender, Outcome, Row, RowResult, Sample } from './types.ts';

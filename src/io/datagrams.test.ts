@@ -2,10 +2,11 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import * as dgram from 'node:dgram';
 import { once } from 'node:events';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { freePort } from '../../test/support/ports.ts';
 import { turn, until } from '../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
 import type { Engine } from './engine.ts';
-import { attempt, closePeers, datagramPeer, engines, forwardDatagrams, randomPort } from './testing.ts';
+import { attempt, closePeers, datagramPeer, engines, forwardDatagrams } from './testing.ts';
 
 const SIZES = [0, 1, 200, 1472, 1473, 2048, 2049, 9000, 32_768, 65_506, 65_507];
 const END = { kind: 'end', message: 'over' } as const;
@@ -110,7 +111,7 @@ for (const { name, create, skip } of engines()) {
     });
 
     it('goes on when an endpoint is away for a while, and harms nobody else', async () => {
-      const [away, echo] = [randomPort(), await echoPeer()];
+      const [away, echo] = [await freePort(), await echoPeer()];
       const broken = await forwardDatagrams(engine, away);
       const whole = await forwardDatagrams(engine, echo.port);
       const [one, two] = [await datagramPeer(), await datagramPeer()];
@@ -131,7 +132,7 @@ for (const { name, create, skip } of engines()) {
     });
 
     it('resends what an ICMP error has kept back', async () => {
-      const port = randomPort();
+      const port = await freePort();
       const channel = await engine.connectDatagram({ host: '127.0.0.1', port }, attempt(), DEFAULT_LIMITS);
       channel.write(Buffer.from('to nobody'));
       await turn(5);

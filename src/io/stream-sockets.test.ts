@@ -6,6 +6,7 @@ import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { freePort } from '../../test/support/ports.ts';
 import { until } from '../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
 import type { Engine, SocketChannel } from './engine.ts';
@@ -17,9 +18,9 @@ import {
   engines,
   hash,
   onPort,
-  randomPort,
   receiveAll,
   server,
+  silentPort,
   TestSession,
 } from './testing.ts';
 
@@ -191,7 +192,7 @@ for (const { name, create, skip } of engines()) {
     });
 
     it('says why it cannot connect, and gives up when it is told', async () => {
-      const port = randomPort();
+      const port = await freePort();
       await rejects(engine.connectStream({ host: '127.0.0.1', port }, attempt(), DEFAULT_LIMITS), {
         code: 'E_CONNECT',
         message: `127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`,
@@ -203,23 +204,13 @@ for (const { name, create, skip } of engines()) {
       await rejects(engine.connectStream({ host: 'no-such-name.invalid', port }, attempt(), DEFAULT_LIMITS), {
         code: 'E_CONNECT',
       });
-      // A full backlog drops handshakes, so this does not get an answer.
-      const full = net.createServer();
-      await onPort(
-        (port) =>
-          new Promise<void>((resolve, reject) => {
-            full.once('error', reject).listen({ port, host: '127.0.0.1', backlog: 1 }, () => resolve());
-          }),
-      );
-      const { port: silent } = full.address() as net.AddressInfo;
       const one = { ...attempt() };
-      const blocked = engine.connectStream({ host: '192.0.2.1', port: silent }, one, DEFAULT_LIMITS);
+      const blocked = engine.connectStream({ host: '127.0.0.1', port: await silentPort() }, one, DEFAULT_LIMITS);
       blocked.catch(() => {});
       await until(() => one.onCancel);
       one.cancelled = true;
       one.onCancel?.();
       await rejects(blocked, { code: 'E_CONNECT' });
-      full.close();
     });
 
     it('connects from the address and port that are asked for', async () => {

@@ -2,9 +2,12 @@
  * For tests of I/O engines: forwarders over an engine, and bare peers. Where an engine relays, channels are joined by it,
  * else in JavaScript; the peers must not see a difference.
  */
-import { createHash, randomInt } from 'node:crypto';
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import * as dgram from 'node:dgram';
+import { once } from 'node:events';
 import * as net from 'node:net';
+import { freePort } from '../../test/support/ports.ts';
 import { type Channel, type CloseReason, DEFAULT_LIMITS, type QueueLimits } from '../core/channel.ts';
 import type { Attempt } from '../core/protocol.ts';
 import type { Acceptor, DatagramListening, Engine, Listening, SocketAddress, SocketChannel } from './engine.ts';
@@ -28,11 +31,6 @@ function whyNotNative(): string | false {
   }
 }
 
-/** A port below those that the kernel gives to outgoing connections. */
-export function randomPort(): number {
-  return randomInt(20_000, 30_000);
-}
-
 export function attempt(bare = true): Attempt & { cancelled: boolean } {
   return {
     address: '',
@@ -49,10 +47,10 @@ export function acceptor(accept: (channel: SocketChannel) => void, more: Partial
   return { limits: DEFAULT_LIMITS, admit: () => true, accept, describe: () => ({}), ...more };
 }
 
-/** Tries random ports until one is free. */
+/** Tries ports until one is free. */
 export async function onPort<T>(listen: (port: number) => Promise<T>): Promise<{ port: number; listening: T }> {
   for (let n = 0; ; n++) {
-    const port = randomPort();
+    const port = await freePort();
     try {
       return { port, listening: await listen(port) };
     } catch (error) {
@@ -228,6 +226,18 @@ export async function server(
       }),
   );
   return { port, server, sockets };
+}
+
+/** A listener that never accepts, with a full backlog: the kernel drops the SYN of each further connection (listen(2)). */
+export async function silentPort(): Promise<number> {
+  const port = await freePort();
+  const listen = `net.createServer().listen({ port: ${port}, host: '127.0.0.1', backlog: 1 }, () => console.log())`;
+  const child = spawn(process.execPath, ['-e', listen], { stdio: ['ignore', 'pipe', 'inherit'] });
+  opened.push(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  child.kill('SIGSTOP');
+  await Promise.all([client(port), client(port)].map((socket) => once(socket, 'connect')));
+  return port;
 }
 
 export function client(port: number): net.Socket {

@@ -1,11 +1,11 @@
 /** A listener's surroundings for tests of one protocol, without sessions: what it emits is kept for the test. */
 import assert from 'node:assert/strict';
-import { randomInt } from 'node:crypto';
 import { type Channel, DEFAULT_LIMITS, type QueueLimits } from '../../src/core/channel.ts';
 import { L7mpError } from '../../src/core/errors.ts';
 import { SILENT } from '../../src/core/log.ts';
 import type { ListenerHost, ListenerOptions, Listening, Protocol } from '../../src/core/protocol.ts';
 import { createNodeEngine } from '../../src/io/node/index.ts';
+import { freePort } from './ports.ts';
 import { until } from './until.ts';
 
 export interface FakeHost extends ListenerHost {
@@ -60,7 +60,7 @@ export async function listenSomewhere(
   fields: Readonly<Record<string, unknown>> = {},
 ): Promise<{ port: number; listening: Listening }> {
   for (;;) {
-    const port = randomInt(20_000, 30_000);
+    const port = await freePort();
     const spec = { protocol: protocol.name, address: '127.0.0.1', ...fields, port };
     try {
       const listening = await protocol.listener?.listen(spec, host);

@@ -4,6 +4,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { program } from '../../../test/support/programs.ts';
 import type { Means } from './attach.ts';
 import { TcOffload } from './index.ts';
 import { loadNative } from './libbpf.ts';
@@ -46,19 +47,10 @@ function held(pid: number): string[] {
     .map((line) => line.replace(':\t', ' '));
 }
 
-function bpftool(): string | false {
-  try {
-    execFileSync('bpftool', ['version'], { stdio: 'ignore' });
-    return false;
-  } catch {
-    return 'bpftool is not installed';
-  }
-}
-
-function exists(name: string): boolean {
+function exists(tool: string, name: string): boolean {
   const [kind = '', id = ''] = name.split('_id ');
   try {
-    execFileSync('bpftool', [kind, 'show', 'id', id], { stdio: 'ignore' });
+    execFileSync(tool, [kind, 'show', 'id', id], { stdio: 'ignore' });
     return true;
   } catch {
     return false;
@@ -90,18 +82,20 @@ describe('the end of the offload', { skip: noNamespaces() }, () => {
   for (const means of [undefined, 'clsact'] as const) {
     for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
       const name = means ?? 'the best means';
-      it(`leaves nothing with ${name} after ${signal}`, { skip: bpftool() }, async () => {
+      it(`leaves nothing with ${name} after ${signal}`, async () => {
+        const tool = program('bpftool');
+        const there = (held: string): boolean => exists(tool, held);
         const child = run(means);
         const { on, interfaces, flows } = await statusOf(child);
         assert.deepEqual([on, flows, typeof interfaces[0]?.attached], [true, 1, 'string']);
         const names = held(child.pid as number);
-        assert.ok(names.length >= 3 && names.every(exists), names.join());
+        assert.ok(names.length >= 3 && names.every(there), names.join());
         assert.equal(filters().length > 0, means === 'clsact');
         child.kill(signal);
         await once(child, 'exit');
         assert.ok(
-          await until(() => !names.some(exists) && filters().length === 0),
-          `left: ${names.filter(exists)} ${filters()}`,
+          await until(() => !names.some(there) && filters().length === 0),
+          `left: ${names.filter(there)} ${filters()}`,
         );
       });
     }

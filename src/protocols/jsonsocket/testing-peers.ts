@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../../../test/support/ports.ts';
 import type { Spec } from '../../core/protocol.ts';
 import { Inbox, type Rig } from './testing.ts';
 
@@ -95,27 +96,6 @@ export async function streamServer(rig: Rig, at: StreamAddress): Promise<{ port:
   await once(server, 'listening');
   const address = server.address();
   return { port: typeof address === 'object' && address ? address.port : 0, peers };
-}
-
-/** A port below 32,768, where the kernel takes none for its own connections, that is free for UDP and TCP. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 10_000);
-    const socket = dgram.createSocket('udp4');
-    const server = net.createServer();
-    try {
-      socket.bind({ port, exclusive: true });
-      await once(socket, 'listening');
-      server.listen(port);
-      await once(server, 'listening');
-      return port;
-    } catch {
-      // taken: the next
-    } finally {
-      socket.close();
-      server.close();
-    }
-  }
 }
 
 export function socketPath(rig: Rig): string {
