@@ -4,7 +4,7 @@ import type { Log } from '../core/log.ts';
 import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
 import { readBody } from './body.ts';
 import { format } from './format.ts';
-import { type ApiContext, OPERATIONS, type Operation } from './operations.ts';
+import { type ApiContext, type Call, OPERATIONS, type Operation } from './operations.ts';
 
 export const PREFIX = '/api/v1';
 
@@ -36,7 +36,7 @@ export class Api {
     try {
       const { operation, params } = find(request.method, path);
       const body = readBody(request, operation);
-      const result = await operation.run(this.#context, { params, recursive: recursiveOf(query), body });
+      const result = await this.#run(operation, { params, recursive: recursiveOf(query), body });
       this.#say(request, 200);
       return answer(200, operation.method === 'GET' ? result : { status: 200, message: 'OK' }, style);
     } catch (thrown) {
@@ -44,6 +44,12 @@ export class Api {
       this.#say(request, error.status, error);
       return answer(error.status, errorBody(error.status, error.message), style);
     }
+  }
+
+  #run(operation: Operation, call: Call): unknown {
+    const context = this.#context;
+    if (operation.settled) return context.configuration.read(() => operation.run(context, call));
+    return operation.run(context, call);
   }
 
   #say({ method, url }: ApiRequest, status: number, error?: L7mpError): void {

@@ -66,6 +66,8 @@ export interface Operation {
   readonly recursive?: boolean;
   /** What a read answers with; a change answers OK. */
   readonly answer?: TSchema;
+  /** It reads the configuration, and so waits for the changes that came before it. */
+  readonly settled?: true;
   run(context: ApiContext, call: Call): unknown;
 }
 
@@ -96,6 +98,7 @@ function whole(): Operation[] {
       summary: 'The whole configuration, and the sessions.',
       recursive: true,
       answer: ConfigAnswer,
+      settled: true,
       run: (context, call) => {
         const views = new Views(context.store, call.recursive);
         const kinds = ['listener', 'cluster', 'rulelist', 'rule', 'route'] as const;
@@ -158,6 +161,7 @@ function reads(kind: AddedKind, answer: TSchema): Operation[] {
       summary: `Every ${kind}, in the order of creation.`,
       recursive: true,
       answer: Type.Array(answer),
+      settled: true,
       run: ({ store }, { recursive }) => new Views(store, recursive).all(kind),
     },
     readOne(kind, answer),
@@ -172,6 +176,7 @@ function readOne(kind: Kind, answer: TSchema): Operation {
     summary: `One ${kind}.`,
     recursive: true,
     answer,
+    settled: true,
     run: ({ store }, { params, recursive }) => new Views(store, recursive).one(kind, params[0] as string),
   };
 }
@@ -206,6 +211,7 @@ function endpoints(): Operation[] {
       id: 'getEndpoints',
       summary: 'The endpoints of a cluster.',
       answer: Type.Array(EndpointAnswer),
+      settled: true,
       run: ({ store }, { params }) => new Views(store, false).endpointsOf(params[0] as string),
     },
     {
@@ -230,6 +236,7 @@ function rulesOfLists(): Operation[] {
       summary: 'The rule at a position of a rulelist, or the one of that name in it.',
       recursive: true,
       answer: RuleAnswer,
+      settled: true,
       run: ({ store }, { params, recursive }) => {
         const [list, place] = params as [string, string];
         const { rules } = need(store.rulelists, 'rulelist', list).definition;

@@ -26,8 +26,11 @@ export async function loadPlugin(name: string, configFile: string): Promise<read
 function locate(name: string, configFile: string): string {
   const folder = resolve(dirname(configFile));
   if (name.startsWith('.') || isAbsolute(name)) return pathToFileURL(resolve(folder, name)).href;
-  return pathToFileURL(createRequire(`${folder}/`).resolve(name)).href;
+  return pathToFileURL(createRequire(`${folder}/`).resolve(name, CONDITIONS)).href;
 }
+
+/** Packages for `import` only are found too. Node 20 does not know this option, and passes it over. */
+const CONDITIONS: object = { conditions: new Set(['node', 'import']) };
 
 function isProtocol(value: unknown): value is Protocol {
   if (typeof value !== 'object' || value === null) return false;

@@ -40,6 +40,11 @@ export class Configuration {
     this.#context = context;
   }
 
+  /** Reads between two changes: nobody sees a part of one, or what is undone after it. */
+  read<T>(task: () => T): Promise<T> {
+    return this.#mutex.run(async () => task());
+  }
+
   /** Adds all of a configuration, or nothing of it. Takes a validated one. */
   load(config: ConfigInput): Promise<void> {
     return this.#change(async (normalizer) => {

@@ -97,3 +97,33 @@ test('adding and deleting one listener again and again never leaves its port tak
   await proxy.ok('DELETE', 'listeners/l?recursive=true');
   assert.deepEqual(await configOf(proxy), before);
 });
+
+test('a configuration that is being loaded is read whole, or not at all', async (t) => {
+  const { proxy } = await startProxy(t, [], () => ({}));
+  const before = (await proxy.ok('GET', 'listeners')).length;
+  const free: number[] = [];
+  for (let n = 0; n < 40; n++) free.push(await freePort());
+  const listeners = free.map((port, n) => ({
+    name: `l${n}`,
+    spec: { protocol: 'TCP', port, address: HOST },
+    rules: [],
+  }));
+  // The last one cannot be: the others are undone.
+  const taken = [...listeners.slice(1), { name: 'again', spec: listeners[1]?.spec, rules: [] }];
+  const seen: Promise<object[]>[] = [];
+  for (const config of [{ listeners: taken }, { listeners }]) {
+    let loaded = false;
+    const loading = proxy.api('POST', 'config', config).then(() => {
+      loaded = true;
+    });
+    while (!loaded) {
+      seen.push(proxy.ok('GET', 'listeners'));
+      await Promise.race([loading, seen.at(-1)]);
+    }
+  }
+  const counts = new Set((await Promise.all(seen)).map(({ length }) => length - before));
+  assert.deepEqual(
+    [...counts].filter((count) => count !== 0 && count !== 40),
+    [],
+  );
+});

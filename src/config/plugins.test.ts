@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { loadPlugin } from './plugins.ts';
+
+const PROTOCOL = `{ name: 'Mine', cluster: { schema: {}, open() {} } }`;
+
+describe('a plugin', () => {
+  let folder: string;
+  let config: string;
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'l7mp-plugins-'));
+    config = join(folder, 'config.yaml');
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  function write(path: string, text: string): void {
+    mkdirSync(join(folder, path, '..'), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  }
+
+  function writePackage(name: string, manifest: object, files: Readonly<Record<string, string>>): void {
+    write(`node_modules/${name}/package.json`, JSON.stringify({ name, ...manifest }));
+    for (const [file, text] of Object.entries(files)) write(`node_modules/${name}/${file}`, text);
+  }
+
+  it('is a module beside the configuration file', async () => {
+    write('mine.mjs', `export default ${PROTOCOL};`);
+    assert.equal((await loadPlugin('./mine.mjs', config))[0]?.name, 'Mine');
+    assert.equal((await loadPlugin(join(folder, 'mine.mjs'), '/elsewhere.yaml'))[0]?.name, 'Mine');
+  });
+
+  it('is a package that the configuration file’s folder sees', async () => {
+    writePackage('classic', { main: 'main.js' }, { 'main.js': `module.exports = [${PROTOCOL}];` });
+    assert.equal((await loadPlugin('classic', config))[0]?.name, 'Mine');
+  });
+
+  it('is a package that can only be imported', async () => {
+    const manifest = { type: 'module', exports: { import: './index.js' } };
+    writePackage('@some/modern', manifest, { 'index.js': `export default ${PROTOCOL};` });
+    assert.equal((await loadPlugin('@some/modern', config))[0]?.name, 'Mine');
+  });
+
+  it('that is not there, or no protocol, is an error that names it', async () => {
+    await assert.rejects(loadPlugin('absent', config), /^L7mpError: plugin absent: Cannot find module 'absent'/);
+    await assert.rejects(loadPlugin('./absent.js', config), /^L7mpError: plugin .\/absent.js: Cannot find module/);
+    write('other.mjs', 'export default { name: "x" };');
+    await assert.rejects(loadPlugin('./other.mjs', config), /^L7mpError: plugin .\/other.mjs: .* no protocol$/);
+  });
+});
