@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { ask, bytes, connectDatagram, connectStream, received, serveDatagram, serveStream } from '../support/peers.ts';
 import { freePort } from '../support/ports.ts';
 import { listener, startProxy } from '../support/proxy.ts';
@@ -13,22 +13,18 @@ const tcp = (port: number, ...addresses: string[]) => ({
   endpoints: addresses.map((address) => ({ spec: { address } })),
 });
 
+/** A proxy with one listener, `l`. */
+const startOne = (t: TestContext, protocol: string, route: object, more: object = {}) =>
+  startProxy(t, ['l'], ({ l }) => ({ listeners: [listener('l', { protocol, port: l }, route, more)] }));
+
 const eventsOf = (session: { events: { event: string }[] }) => session.events.map(({ event }) => event);
 
 test('an endpoint that comes up late is reached by a later attempt', async (t) => {
   const port = await freePort();
-  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
-    listeners: [
-      listener(
-        'l',
-        { protocol: 'TCP', port: l },
-        {
-          destination: tcp(port, HOST),
-          retry: { retry_on: 'connect-failure', num_retries: 1000, timeout: 20 },
-        },
-      ),
-    ],
-  }));
+  const { proxy, ports } = await startOne(t, 'TCP', {
+    destination: tcp(port, HOST),
+    retry: { retry_on: 'connect-failure', num_retries: 1000, timeout: 20 },
+  });
   const client = await connectStream(t, { port: ports.l });
   client.send('early');
   await until(
@@ -41,19 +37,15 @@ test('an endpoint that comes up late is reached by a later attempt', async (t) =
 
 test('num_retries N means 1 + N attempts, then the session fails', async (t) => {
   const port = await freePort();
-  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
-    listeners: [
-      listener(
-        'l',
-        { protocol: 'TCP', port: l },
-        {
-          destination: tcp(port, HOST),
-          retry: { retry_on: 'connect-failure', num_retries: 2, timeout: 10 },
-        },
-        { options: { track: 60 } },
-      ),
-    ],
-  }));
+  const { proxy, ports } = await startOne(
+    t,
+    'TCP',
+    {
+      destination: tcp(port, HOST),
+      retry: { retry_on: 'connect-failure', num_retries: 2, timeout: 10 },
+    },
+    { options: { track: 60 } },
+  );
   const client = await connectStream(t, { port: ports.l });
   await until(() => client.closed !== undefined || client.ended, 'the client is told');
   const session = await proxy.session('l', 'DESTROYED');
@@ -63,9 +55,7 @@ test('num_retries N means 1 + N attempts, then the session fails', async (t) => 
 
 test('without a retry policy one failed attempt ends the session', async (t) => {
   const port = await freePort();
-  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
-    listeners: [listener('l', { protocol: 'TCP', port: l }, { destination: tcp(port, HOST) })],
-  }));
+  const { proxy, ports } = await startOne(t, 'TCP', { destination: tcp(port, HOST) });
   const client = await connectStream(t, { port: ports.l });
   await until(() => client.closed !== undefined || client.ended, 'the client is told');
   await proxy.noSession('l');
@@ -73,18 +63,10 @@ test('without a retry policy one failed attempt ends the session', async (t) => 
 
 test('an attempt goes to another endpoint than the one that failed', async (t) => {
   const server = await serveStream(t, { reply: () => 'here' });
-  const { ports } = await startProxy(t, ['l'], ({ l }) => ({
-    listeners: [
-      listener(
-        'l',
-        { protocol: 'TCP', port: l },
-        {
-          destination: tcp(server.port, '127.0.0.2', HOST),
-          retry: { retry_on: 'connect-failure', num_retries: 1, timeout: 10 },
-        },
-      ),
-    ],
-  }));
+  const { ports } = await startOne(t, 'TCP', {
+    destination: tcp(server.port, '127.0.0.2', HOST),
+    retry: { retry_on: 'connect-failure', num_retries: 1, timeout: 10 },
+  });
   const client = await connectStream(t, { port: ports.l });
   assert.equal(await ask(client, 'x'), 'here');
 });
@@ -92,18 +74,10 @@ test('an attempt goes to another endpoint than the one that failed', async (t) =
 test('a lost endpoint is connected again while the client stays, and what comes meanwhile is delivered', async (t) => {
   const port = await freePort();
   const first = await serveStream(t, { port });
-  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
-    listeners: [
-      listener(
-        'l',
-        { protocol: 'UDP', port: l },
-        {
-          destination: tcp(port, HOST),
-          retry: { retry_on: 'always', num_retries: 1000, timeout: 20 },
-        },
-      ),
-    ],
-  }));
+  const { proxy, ports } = await startOne(t, 'UDP', {
+    destination: tcp(port, HOST),
+    retry: { retry_on: 'always', num_retries: 1000, timeout: 20 },
+  });
   const client = await connectDatagram(t, ports.l);
   assert.equal(await ask(client, 'one'), 'one');
   await first.stop();
@@ -125,18 +99,10 @@ test('a lost endpoint is connected again while the client stays, and what comes 
 test('a byte stream is paused while its endpoint is away, and loses nothing of what was not sent', async (t) => {
   const port = await freePort();
   const first = await serveStream(t, { port, reply: () => undefined });
-  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
-    listeners: [
-      listener(
-        'l',
-        { protocol: 'TCP', port: l },
-        {
-          destination: tcp(port, HOST),
-          retry: { retry_on: 'disconnect', num_retries: 1000, timeout: 20 },
-        },
-      ),
-    ],
-  }));
+  const { proxy, ports } = await startOne(t, 'TCP', {
+    destination: tcp(port, HOST),
+    retry: { retry_on: 'disconnect', num_retries: 1000, timeout: 20 },
+  });
   const client = await connectStream(t, { port: ports.l });
   client.send('a');
   await until(() => first.peers[0]?.messages.length, 'the first byte');
@@ -177,9 +143,7 @@ test('the end of an endpoint is a disconnect where the policy covers it, else a 
 
 test('a reset is passed on where nothing mends it', async (t) => {
   const server = await serveStream(t, { reply: (_data, peer) => void peer.reset() });
-  const { ports } = await startProxy(t, ['l'], ({ l }) => ({
-    listeners: [listener('l', { protocol: 'TCP', port: l }, { destination: tcp(server.port, HOST) })],
-  }));
+  const { ports } = await startOne(t, 'TCP', { destination: tcp(server.port, HOST) });
   const client = await connectStream(t, { port: ports.l });
   client.send('x');
   await until(() => client.closed !== undefined, 'the client is told');
@@ -190,25 +154,15 @@ test('a deleted endpoint moves its sessions to another one', async (t) => {
   const port = await freePort();
   await serveDatagram(t, { port, reply: () => 'one' });
   await serveDatagram(t, { port, host: '127.0.0.2', reply: () => 'two' });
-  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
-    listeners: [
-      listener(
-        'l',
-        { protocol: 'UDP', port: l },
-        { destination: 'c', retry: { retry_on: 'always', num_retries: 3, timeout: 10 } },
-      ),
+  const destination = {
+    spec: { protocol: 'UDP', port },
+    endpoints: [
+      { name: 'e1', spec: { address: HOST } },
+      { name: 'e2', spec: { address: '127.0.0.2' } },
     ],
-    clusters: [
-      {
-        name: 'c',
-        spec: { protocol: 'UDP', port },
-        endpoints: [
-          { name: 'e1', spec: { address: HOST } },
-          { name: 'e2', spec: { address: '127.0.0.2' } },
-        ],
-      },
-    ],
-  }));
+  };
+  const retry = { retry_on: 'always', num_retries: 3, timeout: 10 };
+  const { proxy, ports } = await startOne(t, 'UDP', { destination, retry });
   const client = await connectDatagram(t, ports.l);
   assert.equal(await ask(client, 'x'), 'one');
   await proxy.ok('DELETE', 'endpoints/e1?recursive=true');
@@ -221,19 +175,11 @@ test('a stage in the chain is mended by itself, with the others left up', async 
   const transformPort = await freePort();
   const transform = await serveStream(t, { port: transformPort });
   const server = await serveStream(t);
-  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
-    listeners: [
-      listener(
-        'l',
-        { protocol: 'TCP', port: l },
-        {
-          destination: tcp(server.port, HOST),
-          ingress: [tcp(transformPort, HOST)],
-          retry: { retry_on: 'always', num_retries: 1000, timeout: 20 },
-        },
-      ),
-    ],
-  }));
+  const { proxy, ports } = await startOne(t, 'TCP', {
+    destination: tcp(server.port, HOST),
+    ingress: [tcp(transformPort, HOST)],
+    retry: { retry_on: 'always', num_retries: 1000, timeout: 20 },
+  });
   const client = await connectStream(t, { port: ports.l });
   assert.equal(await ask(client, 'one'), 'one');
   await transform.stop();
