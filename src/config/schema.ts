@@ -56,7 +56,8 @@ export const listenerOptions = {
     Type.Number({
       minimum: 0,
       maximum: 86_400,
-      description: 'Seconds for which an ended session stays visible in the API.',
+      description:
+        'Seconds for which an ended session stays visible in the API; of all listeners’ together the latest 10,000 do.',
     }),
   ),
   max_sessions: Type.Optional(

@@ -1,6 +1,9 @@
 import { freeName } from '../core/names.ts';
 import type { Session } from './session.ts';
 
+/** Ended sessions that are tracked at the same time; the oldest ones go first. */
+export const MAX_TRACKED = 10_000;
+
 /** The sessions that the API shows: the live ones, and ended ones for as long as their listener tracks them. */
 export class SessionTable {
   readonly #sessions = new Map<string, Session>();
@@ -29,21 +32,26 @@ export class SessionTable {
     this.#live++;
   }
 
-  /** `track`: seconds for which it stays visible. */
+  /** `track`: seconds for which it stays visible, unless very many end meanwhile. */
   ended(session: Session, track: number): void {
     this.#live--;
-    if (track === 0) this.#forget(session);
-    else this.#tracked.set(session, setTimeout(() => this.#forget(session), track * 1000).unref());
+    if (track === 0) {
+      this.#forget(session);
+      return;
+    }
+    this.#tracked.set(session, setTimeout(() => this.#forget(session), track * 1000).unref());
+    const [oldest] = this.#tracked.keys();
+    if (oldest && this.#tracked.size > MAX_TRACKED) this.#forget(oldest);
   }
 
   /** Forgets what is tracked, and gives the live ones. */
   clear(): Session[] {
-    for (const timer of this.#tracked.values()) clearTimeout(timer);
     for (const session of this.#tracked.keys()) this.#forget(session);
     return [...this.#sessions.values()];
   }
 
   #forget(session: Session): void {
+    clearTimeout(this.#tracked.get(session));
     this.#tracked.delete(session);
     this.#sessions.delete(session.name);
   }
