@@ -22,7 +22,6 @@ async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'l7mp-bench-'));
   endInOrder(folder);
   const pinned = setPinning(options.pin);
-  if (!options.gso) process.env.L7MP_BENCH_NO_GSO = '1';
   await compile();
   const about = await machine(pinned);
   const chosen = CONTENDERS.filter(({ name }) => options.contenders.test(name));
@@ -33,14 +32,14 @@ async function main(): Promise<void> {
     rows.push(await runRow(row, contenders, options, folder, say));
   }
   if (rows.length === 0) throw new Error('no row has such a name: see --list');
-  const { rounds, seconds, scale, gso } = options;
+  const { rounds, seconds, scale } = options;
   const date = new Date().toISOString();
-  const result: Result = { date, machine: about, options: { rounds, seconds, scale, gso }, versions, rows };
+  const result: Result = { date, machine: about, options: { rounds, seconds, scale }, versions, rows };
   say(`\nwritten: ${publish(result, contenders, options.write)}`);
 }
 
 function list(): void {
-  for (const { id, title } of ROWS) process.stdout.write(`row        ${id.padEnd(20)} ${title}\n`);
+  for (const { id, title } of ROWS) process.stdout.write(`row        ${id.padEnd(28)} ${title}\n`);
   for (const { name } of CONTENDERS) process.stdout.write(`contender  ${name}\n`);
 }
 

@@ -13,21 +13,23 @@ const VERIFY_PAUSE = 100;
 
 interface Variant {
   readonly name: string;
-  readonly args: readonly string[];
+  readonly args: (place: Place) => readonly string[];
   /** The rung of the pipes in a session that this variant is about, as the API shows it. */
   readonly rung: string;
   readonly unfit?: (row: Row) => string | undefined;
 }
 
 const VARIANTS: readonly Variant[] = [
-  { name: 'l7mp (node)', args: ['--io', 'node', '-o', 'disable'], rung: 'userspace' },
-  { name: 'l7mp (native)', args: ['--io', 'native', '-o', 'disable'], rung: 'native' },
+  { name: 'l7mp (node)', args: () => ['--io', 'node', '-o', 'disable'], rung: 'userspace' },
+  { name: 'l7mp (native)', args: () => ['--io', 'native', '-o', 'disable'], rung: 'native' },
   {
     name: 'l7mp (kernel)',
-    args: ['--io', 'auto', '-o', 'init', '-i', 'lo'],
+    args: ({ network }) => ['--io', 'auto', '-o', 'init', '-i', network.interfaces],
     rung: 'kernel',
     unfit: ({ carries, id }) =>
-      carries === 'udp' && !id.startsWith('memory') ? undefined : 'the kernel carries UDP traffic only',
+      carries.startsWith('udp') && carries !== 'udp-websocket-udp' && !id.startsWith('memory')
+        ? undefined
+        : 'the kernel carries UDP traffic only',
   },
 ];
 
@@ -36,21 +38,26 @@ export const l7mp: readonly Contender[] = VARIANTS.map(({ name, args, rung, unfi
   group: 'l7mp',
   version,
   carries: {
-    udp: (place) => [
-      proxy(place, 'proxy', args, { ...listener('UDP', place.listen), ...cluster('UDP', place.upstream) }),
-    ],
-    tcp: (place) => [
-      proxy(place, 'proxy', args, { ...listener('TCP', place.listen), ...cluster('TCP', place.upstream) }),
-    ],
-    'udp-websocket-udp': (place) => [
-      proxy(place, 'far', args, { ...listener('WebSocket', place.middle), ...cluster('UDP', place.upstream) }, false),
-      proxy(place, 'near', args, { ...listener('UDP', place.listen), ...cluster('WebSocket', place.middle) }),
-    ],
+    udp: (place) => [straight(place, 'UDP', args)],
+    tcp: (place) => [straight(place, 'TCP', args)],
+    'udp-websocket-udp': (place) => {
+      const { listen, middle, upstream } = place;
+      const far = { ...listener('WebSocket', middle), ...cluster('UDP', upstream) };
+      const near = { ...listener('UDP', listen), ...cluster('WebSocket', middle) };
+      return [proxy(place, 'far', args, far, false), proxy(place, 'near', args, near)];
+    },
+    'udp-namespaces': (place) => [straight(place, 'UDP', args)],
   },
   ...(unfit && { unfit }),
   api: ({ control }) => control,
   verify: (place) => verify(place, rung),
 }));
+
+function straight(place: Place, protocol: string, args: Variant['args']): Command {
+  const { network, listen, upstream } = place;
+  const parts = { ...listener(protocol, listen, network.proxy), ...cluster(protocol, upstream, network.server) };
+  return proxy(place, 'proxy', args, parts);
+}
 
 async function version(): Promise<string> {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
@@ -63,16 +70,17 @@ interface Parts {
   readonly cluster: object;
 }
 
-function listener(protocol: string, port: number): Pick<Parts, 'listener'> {
+function listener(protocol: string, port: number, address = '127.0.0.1'): Pick<Parts, 'listener'> {
   const rules = [{ action: { route: { destination: 'load' } } }];
-  return { listener: { name: 'bench', spec: { protocol, port, address: '127.0.0.1' }, rules } };
+  return { listener: { name: 'bench', spec: { protocol, port, address }, rules } };
 }
 
-function cluster(protocol: string, port: number): Pick<Parts, 'cluster'> {
-  return { cluster: { name: 'load', spec: { protocol, port }, endpoints: [{ spec: { address: '127.0.0.1' } }] } };
+function cluster(protocol: string, port: number, address = '127.0.0.1'): Pick<Parts, 'cluster'> {
+  return { cluster: { name: 'load', spec: { protocol, port }, endpoints: [{ spec: { address } }] } };
 }
 
-function proxy({ folder, control }: Place, name: string, args: readonly string[], parts: Parts, api = true): Command {
+function proxy(place: Place, name: string, args: Variant['args'], parts: Parts, api = true): Command {
+  const { folder, control } = place;
   const controller = {
     name: 'controller',
     spec: { protocol: 'HTTP', port: control, address: '127.0.0.1' },
@@ -84,7 +92,7 @@ function proxy({ folder, control }: Place, name: string, args: readonly string[]
     clusters: [parts.cluster, { name: 'controller', spec: { protocol: 'L7mpController' } }],
   };
   writeFileSync(config, JSON.stringify(text));
-  return { file: join(ROOT, 'bin', 'l7mp'), args: ['-c', config, '-l', 'error', ...args] };
+  return { file: join(ROOT, 'bin', 'l7mp'), args: ['-c', config, '-l', 'error', ...args(place)] };
 }
 
 /** Looks at the sessions that carry this row's traffic, or at one that is opened for it. */

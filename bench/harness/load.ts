@@ -5,7 +5,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { promisify } from 'node:util';
+import { at, here, type Network, type Where } from './network.ts';
 import { type Child, launch } from './processes.ts';
+import type { Row } from './types.ts';
 
 const SOURCES = join(import.meta.dirname, '..', 'load');
 export const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'l7mp-bench');
@@ -34,8 +36,9 @@ export class Load {
   readonly #waiting: ((line: string) => void)[] = [];
   readonly #received: string[] = [];
 
-  constructor(program: string, args: readonly (string | number)[]) {
-    this.child = launch(program, { file: join(BINARIES, program), args: args.map(String) }, 'load', true);
+  constructor(program: string, args: readonly (string | number)[], where: Where = here) {
+    const command = where({ file: join(BINARIES, program), args: args.map(String) });
+    this.child = launch(program, command, 'load', true);
     const { stdout } = this.child.process;
     if (!stdout) throw new Error(`${program}: no output`);
     this.#lines = createInterface({ input: stdout });
@@ -88,8 +91,8 @@ export class Load {
   }
 }
 
-export async function startServer([program, ...args]: readonly [string, ...string[]], port: number): Promise<Child> {
-  const server = new Load(program, [port, SERVER_LIFE, ...args]);
+export async function startServer([program, ...args]: Row['server'], network: Network, port: number): Promise<Child> {
+  const server = new Load(program, [at(network.server, port), SERVER_LIFE, ...args], network.atServer);
   await server.ready();
   return server.child;
 }

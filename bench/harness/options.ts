@@ -1,13 +1,12 @@
 import { parseArgs } from 'node:util';
 
-export const USAGE = `bench/run [--quick] [--only PATTERN] [--with PATTERN] [--rounds N] [--seconds N] [--no-pin] [--no-gso] [--write] [--list]
+export const USAGE = `bench/run [--quick] [--only PATTERN] [--with PATTERN] [--rounds N] [--seconds N] [--no-pin] [--write] [--list]
   --quick          2 rounds of 1 s, a tenth of the idle sessions: whether everything works, no figures
   --only PATTERN   the rows whose name matches this regular expression
   --with PATTERN   the contenders whose name matches
   --rounds N       rounds (5; some rows have a number of their own)
   --seconds N      seconds of a round (3)
   --no-pin         leave the placing of processes on CPUs to the kernel
-  --no-gso         UDP load and echo send each datagram by itself
   --write          put the tables into bench/README.md and the samples into bench/results, to be committed
   --list           print the names of rows and contenders`;
 
@@ -19,7 +18,6 @@ export interface Options {
   readonly seconds: number;
   readonly scale: number;
   readonly pin: boolean;
-  readonly gso: boolean;
   readonly write: boolean;
   readonly list: boolean;
 }
@@ -41,7 +39,6 @@ export function readOptions(args: readonly string[]): Options {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       'no-pin': boolean,
-      'no-gso': boolean,
       write: boolean,
       list: boolean,
     },
@@ -54,7 +51,6 @@ export function readOptions(args: readonly string[]): Options {
     seconds: count('seconds', values.seconds) ?? (quick ? 1 : DEFAULT_SECONDS),
     scale: quick ? 0.1 : 1,
     pin: !values['no-pin'],
-    gso: !values['no-gso'],
     write: values.write,
     list: values.list,
   };

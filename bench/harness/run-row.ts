@@ -2,6 +2,7 @@
 
 import { freePort } from '../../test/support/ports.ts';
 import { startServer } from './load.ts';
+import { LOOPBACK, type Network, threeNamespaces } from './network.ts';
 import { DEFAULT_ROUNDS, type Options } from './options.ts';
 import type { Child } from './processes.ts';
 import { type Instance, start } from './start.ts';
@@ -21,6 +22,7 @@ interface Context {
   readonly row: Row;
   readonly options: Options;
   readonly folder: string;
+  readonly network: Network;
   readonly upstream: number;
   readonly server: Child;
   say(text: string): void;
@@ -33,13 +35,28 @@ export async function runRow(
   folder: string,
   say: (text: string) => void,
 ): Promise<RowResult> {
-  const upstream = await freePort();
-  const server = await startServer(row.server, upstream);
-  const context: Context = { row, options, folder, upstream, server, say };
+  const able = contenders.filter(({ carries }) => carries[row.carries]);
   const entries: Entry[] = [];
+  for (const contender of able) entries.push({ contender, ownPort: await freePort(), samples: [] });
+  let network: Network | undefined;
   try {
-    const able = contenders.filter(({ carries }) => carries[row.carries]);
-    for (const contender of able) entries.push({ contender, ownPort: await freePort(), samples: [] });
+    network = await (row.carries === 'udp-namespaces' ? threeNamespaces() : LOOPBACK);
+    await runRounds({ row, options, folder, network, say }, entries);
+  } catch (error) {
+    if (network) throw error;
+    for (const entry of entries) entry.skipped = (error as Error).message;
+  } finally {
+    await network?.close();
+  }
+  return { row: row.id, title: row.title, metrics: row.metrics, outcomes: entries.map(outcome) };
+}
+
+async function runRounds(setting: Omit<Context, 'upstream' | 'server'>, entries: readonly Entry[]): Promise<void> {
+  const { row, options, network } = setting;
+  const upstream = await freePort();
+  const server = await startServer(row.server, network, upstream);
+  const context: Context = { ...setting, upstream, server };
+  try {
     for (const entry of entries) await prepare(entry, context);
     const rounds = options.rounds ?? row.rounds ?? DEFAULT_ROUNDS;
     for (let number = 0; number < rounds; number++) {
@@ -50,7 +67,6 @@ export async function runRow(
   } finally {
     await Promise.all([...entries.map(({ instance }) => instance?.stop()), server.stop()]);
   }
-  return { row: row.id, title: row.title, metrics: row.metrics, outcomes: entries.map(outcome) };
 }
 
 function outcome({ contender: { name }, samples, skipped }: Entry): Outcome {
@@ -80,8 +96,8 @@ async function measure(entry: Entry, context: Context, number: number): Promise<
   });
 }
 
-async function started(entry: Entry, { row, upstream, folder }: Context): Promise<Instance> {
-  entry.instance ??= await start(entry.contender, row, upstream, folder);
+async function started(entry: Entry, { row, network, upstream, folder }: Context): Promise<Instance> {
+  entry.instance ??= await start(entry.contender, row, network, upstream, folder);
   return entry.instance;
 }
 

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../test/support/ports.ts';
+import type { Network } from './network.ts';
 import { type Child, launch } from './processes.ts';
 import type { Contender, Place, Row, Running } from './types.ts';
 
@@ -34,12 +35,13 @@ export class Instance implements Running {
 }
 
 /** Rejects with the reason where the contender does not start. */
-export async function start(contender: Contender, row: Row, upstream: number, folder: string): Promise<Instance> {
+export async function start(contender: Contender, row: Row, network: Network, upstream: number, folder: string) {
   const commands = contender.carries[row.carries];
   if (!commands) throw new Error(`does not carry ${row.carries}`);
   const [listen, middle, control] = [await freePort(), await freePort(), await freePort()];
   const place: Place = {
     carries: row.carries,
+    network: contender.group === 'direct' ? { ...network, proxy: network.server } : network,
     listen: contender.group === 'direct' ? upstream : listen,
     upstream,
     middle,
@@ -65,15 +67,15 @@ async function traffic(place: Place, children: readonly Child[]): Promise<void> 
   for (const end = Date.now() + READY_TIME; Date.now() < end; ) {
     const over = children.find((child) => child.over);
     if (over) throw new Error(await over.ended);
-    if (await attempt(place.listen)) return;
+    if (await attempt(place.listen, place.network.proxy)) return;
     await sleep(20);
   }
   throw new Error(`no traffic goes through it within ${READY_TIME / 1_000} s`);
 }
 
-function connects(port: number): Promise<boolean> {
+function connects(port: number, host: string): Promise<boolean> {
   return new Promise((done) => {
-    const socket = connect({ port, host: '127.0.0.1' });
+    const socket = connect({ port, host });
     socket.setTimeout(TRY_TIME, () => end(false));
     const end = (answer: boolean): void => {
       socket.destroy();
@@ -83,7 +85,7 @@ function connects(port: number): Promise<boolean> {
   });
 }
 
-function echoes(port: number): Promise<boolean> {
+function echoes(port: number, host: string): Promise<boolean> {
   return new Promise((done) => {
     const socket = createSocket('udp4');
     const late = setTimeout(() => end(false), TRY_TIME);
@@ -93,6 +95,6 @@ function echoes(port: number): Promise<boolean> {
       done(answer);
     };
     socket.once('message', () => end(true)).once('error', () => end(false));
-    socket.send('is it there?', port, '127.0.0.1');
+    socket.send('is it there?', port, host);
   });
 }

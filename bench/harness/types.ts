@@ -1,14 +1,19 @@
 /** What the parts of the bench say to each other: contenders carry traffic, rows measure it. */
+import type { Network } from './network.ts';
 
-/** What lies between the load and its server. The last one is two proxies, with a WebSocket between them. */
-export type Carries = 'udp' | 'tcp' | 'udp-websocket-udp';
+/**
+ * What lies between the load and its server: a proxy on the loopback; two of them, with a WebSocket between them; or a
+ * proxy on a host of its own, between that of the load and that of the server.
+ */
+export type Carries = 'udp' | 'tcp' | 'udp-websocket-udp' | 'udp-namespaces';
 
-/** Where a contender runs. All ports are on 127.0.0.1. */
+/** Where a contender runs. */
 export interface Place {
   readonly carries: Carries;
+  readonly network: Network;
   readonly listen: number;
   readonly upstream: number;
-  /** For what a contender needs between its processes. */
+  /** For what a contender needs between its processes, on 127.0.0.1. */
   readonly middle: number;
   readonly control: number;
   /** For its files; its own, and deleted afterwards. */

@@ -64,14 +64,31 @@ static inline void bounded(unsigned seconds) {
     }
 }
 
-/* Whether the harness asks for datagrams that are sent one by one (--no-gso). */
-static inline bool no_segmentation(void) { return getenv("L7MP_BENCH_NO_GSO") != NULL; }
+/* Whether the last argument says so. */
+static inline bool flagged(int argc, char **argv, const char *flag) { return strcmp(argv[argc - 1], flag) == 0; }
 
-/* 127.0.0.0/8, and nothing else: load stays on loopback. */
 static inline struct sockaddr_in loopback(long port) {
     if (port < 1024 || port > 65535) die("%ld is no port for a bench", port);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+}
+
+/* 198.18.0.0/15 belongs to benches (RFC 2544), and is routed nowhere but in the network namespaces of the harness. */
+#define BENCH_NETWORK (198u << 24 | 18u << 16)
+
+static inline bool is_loopback(struct in_addr address) { return ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET; }
+
+/* [ADDRESS:]PORT, by default of 127.0.0.1. Load goes to loopback or to the network of benches, and nowhere else. */
+static inline struct sockaddr_in endpoint(int argc, char **argv, int i, const char *usage) {
+    char *colon = i < argc ? strchr(argv[i], ':') : NULL;
+    if (!colon) return loopback(number(argc, argv, i, usage));
+    *colon = '\0';
+    struct sockaddr_in address = loopback(strtol(colon + 1, NULL, 10));
+    bool valid = inet_pton(AF_INET, argv[i], &address.sin_addr) == 1;
+    bool allowed = is_loopback(address.sin_addr) || (ntohl(address.sin_addr.s_addr) & ~0x1ffffu) == BENCH_NETWORK;
+    errno = 0;
+    if (!valid || !allowed) die("%s is no address for a bench", argv[i]);
     return address;
 }
 

@@ -20,7 +20,7 @@ struct datagram {
 };
 
 struct batch {
-    bool apart; /* no segmented buffers */
+    bool apart; /* each datagram by itself */
     struct datagram datagrams[BATCH];
     struct mmsghdr messages[BATCH];
     struct iovec vectors[BATCH];

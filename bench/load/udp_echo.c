@@ -4,13 +4,13 @@
 static struct batch batch;
 
 int main(int argc, char **argv) {
-    const char *usage = "PORT SECONDS";
-    struct sockaddr_in address = loopback(number(argc, argv, 1, usage));
+    const char *usage = "[ADDRESS:]PORT SECONDS [single]";
+    struct sockaddr_in address = endpoint(argc, argv, 1, usage);
     bounded((unsigned)number(argc, argv, 2, usage));
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (void *)&address, sizeof address) < 0) die("UDP port %s", argv[1]);
     big_buffers(fd);
-    batch.apart = no_segmentation();
+    batch.apart = flagged(argc, argv, "single");
     puts("ready");
     fflush(stdout);
     for (;;) send_batch(fd, &batch, receive_batch(fd, &batch));

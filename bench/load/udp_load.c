@@ -1,7 +1,8 @@
 /*
- * A closed loop of UDP echoes: FLOWS clients with IN_FLIGHT datagrams each. The clients are loopback addresses of one
- * socket, so that a thousand of them cost one batched call and not two thousand. What does not come back in time is
- * counted as lost and sent anew: a loss costs its time and never stops the loop.
+ * A closed loop of UDP echoes: FLOWS clients with IN_FLIGHT datagrams each. The clients are addresses of one socket,
+ * 127.1.x.y or, where the target is not on loopback, 198.18.x.y, so that a thousand of them cost one batched call and not
+ * two thousand. What does not come back in time is counted as lost and sent anew: a loss costs its time and never stops
+ * the loop.
  */
 #include "udp_batch.h"
 
@@ -24,7 +25,8 @@ static struct batch batch;
 static uint64_t units, lost;
 
 static uint32_t address_of(long flow) {
-    return htonl((127u << 24) + (1u << 16) + (uint32_t)(flow / 250 * 256 + flow % 250 + 1));
+    uint32_t network = is_loopback(target.sin_addr) ? 127u << 24 | 1u << 16 : BENCH_NETWORK;
+    return htonl(network + (uint32_t)(flow / 250 * 256 + flow % 250 + 1));
 }
 
 /* Makes datagram `at` of the batch the next one of a slot. */
@@ -103,8 +105,9 @@ static void set_up(void) {
 }
 
 int main(int argc, char **argv) {
-    const char *usage = "PORT SECONDS OWN_PORT FLOWS IN_FLIGHT SIZE";
-    long port = number(argc, argv, 1, usage), seconds = number(argc, argv, 2, usage);
+    const char *usage = "[ADDRESS:]PORT SECONDS OWN_PORT FLOWS IN_FLIGHT SIZE [single]";
+    target = endpoint(argc, argv, 1, usage);
+    long seconds = number(argc, argv, 2, usage);
     /* The same clients in each round: the proxies' sessions are used again and do not pile up. */
     struct sockaddr_in own = loopback(number(argc, argv, 3, usage));
     flows = number(argc, argv, 4, usage);
@@ -115,13 +118,12 @@ int main(int argc, char **argv) {
         die("up to 10,000 flows of datagrams of %zu to %d bytes", sizeof(struct header), LARGEST);
     bounded((unsigned)seconds + 2 * SETUP_SECONDS);
     slots = calloc((size_t)(flows * in_flight), sizeof *slots);
-    target = loopback(port);
     fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     own.sin_addr.s_addr = htonl(INADDR_ANY); /* each datagram names its source */
     if (!slots || fd < 0 || bind(fd, (void *)&own, sizeof own) < 0) die("UDP port %s", argv[3]);
     for (long i = 0; i < flows * in_flight; i++) slots[i].sequence = now(); /* no echo of an earlier round counts */
     big_buffers(fd);
-    batch.apart = no_segmentation();
+    batch.apart = flagged(argc, argv, "single");
     /* The loop wakes up for what is lost though nothing comes. */
     struct timeval sweep_time = {.tv_usec = SWEEP_MS * 1000};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &sweep_time, sizeof sweep_time);

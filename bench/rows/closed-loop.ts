@@ -1,5 +1,6 @@
 /** Rows in which a load program counts units of work: a rate, and the CPU time that the proxy has spent on each. */
 import { Load } from '../harness/load.ts';
+import { at } from '../harness/network.ts';
 import { cpuOf } from '../harness/proc.ts';
 import type { Carries, Metric, Row } from '../harness/types.ts';
 
@@ -10,7 +11,7 @@ export interface ClosedLoop {
   readonly server: readonly [string, ...string[]];
   readonly program: string;
   /** What follows port and time on the program's command line; OWN_PORT stands for a port to send from. */
-  readonly args: readonly (number | typeof OWN_PORT)[];
+  readonly args: readonly (number | string | typeof OWN_PORT)[];
   readonly unit?: { readonly name: string; readonly size: number; readonly rate: string; readonly cpu: string };
 }
 
@@ -33,7 +34,8 @@ export function closedLoop({ id, title, carries, server, program, args, unit = R
     metrics,
     measure: async ({ running, seconds, server: serverPid, ownPort }) => {
       const own = args.map((arg) => (arg === OWN_PORT ? ownPort : arg));
-      const load = new Load(program, [running.place.listen, seconds, ...own]);
+      const { listen, network } = running.place;
+      const load = new Load(program, [at(network.proxy, listen), seconds, ...own], network.atClient);
       await load.ready();
       // Both readings are taken at rest, so nothing that this process delays is missing from one of them.
       const before = [cpuOf(running.pids), cpuOf([serverPid])] as const;
