@@ -20,6 +20,7 @@ import { Configuration } from './reconcile/configuration.ts';
 import { createHandlers } from './reconcile/handlers.ts';
 import { Store } from './reconcile/store.ts';
 import { findTarget } from './routing/router.ts';
+import { RungBytes } from './session/rung-bytes.ts';
 import { Session, type SessionHost } from './session/session.ts';
 import { SessionTable } from './session/table.ts';
 import { sessionView } from './session/view.ts';
@@ -39,7 +40,8 @@ export class L7mp {
   readonly #admin = new Admin(this.logger, this.#accessLog);
   readonly #store = new Store();
   readonly #sessions = new SessionTable();
-  readonly #metrics = new Metrics(this.#store, this.#sessions);
+  readonly #rungBytes = new RungBytes();
+  readonly #metrics = new Metrics(this.#store, this.#sessions, this.#rungBytes.totals);
   readonly #wheel = new Wheel();
   readonly #registry: Registry;
   readonly #validator: Validator;
@@ -59,6 +61,7 @@ export class L7mp {
     this.#sessionHost = {
       log: this.logger,
       wheel: this.#wheel,
+      rungBytes: this.#rungBytes,
       get io() {
         return engine();
       },

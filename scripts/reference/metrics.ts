@@ -5,6 +5,7 @@ import { SILENT } from '../../src/core/log.ts';
 import type { Attempt, ClusterHost, Services } from '../../src/core/protocol.ts';
 import { createNodeEngine } from '../../src/io/node/index.ts';
 import type { Store } from '../../src/reconcile/store.ts';
+import { RungBytes } from '../../src/session/rung-bytes.ts';
 import type { SessionTable } from '../../src/session/table.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { metric } from '../../src/transforms/metric/index.ts';
@@ -13,7 +14,8 @@ const SPEC = { protocol: 'p' };
 const LISTENER = { name: 'l', definition: { spec: SPEC }, requests: 1, sessions: 1, rejects: new Map([['why', 1]]) };
 const CLUSTER = { name: 'c', definition: { spec: SPEC }, requests: 1 };
 const ENDPOINT = { definition: { cluster: 'c', name: 'e' }, sessions: 1 };
-const SESSIONS = { live: 1, all: () => [{ rungs: ['userspace'] }].values() } as unknown as SessionTable;
+const SESSION = { rungs: ['userspace'], refresh: () => {} };
+const SESSIONS = { live: 1, all: () => [SESSION].values() } as unknown as SessionTable;
 
 function store(): Store {
   const of = (object: object): Map<string, object> => new Map([['x', object]]);
@@ -22,7 +24,7 @@ function store(): Store {
 }
 
 async function text(): Promise<string> {
-  const metrics = new Metrics(store(), SESSIONS);
+  const metrics = new Metrics(store(), SESSIONS, new RungBytes().totals);
   metrics.sessionEnded('end', new Map([['why', 1]]));
   const services = { counter: metrics.counter.bind(metrics) } as unknown as Services;
   const host: ClusterHost = {

@@ -13,11 +13,9 @@ import { EventLog, type EventName } from './events.ts';
 import { Lift } from './lift.ts';
 import { Pipe, type PipeOwner } from './pipe.ts';
 import { retryPolicy } from './retry.ts';
+import type { Rung, RungBytes } from './rung-bytes.ts';
 import { Stage, type StageOwner } from './stage.ts';
 import type { Expiring, Wheel } from './wheel.ts';
-
-/** Where a pipe runs: in the kernel, from socket to socket without JavaScript, or in JavaScript. */
-export type Rung = 'kernel' | 'native' | 'userspace';
 
 export type SessionStatus = 'INIT' | 'CONNECTED' | 'DISCONNECTED' | 'FINALIZING' | 'DESTROYED';
 
@@ -37,6 +35,7 @@ export interface SessionHost {
   readonly wheel: Wheel;
   readonly io: Engine;
   readonly offload: Offload;
+  readonly rungBytes: RungBytes;
   /** Asks the rules, which may rewrite the metadata. Throws E_NO_ROUTE. */
   route(listener: Listener, session: Session): Target;
   /** It is over: its name is free. */
@@ -78,6 +77,8 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   #counted = 0;
   #tail: Tail | undefined;
   #warned = false;
+  /** Bytes of the client that are put down to a rung. */
+  #rungBytes = 0;
 
   constructor(name: string, listener: Listener, source: Channel, host: SessionHost) {
     this.name = name;
@@ -132,9 +133,11 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
 
   /** Brings all counters up to date. */
   refresh(): void {
-    this.#lift?.refresh();
     this.source.refresh();
     for (const { channel } of this.#stages) channel?.refresh();
+    this.#putDown(this.#relay ? 'native' : 'userspace');
+    this.#lift?.refresh();
+    this.#putDown('kernel');
   }
 
   /** Messages lost in the session, by reason. */
@@ -331,6 +334,8 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   #wire(): void {
     if (this.#pipes.length === 0) this.#makePipes();
     const channels = this.#stages.map(({ channel, ready }) => (ready ? channel : undefined));
+    if (this.#relay) this.refresh();
+    else this.#putDown('userspace');
     this.#relay = this.#join();
     this.#waning = this.#sourceLost !== undefined;
     for (const [n, pipe] of this.#pipes.entries()) {
@@ -356,8 +361,11 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
 
   /** Takes the session out of the kernel again: everything comes to the sockets from now on. */
   land(): void {
-    this.#lift?.remove();
+    if (!this.#lift) return;
+    this.refresh();
+    this.#lift.remove();
     this.#lift = undefined;
+    this.#putDown('kernel');
   }
 
   /** Lets the engine move everything by itself, where nothing but two of its sockets is in the way. */
@@ -427,9 +435,14 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     for (const pipe of this.#pipes) pipe.part();
     for (const stage of this.#stages) stage.end(reason);
     closeSource();
+    this.#putDown(this.#relay ? 'native' : 'userspace');
     this.status = 'DESTROYED';
     this.#event('DESTROY', '');
     this.#host.ended(this);
+  }
+
+  #putDown(rung: Rung): void {
+    this.#rungBytes = this.#host.rungBytes.put(rung, this.source, this.#rungBytes);
   }
 
   #fault(where: string, message: string): void {

@@ -3,6 +3,7 @@ import { addAll, addTo } from '../core/counts.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { LabelledCounter } from '../core/protocol.ts';
 import type { Store } from '../reconcile/store.ts';
+import type { RungBytes } from '../session/rung-bytes.ts';
 import type { SessionTable } from '../session/table.ts';
 
 /** Series of ended sessions that a counter still shows: a scrape should see their last values, not for ever. */
@@ -25,12 +26,12 @@ export class Metrics {
   readonly #counters = new Map<string, SessionCounter>();
   readonly totals: Totals = { sessionsEnded: new Map(), dropped: new Map() };
 
-  constructor(store: Store, sessions: SessionTable) {
+  constructor(store: Store, sessions: SessionTable, rungBytes: RungBytes['totals']) {
     this.#watchProcess();
     this.#watchListeners(store);
     this.#watchClusters(store);
     this.#gauge('l7mp_sessions', 'Live sessions.', [], () => [{ labels: {}, value: () => sessions.live }]);
-    this.#watchRungs(sessions);
+    this.#watchRungs(sessions, rungBytes);
     this.#ended();
   }
 
@@ -63,7 +64,7 @@ export class Metrics {
 
   // ------------------------------------------------------------------ own
 
-  #watchRungs(sessions: SessionTable): void {
+  #watchRungs(sessions: SessionTable, bytes: RungBytes['totals']): void {
     const help = 'Live sessions, by where their bytes are moved: kernel, native or userspace.';
     this.#gauge('l7mp_rung_sessions', help, ['rung'], () => {
       const counts = new Map<string, number>();
@@ -72,6 +73,11 @@ export class Metrics {
         if (rung !== undefined) addTo(counts, rung);
       }
       return [...counts].map(([rung, n]) => ({ labels: { rung }, value: () => n }));
+    });
+    const moved = 'Bytes that came from clients and went to them, by where they were moved.';
+    this.#counter('l7mp_rung_bytes_total', moved, ['rung'], () => {
+      for (const session of sessions.all()) session.refresh();
+      return Object.entries(bytes).map(([rung, n]) => ({ labels: { rung }, value: () => n }));
     });
   }
 

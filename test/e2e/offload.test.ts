@@ -13,9 +13,9 @@ async function whyNot(): Promise<string | false> {
   return on ? false : `no kernel offload here: ${why}`;
 }
 
-async function echoing(t: TestContext, io: string, options: object = {}) {
+async function echoing(t: TestContext, io: string, options: object = {}, route: object = {}) {
   const server = await serveDatagram(t);
-  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
+  const { proxy, ports } = await startProxy(t, ['l', 'metrics'], ({ l, metrics }) => ({
     admin: { io, offload: 'init', offload_ifs: 'lo' },
     listeners: [
       listener(
@@ -26,15 +26,28 @@ async function echoing(t: TestContext, io: string, options: object = {}) {
             spec: { protocol: 'UDP', port: server.port },
             endpoints: [{ spec: { address: '127.0.0.1' } }],
           },
+          ...route,
         },
         { options },
       ),
+      listener('metrics', { protocol: 'HTTP', port: metrics }, { destination: { spec: { protocol: 'Prometheus' } } }),
     ],
   }));
   const client = await connectDatagram(t, ports.l);
   assert.equal(await ask(client, 'first'), 'first');
-  return { proxy, client, server };
+  return { proxy, client, server, bytes: () => rungBytes(ports.metrics) };
 }
+
+/** What has passed on each rung. The scrape itself is a session in userspace. */
+async function rungBytes(port: number): Promise<Record<string, number>> {
+  const text = await (await fetch(`http://127.0.0.1:${port}/`)).text();
+  const found = text.matchAll(/^l7mp_rung_bytes_total\{rung="(\w+)"\} (\d+)$/gm);
+  return Object.fromEntries([...found].map(([, rung, n]) => [rung, Number(n)]));
+}
+
+const SWITCH = { init: { admin: { offload: 'init' } }, disable: { admin: { offload: 'disable' } } };
+/** Of what a scrape may have. */
+const NOISE = 100_000;
 
 for (const io of ['node', 'auto']) {
   test(`a session climbs into the kernel and down again, and loses nothing (io: ${io})`, { skip }, async (t) => {
@@ -45,11 +58,11 @@ for (const io of ['node', 'auto']) {
       for (let n = 0; n < 50; n++) assert.equal(await ask(client, `message ${++sent}`), `message ${sent}`);
     };
     await some();
-    await proxy.ok('POST', 'admin', { admin: { offload: 'disable' } });
+    await proxy.ok('POST', 'admin', SWITCH.disable);
     const { pipes } = await proxy.session('l');
     assert.ok(!pipes.includes('kernel'));
     await some();
-    await proxy.ok('POST', 'admin', { admin: { offload: 'init' } });
+    await proxy.ok('POST', 'admin', SWITCH.init);
     assert.deepEqual((await proxy.session('l')).pipes, ['kernel', 'kernel']);
     await some();
     const { source, destination } = await proxy.session('l');
@@ -62,6 +75,41 @@ for (const io of ['node', 'auto']) {
     );
   });
 }
+
+for (const io of ['node', 'auto']) {
+  test(`bytes are counted on the rung where they passed (io: ${io})`, { skip }, async (t) => {
+    const { proxy, client, bytes } = await echoing(t, io);
+    const setUp = await bytes();
+    const message = 'x'.repeat(20_000);
+    const some = async (): Promise<void> => {
+      for (let n = 0; n < 20; n++) await ask(client, message);
+    };
+    const round = 20 * 2 * message.length;
+    await some();
+    await proxy.ok('POST', 'admin', SWITCH.disable);
+    await some();
+    await proxy.ok('POST', 'admin', SWITCH.init);
+    await some();
+    const before = await bytes();
+    await some();
+    await proxy.ok('DELETE', `sessions/${encodeURIComponent((await proxy.session('l')).name)}`);
+    const { kernel, native = 0, userspace = 0 } = await bytes();
+    const first = setUp.kernel ?? 0;
+    assert.deepEqual([before.kernel, kernel], [first + 2 * round, first + 3 * round]);
+    assert.equal(native - (setUp.native ?? 0), io === 'node' ? 0 : round);
+    const low = (setUp.userspace ?? 0) + (io === 'node' ? round : 0);
+    assert.ok(userspace >= low && userspace < low + NOISE, `${userspace} in userspace`);
+  });
+}
+
+test('a session with a transform is counted in userspace', { skip }, async (t) => {
+  const { client, bytes } = await echoing(t, 'auto', {}, { ingress: [{ spec: { protocol: 'Metric' } }] });
+  const message = 'x'.repeat(20_000);
+  for (let n = 0; n < 20; n++) await ask(client, message);
+  const { kernel, native, userspace = 0 } = await bytes();
+  assert.deepEqual([kernel, native], [0, 0]);
+  assert.ok(userspace >= 40 * message.length && userspace < 40 * message.length + NOISE);
+});
 
 test('a session that only the kernel sees is alive, and ends when it is silent', { skip }, async (t) => {
   const { proxy, client } = await echoing(t, 'auto', { idle_timeout: 400 });
