@@ -21,6 +21,8 @@ export interface Ends {
 export interface SocketChannel extends Channel {
   /** Undefined on UNIX sockets. */
   readonly ends: Ends | undefined;
+  /** The address that the peer gets its answers from, where the socket listens on any and the engine knows better. */
+  readonly answersFrom?: string | undefined;
 }
 
 /** Something that listens. */

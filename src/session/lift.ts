@@ -23,7 +23,7 @@ export class Lift {
     if (!source.ends || !sink.ends) return 'the addresses are not known';
     const result = offload.add({
       client: { address: source.ends.remoteAddress, port: source.ends.remotePort },
-      listen: { address: source.ends.localAddress, port: source.ends.localPort },
+      listen: { address: source.answersFrom ?? source.ends.localAddress, port: source.ends.localPort },
       local: { address: sink.ends.localAddress, port: sink.ends.localPort },
       upstream: { address: sink.ends.remoteAddress, port: sink.ends.remotePort },
     });

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import * as dgram from 'node:dgram';
+import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { openOffload } from '../../src/offload/open.ts';
 import { ask, connectDatagram, serveDatagram } from '../support/peers.ts';
@@ -13,14 +15,14 @@ async function whyNot(): Promise<string | false> {
   return on ? false : `no kernel offload here: ${why}`;
 }
 
-async function echoing(t: TestContext, io: string, options: object = {}, route: object = {}) {
+async function echoing(t: TestContext, io: string, { options = {}, route = {}, spec = {} } = {}) {
   const server = await serveDatagram(t);
   const { proxy, ports } = await startProxy(t, ['l', 'metrics'], ({ l, metrics }) => ({
     admin: { io, offload: 'init', offload_ifs: 'lo' },
     listeners: [
       listener(
         'l',
-        { protocol: 'UDP', port: l },
+        { protocol: 'UDP', port: l, ...spec },
         {
           destination: {
             spec: { protocol: 'UDP', port: server.port },
@@ -35,7 +37,7 @@ async function echoing(t: TestContext, io: string, options: object = {}, route: 
   }));
   const client = await connectDatagram(t, ports.l);
   assert.equal(await ask(client, 'first'), 'first');
-  return { proxy, client, server, bytes: () => rungBytes(ports.metrics) };
+  return { proxy, client, server, port: ports.l, bytes: () => rungBytes(ports.metrics) };
 }
 
 /** What has passed on each rung. The scrape itself is a session in userspace. */
@@ -102,8 +104,25 @@ for (const io of ['node', 'auto']) {
   });
 }
 
+for (const address of ['0.0.0.0', '::']) {
+  test(`answers leave from the address that was hit, in the kernel as before (${address})`, { skip }, async (t) => {
+    const { proxy, port } = await echoing(t, 'native', { spec: { address } });
+    const socket = dgram.createSocket('udp4');
+    t.after(() => socket.close());
+    for (let n = 0; n < 20; n++) {
+      socket.send(`${n}`, port, '127.0.0.2');
+      const [bytes, from] = await once(socket, 'message');
+      assert.deepEqual([String(bytes), from.address], [`${n}`, '127.0.0.2']);
+    }
+    const rungs = (await proxy.sessions('l')).map(({ pipes }) => pipes);
+    assert.deepEqual(rungs, Array(2).fill(['kernel', 'kernel']));
+    const { source } = (await proxy.sessions('l'))[1];
+    assert.deepEqual(source.messages, { in: 20, out: 20 });
+  });
+}
+
 test('a session with a transform is counted in userspace', { skip }, async (t) => {
-  const { client, bytes } = await echoing(t, 'auto', {}, { ingress: [{ spec: { protocol: 'Metric' } }] });
+  const { client, bytes } = await echoing(t, 'auto', { route: { ingress: [{ spec: { protocol: 'Metric' } }] } });
   const message = 'x'.repeat(20_000);
   for (let n = 0; n < 20; n++) await ask(client, message);
   const { kernel, native, userspace = 0 } = await bytes();
@@ -112,7 +131,7 @@ test('a session with a transform is counted in userspace', { skip }, async (t) =
 });
 
 test('a session that only the kernel sees is alive, and ends when it is silent', { skip }, async (t) => {
-  const { proxy, client } = await echoing(t, 'auto', { idle_timeout: 400 });
+  const { proxy, client } = await echoing(t, 'auto', { options: { idle_timeout: 400 } });
   const started = performance.now();
   while (performance.now() - started < 1200) {
     await ask(client, 'still here');

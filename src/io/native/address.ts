@@ -1,8 +1,10 @@
 /** Socket addresses of the Internet and of UNIX, as the kernel writes them (ip(7), ipv6(7), unix(7)) and as text. */
 import { isIPv6 } from 'node:net';
 import type { Arena } from './arena.ts';
-import { AF_INET, AF_INET6, AF_UNIX } from './constants.ts';
+import { AF_INET, AF_INET6, AF_UNIX, IPPROTO_IP } from './constants.ts';
+import { CMSG_HEADER } from './datagram-batch.ts';
 import { libc } from './libc.ts';
+import * as wire from './wire.ts';
 
 const SOCKADDR_IN = 16;
 const SOCKADDR_IN6 = 28;
@@ -52,12 +54,20 @@ export function portAt(u8: Uint8Array, at: number): number {
 export function hostAt(u8: Uint8Array, at: number): string {
   const family = (u8[at] as number) | ((u8[at + 1] as number) << 8);
   if (family === AF_INET) return dotted(u8, at + 4);
-  if (family !== AF_INET6) return '';
-  const words = Array.from(
-    { length: 8 },
-    (_, n) => ((u8[at + 8 + 2 * n] as number) << 8) | (u8[at + 9 + 2 * n] as number),
-  );
-  if (words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff) return dotted(u8, at + 20);
+  return family === AF_INET6 ? ipv6At(u8, at + 8) : '';
+}
+
+/** The address that is sent from, in the slot's address at an offset (in_pktinfo.ipi_spec_dst, in6_pktinfo.ipi6_addr). */
+export function sourceAt({ u8, u32 }: Arena, at: number): string | undefined {
+  const control = at + wire.CONTROL;
+  if (u32[(at + wire.CONTROL_LENGTH) >> 2] === 0) return undefined;
+  const ipv4 = u32[(control + 8) >> 2] === IPPROTO_IP;
+  return ipv4 ? dotted(u8, control + CMSG_HEADER + 4) : ipv6At(u8, control + CMSG_HEADER);
+}
+
+function ipv6At(u8: Uint8Array, at: number): string {
+  const words = Array.from({ length: 8 }, (_, n) => ((u8[at + 2 * n] as number) << 8) | (u8[at + 1 + 2 * n] as number));
+  if (words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff) return dotted(u8, at + 12);
   return compressed(words);
 }
 

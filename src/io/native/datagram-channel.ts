@@ -2,6 +2,7 @@ import { BINARY, Channel, type QueueLimits } from '../../core/channel.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Acceptor, Ends, Relay, SocketChannel } from '../engine.ts';
 import { MAX_DATAGRAM } from '../node/datagram.ts';
+import { sourceAt } from './address.ts';
 import * as k from './constants.ts';
 import { SlotCounters } from './counters.ts';
 import { errorName, libc } from './libc.ts';
@@ -225,6 +226,11 @@ export class PeerChannel extends NativeDatagramChannel {
     this.ends = ends;
     this.#port = port;
     this.#acceptor = acceptor;
+  }
+
+  get answersFrom(): string | undefined {
+    const { shared } = this.thread;
+    return sourceAt(shared.arena, wire.addressOf(shared, this.id));
   }
 
   override describe(): Metadata {
