@@ -180,7 +180,9 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   /** An endpoint is gone: stages on it are mended as the retry policy says. */
   disconnect(endpoint: string, reason: CloseReason): void {
     for (const stage of this.#stages) {
-      if (stage.endpoint?.name === endpoint && stage.endpoint.address !== VIRTUAL) stage.disconnect(reason);
+      if (stage.endpoint?.name !== endpoint || stage.endpoint.address === VIRTUAL) continue;
+      this.land();
+      stage.disconnect(reason);
     }
   }
 

@@ -170,11 +170,12 @@ export class Stage implements ChannelOwner {
       this.#owner.stageClosed(this, reason);
       return;
     }
-    this.#absorb();
     this.#release();
     this.status = 'DISCONNECTED';
     this.#failures = 0;
+    // The kernel's share of the traffic is known after that.
     this.#owner.stageLost(this, reason);
+    this.#absorb();
     this.#reconnect();
   }
 

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { openOffload } from '../../src/offload/open.ts';
 import { ask, connectDatagram, serveDatagram } from '../support/peers.ts';
 import { listener, startProxy } from '../support/proxy.ts';
+import { until } from '../support/until.ts';
 
 const skip = await whyNot();
 
@@ -129,6 +130,33 @@ test('a session with a transform is counted in userspace', { skip }, async (t) =
   assert.deepEqual([kernel, native], [0, 0]);
   assert.ok(userspace >= 40 * message.length && userspace < 40 * message.length + NOISE);
 });
+
+for (const io of ['node', 'auto']) {
+  test(`a session that loses its endpoint leaves the kernel, queues, and is back with the next one (io: ${io})`, {
+    skip,
+  }, async (t) => {
+    const retry = { retry_on: 'always', num_retries: 1000, timeout: 20 };
+    const { proxy, client, server } = await echoing(t, io, { route: { retry } });
+    const next = await serveDatagram(t, { host: '127.0.0.3', port: server.port, reply: (data) => `next ${data}` });
+    const [{ name: cluster }] = (await proxy.ok('GET', 'clusters')).filter(
+      ({ spec }: { spec: { protocol: string } }) => spec.protocol === 'UDP',
+    );
+    const [endpoint] = await proxy.ok('GET', `clusters/${cluster}/endpoints`);
+    assert.equal(await ask(client, 'one'), 'one');
+    await proxy.ok('DELETE', `endpoints/${endpoint.name}?recursive=true`);
+    await proxy.session('l', 'DISCONNECTED');
+    for (const text of ['two', 'three']) client.send(text);
+    await proxy.ok('POST', `clusters/${cluster}/endpoints`, { endpoint: { spec: { address: '127.0.0.3' } } });
+    const { pipes } = await proxy.session('l');
+    assert.deepEqual(pipes, ['kernel', 'kernel']);
+    client.send('four');
+    await until(() => client.messages.length === 3, 'all answers');
+    assert.deepEqual(client.messages.map(String), ['next two', 'next three', 'next four']);
+    assert.deepEqual(next.peers.length, 1);
+    const { source, destination } = await proxy.session('l');
+    assert.deepEqual([source.messages, destination.messages], Array(2).fill({ in: 5, out: 5 }));
+  });
+}
 
 test('a session that only the kernel sees is alive, and ends when it is silent', { skip }, async (t) => {
   const { proxy, client } = await echoing(t, 'auto', { options: { idle_timeout: 400 } });
