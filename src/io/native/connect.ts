@@ -5,6 +5,7 @@ import type { QueueLimits } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import type { Bind, SocketAddress, SocketChannel } from '../engine.ts';
+import type { Loan } from '../node/loan.ts';
 import { familyOf } from './address.ts';
 import * as k from './constants.ts';
 import { libc } from './libc.ts';
@@ -18,7 +19,7 @@ const PATIENCE = 250;
 
 export interface StreamHost {
   readonly thread: IoThread;
-  readonly onSocket: (socket: net.Socket) => void;
+  readonly onSocket: (socket: net.Socket) => Loan;
 }
 
 /** A connection that is being made: to a path, or to the addresses of a name, one after the other. */

@@ -4,7 +4,7 @@
  */
 import type { Engine, Relay, SocketChannel } from '../engine.ts';
 import { createNodeEngine } from '../node/index.ts';
-import { type Sockets, track } from '../node/stream.ts';
+import { Sockets } from '../node/stream.ts';
 import { Connecting, type StreamHost } from './connect.ts';
 import { NativeDatagramChannel } from './datagram-channel.ts';
 import { connectDatagram, DatagramPorts } from './datagram-ports.ts';
@@ -25,13 +25,13 @@ class NativeEngine implements Engine {
   readonly #host: StreamHost;
   readonly #listeners: StreamListeners;
   readonly #ports: DatagramPorts;
-  readonly #sockets: Sockets = new Set();
+  readonly #sockets = new Sockets();
   /** Makes what is not to stay bare. */
   readonly #portable = createNodeEngine(this.#sockets);
 
   constructor(thread: IoThread) {
     this.#thread = thread;
-    this.#host = { thread, onSocket: (socket) => track(this.#sockets, socket) };
+    this.#host = { thread, onSocket: (socket) => this.#sockets.add(socket) };
     this.#listeners = new StreamListeners(this.#host);
     this.#ports = new DatagramPorts(thread);
     thread.onEnd = () => {

@@ -1,6 +1,7 @@
 import * as net from 'node:net';
-import type { CloseReason, QueueLimits } from '../../core/channel.ts';
+import { BINARY, type CloseReason, type MessageAttributes, type QueueLimits } from '../../core/channel.ts';
 import type { Acceptor, Ends, Relay } from '../engine.ts';
+import type { Loan } from '../node/loan.ts';
 import { NodeStreamChannel } from '../node/stream.ts';
 import { SlotCounters } from './counters.ts';
 import { errorName } from './libc.ts';
@@ -29,7 +30,7 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
   readonly #thread: IoThread;
   readonly #fd: number;
   readonly #remote: Remote | undefined;
-  readonly #onSocket: (socket: net.Socket) => void;
+  readonly #onSocket: (socket: net.Socket) => Loan;
   #state: State = 'bare';
   #ends: Ends | undefined;
   /** The one that the engine's thread has joined it with. */
@@ -48,10 +49,10 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
     fd: number,
     limits: QueueLimits,
     remote: Remote | undefined,
-    onSocket: (socket: net.Socket) => void,
+    onSocket: (socket: net.Socket) => Loan,
     acceptor?: Acceptor,
   ) {
-    super(undefined, limits, acceptor);
+    super(limits, acceptor);
     this.#thread = thread;
     this.#fd = fd;
     this.#remote = remote;
@@ -161,11 +162,11 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
 
   // ------------------------------------------------------------------ JavaScript
 
-  protected override send(bytes: Uint8Array): boolean {
+  protected override send(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): boolean {
     this.#toJavaScript();
-    if (this.#state === 'node') return super.send(bytes);
+    if (this.#state === 'node') return super.send(bytes, attributes, owned);
     this.#written ??= [];
-    this.#written.push(bytes);
+    this.#written.push(owned ? bytes : new Uint8Array(bytes));
     return false;
   }
 
@@ -212,11 +213,10 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
     this.#thread.unuse();
     this.#state = 'node';
     const socket = new net.Socket({ fd: this.#fd, allowHalfOpen: true, readable: true, writable: true });
-    this.#onSocket(socket);
-    this.setSocket(socket);
+    this.setSocket(socket, this.#onSocket(socket));
     const written = this.#written;
     this.#written = undefined;
-    const full = written ? written.map((bytes) => super.send(bytes)).includes(false) : false;
+    const full = written ? written.map((bytes) => super.send(bytes, BINARY, true)).includes(false) : false;
     if (this.endSent) super.sendEnd();
     else if (written && !full) this.drained();
     if (!this.held) super.releaseSource();

@@ -3,13 +3,13 @@ import type * as net from 'node:net';
 import type { Engine } from '../engine.ts';
 import { freePath } from '../unix-path.ts';
 import { type ConnectedChannels, connect as connectDatagram, ListeningPorts } from './datagram.ts';
-import { connect as connectStream, listen as listenStream, type Sockets } from './stream.ts';
+import { connect as connectStream, listen as listenStream, Sockets } from './stream.ts';
 
 /** Milliseconds that sockets have to deliver what was written when the engine closes. */
 const CLOSE_GRACE = 1000;
 
 /** `sockets`: where it keeps those that it closes with itself, for an engine that adds some. */
-export function createNodeEngine(sockets: Sockets = new Set()): Engine {
+export function createNodeEngine(sockets = new Sockets()): Engine {
   const servers = new Set<net.Server>();
   const ports = new ListeningPorts();
   const datagrams: ConnectedChannels = new Set();
@@ -34,7 +34,7 @@ export function createNodeEngine(sockets: Sockets = new Set()): Engine {
       await ports.close();
       for (const channel of datagrams) channel.close({ kind: 'shutdown', message: 'the engine is closed' });
       await flushed(sockets);
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets.all) socket.destroy();
     },
   };
 }
@@ -45,7 +45,7 @@ function stop(server: net.Server): void {
 }
 
 async function flushed(sockets: Sockets): Promise<void> {
-  const all = Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
+  const all = Promise.all([...sockets.all].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
   const { promise, cancel } = delay(CLOSE_GRACE);
   await Promise.race([all, promise]);
   cancel();

@@ -1,14 +1,18 @@
 /** Byte streams on node:net: the channel, listening and connecting. */
 import * as net from 'node:net';
-import { Channel, type CloseReason, type QueueLimits } from '../../core/channel.ts';
+import { BINARY, Channel, type CloseReason, type MessageAttributes, type QueueLimits } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import type { Acceptor, Bind, Ends, SocketAddress, SocketChannel } from '../engine.ts';
 import { endsOf, plainAddress } from './address.ts';
+import { Loan } from './loan.ts';
 
 /** Milliseconds without progress after which a closed socket that still has something to deliver is cut. */
 const LINGER = 10_000;
+
+/** The least that a socket has read at once to be lent, in bytes: what is smaller costs little, and can be kept as it is. */
+const LENT = 16_384;
 
 /** Milliseconds of silence after which the kernel asks whether the peer is still there (tcp(7), TCP_KEEPIDLE). */
 const KEEPALIVE = 60_000;
@@ -17,34 +21,38 @@ const KEEPALIVE = 60_000;
 export class NodeStreamChannel extends Channel implements SocketChannel {
   readonly kind = 'stream';
   override readonly halfClose = true;
+  /** What is lent is written as it is: see `send`. */
+  protected override readonly retains = false;
   readonly #acceptor: Acceptor | undefined;
   #socket: net.Socket | undefined;
+  #loan: Loan | undefined;
   #ends: Ends | undefined;
   #error: NodeJS.ErrnoException | undefined;
 
   /** `acceptor`: who listens, where the socket was accepted. */
-  constructor(socket: net.Socket | undefined, limits: QueueLimits, acceptor?: Acceptor) {
+  constructor(limits: QueueLimits, acceptor?: Acceptor) {
     super(limits);
     this.#acceptor = acceptor;
-    if (!socket) return;
-    this.#ends = endsOf(socket);
-    this.setSocket(socket);
   }
 
   get ends(): Ends | undefined {
+    if (!this.#ends && this.#socket) this.#ends = endsOf(this.#socket);
     return this.#ends;
   }
 
-  protected setSocket(socket: net.Socket): void {
+  /** `loan`: of the engine that the socket belongs to. */
+  setSocket(socket: net.Socket, loan: Loan): void {
     this.#socket = socket;
-    socket.on('data', (bytes: Buffer) => this.deliver(bytes));
+    this.#loan = loan;
+    // A socket that is not paused begins to flow with its first listener for data.
+    socket.pause();
+    socket.on('data', (bytes: Buffer) => this.#received(bytes));
     socket.on('end', () => this.deliverEnd());
     socket.on('drain', () => this.drained());
     socket.on('error', (error) => {
       this.#error = error;
     });
     socket.on('close', () => this.deliverClose(this.#closeReason()));
-    socket.pause();
     // Only who reads hears of a reset: a first piece is read, and kept, while nobody takes it.
     socket.read(0);
   }
@@ -53,12 +61,26 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
     return this.#acceptor?.describe(this) ?? {};
   }
 
-  protected override send(bytes: Uint8Array): boolean {
-    return bytes.length === 0 || (this.#socket?.write(bytes) ?? false);
+  #received(bytes: Buffer): void {
+    if (bytes.length < LENT) this.deliver(bytes);
+    else this.#loan?.lend(bytes, () => this.deliver(bytes, BINARY, false));
+  }
+
+  // Node keeps what it cannot write at once.
+  protected override send(bytes: Uint8Array, _attributes: MessageAttributes, owned: boolean): boolean {
+    const socket = this.#socket;
+    if (bytes.length === 0) return true;
+    if (!socket) return false;
+    const lent = !owned && this.#loan?.has(bytes);
+    const more = socket.write(owned || lent ? bytes : new Uint8Array(bytes));
+    if (lent && socket.writableLength > 0) this.#loan?.keep();
+    return more;
   }
 
   protected override sendEnd(): void {
-    this.#socket?.end();
+    const socket = this.#socket;
+    if (socket && isOver(socket)) socket.destroy();
+    else socket?.end();
   }
 
   protected override holdSource(): void {
@@ -76,6 +98,10 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
       // UNIX sockets have no reset: there, closing with data unread is one (unix(7)).
       if (this.ends) socket.resetAndDestroy();
       else socket.destroy();
+      return;
+    }
+    if (isOver(socket)) {
+      socket.destroy();
       return;
     }
     // Linux answers data that nobody has read with a reset, which would destroy what the peer has not read yet: so
@@ -97,14 +123,24 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
   }
 }
 
+/** The peer has ended and nothing waits to be written: close(2) tells it of our end, without shutdown(2) before. */
+function isOver(socket: net.Socket): boolean {
+  return socket.readableEnded && socket.writableLength === 0;
+}
+
 const ALIVE = { keepAlive: true, keepAliveInitialDelay: KEEPALIVE };
 
-/** Every socket of the engine, so that a shutdown can close them. */
-export type Sockets = Set<net.Socket>;
+/** Every socket of the engine, so that a shutdown can close them, and what they share. */
+export class Sockets {
+  readonly all = new Set<net.Socket>();
+  readonly #loan = new Loan();
 
-export function track(sockets: Sockets, socket: net.Socket): void {
-  sockets.add(socket);
-  socket.once('close', () => sockets.delete(socket));
+  /** Returns the loan for the socket's channel. */
+  add(socket: net.Socket): Loan {
+    this.all.add(socket);
+    socket.on('close', () => this.all.delete(socket));
+    return this.#loan;
+  }
 }
 
 /** Starts to listen. The caller frees a UNIX socket's path first. */
@@ -116,15 +152,18 @@ export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets):
     ...ALIVE,
   });
   server.on('connection', (socket) => {
-    track(sockets, socket);
+    const loan = sockets.add(socket);
     // Reset before it was accepted: it has no address any more.
     if ('host' in at && socket.remotePort === undefined) {
       socket.destroy();
       return;
     }
     const peer = { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
-    if (acceptor.admit(peer)) acceptor.accept(new NodeStreamChannel(socket, acceptor.limits, acceptor));
-    else socket.destroy();
+    if (acceptor.admit(peer)) {
+      const channel = new NodeStreamChannel(acceptor.limits, acceptor);
+      channel.setSocket(socket, loan);
+      acceptor.accept(channel);
+    } else socket.destroy();
   });
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(bindError(at, error)));
@@ -150,7 +189,7 @@ export function connect(
       ? { path: to.path, allowHalfOpen: true }
       : { host: to.host, port: to.port, allowHalfOpen: true, noDelay: true, ...ALIVE, ...local(bind) };
   const socket = net.connect(options);
-  track(sockets, socket);
+  const loan = sockets.add(socket);
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => {
       socket.destroy();
@@ -160,7 +199,9 @@ export function connect(
     socket.once('connect', () => {
       socket.off('error', fail);
       attempt.onCancel = undefined;
-      resolve(new NodeStreamChannel(socket, limits));
+      const channel = new NodeStreamChannel(limits);
+      channel.setSocket(socket, loan);
+      resolve(channel);
     });
     attempt.onCancel = () => {
       socket.off('error', fail);
