@@ -45,7 +45,7 @@ function createCommand(): Command {
     .addOption(new Option('-o, --offload <mode>', 'kernel offload').choices(['init', 'no_init', 'disable']))
     .option('-i, --offload-ifs <interfaces>', 'interfaces for offload, separated by commas, or "all"')
     .addOption(new Option('--io <engine>', 'the I/O engine').choices(['auto', 'native', 'node']))
-    .option('--threads <number>', 'native I/O engines', count)
+    .option('--threads <number>', 'threads of native I/O', count)
     .option('--check', 'check the configuration, say what is wrong where, and exit with 0 or 1');
 }
 

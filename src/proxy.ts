@@ -117,11 +117,12 @@ export class L7mp {
 
   async #openEngine({ io, threads = 1, log_level: level }: AdminInput): Promise<void> {
     if (level !== undefined) this.logger.level = level;
-    const { engine, why } = await chooseEngine(io ?? 'auto');
+    const { engine, why } = await chooseEngine(io ?? 'auto', threads);
     this.#io = engine;
     this.#ioWhy = why;
     if (why !== undefined) this.logger.write('notice', 'io', `the portable engine is used: ${why}`);
-    if (threads > 1) this.logger.write('warn', 'io', 'one I/O thread is used: more of them are not built yet');
+    if (threads > 1 && !engine.load)
+      this.logger.write('notice', 'io', `the ${engine.name} engine has no I/O threads: \`threads\` does nothing`);
   }
 
   async #applyAdmin(settings: AdminInput): Promise<() => Promise<void>> {
@@ -134,8 +135,9 @@ export class L7mp {
   }
 
   /** What moves the bytes, and why it is not something faster. */
-  #ioStatus(): { engine: string; why?: string } {
-    return { engine: this.#engine.name, ...(this.#ioWhy !== undefined && { why: this.#ioWhy }) };
+  #ioStatus(): { engine: string; why?: string; sockets?: readonly number[] } {
+    const { name, load } = this.#engine;
+    return { engine: name, ...(this.#ioWhy !== undefined && { why: this.#ioWhy }), ...(load && { sockets: load }) };
   }
 
   get #engine(): Engine {

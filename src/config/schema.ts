@@ -7,8 +7,6 @@ import { POLICIES } from '../cluster/balancers/index.ts';
 import { LEVELS } from '../core/log.ts';
 import { Address, Name, strict } from '../core/schema.ts';
 
-const COUNT = { minimum: 1, maximum: 2_147_483_647 };
-
 export const Spec = Type.Object(
   { protocol: Type.String({ description: 'The name of a protocol.' }) },
   { description: 'The protocol, and its own fields.' },
@@ -185,7 +183,12 @@ export const ListenerSchema = strict({
 /** What the proxy says of itself beside its settings: taken, so that what was read can be sent back, and ignored. */
 export const adminState = {
   version: Type.Optional(Type.String({ readOnly: true })),
-  io_status: Type.Optional(Type.Object({}, { readOnly: true, description: 'The I/O engine that is used, and why.' })),
+  io_status: Type.Optional(
+    Type.Object(
+      {},
+      { readOnly: true, description: 'The I/O engine that is used, and why; how many sockets each thread has.' },
+    ),
+  ),
   offload_status: Type.Optional(
     Type.Object({}, { readOnly: true, description: 'Whether the kernel moves packets, or why not.' }),
   ),
@@ -209,7 +212,13 @@ export const AdminSchema = strict({
   io: Type.Optional(
     Type.Enum(['auto', 'native', 'node'], { description: 'The I/O engine. Default auto: native where it can be.' }),
   ),
-  threads: Type.Optional(Type.Integer({ ...COUNT, description: 'Native I/O engines. Default 1.' })),
+  threads: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 64,
+      description: 'Threads of native I/O, over which sockets are spread. Default 1.',
+    }),
+  ),
   plugins: Type.Optional(
     Type.Array(Type.String({ minLength: 1 }), {
       description: 'Modules or packages with protocols and transforms; in the start-up file only.',

@@ -5,14 +5,17 @@ import { createNodeEngine } from './node/index.ts';
 export type EngineMode = 'auto' | 'native' | 'node';
 
 /**
- * The I/O engine that `admin.io` asks for. `auto` takes the native one where there is one, else the portable one, with
+ * The I/O engine that `admin.io` asks for, with so many threads where it has any. `auto` takes the native one where there is one, else the portable one, with
  * the reason in `why`; `native` makes that an error (E_UNSUPPORTED).
  */
-export async function chooseEngine(mode: EngineMode): Promise<{ readonly engine: Engine; readonly why?: string }> {
+export async function chooseEngine(
+  mode: EngineMode,
+  threads: number,
+): Promise<{ readonly engine: Engine; readonly why?: string }> {
   if (mode === 'node') return { engine: createNodeEngine() };
   try {
     const { createNativeEngine } = await import('./native/index.ts');
-    return { engine: createNativeEngine() };
+    return { engine: createNativeEngine(threads) };
   } catch (error) {
     const why = (error as Error).message;
     if (mode === 'native') throw new L7mpError('E_UNSUPPORTED', `/admin/io: there is no native I/O here: ${why}`);

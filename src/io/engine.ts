@@ -68,6 +68,9 @@ export interface Relay {
 export interface Engine {
   readonly name: string;
 
+  /** How many sockets each of its threads has; an engine without threads says nothing. */
+  readonly load?: readonly number[];
+
   /** Listens for byte streams (TCP, UNIX). Rejects with E_BIND. */
   listenStream(at: SocketAddress, acceptor: Acceptor): Promise<Listening>;
 

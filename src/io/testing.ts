@@ -16,9 +16,11 @@ import { createNodeEngine } from './node/index.ts';
 
 /** The engines that every test of engines runs on, or why one cannot. */
 export function engines(): { name: string; create: () => Engine; skip: string | false }[] {
+  const skip = whyNotNative();
   return [
     { name: 'node', create: createNodeEngine, skip: false },
-    { name: 'native', create: createNativeEngine, skip: whyNotNative() },
+    { name: 'native', create: createNativeEngine, skip },
+    { name: 'native, 2 threads', create: () => createNativeEngine(2), skip },
   ];
 }
 

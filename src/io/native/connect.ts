@@ -11,14 +11,15 @@ import * as k from './constants.ts';
 import { libc } from './libc.ts';
 import * as sockets from './sockets.ts';
 import { NativeStreamChannel } from './stream-channel.ts';
-import type { Held, IoThread } from './thread.ts';
+import type { Held } from './thread.ts';
+import type { IoThreads } from './threads.ts';
 import { Command } from './wire.ts';
 
 /** Milliseconds that an address has when others can be tried after it (RFC 8305, section 5). */
 const PATIENCE = 250;
 
 export interface StreamHost {
-  readonly thread: IoThread;
+  readonly threads: IoThreads;
   readonly onSocket: (socket: net.Socket) => Loan;
 }
 
@@ -95,8 +96,8 @@ export class Connecting {
   }
 
   #channel(fd: number, remote: { address: string; port: number } | undefined): SocketChannel {
-    const { thread, onSocket } = this.#host;
-    return new NativeStreamChannel(thread, fd, this.#limits, remote, onSocket);
+    const { threads, onSocket } = this.#host;
+    return new NativeStreamChannel(threads.pick(), fd, this.#limits, remote, onSocket);
   }
 
   #fail(fd: number, errno: number, where: string): never {
@@ -106,7 +107,7 @@ export class Connecting {
 
   /** Waits until it is connected, or not: gives the error, 0 for none. Closes it where nobody waits any more. */
   #wait(fd: number, more: boolean): Promise<number> {
-    const { thread } = this.#host;
+    const thread = this.#host.threads.pick();
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
       const finish = (): void => {

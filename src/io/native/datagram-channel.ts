@@ -26,7 +26,7 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
   protected override readonly retains = false;
   abstract readonly ends: Ends;
   abstract readonly id: number;
-  protected readonly thread: IoThread;
+  protected thread: IoThread;
   protected readonly fd: number;
   #other: NativeDatagramChannel | undefined;
   #delivered = false;
@@ -42,7 +42,8 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
   // ------------------------------------------------------------------ relays
 
   static join(a: NativeDatagramChannel, b: NativeDatagramChannel): Relay | undefined {
-    if (a.thread !== b.thread || !a.#free || !b.#free || !a.engage() || !b.engage()) return undefined;
+    if (!a.#free || !b.#free || !(b.moveTo(a.thread) || a.moveTo(b.thread))) return undefined;
+    if (!a.engage() || !b.engage()) return undefined;
     a.#other = b;
     b.#other = a;
     a.#delivered = false;
@@ -55,7 +56,12 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
     return this.open && !this.#other && this.queued === 0;
   }
 
-  /** Makes the engine's thread know it. Returns whether it does. */
+  /** Chooses its thread, where none knows it yet. Returns whether it is that one. */
+  protected moveTo(thread: IoThread): boolean {
+    return thread === this.thread;
+  }
+
+  /** Makes its thread know it. Returns whether it does. */
   protected abstract engage(): boolean;
 
   #lastActive(): number {
@@ -84,7 +90,11 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
   }
 
   lost(): void {
-    this.deliverClose({ kind: 'end', message: 'the engine is closed' });
+    this.deliverClose(
+      this.thread.failed
+        ? { kind: 'error', message: 'its I/O thread has failed' }
+        : { kind: 'end', message: 'the engine is closed' },
+    );
   }
 
   // ------------------------------------------------------------------ JavaScript
@@ -181,6 +191,20 @@ export class ConnectedChannel extends NativeDatagramChannel {
     return this.#ends;
   }
 
+  protected override moveTo(thread: IoThread): boolean {
+    if (this.id < 0 && thread !== this.thread) {
+      this.thread.unuse();
+      this.thread = thread;
+      thread.use();
+    }
+    return super.moveTo(thread);
+  }
+
+  override lost(): void {
+    super.lost();
+    if (this.thread.failed) libc().close(this.fd);
+  }
+
   protected override engage(): boolean {
     if (this.id >= 0) return true;
     const { thread, limits } = this;
@@ -235,6 +259,11 @@ export class PeerChannel extends NativeDatagramChannel {
 
   override describe(): Metadata {
     return this.#acceptor.describe(this);
+  }
+
+  override lost(): void {
+    if (this.open) this.#port.forget(this);
+    super.lost();
   }
 
   protected override engage(): boolean {

@@ -4,6 +4,7 @@ import { BATCH, CMSG_HEADER } from './datagram-batch.ts';
 import { Appetite, Datagram, type Datagrams, ROUNDS } from './datagrams.ts';
 import type { Pollable } from './loop.ts';
 import { PeerTable } from './peer-table.ts';
+import { socketOf } from './steering.ts';
 import * as wire from './wire.ts';
 
 /** Peers that the main thread has not decided on: more are not taken meanwhile. */
@@ -36,11 +37,18 @@ class Peer extends Datagram {
   }
 }
 
+/** Which of how many sockets of the same address it is: each has its own peers. */
+export interface Share {
+  readonly index: number;
+  readonly of: number;
+}
+
 /** A socket that is not connected, and its peers. */
 export class DatagramPort implements Pollable {
   readonly fd: number;
   readonly #number: number;
   readonly #family: number;
+  readonly #share: Share;
   /** Bytes of control messages that come with each datagram. */
   readonly #control: number;
   readonly #shared: Datagrams;
@@ -51,10 +59,11 @@ export class DatagramPort implements Pollable {
   #admits = false;
 
   /** `wildcard`: it is bound to any address, so that answers must be told which one to leave from. */
-  constructor(number: number, fd: number, family: number, wildcard: boolean, shared: Datagrams) {
+  constructor(number: number, fd: number, family: number, wildcard: boolean, share: Share, shared: Datagrams) {
     this.#number = number;
     this.fd = fd;
     this.#family = family;
+    this.#share = share;
     this.#shared = shared;
     const size = family === AF_INET ? PKTINFO : PKTINFO6;
     this.#control = wildcard ? size : 0;
@@ -131,7 +140,10 @@ export class DatagramPort implements Pollable {
   }
 
   #newPeer(n: number): Peer | undefined {
-    const { loop, slots } = this.#shared;
+    const { loop, slots, batch } = this.#shared;
+    const { index, of } = this.#share;
+    // What is sent to a group or to all comes to every socket (ip(7)).
+    if (of > 1 && socketOf(loop.arena, batch.name(n), of) !== index) return undefined;
     if (this.#undecided.size >= MOST_UNDECIDED) {
       for (const peer of this.#undecided) if (!peer.undecided) this.#undecided.delete(peer);
     }

@@ -1,7 +1,8 @@
 /**
- * The native engine: sockets are the kernel's, driven through libc by a thread of their own, so that what needs no
+ * The native engine: sockets are the kernel's, driven through libc by threads of their own, so that what needs no
  * JavaScript costs none. Where something does, a socket becomes node's, as with the portable engine.
  */
+import { L7mpError } from '../../core/errors.ts';
 import type { Engine, Relay, SocketChannel } from '../engine.ts';
 import { createNodeEngine } from '../node/index.ts';
 import { Sockets } from '../node/stream.ts';
@@ -11,17 +12,17 @@ import { connectDatagram, DatagramPorts } from './datagram-ports.ts';
 import { libc } from './libc.ts';
 import { StreamListeners } from './listen.ts';
 import { NativeStreamChannel } from './stream-channel.ts';
-import { IoThread } from './thread.ts';
+import { IoThreads } from './threads.ts';
 
 /** The native engine. Throws an error of one line where the machine does not have what it takes. */
-export function createNativeEngine(): Engine {
+export function createNativeEngine(threads = 1): Engine {
   libc();
-  return new NativeEngine(new IoThread());
+  return new NativeEngine(new IoThreads(threads));
 }
 
 class NativeEngine implements Engine {
   readonly name = 'native';
-  readonly #thread: IoThread;
+  readonly #threads: IoThreads;
   readonly #host: StreamHost;
   readonly #listeners: StreamListeners;
   readonly #ports: DatagramPorts;
@@ -29,28 +30,39 @@ class NativeEngine implements Engine {
   /** Makes what is not to stay bare. */
   readonly #portable = createNodeEngine(this.#sockets);
 
-  constructor(thread: IoThread) {
-    this.#thread = thread;
-    this.#host = { thread, onSocket: (socket) => this.#sockets.add(socket) };
+  constructor(threads: IoThreads) {
+    this.#threads = threads;
+    this.#host = { threads, onSocket: (socket) => this.#sockets.add(socket) };
     this.#listeners = new StreamListeners(this.#host);
-    this.#ports = new DatagramPorts(thread);
-    thread.onEnd = () => {
-      this.#listeners.closeAll();
-      this.#ports.closeAll();
-    };
+    this.#ports = new DatagramPorts(threads);
+    threads.onEnd((thread) => {
+      const [heir] = thread.failed ? threads.living : [];
+      this.#listeners.leave(thread, heir);
+      this.#ports.leave(thread, heir);
+    });
   }
 
-  listenStream: Engine['listenStream'] = (at, acceptor) => this.#listeners.listen(at, acceptor);
+  get load(): readonly number[] {
+    return this.#threads.living.map(({ load }) => load);
+  }
+
+  listenStream: Engine['listenStream'] = async (at, acceptor) => {
+    this.#mustLive();
+    return this.#listeners.listen(at, acceptor);
+  };
 
   connectStream: Engine['connectStream'] = (to, attempt, limits, bind) => {
     if (!attempt.bare) return this.#portable.connectStream(to, attempt, limits, bind);
     return new Connecting(this.#host, to, attempt, limits, bind).run();
   };
 
-  listenDatagram: Engine['listenDatagram'] = (at, acceptor) => this.#ports.listen(at, acceptor);
+  listenDatagram: Engine['listenDatagram'] = async (at, acceptor) => {
+    this.#mustLive();
+    return this.#ports.listen(at, acceptor);
+  };
 
   connectDatagram: Engine['connectDatagram'] = (to, attempt, limits, bind) =>
-    connectDatagram(this.#thread, to, attempt, limits, bind);
+    connectDatagram(this.#threads.pick(), to, attempt, limits, bind);
 
   relay(a: SocketChannel, b: SocketChannel, mends = false): Relay | undefined {
     if (a instanceof NativeStreamChannel && b instanceof NativeStreamChannel)
@@ -60,7 +72,11 @@ class NativeEngine implements Engine {
     return undefined;
   }
 
+  #mustLive(): void {
+    if (this.#threads.living.length === 0) throw new L7mpError('E_BIND', 'native I/O has no thread left');
+  }
+
   async close(): Promise<void> {
-    await Promise.all([this.#portable.close(), this.#thread.close()]);
+    await Promise.all([this.#portable.close(), this.#threads.close()]);
   }
 }

@@ -8,16 +8,22 @@ import type { StreamHost } from './connect.ts';
 import { libc } from './libc.ts';
 import * as sockets from './sockets.ts';
 import { NativeStreamChannel } from './stream-channel.ts';
+import type { IoThread } from './thread.ts';
 import { Command, Report } from './wire.ts';
 
 interface Listener {
   readonly at: SocketAddress;
   readonly acceptor: Acceptor;
+  readonly fd: number;
+  thread: IoThread;
   readonly closed: () => void;
   closing: Promise<void> | undefined;
 }
 
-/** The listening streams of an engine: it takes connections in its thread, and the main thread decides on them. */
+/**
+ * The listening streams of an engine: each has a thread that takes its connections, and the main thread decides on
+ * them. They go to other threads as well.
+ */
 export class StreamListeners {
   readonly #host: StreamHost;
   readonly #listeners = new Map<number, Listener>();
@@ -25,21 +31,20 @@ export class StreamListeners {
 
   constructor(host: StreamHost) {
     this.#host = host;
-    host.thread.handlers[Report.Accepted] = (_type, at) => this.#accepted(at);
-    host.thread.handlers[Report.Unlistened] = (_type, at) => this.#unlistened(at);
+    host.threads.handle(Report.Accepted, (thread, at) => this.#accepted(thread, at));
+    host.threads.handle(Report.Unlistened, (thread, at) => this.#unlistened(thread, at));
   }
 
   async listen(at: SocketAddress, acceptor: Acceptor): Promise<Listening> {
-    const { thread } = this.#host;
     // Its own thread may not have closed a socket at this address yet.
     await Promise.all([...this.#listeners.values()].map(({ closing }) => closing));
     const fd = await open(at);
     const number = this.#next++;
     const { promise, resolve } = resolvable();
-    const listener: Listener = { at, acceptor, closed: resolve, closing: undefined };
+    const thread = this.#host.threads.pick();
+    const listener: Listener = { at, acceptor, fd, thread, closed: resolve, closing: undefined };
     this.#listeners.set(number, listener);
-    thread.use();
-    thread.send(Command.Listen, number, fd);
+    this.#give(number, listener);
     return {
       close: () => {
         listener.closing ??= this.#close(number, listener, promise);
@@ -48,33 +53,47 @@ export class StreamListeners {
     };
   }
 
-  /** The engine closes, and its thread closes them. */
-  closeAll(): void {
-    for (const [number, listener] of this.#listeners) this.#over(number, listener);
+  /** A thread has ended, and closed what it had, unless it has failed: then another one takes connections. */
+  leave(thread: IoThread, heir: IoThread | undefined): void {
+    for (const [number, listener] of this.#listeners) {
+      if (listener.thread !== thread) continue;
+      if (heir && listener.closing === undefined) {
+        listener.thread = heir;
+        this.#give(number, listener);
+      } else {
+        if (thread.failed) libc().close(listener.fd);
+        this.#over(number, listener);
+      }
+    }
+  }
+
+  #give(number: number, { thread, fd }: Listener): void {
+    thread.use();
+    thread.send(Command.Listen, number, fd);
   }
 
   #close(number: number, listener: Listener, closed: Promise<void>): Promise<void> {
     if (!this.#listeners.has(number)) return Promise.resolve();
-    this.#host.thread.send(Command.Unlisten, number);
+    listener.thread.send(Command.Unlisten, number);
     if ('path' in listener.at) unlink(listener.at.path);
     return closed;
   }
 
-  #unlistened(at: number): void {
-    const number = this.#host.thread.shared.arena.i32[at] as number;
+  #unlistened(thread: IoThread, at: number): void {
+    const number = thread.shared.arena.i32[at] as number;
     const listener = this.#listeners.get(number);
     if (listener) this.#over(number, listener);
   }
 
   #over(number: number, listener: Listener): void {
     this.#listeners.delete(number);
-    this.#host.thread.unuse();
+    listener.thread.unuse();
     if ('path' in listener.at && listener.closing === undefined) unlink(listener.at.path);
     listener.closed();
   }
 
-  #accepted(at: number): void {
-    const { thread, onSocket } = this.#host;
+  #accepted(thread: IoThread, at: number): void {
+    const { threads, onSocket } = this.#host;
     const { i32, u8 } = thread.shared.arena;
     const fd = i32[at + 1] as number;
     const listener = this.#listeners.get(i32[at] as number);
@@ -90,7 +109,7 @@ export class StreamListeners {
       return;
     }
     const known = 'path' in listener.at ? undefined : remote;
-    acceptor.accept(new NativeStreamChannel(thread, fd, acceptor.limits, known, onSocket, acceptor));
+    acceptor.accept(new NativeStreamChannel(threads.pick(), fd, acceptor.limits, known, onSocket, acceptor));
   }
 }
 

@@ -11,19 +11,21 @@ export interface Pipe {
 /** Bytes of a pipe. /proc/sys/fs/pipe-max-size is the most that a user without privileges may ask for: 1 MiB (pipe(7)). */
 export const PIPE_SIZE = 1 << 20;
 
-/** A pipe is held only while it has something in it, so few serve many flows. */
-const MOST = 64;
+/** Of an engine. A pipe is held only while it has something in it, so few serve many flows. */
+export const MOST_PIPES = 64;
 
 export class PipePool {
   readonly #c: Libc = libc();
   readonly #arena: Arena;
   readonly #fds: number;
+  readonly #most: number;
   readonly #free: Pipe[] = [];
   #made = 0;
   #refused = false;
 
-  constructor(arena: Arena) {
+  constructor(arena: Arena, most: number) {
     this.#arena = arena;
+    this.#most = most;
     this.#fds = arena.take(8);
   }
 
@@ -50,7 +52,7 @@ export class PipePool {
 
   // Beyond pipe-user-pages-soft a user's new pipes have a page or two, and F_SETPIPE_SZ fails: copying is faster then.
   #make(): Pipe | undefined {
-    if (this.#refused || this.#made >= MOST) return undefined;
+    if (this.#refused || this.#made >= this.#most) return undefined;
     const c = this.#c;
     if (c.pipe2(this.#arena.base + this.#fds, NONBLOCK_CLOEXEC) < 0) return undefined;
     const at = this.#fds >> 2;

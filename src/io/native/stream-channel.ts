@@ -22,12 +22,14 @@ export interface Remote {
 }
 
 const CLOSED: CloseReason = { kind: 'end', message: 'closed by the peer' };
+const FAILED: CloseReason = { kind: 'error', message: 'its I/O thread has failed' };
 
 /** A byte stream that is a bare descriptor until something in JavaScript reads or writes it. */
 export class NativeStreamChannel extends NodeStreamChannel implements Held {
   override readonly bare = true;
   id = -1;
-  readonly #thread: IoThread;
+  /** Another one may take it over as long as it is bare. */
+  #thread: IoThread;
   readonly #fd: number;
   readonly #remote: Remote | undefined;
   readonly #onSocket: (socket: net.Socket) => Loan;
@@ -77,7 +79,8 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
 
   /** Joins two channels, if both can be. `mends`: the end of `b` is not passed on by itself. */
   static join(a: NativeStreamChannel, b: NativeStreamChannel, mends: boolean): Relay | undefined {
-    if (a.#thread !== b.#thread || a.#thread.ended || !a.#free || !b.#free) return undefined;
+    if (!a.#free || !b.#free || !(b.#moveTo(a.#thread) || a.#moveTo(b.#thread))) return undefined;
+    if (a.#thread.ended) return undefined;
     const descriptors = [a.#handOver(), b.#handOver()];
     if (descriptors.includes(undefined)) return undefined;
     a.#other = b;
@@ -91,6 +94,16 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
 
   get #free(): boolean {
     return this.open && !this.#other && this.queued === 0 && (this.#state === 'bare' || this.#state === 'engine');
+  }
+
+  /** Chooses its thread, where none knows it yet. Returns whether it is that one. */
+  #moveTo(thread: IoThread): boolean {
+    if (this.#state === 'bare' && thread !== this.#thread) {
+      this.#thread.unuse();
+      this.#thread = thread;
+      thread.use();
+    }
+    return thread === this.#thread;
   }
 
   /** Makes the descriptor the engine's thread's; -1 where it was already. Undefined where it cannot. */
@@ -132,7 +145,8 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
 
   lost(): void {
     this.#leave('gone');
-    this.deliverClose(CLOSED);
+    if (this.#thread.failed) sockets.close(this.#thread, this.#fd, true);
+    this.deliverClose(this.#thread.failed ? FAILED : CLOSED);
   }
 
   #peerEnded(flags: number): void {

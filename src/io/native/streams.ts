@@ -19,9 +19,9 @@ export class Streams<T extends Known> {
   readonly buffer: number;
   readonly argument: number;
 
-  constructor(loop: Loop) {
+  constructor(loop: Loop, pipes: number) {
     this.loop = loop;
-    this.pipes = new PipePool(loop.arena);
+    this.pipes = new PipePool(loop.arena, pipes);
     this.buffer = loop.arena.take(BUFFER, 4096);
     this.argument = loop.arena.take(8);
   }

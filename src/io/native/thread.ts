@@ -25,7 +25,7 @@ export function scratchArena(): Arena {
 export interface Held extends Readonly<{ id: number }> {
   /** `at`: the index of the first argument after the id, in the words of the engine's arena. */
   report(type: number, at: number): void;
-  /** The engine is gone, and the descriptor with it. */
+  /** The thread has ended, and its descriptors with it, unless it has failed: then who holds one closes it. */
   lost(): void;
 }
 
@@ -53,10 +53,10 @@ export class IoThread {
   #users = 0;
   #closing = false;
   #ended = false;
-  readonly #onExit = (): void => this.#letGo();
+  #error = '';
 
-  /** Throws where the system lacks something. */
-  constructor() {
+  /** `pipes`: how many it may have at a time. Throws where the system lacks something. */
+  constructor(pipes: number) {
     const arena = idle.pop() ?? Arena.map(wire.ARENA_SIZE);
     arena.reset();
     const control = new SharedArrayBuffer(wire.CONTROL_WORDS * 4);
@@ -76,6 +76,7 @@ export class IoThread {
       wake: this.#wake,
       bell,
       origin: performance.timeOrigin,
+      pipes,
     };
     this.#worker = new Worker(new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url), {
       workerData: start,
@@ -87,22 +88,34 @@ export class IoThread {
     this.#worker.unref();
     this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve(this.#finish())));
     // It catches what its own code throws; what is left is that it could not start, or has run out of memory.
-    this.#worker.on('error', (error) => process.emitWarning(`native I/O: its thread has failed: ${error}`));
-    process.on('exit', this.#onExit);
+    this.#worker.on('error', (error) => {
+      this.#error = `: ${error}`;
+    });
   }
 
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** It was told to end: nothing new is begun. */
+  /** It has ended, or was told to: nothing new is begun. */
   get closing(): boolean {
-    return this.#closing;
+    return this.#closing || this.#ended;
+  }
+
+  /** It has ended without being told to. */
+  get failed(): boolean {
+    return this.#ended && !this.#closing;
+  }
+
+  /** Sockets, and peers of them, that it has or is to have. */
+  get load(): number {
+    return this.#users;
   }
 
   // ------------------------------------------------------------------ asking
 
   send(type: number, ...args: number[]): void {
+    if (this.#ended) return;
     this.#commands.push(type, ...args);
     this.#wakeUp();
   }
@@ -142,10 +155,17 @@ export class IoThread {
 
   /** Ends the thread; what was written has a second to leave. */
   close(): Promise<void> {
-    this.#closing = true;
-    if (!this.#ended) this.send(wire.Command.Stop);
+    this.send(wire.Command.Stop);
     this.use();
+    this.#closing ||= !this.#ended;
     return this.#exited;
+  }
+
+  /** Makes it return from the kernel: until then, neither the process nor a worker of it can end. */
+  letGo(): void {
+    Atomics.store(this.#control, wire.STOPPING, 1);
+    Atomics.store(this.#control, wire.SLEEPING, 1);
+    this.#wakeUp();
   }
 
   // ------------------------------------------------------------------ hearing
@@ -212,16 +232,9 @@ export class IoThread {
     return socket;
   }
 
-  /** Makes the thread return from the kernel: until then, neither the process nor a worker of it can end. */
-  #letGo(): void {
-    Atomics.store(this.#control, wire.STOPPING, 1);
-    Atomics.store(this.#control, wire.SLEEPING, 1);
-    this.#wakeUp();
-  }
-
   #finish(): void {
     this.#ended = true;
-    process.off('exit', this.#onExit);
+    if (this.failed) process.emitWarning(`native I/O: a thread has failed, its connections are cut${this.#error}`);
     this.#reports.drain(this.#report);
     for (const holder of this.held.all()) {
       holder.lost();

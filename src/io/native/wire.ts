@@ -107,7 +107,7 @@ export const Command = {
   Release: 6,
   /** id, fd: says when it can be written. */
   Watch: 7,
-  /** port, fd, family, whether it is bound to a wildcard */
+  /** port, fd, family, whether it is bound to a wildcard, which of how many sockets of that address it is */
   OpenPort: 8,
   ClosePort: 9,
   /** port, whether new peers are taken, bytes and messages that may wait of each */
@@ -217,4 +217,6 @@ export interface WorkerStart {
   readonly bell: number;
   /** The main thread's performance.timeOrigin. */
   readonly origin: number;
+  /** Pipes that it may have at a time. */
+  readonly pipes: number;
 }

@@ -30,7 +30,7 @@ class EngineThread {
   constructor(start: WorkerStart) {
     const arena = new Arena(start.base, start.size);
     this.#loop = new Loop(layOut(arena, new Int32Array(start.control)), start, tell);
-    this.#streams = new Streams(this.#loop);
+    this.#streams = new Streams(this.#loop, start.pipes);
     this.#datagrams = new Datagrams(this.#loop);
     this.#scratch = arena.take(32);
   }
@@ -87,7 +87,7 @@ class EngineThread {
     const b = known.get(arg(1));
     switch (type) {
       case Command.OpenPort:
-        this.#ports[arg(0)] = new DatagramPort(arg(0), arg(1), arg(2), arg(3) === 1, this.#datagrams);
+        this.#openPort(arg);
         break;
       case Command.ClosePort:
         this.#closePort(arg(0));
@@ -107,6 +107,11 @@ class EngineThread {
       case Command.Deliver:
         a?.deliver();
     }
+  }
+
+  #openPort(arg: (n: number) => number): void {
+    const share = { index: arg(4), of: arg(5) };
+    this.#ports[arg(0)] = new DatagramPort(arg(0), arg(1), arg(2), arg(3) === 1, share, this.#datagrams);
   }
 
   #closePort(number: number): void {
