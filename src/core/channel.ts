@@ -86,6 +86,8 @@ export interface ChannelOwner {
   closed(channel: Channel, reason: CloseReason): void;
   /** Something failed that does not end the channel, such as an ICMP error. */
   fault?(channel: Channel, message: string): void;
+  /** It has become `plain`. */
+  cleared?(): void;
 }
 
 export abstract class Channel {
@@ -156,6 +158,11 @@ export abstract class Channel {
   /** Our direction has ended. */
   get endSent(): boolean {
     return this.#endSent;
+  }
+
+  /** The kernel socket that carries its messages unchanged from now on: itself, or that of a layer whose work is done. */
+  get plain(): Channel | undefined {
+    return this.bare ? this : undefined;
   }
 
   /** Messages received and not read yet. */

@@ -76,6 +76,8 @@ export interface OffloadStatus {
 
 export interface Offload {
   readonly name: string;
+  /** Whether it takes flows at all. */
+  readonly on: boolean;
   status(): OffloadStatus;
   /** Takes up both directions of a flow, or neither. Packets that wait in the sockets are still there. */
   add(flow: UdpFlow): OffloadedFlow | Refused;

@@ -4,6 +4,7 @@ import type { Offload } from './engine.ts';
 export function nullOffload(why: string): Offload {
   return {
     name: 'none',
+    on: false,
     status: () => ({ on: false, why, interfaces: [], flows: 0, capacity: 0 }),
     add: () => ({ refused: why }),
     close: () => Promise.resolve(),

@@ -18,14 +18,16 @@ export class Lift {
     this.#sink = sink;
   }
 
-  /** Lifts two datagram sockets that are joined, or says why they stay where they are. */
-  static try(offload: Offload, source: SocketChannel, sink: SocketChannel): Lift | string {
-    if (!source.ends || !sink.ends) return 'the addresses are not known';
+  /** Lifts two datagram channels that are joined, or says why they stay where they are. */
+  static try(offload: Offload, source: Channel, sink: Channel): Lift | string {
+    if (!offload.on) return 'offload is off';
+    const [client, upstream] = [socketOf(source), socketOf(sink)];
+    if (!client?.ends || !upstream?.ends) return 'not two sockets for datagrams with nothing between them';
     const result = offload.add({
-      client: { address: source.ends.remoteAddress, port: source.ends.remotePort },
-      listen: { address: source.answersFrom ?? source.ends.localAddress, port: source.ends.localPort },
-      local: { address: sink.ends.localAddress, port: sink.ends.localPort },
-      upstream: { address: sink.ends.remoteAddress, port: sink.ends.remotePort },
+      client: { address: client.ends.remoteAddress, port: client.ends.remotePort },
+      listen: { address: client.answersFrom ?? client.ends.localAddress, port: client.ends.localPort },
+      local: { address: upstream.ends.localAddress, port: upstream.ends.localPort },
+      upstream: { address: upstream.ends.remoteAddress, port: upstream.ends.remotePort },
     });
     return result.refused === undefined ? new Lift(result, source, sink) : result.refused;
   }
@@ -49,6 +51,10 @@ export class Lift {
     this.#flow.remove();
     this.refresh();
   }
+}
+
+function socketOf(channel: Channel): SocketChannel | undefined {
+  return channel.kind === 'datagram' ? (channel.plain as SocketChannel | undefined) : undefined;
 }
 
 function pass(from: Channel, to: Channel, now: Count, before: Count): void {

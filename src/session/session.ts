@@ -251,6 +251,10 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     this.#fault('client', message);
   }
 
+  cleared(): void {
+    this.lift();
+  }
+
   // ------------------------------------------------------------------ stages
 
   stageReady(stage: Stage): void {
@@ -306,6 +310,10 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     this.#wane();
   }
 
+  stageCleared(): void {
+    this.lift();
+  }
+
   stageFault(stage: Stage, message: string): void {
     this.#fault(stage.cluster.name, message);
   }
@@ -353,10 +361,8 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   /** Moves the session into the kernel, if it can be there: what waits in the sockets was, or will be, read from them. */
   lift(): void {
     const { source, destination } = this;
-    const channel = destination?.channel;
-    if (this.#lift || !this.joinable || !channel?.bare || !destination?.ready || this.status !== 'CONNECTED') return;
-    if (source.kind !== 'datagram' || channel.kind !== 'datagram') return;
-    const lift = Lift.try(this.#host.offload, source as SocketChannel, channel as SocketChannel);
+    if (this.#lift || this.#stages.length !== 1 || this.status !== 'CONNECTED' || !destination?.ready) return;
+    const lift = Lift.try(this.#host.offload, source, destination.channel as Channel);
     if (lift instanceof Lift) this.#lift = lift;
     else if (this.#host.log.enabled('silly')) this.#host.log.write('silly', this.name, `not offloaded: ${lift}`);
   }

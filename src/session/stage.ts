@@ -25,6 +25,7 @@ export interface StageOwner {
   stageClosed(stage: Stage, reason: CloseReason): void;
   stageHead(stage: Stage, head: Head): void;
   stageLingers(): void;
+  stageCleared(): void;
   stageFault(stage: Stage, message: string): void;
 }
 
@@ -155,6 +156,10 @@ export class Stage implements ChannelOwner {
 
   lingering(): void {
     this.#owner.stageLingers();
+  }
+
+  cleared(): void {
+    this.#owner.stageCleared();
   }
 
   fault(_channel: Channel, message: string): void {

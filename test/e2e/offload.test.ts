@@ -48,6 +48,9 @@ async function rungBytes(port: number): Promise<Record<string, number>> {
   return Object.fromEntries([...found].map(([, rung, n]) => [rung, Number(n)]));
 }
 
+const jsonSocket = (port: number) => ({ protocol: 'JSONSocket', transport: { protocol: 'UDP', port } });
+const to = (spec: object) => ({ spec, endpoints: [{ spec: { address: '127.0.0.1' } }] });
+
 const SWITCH = { init: { admin: { offload: 'init' } }, disable: { admin: { offload: 'disable' } } };
 /** Of what a scrape may have. */
 const NOISE = 100_000;
@@ -155,6 +158,34 @@ for (const io of ['node', 'auto']) {
     assert.deepEqual(next.peers.length, 1);
     const { source, destination } = await proxy.session('l');
     assert.deepEqual([source.messages, destination.messages], Array(2).fill({ in: 5, out: 5 }));
+  });
+}
+
+for (const io of ['node', 'auto']) {
+  test(`JSONSocket over UDP is carried by the kernel once the headers are exchanged (io: ${io})`, {
+    skip,
+  }, async (t) => {
+    const server = await serveDatagram(t);
+    const { proxy, ports } = await startProxy(t, ['near', 'far'], ({ near, far }) => ({
+      admin: { io, offload: 'init', offload_ifs: 'lo' },
+      listeners: [
+        listener('near', { protocol: 'UDP', port: near }, { destination: to(jsonSocket(far)) }),
+        listener('far', jsonSocket(far), { destination: to({ protocol: 'UDP', port: server.port }) }),
+      ],
+    }));
+    const client = await connectDatagram(t, ports.near);
+    for (let n = 0; n < 50; n++) assert.equal(await ask(client, `message ${n}`), `message ${n}`);
+    for (const name of ['near', 'far']) {
+      const { pipes, source, destination } = await proxy.session(name);
+      assert.deepEqual(pipes, ['kernel', 'kernel']);
+      assert.deepEqual([source.messages, destination.messages], Array(2).fill({ in: 50, out: 50 }));
+    }
+    await proxy.ok('POST', 'admin', SWITCH.disable);
+    assert.equal(await ask(client, 'userspace'), 'userspace');
+    await proxy.ok('POST', 'admin', SWITCH.init);
+    assert.equal(await ask(client, 'kernel'), 'kernel');
+    assert.deepEqual((await proxy.session('far')).source.messages, { in: 52, out: 52 });
+    assert.deepEqual((await proxy.session('far')).pipes, ['kernel', 'kernel']);
   });
 }
 

@@ -71,6 +71,10 @@ export class TcOffload implements Offload {
     throw new Error(hopeless);
   }
 
+  get on(): boolean {
+    return !this.#closed;
+  }
+
   status(): OffloadStatus {
     const { used } = this.#slots;
     const base = { interfaces: this.#closed ? [] : this.#interfaces.status(), flows: used, capacity: this.#capacity };

@@ -24,6 +24,10 @@ export class ClientChannel extends LayerChannel {
     this.#request = request;
   }
 
+  override get plain(): Channel | undefined {
+    return this.lossy && !this.#reader && !this.#answer ? this.lower.plain : undefined;
+  }
+
   protected override start(): void {
     const request = this.#request as Uint8Array;
     const most = Math.min(MAX_HEADER, this.lower.maxMessage);
@@ -53,7 +57,9 @@ export class ClientChannel extends LayerChannel {
 
   protected override received(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void {
     if (this.#answer && sameBytes(bytes, this.#answer)) {
-      if (--this.#repeats === 0) this.#answer = undefined;
+      if (--this.#repeats > 0) return;
+      this.#answer = undefined;
+      this.owner?.cleared?.();
     } else this.deliver(bytes, attributes, owned);
   }
 

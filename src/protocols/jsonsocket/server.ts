@@ -27,6 +27,11 @@ export class ServerChannel extends LayerChannel {
     this.#reader = new HeaderReader(lower.kind);
   }
 
+  /** A client that sends data has had its answer, and so sends no more headers. */
+  override get plain(): Channel | undefined {
+    return this.lossy && this.#dataSeen ? this.lower.plain : undefined;
+  }
+
   protected override about(): Metadata {
     return { JSONSocket: parseHeader(this.#request) };
   }
@@ -65,8 +70,10 @@ export class ServerChannel extends LayerChannel {
   // no data before. What looks like the header after that is a copy that came late.
   protected override received(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void {
     if (!this.lossy || !sameBytes(bytes, this.#request)) {
+      const first = !this.#dataSeen;
       this.#dataSeen = true;
       this.deliver(bytes, attributes, owned);
+      if (first) this.owner?.cleared?.();
     } else if (this.#dataSeen) this.drop('invalid');
     else if (this.#answer) this.lower.write(this.#answer, TEXT);
   }
