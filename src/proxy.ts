@@ -41,7 +41,7 @@ export class L7mp {
   readonly #store = new Store();
   readonly #sessions = new SessionTable();
   readonly #rungBytes = new RungBytes();
-  readonly #metrics = new Metrics(this.#store, this.#sessions, this.#rungBytes.totals);
+  readonly #metrics = new Metrics(this.#store, this.#sessions, this.#rungBytes.totals, () => this.#io?.load ?? []);
   readonly #wheel = new Wheel();
   readonly #registry: Registry;
   readonly #validator: Validator;
@@ -135,9 +135,13 @@ export class L7mp {
   }
 
   /** What moves the bytes, and why it is not something faster. */
-  #ioStatus(): { engine: string; why?: string; sockets?: readonly number[] } {
+  #ioStatus(): { engine: string; why?: string; threads?: number } {
     const { name, load } = this.#engine;
-    return { engine: name, ...(this.#ioWhy !== undefined && { why: this.#ioWhy }), ...(load && { sockets: load }) };
+    return {
+      engine: name,
+      ...(this.#ioWhy !== undefined && { why: this.#ioWhy }),
+      ...(load && { threads: load.length }),
+    };
   }
 
   get #engine(): Engine {

@@ -24,7 +24,7 @@ function store(): Store {
 }
 
 async function text(): Promise<string> {
-  const metrics = new Metrics(store(), SESSIONS, new RungBytes().totals);
+  const metrics = new Metrics(store(), SESSIONS, new RungBytes().totals, () => [0]);
   metrics.sessionEnded('end', new Map([['why', 1]]));
   const services = { counter: metrics.counter.bind(metrics) } as unknown as Services;
   const host: ClusterHost = {

@@ -184,10 +184,7 @@ export const ListenerSchema = strict({
 export const adminState = {
   version: Type.Optional(Type.String({ readOnly: true })),
   io_status: Type.Optional(
-    Type.Object(
-      {},
-      { readOnly: true, description: 'The I/O engine that is used, and why; how many sockets each thread has.' },
-    ),
+    Type.Object({}, { readOnly: true, description: 'The I/O engine that is used, and why; how many threads it has.' }),
   ),
   offload_status: Type.Optional(
     Type.Object({}, { readOnly: true, description: 'Whether the kernel moves packets, or why not.' }),

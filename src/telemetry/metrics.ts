@@ -26,12 +26,16 @@ export class Metrics {
   readonly #counters = new Map<string, SessionCounter>();
   readonly totals: Totals = { sessionsEnded: new Map(), dropped: new Map() };
 
-  constructor(store: Store, sessions: SessionTable, rungBytes: RungBytes['totals']) {
+  /** `load`: how many sockets each I/O thread has. */
+  constructor(store: Store, sessions: SessionTable, rungBytes: RungBytes['totals'], load: () => readonly number[]) {
     this.#watchProcess();
     this.#watchListeners(store);
     this.#watchClusters(store);
     this.#gauge('l7mp_sessions', 'Live sessions.', [], () => [{ labels: {}, value: () => sessions.live }]);
     this.#watchRungs(sessions, rungBytes);
+    this.#gauge('l7mp_io_sockets', 'Sockets and UDP peers of each thread of native I/O.', ['thread'], () =>
+      load().map((count, n) => ({ labels: { thread: `${n}` }, value: () => count })),
+    );
     this.#ended();
   }
 
