@@ -74,8 +74,16 @@ export interface Engine {
   /** Listens for byte streams (TCP, UNIX). Rejects with E_BIND. */
   listenStream(at: SocketAddress, acceptor: Acceptor): Promise<Listening>;
 
-  /** Connects a byte stream. Names are resolved by the system's resolver, at each call. */
-  connectStream(to: SocketAddress, attempt: Attempt, limits: QueueLimits, bind?: Bind): Promise<SocketChannel>;
+  /**
+   * Connects a byte stream: at once, where the system says so, else the promise rejects or resolves. Names are resolved
+   * by the system's resolver, at each call.
+   */
+  connectStream(
+    to: SocketAddress,
+    attempt: Attempt,
+    limits: QueueLimits,
+    bind?: Bind,
+  ): SocketChannel | Promise<SocketChannel>;
 
   /**
    * Listens for datagrams with one socket, and tells peers apart by address and port. When it closes while sessions

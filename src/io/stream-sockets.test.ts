@@ -9,7 +9,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { freePort } from '../../test/support/ports.ts';
 import { until } from '../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
-import type { Engine, SocketChannel } from './engine.ts';
+import type { Engine, SocketAddress, SocketChannel } from './engine.ts';
 import {
   acceptor,
   attempt,
@@ -192,20 +192,21 @@ for (const { name, create, skip } of engines()) {
     });
 
     it('says why it cannot connect, and gives up when it is told', async () => {
+      const connect = async (to: SocketAddress, one = attempt()) => engine.connectStream(to, one, DEFAULT_LIMITS);
       const port = await freePort();
-      await rejects(engine.connectStream({ host: '127.0.0.1', port }, attempt(), DEFAULT_LIMITS), {
+      await rejects(connect({ host: '127.0.0.1', port }), {
         code: 'E_CONNECT',
         message: `127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`,
       });
-      await rejects(engine.connectStream({ path: '/nonexistent' }, attempt(), DEFAULT_LIMITS), {
+      await rejects(connect({ path: '/nonexistent' }), {
         code: 'E_CONNECT',
         message: '/nonexistent: connect ENOENT /nonexistent',
       });
-      await rejects(engine.connectStream({ host: 'no-such-name.invalid', port }, attempt(), DEFAULT_LIMITS), {
+      await rejects(connect({ host: 'no-such-name.invalid', port }), {
         code: 'E_CONNECT',
       });
       const one = { ...attempt() };
-      const blocked = engine.connectStream({ host: '127.0.0.1', port: await silentPort() }, one, DEFAULT_LIMITS);
+      const blocked = connect({ host: '127.0.0.1', port: await silentPort() }, one);
       blocked.catch(() => {});
       await until(() => one.onCancel);
       one.cancelled = true;

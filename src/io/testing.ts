@@ -162,7 +162,7 @@ export async function forwardStreams(
   const accept = (source: SocketChannel): void => {
     const session = new TestSession(engine, source, options);
     sessions.push(session);
-    engine.connectStream(target, attempt(options.bare), DEFAULT_LIMITS).then(
+    Promise.resolve(engine.connectStream(target, attempt(options.bare), DEFAULT_LIMITS)).then(
       (channel) => session.join(channel),
       () => source.close({ kind: 'error', message: 'not connected' }),
     );

@@ -8,6 +8,8 @@ import * as wire from './wire.ts';
 
 const SOCKADDR_IN = 16;
 const SOCKADDR_IN6 = 28;
+const DOT = 46;
+const ZERO = 48;
 /** Bytes of sockaddr_un.sun_path. */
 const SUN_PATH = 108;
 
@@ -23,7 +25,7 @@ export function putInternet(arena: Arena, at: number, host: string, port: number
   u8[at + 3] = port & 0xff;
   if (!isIPv6(host)) {
     u16[at >> 1] = AF_INET;
-    for (const [n, part] of host.split('.').entries()) u8[at + 4 + n] = Number(part);
+    putDotted(u8, at + 4, host);
     return SOCKADDR_IN;
   }
   u16[at >> 1] = AF_INET6;
@@ -34,6 +36,16 @@ export function putInternet(arena: Arena, at: number, host: string, port: number
   }
   if (zone !== undefined) arena.u32[(at + 24) >> 2] = zoneIndex(arena, at + 32, zone);
   return SOCKADDR_IN6;
+}
+
+// For each connection: without arrays and parts of text.
+function putDotted(u8: Uint8Array, at: number, host: string): void {
+  let byte = at;
+  for (let n = 0; n < host.length; n++) {
+    const code = host.charCodeAt(n);
+    if (code === DOT) byte++;
+    else u8[byte] = (u8[byte] as number) * 10 + code - ZERO;
+  }
 }
 
 /** Writes the path of a UNIX socket. Returns the size. */

@@ -41,21 +41,41 @@ export class Connecting {
     this.#bind = bind;
   }
 
-  /** Rejects with E_CONNECT; leaves nothing behind when the attempt is cancelled. */
-  async run(): Promise<SocketChannel> {
+  /**
+   * The channel, where the kernel says at once that it is connected. Rejects with E_CONNECT; leaves nothing behind when
+   * the attempt is cancelled.
+   */
+  run(): SocketChannel | Promise<SocketChannel> {
+    try {
+      const result = this.#begin();
+      return result instanceof Promise ? this.#guard(result) : result;
+    } catch (error) {
+      return Promise.reject(this.#failure(error));
+    }
+  }
+
+  #begin(): SocketChannel | Promise<SocketChannel> {
+    if ('path' in this.#to) return this.#connectPath(this.#to.path);
+    const { host, port } = this.#to;
+    if (net.isIP(host)) return this.#connectInternet({ host, port }, false);
+    return resolve(host).then((hosts) => this.#connectFirst(hosts, port));
+  }
+
+  async #guard(result: Promise<SocketChannel>): Promise<SocketChannel> {
     const attempt = this.#attempt;
     attempt.onCancel = () => this.#giveUp?.(new Error('no connection in time'));
     try {
-      if ('path' in this.#to) return await this.#connectPath(this.#to.path);
-      const { host, port } = this.#to;
-      if (net.isIP(host)) return await this.#connectInternet({ host, port }, false);
-      return await this.#connectFirst(await resolve(host), port);
+      return await result;
     } catch (error) {
-      const where = 'path' in this.#to ? this.#to.path : `${this.#to.host}:${this.#to.port}`;
-      throw new L7mpError('E_CONNECT', `${where}: ${(error as Error).message}`);
+      throw this.#failure(error);
     } finally {
       attempt.onCancel = undefined;
     }
+  }
+
+  #failure(error: unknown): L7mpError {
+    const where = 'path' in this.#to ? this.#to.path : `${this.#to.host}:${this.#to.port}`;
+    return new L7mpError('E_CONNECT', `${where}: ${(error as Error).message}`);
   }
 
   async #connectFirst(hosts: readonly string[], port: number): Promise<SocketChannel> {
@@ -70,16 +90,18 @@ export class Connecting {
     throw new Error(this.#errors.join(', '));
   }
 
-  async #connectInternet(to: sockets.InternetAddress, more: boolean): Promise<SocketChannel> {
+  #connectInternet(to: sockets.InternetAddress, more: boolean): SocketChannel | Promise<SocketChannel> {
     const fd = sockets.open(familyOf(to.host), k.SOCK_STREAM);
     sockets.prepareTcp(fd);
     if (this.#bind) this.#bindTo(fd, to.host);
-    let errno = sockets.connect(fd, to);
-    // On the machine itself the handshake is over when connect(2) returns, and a second call says so.
-    if (errno === k.EINPROGRESS) errno = sockets.connect(fd, to);
-    if (errno === k.EALREADY) errno = await this.#wait(fd, more);
-    if (errno !== 0) this.#fail(fd, errno, `${to.host}:${to.port}`);
-    return this.#channel(fd, { address: to.host, port: to.port });
+    const errno = sockets.connectStream(fd, to);
+    if (errno === k.EALREADY) return this.#wait(fd, more).then((result) => this.#connected(fd, result, to));
+    return this.#connected(fd, errno, to);
+  }
+
+  #connected(fd: number, errno: number, { host, port }: sockets.InternetAddress): SocketChannel {
+    if (errno !== 0) this.#fail(fd, errno, `${host}:${port}`);
+    return this.#channel(fd, { address: host, port });
   }
 
   #bindTo(fd: number, host: string): void {
@@ -88,7 +110,7 @@ export class Connecting {
   }
 
   // A UNIX socket's connect(2) is done or has failed at once; EAGAIN says that the listener's backlog is full.
-  async #connectPath(path: string): Promise<SocketChannel> {
+  #connectPath(path: string): SocketChannel {
     const fd = sockets.open(k.AF_UNIX, k.SOCK_STREAM);
     const errno = sockets.connectPath(fd, path);
     if (errno !== 0) this.#fail(fd, errno, path);

@@ -154,6 +154,15 @@ describe('the native engine', { skip }, () => {
     await engine.close();
   });
 
+  it('connects on the machine itself without a promise', async () => {
+    const engine = createNativeEngine();
+    const { port } = await server((socket) => socket.end());
+    const channel = engine.connectStream({ host: '127.0.0.1', port }, attempt(), DEFAULT_LIMITS);
+    ok(!(channel instanceof Promise));
+    channel.close({ kind: 'end', message: '' });
+    await engine.close();
+  });
+
   it('does not join what JavaScript has read, nor different kinds', async () => {
     const engine = createNativeEngine();
     const echo = await server((socket) => socket.pipe(socket));

@@ -101,6 +101,19 @@ export function connect(fd: number, { host, port }: InternetAddress): number {
   return libc().connect(fd, arena.base + ADDRESS, size) === 0 ? 0 : libc().errno();
 }
 
+/**
+ * Connects a stream. Returns 0, EALREADY while it goes on, or the error: on the machine itself the handshake is over
+ * when connect(2) returns, and a second call says so.
+ */
+export function connectStream(fd: number, { host, port }: InternetAddress): number {
+  const c = libc();
+  const arena = scratchArena();
+  const size = address.putInternet(arena, ADDRESS, host, port);
+  const begun = c.connect(fd, arena.base + ADDRESS, size) === 0 ? 0 : c.errno();
+  if (begun !== k.EINPROGRESS) return begun;
+  return c.connect(fd, arena.base + ADDRESS, size) === 0 ? 0 : c.errno();
+}
+
 export function connectPath(fd: number, path: string): number {
   const arena = scratchArena();
   const size = address.putPath(arena, ADDRESS, path);
