@@ -35,6 +35,31 @@ test('an endpoint that comes up late is reached by a later attempt', async (t) =
   assert.equal((await received(client, 5)).toString(), 'early');
 });
 
+for (const [when, comes] of [
+  ['its session is set up', false],
+  ['its endpoint is away', true],
+] as const) {
+  test(`a client that resets while ${when} ends it`, async (t) => {
+    const port = await freePort();
+    const server = comes ? await serveStream(t, { port }) : undefined;
+    const { proxy, ports } = await startOne(
+      t,
+      'TCP',
+      { destination: tcp(port, HOST), retry: { retry_on: 'always', num_retries: 1000, timeout: 20 } },
+      { options: { track: 60 } },
+    );
+    const client = await connectStream(t, { port: ports.l });
+    if (server) {
+      await until(() => server.peers.length, 'it is connected');
+      await server.stop();
+      await proxy.session('l', 'DISCONNECTED');
+    } else await proxy.session('l', 'INIT');
+    client.reset();
+    const session = await proxy.session('l', 'DESTROYED');
+    assert.ok(session.events.some(({ message }: { message: string }) => message === 'the client is gone: ECONNRESET'));
+  });
+}
+
 test('num_retries N means 1 + N attempts, then the session fails', async (t) => {
   const port = await freePort();
   const { proxy, ports } = await startOne(

@@ -28,10 +28,12 @@ export class StreamListeners {
   readonly #host: StreamHost;
   readonly #listeners = new Map<number, Listener>();
   #next = 0;
+  /** Accepted in this turn of the loop. */
+  #accepted: NativeStreamChannel[] = [];
 
   constructor(host: StreamHost) {
     this.#host = host;
-    host.threads.handle(Report.Accepted, (thread, at) => this.#accepted(thread, at));
+    host.threads.handle(Report.Accepted, (thread, at) => this.#accept(thread, at));
     host.threads.handle(Report.Unlistened, (thread, at) => this.#unlistened(thread, at));
   }
 
@@ -92,7 +94,7 @@ export class StreamListeners {
     listener.closed();
   }
 
-  #accepted(thread: IoThread, at: number): void {
+  #accept(thread: IoThread, at: number): void {
     const { threads, onSocket } = this.#host;
     const { i32, u8 } = thread.shared.arena;
     const fd = i32[at + 1] as number;
@@ -109,7 +111,15 @@ export class StreamListeners {
       return;
     }
     const known = 'path' in listener.at ? undefined : remote;
-    acceptor.accept(new NativeStreamChannel(threads.pick(), fd, acceptor.limits, known, onSocket, acceptor));
+    const channel = new NativeStreamChannel(threads.pick(), fd, acceptor.limits, known, onSocket, acceptor);
+    if (this.#accepted.push(channel) === 1) setImmediate(() => this.#watchAccepted());
+    acceptor.accept(channel);
+  }
+
+  /** Most are joined or read by now; the others wait for something, and a reset must be seen meanwhile. */
+  #watchAccepted(): void {
+    for (const channel of this.#accepted) channel.watch();
+    this.#accepted = [];
   }
 }
 

@@ -106,6 +106,13 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
     return thread === this.#thread;
   }
 
+  /** While it is neither joined nor read, the engine's thread sees when it breaks. */
+  watch(): void {
+    if (this.#state !== 'bare' || !this.open || this.#thread.ended) return;
+    const fd = this.#handOver();
+    if (fd !== undefined) this.#thread.send(wire.Command.Hold, this.id, fd);
+  }
+
   /** Makes the descriptor the engine's thread's; -1 where it was already. Undefined where it cannot. */
   #handOver(): number | undefined {
     if (this.#state === 'engine') return -1;

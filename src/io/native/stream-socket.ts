@@ -107,6 +107,10 @@ export class StreamSocket implements Pollable, Task, Ticking {
   // ------------------------------------------------------------------ events
 
   ready(events: number): void {
+    if (events & k.EPOLLERR && !this.#peer && this.#closing === 0) {
+      this.#broken();
+      return;
+    }
     if (events & HUNG_UP) this.#hungUp = true;
     if (events & (k.EPOLLIN | HUNG_UP)) this.#readable = true;
     if (this.#waits && events & (k.EPOLLOUT | k.EPOLLHUP | k.EPOLLERR)) this.#flush();
@@ -248,6 +252,17 @@ export class StreamSocket implements Pollable, Task, Ticking {
     this.#s.loop.report(wire.Report.Ended, this.id, flags);
     if (flags & wire.CLOSED_THIS) this.cut();
     if (flags & wire.CLOSED_OTHER) to.cut();
+  }
+
+  /** Nobody reads it, who would be told by that. */
+  #broken(): void {
+    const { c, argument, loop } = this.#s;
+    const at = argument >> 2;
+    loop.arena.i32[at] = 0;
+    loop.arena.i32[at + 1] = 4;
+    const address = loop.arena.base + argument;
+    c.getsockopt(this.fd, k.SOL_SOCKET, k.SO_ERROR, address, address + 4);
+    this.#over(loop.arena.i32[at] as number);
   }
 
   /** It has ended both ways, or failed. */

@@ -121,6 +121,8 @@ export const Command = {
   /** id: datagrams go to the main thread. */
   Deliver: 14,
   Stop: 15,
+  /** id, fd: a stream that is not joined yet; says when it breaks. */
+  Hold: 16,
 } as const;
 
 /** Flags of Relay. The first socket's end is passed on at once; the second one's is. */

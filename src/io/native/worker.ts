@@ -58,8 +58,11 @@ class EngineThread {
       case Command.Unlisten:
         this.#unlisten(arg(0));
         break;
+      case Command.Hold:
+        this.#stream(arg(0), arg(1));
+        break;
       case Command.Relay:
-        StreamSocket.join(this.#stream(arg(0), arg(1)), this.#stream(arg(2), arg(3)), arg(4));
+        this.#relay(this.#stream(arg(0), arg(1)), this.#stream(arg(2), arg(3)), arg(4));
         break;
       case Command.End:
         known.get(arg(0))?.end();
@@ -120,11 +123,14 @@ class EngineThread {
     this.#loop.report(Report.PortClosed, number);
   }
 
-  #stream(id: number, fd: number): StreamSocket {
+  /** Undefined where it was known and has broken, of which the main thread has not heard yet. */
+  #stream(id: number, fd: number): StreamSocket | undefined {
     const known = this.#streams.known.get(id);
-    if (known) return known;
-    if (fd < 0) throw new Error('gone');
-    return new StreamSocket(id, fd, this.#streams);
+    return known ?? (fd < 0 ? undefined : new StreamSocket(id, fd, this.#streams));
+  }
+
+  #relay(a: StreamSocket | undefined, b: StreamSocket | undefined, flags: number): void {
+    if (a && b) StreamSocket.join(a, b, flags);
   }
 
   #unlisten(number: number): void {
