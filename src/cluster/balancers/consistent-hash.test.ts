@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { balancerOf, endpoint, NONE, seededRandom, shares, type TestEndpoint } from './testing.ts';
+import { seededRandom } from '../../../test/support/random.ts';
+import { balancerOf, endpoint, NONE, shares, type TestEndpoint } from './testing.ts';
 
 const TOTAL = 20_000;
 const random = seededRandom(1);

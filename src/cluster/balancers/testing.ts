@@ -1,3 +1,4 @@
+import { seededRandom } from '../../../test/support/random.ts';
 import type { Candidate } from './balancer.ts';
 import { type Balancer, createBalancer, type Policy } from './index.ts';
 
@@ -14,16 +15,6 @@ export function balancerOf(policy: Policy, endpoints: readonly TestEndpoint[]): 
   const balancer = createBalancer<TestEndpoint>(policy, seededRandom(7));
   balancer.update(endpoints);
   return balancer;
-}
-
-/** mulberry32 (Tommy Ettinger, public domain): Math.random with a seed. */
-export function seededRandom(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** The addresses of the next picks, joined: `abac`. */
