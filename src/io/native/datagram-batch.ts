@@ -10,15 +10,15 @@ export const BATCH = 64;
 
 // struct mmsghdr on 64-bit systems: a msghdr (name 0, its length 8, vectors 16, their number 24, control 32, its length
 // 40, flags 48), then the length of the message.
-const HEADER = 64;
-const NAME = 0;
-const NAME_LENGTH = 8;
-const VECTORS = 16;
-const VECTOR_COUNT = 24;
-const CONTROL = 32;
-const CONTROL_LENGTH = 40;
+export const HEADER = 64;
+export const NAME = 0;
+export const NAME_LENGTH = 8;
+export const VECTORS = 16;
+export const VECTOR_COUNT = 24;
+export const CONTROL = 32;
+export const CONTROL_LENGTH = 40;
 const LENGTH = 56;
-const VECTOR = 16;
+export const VECTOR = 16;
 
 /** No datagram is larger. */
 const LARGEST = 65_536;
@@ -30,9 +30,9 @@ const CONTROL_BYTES = 64;
 
 /** A cmsghdr is its length (8), level and type; its data is padded to 8. */
 export const CMSG_HEADER = 16;
-const SEGMENT_CONTROL = 24;
+export const SEGMENT_CONTROL = 24;
 /** What the segments of one send may be together: a datagram's largest payload, less some. */
-const SEGMENTS_BYTES = 65_000;
+export const SEGMENTS_BYTES = 65_000;
 
 const FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL;
 
@@ -190,12 +190,11 @@ export class Sender {
 
   /** One send for all: the kernel makes datagrams of `size` of it, the last of which may be smaller. */
   #sendSegments(to: Destination, size: number, count: number): boolean {
-    const { u16, u32, base } = this.#arena;
+    const { u32, base } = this.#arena;
     const header = this.#headers;
     const used = this.#address(to, 0);
     const control = wire.addressOf(this.#loop.shared, to.id) + wire.CONTROL;
-    this.#putSegmentHeader(control + used);
-    u16[(control + used + CMSG_HEADER) >> 1] = size;
+    putSegmentSize(this.#arena, control + used, size);
     this.#arena.point(header + CONTROL, control);
     u32[(header + CONTROL_LENGTH) >> 2] = used + SEGMENT_CONTROL;
     u32[(header + VECTOR_COUNT) >> 2] = count;
@@ -208,15 +207,6 @@ export class Sender {
     else if (UNREACHABLE.has(errno)) this.#fault(to, errno);
     else to.segments = false;
     return errno === EAGAIN;
-  }
-
-  #putSegmentHeader(at: number): void {
-    const { u32 } = this.#arena;
-    const word = at >> 2;
-    u32[word] = CMSG_HEADER + 2;
-    u32[word + 1] = 0;
-    u32[word + 2] = IPPROTO_UDP;
-    u32[word + 3] = UDP_SEGMENT;
   }
 
   #sendEach(to: Destination, count: number): void {
@@ -287,4 +277,14 @@ export class Sender {
 }
 
 /** ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, EPROTO: what an ICMP message turns into. */
-const UNREACHABLE = new Set([111, 113, 101, 112, 71]);
+export const UNREACHABLE = new Set([111, 113, 101, 112, 71]);
+
+/** Writes the control message that has the kernel cut what is sent into segments of `size`. */
+export function putSegmentSize({ u16, u32 }: Arena, at: number, size: number): void {
+  const word = at >> 2;
+  u32[word] = CMSG_HEADER + 2;
+  u32[word + 1] = 0;
+  u32[word + 2] = IPPROTO_UDP;
+  u32[word + 3] = UDP_SEGMENT;
+  u16[(at + CMSG_HEADER) >> 1] = size;
+}

@@ -3,22 +3,15 @@ import type { Metadata } from '../../core/metadata.ts';
 import type { Acceptor, Ends, Relay, SocketChannel } from '../engine.ts';
 import { MAX_DATAGRAM } from '../node/datagram.ts';
 import { sourceAt } from './address.ts';
-import * as k from './constants.ts';
 import { SlotCounters } from './counters.ts';
 import { errorName, libc } from './libc.ts';
+import type { Sending } from './outbox.ts';
 import * as sockets from './sockets.ts';
-import { type Held, type IoThread, scratchArena } from './thread.ts';
+import type { Held, IoThread } from './thread.ts';
 import * as wire from './wire.ts';
 
-const FLAGS = k.MSG_DONTWAIT | k.MSG_NOSIGNAL;
-
-/** Offsets in the scratch arena: a msghdr, its vector, the bytes. */
-const HEADER = 512;
-const VECTOR = 576;
-const DATA = 4096;
-
-/** A correspondent by datagrams. The engine's thread receives; what JavaScript sends is sent here, at once. */
-export abstract class NativeDatagramChannel extends Channel implements SocketChannel, Held {
+/** A correspondent by datagrams. The engine's thread receives; what JavaScript sends goes by the outbox. */
+export abstract class NativeDatagramChannel extends Channel implements SocketChannel, Held, Sending {
   readonly kind = 'datagram';
   override readonly bare = true;
   override readonly lossy = true;
@@ -27,7 +20,8 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
   abstract readonly ends: Ends;
   abstract readonly id: number;
   protected thread: IoThread;
-  protected readonly fd: number;
+  readonly fd: number;
+  segments = true;
   #other: NativeDatagramChannel | undefined;
   #delivered = false;
   #counters: SlotCounters | undefined;
@@ -48,6 +42,8 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
     b.#other = a;
     a.#delivered = false;
     b.#delivered = false;
+    // The engine's thread sends from now on.
+    a.thread.outbox.flush();
     a.thread.send(wire.Command.Couple, a.id, b.id);
     return { lastActive: () => Math.max(a.#lastActive(), b.#lastActive()) };
   }
@@ -106,55 +102,14 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
   }
 
   protected override send(bytes: Uint8Array): boolean {
-    scratchArena().u8.set(bytes, DATA);
-    const errno = this.#transmit(bytes.length);
-    if (errno !== 0) this.#retry(errno, bytes.length);
+    this.thread.outbox.add(this, bytes);
     return true;
   }
 
-  // A pending ICMP error is reported by the next send(2), which then has not sent: it is sent again, once (udp(7)).
-  #retry(errno: number, size: number): void {
-    if (errno === k.EAGAIN) {
-      this.drop('queue-full');
-      return;
-    }
+  abstract address(): number | undefined;
+
+  failed(errno: number): void {
     this.owner?.fault?.(this, `send: ${errorName(errno)}`);
-    if (errno === k.EMSGSIZE) this.drop('too-large');
-    else if (this.open && this.#transmit(size) !== 0) this.drop('send-error');
-  }
-
-  /** Returns 0, or the error. */
-  #transmit(size: number): number {
-    const arena = scratchArena();
-    const address = this.address();
-    const sent =
-      address === undefined
-        ? libc().send(this.fd, arena.base + DATA, size, FLAGS)
-        : libc().sendmsg(this.fd, this.#header(size, address), FLAGS);
-    return sent < 0 ? libc().errno() : 0;
-  }
-
-  /** The offset of the slot with the address to send to; undefined where the socket is connected. */
-  protected abstract address(): number | undefined;
-
-  #header(size: number, address: number): number {
-    const arena = scratchArena();
-    const { u32 } = arena;
-    const engine = this.thread.shared.arena;
-    const control = engine.u32[(address + wire.CONTROL_LENGTH) >> 2] as number;
-    u32.fill(0, HEADER >> 2, (HEADER + 56) >> 2);
-    u32[HEADER >> 2] = address;
-    u32[(HEADER + 4) >> 2] = engine.high;
-    u32[(HEADER + 8) >> 2] = engine.u32[(address + wire.ADDRESS_LENGTH) >> 2] as number;
-    arena.point(HEADER + 16, VECTOR);
-    u32[(HEADER + 24) >> 2] = 1;
-    u32[(HEADER + 32) >> 2] = address + wire.CONTROL;
-    u32[(HEADER + 36) >> 2] = engine.high;
-    u32[(HEADER + 40) >> 2] = control;
-    arena.point(VECTOR, DATA);
-    u32[(VECTOR + 8) >> 2] = size;
-    u32[(VECTOR + 12) >> 2] = 0;
-    return arena.base + HEADER;
   }
 
   protected override sendEnd(): void {}
@@ -164,6 +119,7 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
     this.#other = undefined;
     this.#activeAt = this.#counters?.activeAt ?? 0;
     this.#slot?.addTo(this);
+    this.thread.outbox.flush();
     this.giveUp();
   }
 
@@ -193,6 +149,7 @@ export class ConnectedChannel extends NativeDatagramChannel {
 
   protected override moveTo(thread: IoThread): boolean {
     if (this.id < 0 && thread !== this.thread) {
+      this.thread.outbox.flush();
       this.thread.unuse();
       this.thread = thread;
       thread.use();
@@ -215,7 +172,7 @@ export class ConnectedChannel extends NativeDatagramChannel {
     return true;
   }
 
-  protected override address(): undefined {
+  override address(): undefined {
     return undefined;
   }
 
@@ -270,7 +227,7 @@ export class PeerChannel extends NativeDatagramChannel {
     return true;
   }
 
-  protected override address(): number {
+  override address(): number {
     return wire.addressOf(this.thread.shared, this.id);
   }
 

@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { Arena } from './arena.ts';
 import { CLOEXEC, NONBLOCK_CLOEXEC } from './constants.ts';
 import { type Libc, libc, systemError } from './libc.ts';
+import { Outbox } from './outbox.ts';
 import { Registry } from './registry.ts';
 import { RingReader, RingWriter } from './ring.ts';
 import * as wire from './wire.ts';
@@ -36,6 +37,7 @@ export class IoThread {
   readonly shared: wire.Shared;
   readonly slots = new wire.Slots(0);
   readonly held = new Registry<Held>();
+  readonly outbox: Outbox;
   /** Handlers of reports about a listener or a port, by type. */
   readonly handlers: (ReportHandler | undefined)[] = [];
   /** Called when the thread has ended, whyever. */
@@ -62,6 +64,7 @@ export class IoThread {
     const control = new SharedArrayBuffer(wire.CONTROL_WORDS * 4);
     this.#control = new Int32Array(control);
     this.shared = wire.layOut(arena, this.#control);
+    this.outbox = new Outbox(this.shared);
     this.#commands = new RingWriter(this.shared.commands);
     this.#reports = new RingReader(this.shared.reports);
     this.#epoll = this.#open('epoll_create1', this.#c.epoll_create1(CLOEXEC));
@@ -155,6 +158,7 @@ export class IoThread {
 
   /** Ends the thread; what was written has a second to leave. */
   close(): Promise<void> {
+    this.outbox.close();
     this.send(wire.Command.Stop);
     this.use();
     this.#closing ||= !this.#ended;
@@ -234,6 +238,7 @@ export class IoThread {
 
   #finish(): void {
     this.#ended = true;
+    this.outbox.close();
     if (this.failed) process.emitWarning(`native I/O: a thread has failed, its connections are cut${this.#error}`);
     this.#reports.drain(this.#report);
     for (const holder of this.held.all()) {

@@ -172,6 +172,9 @@ export const RUNG = 3 * RING_CONTROL;
 export const STOPPING = 4 * RING_CONTROL;
 export const CONTROL_WORDS = 5 * RING_CONTROL;
 
+/** Bytes of what the main thread gathers to send: more than the largest datagram, and what describes it. */
+export const OUTBOX_BYTES = 1 << 18;
+
 /** Bytes of an engine's arena: address space, of which memory is only what is used. */
 export const ARENA_SIZE = 1 << 27;
 
@@ -185,6 +188,8 @@ export interface Shared {
   readonly counters: number;
   /** Offset of the first slot's address. */
   readonly addresses: number;
+  /** Offset of the main thread's outbox. */
+  readonly outbox: number;
 }
 
 export function layOut(arena: Arena, control: Int32Array): Shared {
@@ -198,7 +203,8 @@ export function layOut(arena: Arena, control: Int32Array): Shared {
   const reports = ring(REPORT_WORDS, 1);
   const counters = arena.take(SLOTS * COUNTERS * 8) >> 3;
   const addresses = arena.take(SLOTS * ADDRESS_BYTES);
-  return { arena, control, commands, reports, counters, addresses };
+  const outbox = arena.take(OUTBOX_BYTES);
+  return { arena, control, commands, reports, counters, addresses, outbox };
 }
 
 export function countersOf(shared: Shared, id: number): number {
