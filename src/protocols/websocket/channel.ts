@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import {
   BINARY,
@@ -19,10 +20,17 @@ export const MAX_MESSAGE_SIZE = 16 << 20;
  */
 export const WS_OPTIONS = { perMessageDeflate: false, closeTimeout: 10_000 };
 
+const AS_BINARY = { binary: true };
+const AS_TEXT = { binary: false };
+
 /** One end of a WebSocket (RFC 6455). It has none until its handshake is over. */
 export class WebSocketChannel extends Channel {
   readonly kind = 'datagram';
+  /** What must be kept is copied here, into node's pool, where the frames' heads lie too. */
+  protected override readonly retains = false;
   #ws: WebSocket | undefined;
+  #socket: Duplex | undefined;
+  #gathering = false;
 
   constructor(limits: QueueLimits, maxMessage: number) {
     super(limits);
@@ -33,8 +41,10 @@ export class WebSocketChannel extends Channel {
     return this.#ws !== undefined;
   }
 
-  protected attach(ws: WebSocket): void {
+  /** `socket`: what `ws` writes to. */
+  protected attach(ws: WebSocket, socket: Duplex): void {
     this.#ws = ws;
+    this.#socket = socket;
     ws.on('message', (data: Buffer, isBinary) => this.deliver(data, isBinary ? BINARY : TEXT));
     ws.on('error', ({ message }) => this.deliverClose({ kind: 'error', message }));
     ws.on('close', (code, text) => this.deliverClose(closeReason(code, text.toString())));
@@ -46,15 +56,32 @@ export class WebSocketChannel extends Channel {
     this.close({ kind: refused ? 'refused' : 'error', message: error.message });
   }
 
-  protected override send(bytes: Uint8Array, attributes: MessageAttributes): boolean {
+  protected override send(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): boolean {
     const ws = this.#ws;
     if (!ws) {
       this.drop('closed');
       return true;
     }
-    ws.send(bytes, { binary: !attributes.text }, this.#sent);
+    this.#gather();
+    ws.send(owned ? bytes : Buffer.from(bytes), attributes.text ? AS_TEXT : AS_BINARY, this.#sent);
+    if (ws.bufferedAmount < this.limits.bytes) return true;
+    this.#socket?.uncork();
+    this.#socket?.cork();
     return ws.bufferedAmount < this.limits.bytes;
   }
+
+  /** Frames of one turn of the loop leave with one call. */
+  #gather(): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    this.#socket?.cork();
+    setImmediate(this.#release);
+  }
+
+  #release = (): void => {
+    this.#gathering = false;
+    this.#socket?.uncork();
+  };
 
   // There is no half-close: a close frame ends both directions (RFC 6455 section 7.1.2).
   protected override sendEnd(): void {}

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import * as net from 'node:net';
+import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import type { Head, Headers, QueueLimits } from '../../core/channel.ts';
 import { asL7mpError, L7mpError } from '../../core/errors.ts';
@@ -54,10 +55,10 @@ export class UnexpectedResponse extends Error {
 class DialledChannel extends WebSocketChannel {
   override readonly answer: Head;
 
-  constructor(ws: WebSocket, limits: QueueLimits, maxMessage: number) {
+  constructor(ws: WebSocket, socket: Duplex, limits: QueueLimits, maxMessage: number) {
     super(limits, maxMessage);
     this.answer = ws.protocol ? { protocol: ws.protocol } : {};
-    this.attach(ws);
+    this.attach(ws, socket);
   }
 }
 
@@ -79,10 +80,13 @@ export function dial(attempt: Attempt, target: Target, limits: QueueLimits): Pro
       const cause = new UnexpectedResponse(response);
       fail('E_HANDSHAKE', `${cause.message} to the WebSocket handshake`, cause);
     });
-    socket.on('open', () => {
-      socket.off('error', onError);
-      attempt.onCancel = undefined;
-      resolve(new DialledChannel(socket, limits, target.maxMessage));
+    // 'open' follows at once.
+    socket.on('upgrade', ({ socket: below }) => {
+      socket.once('open', () => {
+        socket.off('error', onError);
+        attempt.onCancel = undefined;
+        resolve(new DialledChannel(socket, below, limits, target.maxMessage));
+      });
     });
     attempt.onCancel = () => fail('E_CONNECT', 'no connection in time');
   });

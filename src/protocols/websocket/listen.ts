@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import type { CloseReason, Head, QueueLimits } from '../../core/channel.ts';
 import type { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
@@ -107,12 +107,12 @@ class Handshake {
   }
 
   /** The socket goes to ws; where it is dead already, `onGone` follows. */
-  upgrade(done: Parameters<WebSocketServer['handleUpgrade']>[3]): void {
+  upgrade(done: (ws: WebSocket, socket: Duplex) => void): void {
     const socket = this.#release();
     socket.once('close', this.#gone);
-    this.#upgrader.handleUpgrade(this.req, socket, Buffer.concat(this.#early), (ws, req) => {
+    this.#upgrader.handleUpgrade(this.req, socket, Buffer.concat(this.#early), (ws) => {
       socket.off('close', this.#gone);
-      done(ws, req);
+      done(ws, socket);
     });
   }
 
@@ -195,9 +195,9 @@ class AcceptedChannel extends WebSocketChannel {
     const handshake = this.#handshake;
     if (!handshake) return;
     handshake.narrow(protocol);
-    handshake.upgrade((ws) => {
+    handshake.upgrade((ws, socket) => {
       this.#handshake = undefined;
-      this.attach(ws);
+      this.attach(ws, socket);
     });
   }
 }
