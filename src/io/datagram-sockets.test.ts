@@ -72,6 +72,44 @@ for (const { name, create, skip } of engines()) {
       channel.close(END);
     });
 
+    it('sends what is written at once in order, whatever the sizes, also where it is closed then', async () => {
+      const peer = await datagramPeer();
+      const to = { host: '127.0.0.1', port: peer.port };
+      const channel = await engine.connectDatagram(to, attempt(), DEFAULT_LIMITS);
+      const sizes = [200, 200, 200, 100, 100, 200, 0, 0, 1, 1, 65_507, 300, 300];
+      for (const [n, size] of sizes.entries()) channel.write(Buffer.alloc(size, n));
+      channel.close(END);
+      await until(() => peer.received.length === sizes.length);
+      deepEqual(
+        peer.received,
+        sizes.map((size, n) => Buffer.alloc(size, n)),
+      );
+    });
+
+    it('sends to several peers of one socket what is written at once, each its own', async () => {
+      const channels: SocketChannel[] = [];
+      const { port } = await onPort((port) =>
+        engine.listenDatagram(
+          { host: '127.0.0.1', port },
+          acceptor((channel) => channels.push(channel)),
+        ),
+      );
+      const peers = [await datagramPeer(), await datagramPeer()];
+      for (const { socket } of peers) socket.send('hello', port, '127.0.0.1');
+      await until(() => channels.length === peers.length);
+      const texts = ['a1', 'a2', 'b', 'c1', 'c2', 'c3'];
+      for (const text of texts)
+        for (const channel of channels) channel.write(Buffer.from(`${text} ${channel.ends?.remotePort}`));
+      for (const peer of peers) {
+        await until(() => peer.received.length === texts.length);
+        deepEqual(
+          peer.received.map(String),
+          texts.map((text) => `${text} ${peer.port}`),
+        );
+      }
+      for (const channel of channels) channel.close(END);
+    });
+
     it('keeps what comes before somebody reads, within limits, and counts the rest', async () => {
       const channels: SocketChannel[] = [];
       const limits = { bytes: 1 << 20, messages: 10 };
