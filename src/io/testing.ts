@@ -14,13 +14,21 @@ import type { Acceptor, DatagramListening, Engine, Listening, SocketAddress, Soc
 import { createNativeEngine } from './native/index.ts';
 import { createNodeEngine } from './node/index.ts';
 
+export interface TestedEngine {
+  readonly name: string;
+  readonly create: () => Engine;
+  /** The settings that give a proxy such an engine. */
+  readonly admin: { readonly io: string; readonly threads?: number };
+  readonly skip: string | false;
+}
+
 /** The engines that every test of engines runs on, or why one cannot. */
-export function engines(): { name: string; create: () => Engine; skip: string | false }[] {
+export function engines(): TestedEngine[] {
   const skip = whyNotNative();
   return [
-    { name: 'node', create: createNodeEngine, skip: false },
-    { name: 'native', create: createNativeEngine, skip },
-    { name: 'native, 2 threads', create: () => createNativeEngine(2), skip },
+    { name: 'node', create: createNodeEngine, admin: { io: 'node' }, skip: false },
+    { name: 'native', create: createNativeEngine, admin: { io: 'native' }, skip },
+    { name: 'native, 2 threads', create: () => createNativeEngine(2), admin: { io: 'native', threads: 2 }, skip },
   ];
 }
 

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
-import { engines } from '../../src/io/testing.ts';
+import { engines, type TestedEngine } from '../../src/io/testing.ts';
 import { bytes, type Peer } from '../support/peers.ts';
 import { freePort } from '../support/ports.ts';
 import { listener, startProxy, type TestProxy } from '../support/proxy.ts';
@@ -200,7 +200,7 @@ function digest(data: Buffer): string {
 
 // -------------------------------------------------------------------- the matrix
 
-async function setUp(t: TestContext, source: Source, io: string): Promise<Pair[]> {
+async function setUp(t: TestContext, source: Source, admin: TestedEngine['admin']): Promise<Pair[]> {
   const servers = await Promise.all(DESTINATIONS.map((destination) => destination.serve(t, newPath())));
   const own = await Promise.all(DESTINATIONS.map(() => freePort()));
   const places: Place[] = [];
@@ -221,7 +221,7 @@ async function setUp(t: TestContext, source: Source, io: string): Promise<Pair[]
       });
       return {
         // Warnings of lost boundaries are expected; the sessions show them.
-        admin: { io, log_level: 'error' },
+        admin: { ...admin, log_level: 'error' },
         listeners: pairs.map((pair) => pair.listener),
         clusters: pairs.map((pair) => pair.cluster),
       };
@@ -236,10 +236,10 @@ async function setUp(t: TestContext, source: Source, io: string): Promise<Pair[]
   }));
 }
 
-for (const { name: io, skip } of engines()) {
+for (const { name: io, admin, skip } of engines()) {
   for (const source of SOURCES) {
     test(`${source.name}, with ${io} I/O,`, { skip }, async (t) => {
-      for (const pair of await setUp(t, source, io)) {
+      for (const pair of await setUp(t, source, admin)) {
         await t.test(`to ${pair.destination.name}`, async (tt) => {
           for (const [name, { applies, run }] of Object.entries(CASES)) {
             if (applies(source, pair.destination)) await tt.test(name, (ttt) => run(ttt, pair));
