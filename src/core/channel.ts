@@ -56,6 +56,9 @@ export interface QueueLimits {
 
 export const DEFAULT_LIMITS: QueueLimits = Object.freeze({ bytes: 1 << 20, messages: 1024 });
 
+/** More than any message has. The largest small integer of V8's: a larger number, or Infinity, would be an object of its own. */
+const NO_LIMIT = 0x7fffffff;
+
 /** Why a message was dropped: a label of metrics, so the set is closed. */
 export type DropReason = 'queue-full' | 'too-large' | 'closed' | 'send-error' | 'invalid';
 
@@ -92,18 +95,8 @@ export interface ChannelOwner {
 
 export abstract class Channel {
   abstract readonly kind: ChannelKind;
-  /** The peer cannot be slowed down (UDP): when the queue is full, messages are dropped. */
-  readonly lossy: boolean = false;
-  /** The peer sees `end`. Where it does not (UDP, WebSocket), a session waits a while for the last answers. */
-  readonly halfClose: boolean = false;
-  /** The transport retains what it is given, so that bytes which are not owned must be copied first. */
-  protected readonly retains: boolean = true;
-  /** It is a kernel socket with nothing in front of it, which its engine can join with another one. */
-  readonly bare: boolean = false;
-  /** What the endpoint said when it was connected (the subprotocol that it chose), where a protocol has such a thing. */
-  readonly answer: Head | undefined = undefined;
   /** The largest message that the transport takes, in bytes. */
-  maxMessage: number = Number.POSITIVE_INFINITY;
+  maxMessage: number = NO_LIMIT;
 
   owner: ChannelOwner | undefined;
   writer: Writer | undefined;
@@ -131,6 +124,35 @@ export abstract class Channel {
 
   constructor(limits: QueueLimits = DEFAULT_LIMITS) {
     this.limits = limits;
+  }
+
+  // ------------------------------------------------------------------ what the transport is like
+
+  // What is the same for all channels of a class is no field: each would cost an idle session a word.
+
+  /** The peer cannot be slowed down (UDP): when the queue is full, messages are dropped. */
+  get lossy(): boolean {
+    return false;
+  }
+
+  /** The peer sees `end`. Where it does not (UDP, WebSocket), a session waits a while for the last answers. */
+  get halfClose(): boolean {
+    return false;
+  }
+
+  /** The transport retains what it is given, so that bytes which are not owned must be copied first. */
+  protected get retains(): boolean {
+    return true;
+  }
+
+  /** It is a kernel socket with nothing in front of it, which its engine can join with another one. */
+  get bare(): boolean {
+    return false;
+  }
+
+  /** What the endpoint said when it was connected (the subprotocol that it chose), where a protocol has such a thing. */
+  get answer(): Head | undefined {
+    return undefined;
   }
 
   // ------------------------------------------------------------------ for pipes and sessions

@@ -36,11 +36,6 @@ export interface HandshakeObserver {
 
 export abstract class LayerChannel extends Channel {
   readonly kind: ChannelKind;
-  override readonly lossy: boolean;
-  override readonly halfClose: boolean;
-  override readonly answer: Head | undefined;
-  /** The lower channel copies what it retains. */
-  protected override readonly retains: boolean = false;
   protected readonly lower: Channel;
   #observer: HandshakeObserver | undefined;
   /** Came before there was an owner. */
@@ -52,13 +47,27 @@ export abstract class LayerChannel extends Channel {
     super(lower.limits);
     this.lower = lower;
     this.kind = lower.kind;
-    this.lossy = lower.lossy;
-    this.halfClose = lower.halfClose;
-    this.answer = lower.answer;
     this.maxMessage = lower.maxMessage - overhead;
     // A message is lost once, above or below: one account for both, since only the layer's is ever looked at.
     lower.drops ??= new Map();
     this.drops = lower.drops;
+  }
+
+  override get lossy(): boolean {
+    return this.lower.lossy;
+  }
+
+  override get halfClose(): boolean {
+    return this.lower.halfClose;
+  }
+
+  override get answer(): Head | undefined {
+    return this.lower.answer;
+  }
+
+  /** The lower channel copies what it retains. */
+  protected override get retains(): boolean {
+    return false;
   }
 
   /** Takes the lower channel over and shakes hands. Data that comes after the handshake waits for a reader. */

@@ -6,8 +6,14 @@ import { Channel, type ChannelKind, type MessageAttributes, type Tail } from './
  */
 export abstract class LocalChannel extends Channel {
   readonly kind: ChannelKind = 'datagram';
-  override readonly halfClose: boolean = true;
-  protected override readonly retains: boolean = false;
+
+  override get halfClose(): boolean {
+    return true;
+  }
+
+  protected override get retains(): boolean {
+    return false;
+  }
 
   /** Works on one message. `owned` as in a reader's `message`: pass it on with bytes that are passed on. */
   protected abstract work(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void;

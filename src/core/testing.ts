@@ -21,10 +21,7 @@ export interface FakeOptions {
 /** Receives into one buffer for ever, as an engine may: what was kept without a copy turns into `!`. */
 export class FakeChannel extends Channel {
   readonly kind: ChannelKind;
-  override readonly lossy: boolean;
-  override readonly halfClose: boolean;
-  override readonly answer: Head = { protocol: 'fake' };
-  protected override readonly retains: boolean = false;
+  readonly #options: FakeOptions;
   /** What was sent, as text, with the attributes of each. */
   readonly sent: string[] = [];
   readonly attributes: MessageAttributes[] = [];
@@ -38,12 +35,27 @@ export class FakeChannel extends Channel {
   onSend: ((bytes: Uint8Array) => void) | undefined;
   readonly #buffer = new Uint8Array(1 << 17);
 
-  constructor({ kind = 'datagram', lossy = false, halfClose = true, maxMessage = 1 << 20 }: FakeOptions = {}) {
+  constructor(options: FakeOptions = {}) {
     super();
-    this.kind = kind;
-    this.lossy = lossy;
-    this.halfClose = halfClose;
-    this.maxMessage = maxMessage;
+    this.#options = options;
+    this.kind = options.kind ?? 'datagram';
+    this.maxMessage = options.maxMessage ?? 1 << 20;
+  }
+
+  override get lossy(): boolean {
+    return this.#options.lossy ?? false;
+  }
+
+  override get halfClose(): boolean {
+    return this.#options.halfClose ?? true;
+  }
+
+  override get answer(): Head {
+    return { protocol: 'fake' };
+  }
+
+  protected override get retains(): boolean {
+    return false;
   }
 
   /** The peer sends a message. */

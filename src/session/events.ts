@@ -15,16 +15,18 @@ const FIRST = 16;
 
 /** The first and the latest events of a session. */
 export class EventLog {
-  readonly #events: SessionEvent[] = [];
+  /** Of just the size: an array that grows by push keeps room for sixteen more. */
+  #events: readonly SessionEvent[] = [];
   /** Events that are not kept any more. */
   #forgotten = 0;
 
   add(event: EventName, message: string): void {
-    if (this.#events.length === KEPT) {
-      this.#events.splice(FIRST, 1);
+    let kept = this.#events;
+    if (kept.length === KEPT) {
+      kept = kept.filter((_, n) => n !== FIRST);
       this.#forgotten++;
     }
-    this.#events.push({ event, at: Date.now(), message });
+    this.#events = kept.concat({ event, at: Date.now(), message });
   }
 
   get started(): number {

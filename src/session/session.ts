@@ -15,7 +15,7 @@ import { Pipe, type PipeOwner } from './pipe.ts';
 import { retryPolicy } from './retry.ts';
 import type { Rung, RungBytes } from './rung-bytes.ts';
 import { Stage, type StageOwner } from './stage.ts';
-import type { Expiring, Wheel } from './wheel.ts';
+import { type Expiring, type Wheel, wholeNow } from './wheel.ts';
 
 export type SessionStatus = 'INIT' | 'CONNECTED' | 'DISCONNECTED' | 'FINALIZING' | 'DESTROYED';
 
@@ -67,7 +67,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   #relay: Relay | undefined;
   /** Set while the kernel does. */
   #lift: Lift | undefined;
-  #lastActive = performance.now();
+  #lastActive = wholeNow();
   #idleTimeout = Number.POSITIVE_INFINITY;
   #halfCloseTimeout = HALF_CLOSE_TIMEOUT;
   /** One side has ended and the other cannot be told: the session ends when nothing comes back. */
@@ -128,7 +128,8 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   /** Where each pipe runs: in the order of the stages, the way back last. */
   get rungs(): Rung[] {
     const rung = this.#lift ? 'kernel' : this.#relay ? 'native' : 'userspace';
-    return this.#pipes.map(() => rung);
+    const pipes = this.#relay ? 2 : this.#pipes.length;
+    return new Array(pipes).fill(rung);
   }
 
   /** Brings all counters up to date. */
@@ -216,7 +217,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   // ------------------------------------------------------------------ pipes
 
   active(): void {
-    this.#lastActive = performance.now();
+    this.#lastActive = wholeNow();
   }
 
   sourceEnded(pipe: Pipe, tail: Tail | undefined): void {
@@ -342,12 +343,17 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
 
   /** Joins what is connected; what is not is held back meanwhile. */
   #wire(): void {
-    if (this.#pipes.length === 0) this.#makePipes();
     const channels = this.#stages.map(({ channel, ready }) => (ready ? channel : undefined));
     if (this.#relay) this.refresh();
     else this.#putDown('userspace');
     this.#relay = this.#join();
     this.#waning = this.#sourceLost !== undefined;
+    // Datagrams have no end that a pipe would have to pass on.
+    if (this.#pipes.length === 0 && this.#relay && this.source.kind === 'datagram') {
+      this.lift();
+      return;
+    }
+    if (this.#pipes.length === 0) this.#pipes = this.#makePipes();
     for (const [n, pipe] of this.#pipes.entries()) {
       const from = n === 0 ? this.source : channels[n - 1];
       const to = n < channels.length ? channels[n] : this.source;
@@ -384,14 +390,15 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     return this.#host.io.relay?.(this.source as SocketChannel, channel as SocketChannel, mends);
   }
 
-  #makePipes(): void {
+  #makePipes(): Pipe[] {
     let kind: ChannelKind = this.source.kind;
-    for (const stage of this.#stages) {
+    const inward = this.#stages.map((stage) => {
       const into = stage.channel?.kind ?? 'datagram';
-      this.#pipes.push(this.#makePipe(kind, into, stage.cluster.kind));
+      const pipe = this.#makePipe(kind, into, stage.cluster.kind);
       if (stage.cluster.kind !== 'same') kind = into;
-    }
-    this.#pipes.push(this.#makePipe(kind, this.source.kind, this.source.kind));
+      return pipe;
+    });
+    return inward.concat(this.#makePipe(kind, this.source.kind, this.source.kind));
   }
 
   #makePipe(from: ChannelKind, to: ChannelKind, taken: StreamKind): Pipe {

@@ -1,3 +1,8 @@
+/** Milliseconds on the clock of performance.now(), never too early. A small integer costs no object, as a fraction does. */
+export function wholeNow(): number {
+  return Math.ceil(performance.now());
+}
+
 /** What can time out by not being active. */
 export interface Expiring {
   /** When it ends unless something happens, on the clock of performance.now(); Infinity if never. */

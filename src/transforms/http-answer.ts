@@ -26,7 +26,6 @@ export function errorAnswer(status: number, content: string, headers: Record<str
 /** Takes a request's body, and gives the answer when it is complete, or at once when it is too large. */
 class AnswerChannel extends Channel {
   readonly kind = 'stream';
-  override readonly halfClose: boolean = true;
   readonly #request: RequestHead;
   readonly #answer: Answer;
   readonly #bodyLimit: number;
@@ -39,6 +38,10 @@ class AnswerChannel extends Channel {
     this.#request = request;
     this.#answer = answer;
     this.#bodyLimit = bodyLimit;
+  }
+
+  override get halfClose(): boolean {
+    return true;
   }
 
   protected override send(bytes: Uint8Array): boolean {

@@ -15,20 +15,21 @@ const DROPPED = [
   [wire.DROPPED_LARGE, 'too-large'],
 ] as const;
 
+/** When the engine’s thread last had something from a slot’s holder, in whole milliseconds: a small integer costs no object. */
+export function activeAt(shared: wire.Shared, id: number): number {
+  return Math.ceil(shared.arena.f64[wire.countersOf(shared, id) + wire.ACTIVE_AT] as number);
+}
+
 /** What the engine's thread counts in a slot, added to what the channel has counted itself. */
 export class SlotCounters {
   readonly #shared: wire.Shared;
   readonly #at: number;
   /** What was added before; made when something is. */
-  #seen: Float64Array | undefined;
+  #seen: number[] | undefined;
 
   constructor(shared: wire.Shared, id: number) {
     this.#shared = shared;
     this.#at = wire.countersOf(shared, id);
-  }
-
-  get activeAt(): number {
-    return this.#value(wire.ACTIVE_AT);
   }
 
   addTo(channel: Channel): void {
@@ -47,7 +48,7 @@ export class SlotCounters {
     const value = this.#value(which);
     const before = this.#seen?.[which] ?? 0;
     if (value === before) return 0;
-    this.#seen ??= new Float64Array(wire.COUNTERS);
+    this.#seen ??= new Array(wire.COUNTERS).fill(0);
     this.#seen[which] = value;
     return value - before;
   }

@@ -3,7 +3,7 @@ import type { Metadata } from '../../core/metadata.ts';
 import type { Acceptor, Ends, Relay, SocketChannel } from '../engine.ts';
 import { MAX_DATAGRAM } from '../node/datagram.ts';
 import { sourceAt } from './address.ts';
-import { SlotCounters } from './counters.ts';
+import { activeAt, SlotCounters } from './counters.ts';
 import { errorName, libc } from './libc.ts';
 import type { Sending } from './outbox.ts';
 import * as sockets from './sockets.ts';
@@ -11,12 +11,8 @@ import type { Held, IoThread } from './thread.ts';
 import * as wire from './wire.ts';
 
 /** A correspondent by datagrams. The engine's thread receives; what JavaScript sends goes by the outbox. */
-export abstract class NativeDatagramChannel extends Channel implements SocketChannel, Held, Sending {
-  readonly kind = 'datagram';
-  override readonly bare = true;
-  override readonly lossy = true;
+export abstract class NativeDatagramChannel extends Channel implements SocketChannel, Held, Relay, Sending {
   override maxMessage = MAX_DATAGRAM;
-  protected override readonly retains = false;
   abstract readonly ends: Ends;
   abstract readonly id: number;
   protected thread: IoThread;
@@ -25,12 +21,29 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
   #other: NativeDatagramChannel | undefined;
   #delivered = false;
   #counters: SlotCounters | undefined;
+  /** When the engine's thread last had something from either side of the relay. */
   #activeAt = 0;
 
   constructor(thread: IoThread, fd: number, limits: QueueLimits) {
     super(limits);
     this.thread = thread;
     this.fd = fd;
+  }
+
+  get kind(): 'datagram' {
+    return 'datagram';
+  }
+
+  override get bare(): boolean {
+    return true;
+  }
+
+  override get lossy(): boolean {
+    return true;
+  }
+
+  protected override get retains(): boolean {
+    return false;
   }
 
   // ------------------------------------------------------------------ relays
@@ -45,7 +58,7 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
     // The engine's thread sends from now on.
     a.thread.outbox.flush();
     a.thread.send(wire.Command.Couple, a.id, b.id);
-    return { lastActive: () => Math.max(a.#lastActive(), b.#lastActive()) };
+    return a;
   }
 
   get #free(): boolean {
@@ -60,18 +73,24 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
   /** Makes its thread know it. Returns whether it does. */
   protected abstract engage(): boolean;
 
-  #lastActive(): number {
-    if (this.open) this.#activeAt = this.#slot?.activeAt ?? 0;
+  lastActive(): number {
+    if (this.open) this.#noteActivity(this);
+    if (this.#other) this.#noteActivity(this.#other);
     return this.#activeAt;
   }
 
-  override refresh(): void {
-    if (this.open) this.#slot?.addTo(this);
+  #noteActivity({ thread, id }: NativeDatagramChannel): void {
+    if (id >= 0) this.#activeAt = Math.max(this.#activeAt, activeAt(thread.shared, id));
   }
 
-  get #slot(): SlotCounters | undefined {
-    if (this.id >= 0) this.#counters ??= new SlotCounters(this.thread.shared, this.id);
-    return this.#counters;
+  override refresh(): void {
+    if (this.open) this.#count();
+  }
+
+  #count(): void {
+    if (this.id < 0) return;
+    this.#counters ??= new SlotCounters(this.thread.shared, this.id);
+    this.#counters.addTo(this);
   }
 
   // ------------------------------------------------------------------ what the engine's thread says
@@ -115,10 +134,15 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
   protected override sendEnd(): void {}
 
   protected override shut(): void {
-    if (this.#other) this.#other.#other = undefined;
+    const other = this.#other;
+    this.#noteActivity(this);
+    this.#count();
+    if (other) {
+      // Either of them stands for the relay.
+      other.#noteActivity(this);
+      other.#other = undefined;
+    }
     this.#other = undefined;
-    this.#activeAt = this.#counters?.activeAt ?? 0;
-    this.#slot?.addTo(this);
     this.thread.outbox.flush();
     this.giveUp();
   }

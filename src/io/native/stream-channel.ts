@@ -3,7 +3,7 @@ import { BINARY, type CloseReason, type MessageAttributes, type QueueLimits } fr
 import type { Acceptor, Ends, Relay } from '../engine.ts';
 import type { Loan } from '../node/loan.ts';
 import { NodeStreamChannel } from '../node/stream.ts';
-import { SlotCounters } from './counters.ts';
+import { activeAt, SlotCounters } from './counters.ts';
 import { errorName } from './libc.ts';
 import * as sockets from './sockets.ts';
 import type { Held, IoThread } from './thread.ts';
@@ -26,7 +26,6 @@ const FAILED: CloseReason = { kind: 'error', message: 'its I/O thread has failed
 
 /** A byte stream that is a bare descriptor until something in JavaScript reads or writes it. */
 export class NativeStreamChannel extends NodeStreamChannel implements Held {
-  override readonly bare = true;
   id = -1;
   /** Another one may take it over as long as it is bare. */
   #thread: IoThread;
@@ -60,6 +59,10 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
     this.#remote = remote;
     this.#onSocket = onSocket;
     thread.use();
+  }
+
+  override get bare(): boolean {
+    return true;
   }
 
   override get ends(): Ends | undefined {
@@ -127,7 +130,7 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
   }
 
   #lastActive(): number {
-    if (this.#counters) this.#activeAt = this.#counters.activeAt;
+    if (this.#counters) this.#activeAt = activeAt(this.#thread.shared, this.id);
     return this.#activeAt;
   }
 

@@ -26,9 +26,6 @@ function createSocket(host: string): dgram.Socket {
 
 /** What both kinds of datagram channels do: bounded sending, and errors that concern one datagram only. */
 abstract class DatagramChannel extends Channel implements SocketChannel {
-  readonly kind = 'datagram';
-  override readonly bare = true;
-  override readonly lossy = true;
   override maxMessage = MAX_DATAGRAM;
   abstract readonly ends: Ends;
   protected readonly socket: dgram.Socket;
@@ -38,6 +35,18 @@ abstract class DatagramChannel extends Channel implements SocketChannel {
   constructor(socket: dgram.Socket, limits: QueueLimits) {
     super(limits);
     this.socket = socket;
+  }
+
+  override get kind(): 'datagram' {
+    return 'datagram';
+  }
+
+  override get bare(): boolean {
+    return true;
+  }
+
+  override get lossy(): boolean {
+    return true;
   }
 
   // Node tells that a datagram was sent one tick later, so what is pending only says when to ask for the real queue.

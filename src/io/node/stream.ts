@@ -19,10 +19,6 @@ const KEEPALIVE = 60_000;
 
 /** A stream on a node socket, which may come later than the channel: nothing is read or written before. */
 export class NodeStreamChannel extends Channel implements SocketChannel {
-  readonly kind = 'stream';
-  override readonly halfClose = true;
-  /** What is lent is written as it is: see `send`. */
-  protected override readonly retains = false;
   readonly #acceptor: Acceptor | undefined;
   #socket: net.Socket | undefined;
   #loan: Loan | undefined;
@@ -33,6 +29,19 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
   constructor(limits: QueueLimits, acceptor?: Acceptor) {
     super(limits);
     this.#acceptor = acceptor;
+  }
+
+  override get kind(): 'stream' {
+    return 'stream';
+  }
+
+  override get halfClose(): boolean {
+    return true;
+  }
+
+  /** What is lent is written as it is: see `send`. */
+  protected override get retains(): boolean {
+    return false;
   }
 
   get ends(): Ends | undefined {

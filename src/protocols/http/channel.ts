@@ -14,7 +14,6 @@ const BARE_HEADERS = { 'content-type': 'application/octet-stream' };
 /** A request and its response: the request's body comes in, the response's body goes out. */
 export class HttpChannel extends Channel implements Exchange {
   readonly kind = 'stream';
-  override readonly halfClose = true;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #connection: Connection;
@@ -42,6 +41,10 @@ export class HttpChannel extends Channel implements Exchange {
     res.on('error', () => {});
     req.pause();
     connection.add(this);
+  }
+
+  override get halfClose(): boolean {
+    return true;
   }
 
   override describe(): Metadata {

@@ -27,7 +27,6 @@ const SCRIBBLE = 0x55;
  */
 class MemoryChannel extends Channel {
   readonly kind: ChannelKind;
-  override readonly halfClose: boolean;
   readonly #wire: Wire;
   readonly #inbox = new MessageQueue();
   #peer: MemoryChannel | undefined;
@@ -39,7 +38,10 @@ class MemoryChannel extends Channel {
     super(limits);
     this.#wire = wire;
     this.kind = wire.kind;
-    this.halfClose = wire.kind === 'stream';
+  }
+
+  override get halfClose(): boolean {
+    return this.kind === 'stream';
   }
 
   join(peer: MemoryChannel): void {

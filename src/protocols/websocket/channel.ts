@@ -26,8 +26,6 @@ const AS_TEXT = { binary: false };
 /** One end of a WebSocket (RFC 6455). It has none until its handshake is over. */
 export class WebSocketChannel extends Channel {
   readonly kind = 'datagram';
-  /** What must be kept is copied here, into node's pool, where the frames' heads lie too. */
-  protected override readonly retains = false;
   #ws: WebSocket | undefined;
   #socket: Duplex | undefined;
   #gathering = false;
@@ -35,6 +33,11 @@ export class WebSocketChannel extends Channel {
   constructor(limits: QueueLimits, maxMessage: number) {
     super(limits);
     this.maxMessage = maxMessage;
+  }
+
+  /** What must be kept is copied here, into node's pool, where the frames' heads lie too. */
+  protected override get retains(): boolean {
+    return false;
   }
 
   protected get established(): boolean {

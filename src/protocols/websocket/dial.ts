@@ -53,12 +53,16 @@ export class UnexpectedResponse extends Error {
 }
 
 class DialledChannel extends WebSocketChannel {
-  override readonly answer: Head;
+  readonly #answer: Head;
 
   constructor(ws: WebSocket, socket: Duplex, limits: QueueLimits, maxMessage: number) {
     super(limits, maxMessage);
-    this.answer = ws.protocol ? { protocol: ws.protocol } : {};
+    this.#answer = ws.protocol ? { protocol: ws.protocol } : {};
     this.attach(ws, socket);
+  }
+
+  override get answer(): Head {
+    return this.#answer;
   }
 }
 

@@ -49,9 +49,6 @@ export class Group {
  * neither who sends nor the others. On a byte stream that leaves a gap.
  */
 class Member extends LocalChannel {
-  override readonly lossy: boolean = true;
-  /** What is written is copied once, for all who hear it. */
-  protected override readonly retains: boolean = true;
   readonly session: Attempt['session'];
   readonly #group: Group;
 
@@ -59,6 +56,15 @@ class Member extends LocalChannel {
     super(limits);
     this.#group = group;
     this.session = session;
+  }
+
+  override get lossy(): boolean {
+    return true;
+  }
+
+  /** What is written is copied once, for all who hear it. */
+  protected override get retains(): boolean {
+    return true;
   }
 
   hear(bytes: Uint8Array, attributes: MessageAttributes): void {
