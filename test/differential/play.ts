@@ -13,7 +13,7 @@ import { comparable, comparableLog, type SessionView } from './views.ts';
 /** Milliseconds between attempts to connect. */
 const RETRY = 30;
 /** Long enough that no case which is still busy is idle, and short enough to be waited for. */
-const IDLE = 1000;
+const IDLE = 4000;
 const HALF_CLOSE = 300;
 /** Seconds for which ended sessions can be looked at. */
 const TRACK = 600;
