@@ -339,7 +339,9 @@ class Player {
   }
 
   async #refused(): Promise<void> {
-    return this.#isDatagram('client') ? this.#over() : this.#told('client');
+    if (!this.#isDatagram('client')) return this.#told('client');
+    await until(async () => (await this.#views()).length > 0, 'the session is there');
+    return this.#over();
   }
 
   /** The proxy has closed, or reset, its connection to this side, which closes it too. */
