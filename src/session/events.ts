@@ -1,46 +1,63 @@
 /** What happened to a session, in order. */
 export type EventName = 'INIT' | 'LOOKUP SUCCESS' | 'CONNECT' | 'DISCONNECT' | 'ERROR' | 'WARNING' | 'END' | 'DESTROY';
 
-export interface SessionEvent {
-  readonly event: EventName;
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-  readonly message: string;
-}
-
 /** Events kept of one session: a stage that flaps for weeks must not fill the memory. */
 const KEPT = 64;
 /** How many of them are the first ones. */
 const FIRST = 16;
 
+/** Times are kept as milliseconds since then: a small integer costs no object, as the milliseconds since 1970 do. */
+const BEGINNING = Date.now();
+
+/** How a text begins that is the same for all sessions: each keeps only the name that follows. */
+const LEAD: Partial<Record<EventName, string>> = {
+  INIT: 'new session from listener ',
+  'LOOKUP SUCCESS': 'route ',
+};
+
+/** What an event says; `about` is what is kept of it. */
+export function messageOf(event: EventName, about: string): string {
+  return (LEAD[event] ?? '') + about;
+}
+
+/** Places that an event takes: its name, its time, what it is about. */
+const WIDTH = 3;
+
 /** The first and the latest events of a session. */
 export class EventLog {
-  /** Of just the size: an array that grows by push keeps room for sixteen more. */
-  #events: readonly SessionEvent[] = [];
+  /** Flat, and of just the size: an object an event, or an array that grows by push, would cost more than all else here. */
+  #events: readonly (string | number)[] = [];
   /** Events that are not kept any more. */
   #forgotten = 0;
 
-  add(event: EventName, message: string): void {
+  add(event: EventName, about: string): void {
     let kept = this.#events;
-    if (kept.length === KEPT) {
-      kept = kept.filter((_, n) => n !== FIRST);
+    if (kept.length === KEPT * WIDTH) {
+      kept = kept.toSpliced(FIRST * WIDTH, WIDTH);
       this.#forgotten++;
     }
-    this.#events = kept.concat({ event, at: Date.now(), message });
+    this.#events = kept.concat(event, Date.now() - BEGINNING, about);
   }
 
+  /** Milliseconds since 1970. */
   get started(): number {
-    return this.#events[0]?.at ?? Date.now();
+    return this.#events.length > 0 ? this.#time(0) : Date.now();
   }
 
   /** As the API shows them. */
   view(): { event: string; timestamp: string; message: string; content: string }[] {
-    const forgotten = this.#forgotten;
-    return this.#events.map(({ event, at, message }, n) => ({
-      event,
-      timestamp: new Date(at).toISOString(),
-      message,
-      content: forgotten > 0 && n === FIRST ? `${forgotten} earlier events are not kept` : '',
-    }));
+    return Array.from({ length: this.#events.length / WIDTH }, (_, n) => {
+      const [event, , about] = this.#events.slice(n * WIDTH) as [EventName, number, string];
+      return {
+        event,
+        timestamp: new Date(this.#time(n)).toISOString(),
+        message: messageOf(event, about),
+        content: this.#forgotten > 0 && n === FIRST ? `${this.#forgotten} earlier events are not kept` : '',
+      };
+    });
+  }
+
+  #time(n: number): number {
+    return BEGINNING + (this.#events[n * WIDTH + 1] as number);
   }
 }

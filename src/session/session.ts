@@ -9,7 +9,7 @@ import type { StreamKind } from '../core/protocol.ts';
 import type { Engine, Relay, SocketChannel } from '../io/engine.ts';
 import type { Listener } from '../listener/listener.ts';
 import type { Offload } from '../offload/engine.ts';
-import { EventLog, type EventName } from './events.ts';
+import { EventLog, type EventName, messageOf } from './events.ts';
 import { Lift } from './lift.ts';
 import { Pipe, type PipeOwner } from './pipe.ts';
 import { retryPolicy } from './retry.ts';
@@ -57,6 +57,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   status: SessionStatus = 'INIT';
   /** Why it ended, once it has. */
   outcome: CloseReason | undefined;
+  slot: number | undefined;
   readonly #host: SessionHost;
   #metadata: Metadata | undefined;
   #target: Target | undefined;
@@ -157,10 +158,10 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
 
   /** Asks the rules and connects the stages. What the peer sends meanwhile waits in the channel. */
   start(): void {
-    this.#event('INIT', `new session from listener ${this.listener.name}`);
+    this.#event('INIT', this.listener.name);
     try {
       this.#target = this.#host.route(this.listener, this);
-      this.#event('LOOKUP SUCCESS', `route ${this.#target.route}`);
+      this.#event('LOOKUP SUCCESS', this.#target.route);
       this.source.routed();
       this.#setUp(this.#target);
     } catch (error) {
@@ -464,10 +465,12 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     this.#event('ERROR', `${where}: ${message}`);
   }
 
-  #event(event: EventName, message: string, level: 'verbose' | 'info' | 'warn' = 'verbose'): void {
-    this.events.add(event, message);
+  #event(event: EventName, about: string, level: 'verbose' | 'info' | 'warn' = 'verbose'): void {
+    this.events.add(event, about);
     const { log } = this.#host;
-    if (log.enabled(level)) log.write(level, this.name, message ? `${event}: ${message}` : event);
+    if (!log.enabled(level)) return;
+    const message = messageOf(event, about);
+    log.write(level, this.name, message ? `${event}: ${message}` : event);
   }
 }
 

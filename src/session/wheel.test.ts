@@ -4,6 +4,7 @@ import { type Expiring, Wheel } from './wheel.ts';
 
 /** An entry whose deadline moves; resolves when it expires. */
 class Entry implements Expiring {
+  slot: number | undefined;
   at: number;
   expired = 0;
   #done: () => void = () => {};

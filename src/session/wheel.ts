@@ -5,6 +5,8 @@ export function wholeNow(): number {
 
 /** What can time out by not being active. */
 export interface Expiring {
+  /** The wheel's own note of where the entry waits: a map of them would cost more than a field. */
+  slot: number | undefined;
   /** When it ends unless something happens, on the clock of performance.now(); Infinity if never. */
   deadline(): number;
   /** The deadline has passed. */
@@ -20,25 +22,23 @@ const TICK = 50;
  */
 export class Wheel {
   readonly #slots = new Map<number, Set<Expiring>>();
-  readonly #slotOf = new Map<Expiring, number>();
   #timer: NodeJS.Timeout | undefined;
   #next = Number.POSITIVE_INFINITY;
 
   /** Looks at the entry again, if its deadline has come nearer or it is new. */
   schedule(entry: Expiring): void {
     const deadline = entry.deadline();
-    const current = this.#slotOf.get(entry);
     if (deadline === Number.POSITIVE_INFINITY) return;
     const slot = Math.ceil(deadline / TICK);
-    if (current !== undefined && current <= slot) return;
+    if (entry.slot !== undefined && entry.slot <= slot) return;
     this.remove(entry);
     this.#put(entry, slot);
   }
 
   remove(entry: Expiring): void {
-    const slot = this.#slotOf.get(entry);
+    const { slot } = entry;
     if (slot === undefined) return;
-    this.#slotOf.delete(entry);
+    entry.slot = undefined;
     const entries = this.#slots.get(slot);
     entries?.delete(entry);
     if (entries?.size === 0) this.#slots.delete(slot);
@@ -47,7 +47,6 @@ export class Wheel {
   close(): void {
     clearTimeout(this.#timer);
     this.#slots.clear();
-    this.#slotOf.clear();
   }
 
   #put(entry: Expiring, slot: number): void {
@@ -57,7 +56,7 @@ export class Wheel {
       this.#slots.set(slot, entries);
     }
     entries.add(entry);
-    this.#slotOf.set(entry, slot);
+    entry.slot = slot;
     if (slot < this.#next) this.#arm(slot);
   }
 
@@ -75,7 +74,7 @@ export class Wheel {
       const entries = this.#slots.get(slot) ?? [];
       this.#slots.delete(slot);
       for (const entry of entries) {
-        this.#slotOf.delete(entry);
+        entry.slot = undefined;
         if (entry.deadline() <= now) entry.expire();
         else this.schedule(entry);
       }
