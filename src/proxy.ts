@@ -20,6 +20,7 @@ import { Configuration } from './reconcile/configuration.ts';
 import { createHandlers } from './reconcile/handlers.ts';
 import { Store } from './reconcile/store.ts';
 import { findTarget } from './routing/router.ts';
+import { Plans } from './session/plan.ts';
 import { RungBytes } from './session/rung-bytes.ts';
 import { Session, type SessionHost } from './session/session.ts';
 import { SessionTable } from './session/table.ts';
@@ -43,6 +44,7 @@ export class L7mp {
   readonly #rungBytes = new RungBytes();
   readonly #metrics = new Metrics(this.#store, this.#sessions, this.#rungBytes.totals, () => this.#io?.load ?? []);
   readonly #wheel = new Wheel();
+  readonly #plans = new Plans();
   readonly #registry: Registry;
   readonly #validator: Validator;
   readonly #configuration: Configuration;
@@ -68,7 +70,8 @@ export class L7mp {
       get offload() {
         return offload();
       },
-      route: (listener, session) => findTarget(this.#store, listener.definition.rules, session),
+      route: (listener, session) =>
+        this.#plans.for(listener, findTarget(this.#store, listener.definition.rules, session)),
       ended: (session) => this.#ended(session),
     };
     this.#configuration = new Configuration({

@@ -2,7 +2,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { Store } from '../reconcile/store.ts';
-import type { Target } from '../session/session.ts';
+import type { Target } from '../session/plan.ts';
 import type { Rule } from './objects.ts';
 
 /** What the rules are asked about. */
@@ -61,17 +61,11 @@ function rewrite(rule: Rule, session: Routed): void {
 function target(store: Store, name: string): Target {
   const route = store.routes.get(name);
   if (!route) throw new L7mpError('E_NO_ROUTE', `there is no route ${name}`);
-  const { destination, ingress, egress, retry } = route.definition;
+  const { destination, ingress, egress } = route.definition;
   const cluster = (clusterName: string): Cluster => {
     const found = store.clusters.get(clusterName);
     if (!found) throw new L7mpError('E_NO_ROUTE', `route ${name}: there is no cluster ${clusterName}`);
     return found;
   };
-  return {
-    route: name,
-    destination: cluster(destination),
-    ingress: ingress.map(cluster),
-    egress: egress.map(cluster),
-    retry,
-  };
+  return { route: route.definition, clusters: [...ingress, destination, ...egress].map(cluster) };
 }

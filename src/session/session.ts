@@ -1,4 +1,3 @@
-import type { Cluster } from '../cluster/cluster.ts';
 import { VIRTUAL } from '../cluster/endpoint.ts';
 import type { Channel, ChannelKind, ChannelOwner, CloseReason, DropReason, Head, Tail } from '../core/channel.ts';
 import { addAll } from '../core/counts.ts';
@@ -12,22 +11,12 @@ import type { Offload } from '../offload/engine.ts';
 import { EventLog, type EventName, messageOf } from './events.ts';
 import { Lift } from './lift.ts';
 import { Pipe, type PipeOwner } from './pipe.ts';
-import { retryPolicy } from './retry.ts';
+import type { Plan } from './plan.ts';
 import type { Rung, RungBytes } from './rung-bytes.ts';
 import { Stage, type StageOwner } from './stage.ts';
 import { type Expiring, type Wheel, wholeNow } from './wheel.ts';
 
 export type SessionStatus = 'INIT' | 'CONNECTED' | 'DISCONNECTED' | 'FINALIZING' | 'DESTROYED';
-
-/** Where the rules have sent a session. */
-export interface Target {
-  /** The name of the route. */
-  readonly route: string;
-  readonly destination: Cluster;
-  readonly ingress: readonly Cluster[];
-  readonly egress: readonly Cluster[];
-  readonly retry: Parameters<typeof retryPolicy>[0];
-}
 
 /** What sessions need of the proxy. */
 export interface SessionHost {
@@ -37,13 +26,10 @@ export interface SessionHost {
   readonly offload: Offload;
   readonly rungBytes: RungBytes;
   /** Asks the rules, which may rewrite the metadata. Throws E_NO_ROUTE. */
-  route(listener: Listener, session: Session): Target;
+  route(listener: Listener, session: Session): Plan;
   /** It is over: its name is free. */
   ended(session: Session): void;
 }
-
-/** Default of half_close_timeout, in milliseconds. */
-const HALF_CLOSE_TIMEOUT = 2000;
 
 /**
  * One connection through the proxy: the listener's channel, the stages that the route names, and the pipes between
@@ -60,7 +46,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   slot: number | undefined;
   readonly #host: SessionHost;
   #metadata: Metadata | undefined;
-  #target: Target | undefined;
+  #plan: Plan | undefined;
   /** The ingress stages, the destination, the egress stages. */
   #stages: Stage[] = [];
   #pipes: Pipe[] = [];
@@ -69,8 +55,6 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   /** Set while the kernel does. */
   #lift: Lift | undefined;
   #lastActive = wholeNow();
-  #idleTimeout = Number.POSITIVE_INFINITY;
-  #halfCloseTimeout = HALF_CLOSE_TIMEOUT;
   /** One side has ended and the other cannot be told: the session ends when nothing comes back. */
   #waning = false;
   #sourceLost: CloseReason | undefined;
@@ -103,19 +87,19 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   }
 
   get route(): string | undefined {
-    return this.#target?.route;
+    return this.#plan?.route;
   }
 
   get ingress(): readonly Stage[] {
-    return this.#stages.slice(0, this.#target?.ingress.length ?? 0);
+    return this.#stages.slice(0, this.#plan?.destination ?? 0);
   }
 
   get destination(): Stage | undefined {
-    return this.#stages[this.#target?.ingress.length ?? 0];
+    return this.#stages[this.#plan?.destination ?? 0];
   }
 
   get egress(): readonly Stage[] {
-    return this.#stages.slice((this.#target?.ingress.length ?? 0) + 1);
+    return this.#stages.slice((this.#plan?.destination ?? 0) + 1);
   }
 
   get stages(): readonly Stage[] {
@@ -160,10 +144,12 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   start(): void {
     this.#event('INIT', this.listener.name);
     try {
-      this.#target = this.#host.route(this.listener, this);
-      this.#event('LOOKUP SUCCESS', this.#target.route);
+      const plan = this.#host.route(this.listener, this);
+      this.#plan = plan;
+      this.#event('LOOKUP SUCCESS', plan.route);
       this.source.routed();
-      this.#setUp(this.#target);
+      this.#stages = plan.clusters.map((cluster) => new Stage(cluster, this, plan.policy));
+      this.#host.wheel.schedule(this);
     } catch (error) {
       this.#refuse(asL7mpError(error));
       return;
@@ -191,9 +177,9 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   // ------------------------------------------------------------------ deadlines
 
   deadline(): number {
-    const last = this.#lastActivity;
-    const idle = last + this.#idleTimeout;
-    return this.#waning ? Math.min(idle, last + this.#halfCloseTimeout) : idle;
+    if (!this.#plan) return Number.POSITIVE_INFINITY;
+    const { idleTimeout, halfCloseTimeout } = this.#plan;
+    return this.#lastActivity + (this.#waning ? Math.min(idleTimeout, halfCloseTimeout) : idleTimeout);
   }
 
   expire(): void {
@@ -204,7 +190,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
       this.#host.wheel.schedule(this);
       return;
     }
-    const idle = performance.now() - this.#lastActivity >= this.#idleTimeout;
+    const idle = this.#plan && performance.now() - this.#lastActivity >= this.#plan.idleTimeout;
     const reason: CloseReason = idle
       ? { kind: 'idle', message: 'no traffic for the idle timeout' }
       : { kind: 'end', message: 'one side has ended, and nothing more came from the other' };
@@ -321,17 +307,6 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   }
 
   // ------------------------------------------------------------------ own
-
-  #setUp(target: Target): void {
-    const policy = retryPolicy(target.retry);
-    const clusters = [...target.ingress, target.destination, ...target.egress];
-    this.#stages = clusters.map((cluster) => new Stage(cluster, this, policy));
-    const { options } = this.listener.definition;
-    const all = [options, ...clusters.map((cluster) => cluster.definition.options)];
-    this.#halfCloseTimeout = smallest(all.map((o) => o.half_close_timeout as number | undefined)) ?? HALF_CLOSE_TIMEOUT;
-    this.#idleTimeout = idleTimeoutOf(this.listener, clusters);
-    this.#host.wheel.schedule(this);
-  }
 
   /** Whether something has come that no pipe has seen: it waits for a stage, or an engine keeps it. */
   #stirred(): boolean {
@@ -472,16 +447,4 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     const message = messageOf(event, about);
     log.write(level, this.name, message ? `${event}: ${message}` : event);
   }
-}
-
-/** The smallest of those that apply, in milliseconds. */
-function idleTimeoutOf(listener: Listener, clusters: readonly Cluster[]): number {
-  const never = listener.idleTimeout === 0;
-  const all = clusters.map((cluster) => (never ? cluster.definition.options.idle_timeout : cluster.idleTimeout));
-  return smallest([listener.idleTimeout, ...all].map((timeout) => timeout || undefined)) ?? Number.POSITIVE_INFINITY;
-}
-
-function smallest(values: readonly (number | undefined)[]): number | undefined {
-  const given = values.filter((value) => value !== undefined);
-  return given.length > 0 ? Math.min(...given) : undefined;
 }

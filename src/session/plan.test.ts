@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Cluster } from '../cluster/cluster.ts';
+import { Listener } from '../listener/listener.ts';
+import type { ClusterDefinition, ListenerDefinition, RouteDefinition } from '../reconcile/definitions.ts';
+import { Plans } from './plan.ts';
+
+const retry = { retry_on: 'always', num_retries: 1, timeout: 2000 } as const;
+const ROUTE: RouteDefinition = {
+  kind: 'route',
+  name: 'r',
+  inline: false,
+  destination: 'd',
+  ingress: ['i'],
+  egress: [],
+  retry,
+};
+
+function listenerWith(options: object): Listener {
+  const definition = { kind: 'listener', name: 'l', inline: false, spec: {}, rules: 'l', options };
+  return new Listener(definition as unknown as ListenerDefinition, {} as never);
+}
+
+function cluster(name: string, options: object = {}): Cluster {
+  const definition = { kind: 'cluster', name, inline: false, spec: {}, loadbalancer: { policy: 'HashRing' }, options };
+  return new Cluster(definition as unknown as ClusterDefinition, {} as never, {} as never, 'stream', new Map());
+}
+
+test('a plan has the stages of the route, and the smallest timeout of all that set one', () => {
+  const clusters = [cluster('i', { half_close_timeout: 70 }), cluster('d', { idle_timeout: 300 })];
+  const plan = new Plans().for(listenerWith({ idle_timeout: 400 }), { route: ROUTE, clusters });
+  assert.deepEqual([plan.route, plan.destination, plan.clusters[plan.destination]?.name], ['r', 1, 'd']);
+  assert.deepEqual([plan.idleTimeout, plan.halfCloseTimeout, plan.policy.retries], [300, 70, 1]);
+});
+
+test('sessions that go the same way share a plan, until anything on the way is replaced', () => {
+  const plans = new Plans();
+  const listener = listenerWith({});
+  const way = () => [cluster('i'), cluster('d')];
+  const clusters = way();
+  const first = plans.for(listener, { route: ROUTE, clusters });
+  assert.equal(plans.for(listener, { route: ROUTE, clusters: [...clusters] }), first);
+  assert.notEqual(plans.for(listenerWith({}), { route: ROUTE, clusters }), first);
+
+  const patient = plans.for(listener, { route: { ...ROUTE, retry: { ...retry, num_retries: 9 } }, clusters });
+  assert.equal(patient.policy.retries, 9);
+  const others = plans.for(listener, {
+    route: ROUTE,
+    clusters: [clusters[0] as Cluster, cluster('d', { idle_timeout: 5 })],
+  });
+  assert.equal(others.idleTimeout, 5);
+  listener.definition = listenerWith({ idle_timeout: 3 }).definition;
+  assert.equal(plans.for(listener, { route: ROUTE, clusters }).idleTimeout, 3);
+});

@@ -1,0 +1,72 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Listener } from '../listener/listener.ts';
+import type { ListenerDefinition, RouteDefinition } from '../reconcile/definitions.ts';
+import { type RetryPolicy, retryPolicy } from './retry.ts';
+
+/** Where the rules have sent a session. */
+export interface Target {
+  readonly route: RouteDefinition;
+  /** The ingress stages', the destination, the egress stages'. */
+  readonly clusters: readonly Cluster[];
+}
+
+/** Default of half_close_timeout, in milliseconds. */
+const HALF_CLOSE_TIMEOUT = 2000;
+
+/** What the sessions that a listener sends along a route have in common. */
+export class Plan {
+  readonly route: string;
+  readonly clusters: readonly Cluster[];
+  /** Which of the clusters is the destination. */
+  readonly destination: number;
+  readonly policy: RetryPolicy;
+  /** In milliseconds; Infinity is never. */
+  readonly idleTimeout: number;
+  readonly halfCloseTimeout: number;
+
+  constructor(listener: Listener, { route, clusters }: Target) {
+    this.route = route.name;
+    this.clusters = clusters;
+    this.destination = route.ingress.length;
+    this.policy = retryPolicy(route.retry);
+    this.idleTimeout = idleTimeoutOf(listener, clusters);
+    const all = [listener, ...clusters].map(
+      ({ definition }) => definition.options.half_close_timeout as number | undefined,
+    );
+    this.halfCloseTimeout = smallest(all) ?? HALF_CLOSE_TIMEOUT;
+  }
+}
+
+/** One plan for all sessions that go the same way. */
+export class Plans {
+  /** By definitions, which are replaced when they change. */
+  readonly #plans = new WeakMap<ListenerDefinition, WeakMap<RouteDefinition, Plan>>();
+
+  for(listener: Listener, target: Target): Plan {
+    const { definition } = listener;
+    let plans = this.#plans.get(definition);
+    if (!plans) {
+      plans = new WeakMap();
+      this.#plans.set(definition, plans);
+    }
+    let plan = plans.get(target.route);
+    // A route names its clusters: behind the same names there may be others now.
+    if (!plan?.clusters.every((cluster, n) => cluster === target.clusters[n])) {
+      plan = new Plan(listener, target);
+      plans.set(target.route, plan);
+    }
+    return plan;
+  }
+}
+
+/** The smallest of those that apply, in milliseconds. */
+function idleTimeoutOf(listener: Listener, clusters: readonly Cluster[]): number {
+  const never = listener.idleTimeout === 0;
+  const all = clusters.map((cluster) => (never ? cluster.definition.options.idle_timeout : cluster.idleTimeout));
+  return smallest([listener.idleTimeout, ...all].map((timeout) => timeout || undefined)) ?? Number.POSITIVE_INFINITY;
+}
+
+function smallest(values: readonly (number | undefined)[]): number | undefined {
+  const given = values.filter((value) => value !== undefined);
+  return given.length > 0 ? Math.min(...given) : undefined;
+}
