@@ -1,4 +1,5 @@
 import { freeName } from '../core/names.ts';
+import { TurnoverMap } from '../core/turnover.ts';
 import type { Session } from './session.ts';
 
 /** Ended sessions that are tracked at the same time; the oldest ones go first. */
@@ -6,7 +7,7 @@ export const MAX_TRACKED = 10_000;
 
 /** The sessions that the API shows: the live ones, and ended ones for as long as their listener tracks them. */
 export class SessionTable {
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions = new TurnoverMap<string, Session>();
   readonly #tracked = new Map<Session, NodeJS.Timeout>();
   #live = 0;
 

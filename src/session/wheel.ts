@@ -1,3 +1,5 @@
+import { TurnoverSet } from '../core/turnover.ts';
+
 /** Milliseconds on the clock of performance.now(), never too early. A small integer costs no object, as a fraction does. */
 export function wholeNow(): number {
   return Math.ceil(performance.now());
@@ -21,7 +23,7 @@ const TICK = 50;
  * deadline that it had comes, and put back if it has moved since. A million idle sessions cost one timer.
  */
 export class Wheel {
-  readonly #slots = new Map<number, Set<Expiring>>();
+  readonly #slots = new Map<number, TurnoverSet<Expiring>>();
   #timer: NodeJS.Timeout | undefined;
   #next = Number.POSITIVE_INFINITY;
 
@@ -52,7 +54,7 @@ export class Wheel {
   #put(entry: Expiring, slot: number): void {
     let entries = this.#slots.get(slot);
     if (!entries) {
-      entries = new Set();
+      entries = new TurnoverSet();
       this.#slots.set(slot, entries);
     }
     entries.add(entry);

@@ -1,4 +1,5 @@
 import type { QueueLimits } from '../../core/channel.ts';
+import { TurnoverSet } from '../../core/turnover.ts';
 import { AF_INET, EAGAIN, EPOLLIN, IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PKTINFO } from './constants.ts';
 import { BATCH, CMSG_HEADER } from './datagram-batch.ts';
 import { Appetite, Datagram, type Datagrams, ROUNDS } from './datagrams.ts';
@@ -53,7 +54,7 @@ export class DatagramPort implements Pollable {
   readonly #control: number;
   readonly #shared: Datagrams;
   readonly #peers: PeerTable<Peer>;
-  readonly #undecided = new Set<Peer>();
+  readonly #undecided = new TurnoverSet<Peer>();
   readonly #appetite = new Appetite();
   #limits: QueueLimits = { bytes: 0, messages: 0 };
   #admits = false;

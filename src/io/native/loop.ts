@@ -1,4 +1,5 @@
 /** The engine's thread waits here, in the kernel: one epoll set, whose events go to who owns the descriptor. */
+import { TurnoverSet } from '../../core/turnover.ts';
 import type { Arena } from './arena.ts';
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from './constants.ts';
 import { type Libc, libc } from './libc.ts';
@@ -60,7 +61,7 @@ export class Loop {
   readonly #generations: number[] = [];
   #handler: RingHandler = () => {};
   #tasks: Task[] = [];
-  readonly #ticking = new Set<Ticking>();
+  readonly #ticking = new TurnoverSet<Ticking>();
   #nextTick = 0;
   #reported = false;
   #defects = 0;

@@ -1,3 +1,4 @@
+import { TurnoverSet } from '../../core/turnover.ts';
 import { EAGAIN, EINVAL, MSG_NOSIGNAL, SPLICE_FLAGS } from './constants.ts';
 import { type Libc, libc } from './libc.ts';
 import type { Loop } from './loop.ts';
@@ -14,7 +15,7 @@ export class Streams<T extends Known> {
   readonly pipes: PipePool;
   readonly known = new Registry<T>();
   /** Closed by the main thread, and still busy. */
-  readonly closing = new Set<T>();
+  readonly closing = new TurnoverSet<T>();
   /** Offsets of what is received, and of small arguments. */
   readonly buffer: number;
   readonly argument: number;

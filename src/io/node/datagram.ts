@@ -6,6 +6,7 @@ import { Channel, type CloseReason, type QueueLimits } from '../../core/channel.
 import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
+import { TurnoverMap, type TurnoverSet } from '../../core/turnover.ts';
 import type { Acceptor, Bind, DatagramListening, Ends, SocketChannel } from '../engine.ts';
 import { plainAddress } from './address.ts';
 import { bindError, describeError } from './stream.ts';
@@ -79,7 +80,7 @@ abstract class DatagramChannel extends Channel implements SocketChannel {
 // -------------------------------------------------------------------- one connected peer
 
 /** The connected channels of an engine, so that a shutdown can close them. */
-export type ConnectedChannels = Set<Channel>;
+export type ConnectedChannels = TurnoverSet<Channel>;
 
 class ConnectedChannel extends DatagramChannel {
   readonly ends: Ends;
@@ -188,7 +189,7 @@ class PeerChannel extends DatagramChannel {
 class ListeningPort {
   readonly socket: dgram.Socket;
   readonly #at: { host: string; port: number };
-  readonly #peers = new Map<string, PeerChannel>();
+  readonly #peers = new TurnoverMap<string, PeerChannel>();
   readonly #released: () => void;
   acceptor: Acceptor | undefined;
   #last: PeerChannel | undefined;

@@ -1,5 +1,6 @@
 /** The portable engine: node's own sockets. The reference for what any other engine must do. */
 import type * as net from 'node:net';
+import { TurnoverSet } from '../../core/turnover.ts';
 import type { Engine } from '../engine.ts';
 import { freePath } from '../unix-path.ts';
 import { type ConnectedChannels, connect as connectDatagram, ListeningPorts } from './datagram.ts';
@@ -12,7 +13,7 @@ const CLOSE_GRACE = 1000;
 export function createNodeEngine(sockets = new Sockets()): Engine {
   const servers = new Set<net.Server>();
   const ports = new ListeningPorts();
-  const datagrams: ConnectedChannels = new Set();
+  const datagrams: ConnectedChannels = new TurnoverSet();
   return {
     name: 'node',
     listenStream: async (at, acceptor) => {

@@ -4,6 +4,7 @@ import { BINARY, Channel, type CloseReason, type MessageAttributes, type QueueLi
 import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
+import { TurnoverSet } from '../../core/turnover.ts';
 import type { Acceptor, Bind, Ends, SocketAddress, SocketChannel } from '../engine.ts';
 import { endsOf, plainAddress } from './address.ts';
 import { Loan } from './loan.ts';
@@ -141,7 +142,7 @@ const ALIVE = { keepAlive: true, keepAliveInitialDelay: KEEPALIVE };
 
 /** Every socket of the engine, so that a shutdown can close them, and what they share. */
 export class Sockets {
-  readonly all = new Set<net.Socket>();
+  readonly all = new TurnoverSet<net.Socket>();
   readonly #loan = new Loan();
 
   /** Returns the loan for the socket's channel. */

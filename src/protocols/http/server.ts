@@ -3,6 +3,7 @@ import * as http from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ListenerHost, Listening } from '../../core/protocol.ts';
+import { TurnoverMap } from '../../core/turnover.ts';
 import type { Ends } from '../../io/engine.ts';
 import { endsOf } from '../../io/node/address.ts';
 import { bindError } from '../../io/node/stream.ts';
@@ -66,7 +67,7 @@ class Server implements Listening {
   readonly #server = http.createServer({ requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT });
   readonly #host: ListenerHost;
   readonly #handlers: Handlers;
-  readonly #connections = new Map<Duplex, Connection>();
+  readonly #connections = new TurnoverMap<Duplex, Connection>();
   #closed = false;
 
   constructor(host: ListenerHost, handlers: Handlers) {
