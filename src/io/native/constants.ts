@@ -33,6 +33,7 @@ export const IPV6_V6ONLY = 26;
 export const IPV6_RECVPKTINFO = 49;
 export const IPV6_PKTINFO = 50;
 export const UDP_SEGMENT = 103;
+export const UDP_GRO = 104;
 
 export const SHUT_WR = 1;
 export const MSG_DONTWAIT = 0x40;

@@ -1,8 +1,7 @@
 /** Many datagrams with one system call, received into the same memory for ever (recvmmsg(2), sendmmsg(2), udp(7)). */
 import type { Arena } from './arena.ts';
-import { EAGAIN, EMSGSIZE, IPPROTO_UDP, MSG_DONTWAIT, MSG_NOSIGNAL, UDP_SEGMENT } from './constants.ts';
+import { IPPROTO_UDP, MSG_DONTWAIT, UDP_GRO, UDP_SEGMENT } from './constants.ts';
 import { type Libc, libc } from './libc.ts';
-import type { Loop } from './loop.ts';
 import * as wire from './wire.ts';
 
 /** Datagrams of one call. The kernel takes at least as many segments of one send (UDP_MAX_SEGMENTS). */
@@ -34,13 +33,11 @@ export const SEGMENT_CONTROL = 24;
 /** What the segments of one send may be together: a datagram's largest payload, less some. */
 export const SEGMENTS_BYTES = 65_000;
 
-const FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL;
-
 /** Where datagrams are received. */
 export class ReceiveBatch {
   readonly #c: Libc = libc();
   readonly #arena: Arena;
-  /** With room for names and control messages, and without. */
+  /** With room for names, and without. */
   readonly #named: number;
   readonly #plain: number;
   #headers: number;
@@ -78,28 +75,57 @@ export class ReceiveBatch {
     return this.#arena.u32[(this.#headers + n * HEADER + LENGTH) >> 2] as number;
   }
 
+  /** The size of the n-th's segments, where the kernel has joined several datagrams: all but the last have it. */
+  segment(n: number): number {
+    const { u32 } = this.#arena;
+    return this.#joined(n) ? (u32[(this.control(n) + CMSG_HEADER) >> 2] as number) : this.size(n);
+  }
+
+  /** The offset of the n-th's control messages, after the one that says the size of segments. */
+  rest(n: number): number {
+    return this.control(n) + (this.#joined(n) ? SEGMENT_CONTROL : 0);
+  }
+
   /** Receives what is there, from whom it comes. Returns how many, negative for an error. `control`: bytes of it. */
   receive(fd: number, control: number, one: boolean): number {
     this.#headers = this.#named;
+    return this.#receive(fd, control + SEGMENT_CONTROL, one, 0);
+  }
+
+  /**
+   * The same from a connected socket: who it comes from is known. `joins`: the kernel may join datagrams of it. `at`:
+   * where one goes.
+   */
+  receiveConnected(fd: number, joins: boolean, one: boolean, at: number): number {
+    this.#headers = this.#plain;
+    if (joins || !one) return this.#receive(fd, joins ? SEGMENT_CONTROL : 0, one, at);
+    const size = this.#c.recv(fd, this.#arena.base + this.data(at), LARGEST, MSG_DONTWAIT);
+    this.#offer(at, 0);
+    return this.#single(at, size);
+  }
+
+  #receive(fd: number, control: number, one: boolean, at: number): number {
     const headers = this.#arena.base + this.#headers;
-    this.#offer(0, control);
-    if (one) return this.#single(this.#c.recvmsg(fd, headers, MSG_DONTWAIT));
-    for (let n = 1; n < BATCH; n++) this.#offer(n, control);
+    if (one) {
+      this.#offer(at, control);
+      return this.#single(at, this.#c.recvmsg(fd, headers + at * HEADER, MSG_DONTWAIT));
+    }
+    for (let n = 0; n < BATCH; n++) this.#offer(n, control);
     return this.#c.recvmmsg(fd, headers, BATCH, MSG_DONTWAIT, 0);
   }
 
-  /** The same from a connected socket: who it comes from is known. */
-  receiveConnected(fd: number, one: boolean): number {
-    const { base } = this.#arena;
-    this.#headers = this.#plain;
-    if (one) return this.#single(this.#c.recv(fd, base + this.#data, LARGEST, MSG_DONTWAIT));
-    return this.#c.recvmmsg(fd, base + this.#headers, BATCH, MSG_DONTWAIT, 0);
+  #single(at: number, size: number): number {
+    if (size < 0) return -1;
+    this.#arena.u32[(this.#headers + at * HEADER + LENGTH) >> 2] = size;
+    return 1;
   }
 
-  #single(size: number): number {
-    if (size < 0) return -1;
-    this.#arena.u32[(this.#headers + LENGTH) >> 2] = size;
-    return 1;
+  // It comes first (udp_recvmsg() in the kernel).
+  #joined(n: number): boolean {
+    const { u32 } = this.#arena;
+    const word = this.control(n) >> 2;
+    const used = u32[(this.#headers + n * HEADER + CONTROL_LENGTH) >> 2] as number;
+    return used >= CMSG_HEADER + 4 && u32[word + 2] === IPPROTO_UDP && u32[word + 3] === UDP_GRO;
   }
 
   #prepare(n: number): void {
@@ -110,9 +136,9 @@ export class ReceiveBatch {
       arena.u32.fill(0, header >> 2, (header + HEADER) >> 2);
       arena.point(header + VECTORS, vector);
       arena.u32[(header + VECTOR_COUNT) >> 2] = 1;
+      arena.point(header + CONTROL, this.control(n));
     }
     arena.point(this.#named + n * HEADER + NAME, this.name(n));
-    arena.point(this.#named + n * HEADER + CONTROL, this.control(n));
     arena.point(vector, this.data(n));
     arena.u32[(vector + 8) >> 2] = LARGEST;
     arena.u32[(vector + 12) >> 2] = 0;
@@ -122,157 +148,8 @@ export class ReceiveBatch {
   #offer(n: number, control: number): void {
     const { u32 } = this.#arena;
     const header = this.#headers + n * HEADER;
-    u32[(header + NAME_LENGTH) >> 2] = wire.SOCKADDR;
+    if (this.#headers === this.#named) u32[(header + NAME_LENGTH) >> 2] = wire.SOCKADDR;
     u32[(header + CONTROL_LENGTH) >> 2] = control;
-  }
-}
-
-/** Where datagrams go: a connected socket, or a peer of one that is not. */
-export interface Destination {
-  readonly id: number;
-  readonly fd: number;
-  /** It is a peer: the address in its slot is sent to, with the control messages there. */
-  readonly named: boolean;
-  /** The kernel cuts one send into segments for it, as far as we know. */
-  segments: boolean;
-}
-
-/** Sends what was received. */
-export class Sender {
-  readonly #c: Libc = libc();
-  readonly #loop: Loop;
-  readonly #arena: Arena;
-  readonly #headers: number;
-  readonly #vectors: number;
-
-  constructor(loop: Loop) {
-    const { arena } = loop;
-    this.#loop = loop;
-    this.#arena = arena;
-    this.#headers = arena.take(BATCH * HEADER);
-    this.#vectors = arena.take(BATCH * VECTOR);
-    for (let n = 0; n < BATCH; n++) {
-      const header = this.#headers + n * HEADER;
-      const vector = this.#vectors + n * VECTOR;
-      arena.u32.fill(0, header >> 2, (header + HEADER) >> 2);
-      arena.point(header + VECTORS, vector);
-      arena.u32[(header + VECTOR_COUNT) >> 2] = 1;
-      arena.point(vector, 0);
-      arena.u32[(vector + 12) >> 2] = 0;
-    }
-  }
-
-  /** Sends so many datagrams of a batch, from the n-th on. */
-  send(to: Destination, batch: ReceiveBatch, first: number, count: number): void {
-    let even = to.segments && count > 1;
-    const size = batch.size(first);
-    for (let n = 0; n < count; n++) {
-      const length = batch.size(first + n);
-      if (length !== size && (n < count - 1 || length > size || length === 0)) even = false;
-      this.#fill(n, batch.data(first + n), length);
-    }
-    if (even && size > 0 && size * count <= SEGMENTS_BYTES && this.#sendSegments(to, size, count)) return;
-    this.#sendEach(to, count);
-  }
-
-  /** Sends bytes that lie elsewhere in the arena. */
-  sendBytes(to: Destination, from: number, length: number): void {
-    this.#fill(0, from, length);
-    this.#sendEach(to, 1);
-  }
-
-  #fill(n: number, data: number, length: number): void {
-    const { u32 } = this.#arena;
-    const vector = (this.#vectors + n * VECTOR) >> 2;
-    u32[vector] = data;
-    u32[vector + 2] = length;
-  }
-
-  /** One send for all: the kernel makes datagrams of `size` of it, the last of which may be smaller. */
-  #sendSegments(to: Destination, size: number, count: number): boolean {
-    const { u32, base } = this.#arena;
-    const header = this.#headers;
-    const used = this.#address(to, 0);
-    const control = wire.addressOf(this.#loop.shared, to.id) + wire.CONTROL;
-    putSegmentSize(this.#arena, control + used, size);
-    this.#arena.point(header + CONTROL, control);
-    u32[(header + CONTROL_LENGTH) >> 2] = used + SEGMENT_CONTROL;
-    u32[(header + VECTOR_COUNT) >> 2] = count;
-    const sent = this.#c.sendmsg(to.fd, base + header, FLAGS);
-    u32[(header + VECTOR_COUNT) >> 2] = 1;
-    if (sent >= 0) return true;
-    const errno = this.#c.errno();
-    // A pending ICMP error says nothing of segments: all is sent again, which has had its second chance then.
-    if (errno === EAGAIN) this.#dropped(to, wire.DROPPED_FULL, count);
-    else if (UNREACHABLE.has(errno)) this.#fault(to, errno);
-    else to.segments = false;
-    return errno === EAGAIN;
-  }
-
-  #sendEach(to: Destination, count: number): void {
-    for (let n = 0; n < count; n++) this.#address(to, n);
-    let tried = -1;
-    for (let next = 0; next < count; ) {
-      const sent = this.#sendFrom(to, next, count);
-      if (sent > 0) {
-        next += sent;
-        continue;
-      }
-      const errno = this.#c.errno();
-      if (errno === EAGAIN) {
-        this.#dropped(to, wire.DROPPED_FULL, count - next);
-        return;
-      }
-      if (tried !== next) this.#fault(to, errno);
-      // A pending ICMP error is reported by the next send(2), which then has not sent: it is sent again, once (udp(7)).
-      if (errno !== EMSGSIZE && tried !== next) tried = next;
-      else {
-        this.#dropped(to, errno === EMSGSIZE ? wire.DROPPED_LARGE : wire.DROPPED_ERROR, 1);
-        next++;
-      }
-    }
-  }
-
-  /** Returns how many were sent. */
-  #sendFrom(to: Destination, next: number, count: number): number {
-    const header = this.#arena.base + this.#headers + next * HEADER;
-    if (count - next > 1) return this.#c.sendmmsg(to.fd, header, count - next, FLAGS);
-    if (to.named) return this.#c.sendmsg(to.fd, header, FLAGS) < 0 ? -1 : 1;
-    const { u32, base } = this.#arena;
-    const vector = (this.#vectors + next * VECTOR) >> 2;
-    return this.#c.send(to.fd, base + (u32[vector] as number), u32[vector + 2] as number, FLAGS) < 0 ? -1 : 1;
-  }
-
-  /** Makes a header point to where it goes. Returns the bytes of control messages that go with it. */
-  #address(to: Destination, n: number): number {
-    const arena = this.#arena;
-    const { u32 } = arena;
-    const header = this.#headers + n * HEADER;
-    if (!to.named) {
-      u32[(header + NAME) >> 2] = 0;
-      u32[(header + NAME + 4) >> 2] = 0;
-      u32[(header + NAME_LENGTH) >> 2] = 0;
-      u32[(header + CONTROL_LENGTH) >> 2] = 0;
-      return 0;
-    }
-    const address = wire.addressOf(this.#loop.shared, to.id);
-    const control = u32[(address + wire.CONTROL_LENGTH) >> 2] as number;
-    arena.point(header + NAME, address);
-    u32[(header + NAME_LENGTH) >> 2] = u32[(address + wire.ADDRESS_LENGTH) >> 2] as number;
-    arena.point(header + CONTROL, address + wire.CONTROL);
-    u32[(header + CONTROL_LENGTH) >> 2] = control;
-    return control;
-  }
-
-  #dropped(to: Destination, reason: number, count: number): void {
-    const { f64 } = this.#arena;
-    const at = wire.countersOf(this.#loop.shared, to.id) + reason;
-    f64[at] = (f64[at] as number) + count;
-  }
-
-  // What is said in a flood of errors need not be said each time.
-  #fault(to: Destination, errno: number): void {
-    if (!this.#loop.congested) this.#loop.report(wire.Report.Fault, to.id, errno);
   }
 }
 

@@ -27,8 +27,8 @@ class Peer extends Datagram {
     this.address = wire.addressOf(shared.loop.shared, id);
   }
 
-  take(first: number, count: number): void {
-    this.received(first, count);
+  take(n: number): void {
+    this.received(n);
   }
 
   override close(): void {
@@ -69,6 +69,7 @@ export class DatagramPort implements Pollable {
     const size = family === AF_INET ? PKTINFO : PKTINFO6;
     this.#control = wildcard ? size : 0;
     this.#peers = new PeerTable(shared.loop.arena);
+    shared.join(fd);
     shared.loop.add(fd, EPOLLIN, this);
   }
 
@@ -102,9 +103,10 @@ export class DatagramPort implements Pollable {
   }
 
   ready(): void {
-    const { batch, c } = this.#shared;
+    const { batch, c, sender } = this.#shared;
     for (let n = 0; n < ROUNDS; n++) {
       const { one } = this.#appetite;
+      sender.takeBuffers();
       const count = batch.receive(this.fd, this.#control, one);
       if (count < 0 && c.errno() === EAGAIN) return;
       if (count > 0) {
@@ -119,18 +121,13 @@ export class DatagramPort implements Pollable {
 
   broken(): void {}
 
-  /** Gives each run of datagrams of one peer to that peer. */
+  /** Gives each buffer's datagrams to the peer that has sent them. */
   #spread(count: number): void {
     let peer: Peer | undefined;
-    let first = 0;
     for (let n = 0; n < count; n++) {
-      const next = this.#peerOf(n, peer);
-      if (next === peer) continue;
-      peer?.take(first, n - first);
-      peer = next;
-      first = n;
+      peer = this.#peerOf(n, peer);
+      peer?.take(n);
     }
-    peer?.take(first, count - first);
   }
 
   #peerOf(n: number, last: Peer | undefined): Peer | undefined {
@@ -169,7 +166,7 @@ export class DatagramPort implements Pollable {
     u8.copyWithin(address, name, name + wire.SOCKADDR);
     u32[(address + wire.ADDRESS_LENGTH) >> 2] = this.#family === AF_INET ? 16 : wire.SOCKADDR;
     u32[(address + wire.CONTROL_LENGTH) >> 2] = this.#control;
-    if (this.#control > 0) this.#writeSource(address + wire.CONTROL, batch.control(n));
+    if (this.#control > 0) this.#writeSource(address + wire.CONTROL, batch.rest(n));
   }
 
   /** Answers leave from the address that was hit, on whatever interface leads there. */

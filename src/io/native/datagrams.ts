@@ -1,10 +1,11 @@
 /** The engine's thread's side of datagrams: sockets that are connected, and the peers of sockets that are not. */
 import type { QueueLimits } from '../../core/channel.ts';
-import { EAGAIN, EPOLLIN } from './constants.ts';
-import { BATCH, type Destination, ReceiveBatch, Sender } from './datagram-batch.ts';
+import { EAGAIN, EPOLLIN, IPPROTO_UDP, UDP_GRO } from './constants.ts';
+import { BATCH, ReceiveBatch } from './datagram-batch.ts';
 import { type Libc, libc } from './libc.ts';
 import type { Loop, Pollable } from './loop.ts';
 import { Registry } from './registry.ts';
+import { type Destination, type Message, Sender } from './sender.ts';
 import * as wire from './wire.ts';
 
 /** Batches that a socket has before others have their turn. */
@@ -28,6 +29,13 @@ export class Datagrams {
     this.batch = new ReceiveBatch(loop.arena);
     this.sender = new Sender(loop);
     this.buffer = loop.arena.take(LARGEST);
+  }
+
+  /** Has the kernel hand over datagrams of one sender joined, where they came so. Returns whether it does. */
+  join(fd: number): boolean {
+    const { arena } = this.loop;
+    arena.i32[this.buffer >> 2] = 1;
+    return this.c.setsockopt(fd, IPPROTO_UDP, UDP_GRO, arena.base + this.buffer, 4) === 0;
   }
 }
 
@@ -54,6 +62,7 @@ export abstract class Datagram implements Destination {
   readonly fd: number;
   abstract readonly named: boolean;
   segments = true;
+  message: Message | undefined;
   protected readonly shared: Datagrams;
   readonly #counters: number;
   readonly #limits: QueueLimits;
@@ -92,6 +101,8 @@ export abstract class Datagram implements Destination {
   }
 
   close(): void {
+    // Its address and its counters may be another one's from now on.
+    if (this.message) this.shared.sender.flush();
     this.#part();
     this.shared.known.delete(this.id);
     this.#waiting = undefined;
@@ -103,22 +114,25 @@ export abstract class Datagram implements Destination {
     this.#waitingBytes = other.#waitingBytes;
   }
 
-  /** It has sent so many datagrams of the batch, from the n-th on. */
-  protected received(first: number, count: number): void {
-    const { batch, loop } = this.shared;
+  /** It has sent what a buffer of the batch holds. */
+  protected received(n: number): void {
+    const { batch, sender } = this.shared;
+    const [at, size, segment] = [batch.data(n), batch.size(n), batch.segment(n)];
     const to = this.#other;
     if (to) {
-      let bytes = 0;
-      for (let n = first; n < first + count; n++) bytes += batch.size(n);
-      this.#count(to, count, bytes);
-      this.shared.sender.send(to, batch, first, count);
+      this.#count(to, size > segment ? Math.ceil(size / segment) : 1, size);
+      sender.add(to, at, size, segment);
       return;
     }
-    for (let n = first; n < first + count; n++) {
-      const [data, size] = [batch.data(n), batch.size(n)];
-      if (!this.#delivers) this.#wait(data, size);
-      else if (!loop.reportBytes(wire.Report.Datagram, this.id, data, size)) this.#dropped();
-    }
+    let done = 0;
+    for (; size - done > segment; done += segment) this.#take(at + done, segment);
+    this.#take(at + done, size - done);
+  }
+
+  /** One datagram that does not go to another socket. */
+  #take(at: number, size: number): void {
+    if (!this.#delivers) this.#wait(at, size);
+    else if (!this.shared.loop.reportBytes(wire.Report.Datagram, this.id, at, size)) this.#dropped();
   }
 
   #wait(data: number, size: number): void {
@@ -141,7 +155,8 @@ export abstract class Datagram implements Destination {
       loop.arena.u8.set(bytes, buffer);
       if (this.#other) {
         this.#count(this.#other, 1, bytes.length);
-        sender.sendBytes(this.#other, buffer, bytes.length);
+        sender.add(this.#other, buffer, bytes.length, bytes.length);
+        sender.flush();
       } else if (!loop.reportBytes(wire.Report.Datagram, this.id, buffer, bytes.length)) this.#dropped();
     }
   }
@@ -168,6 +183,7 @@ export abstract class Datagram implements Destination {
 export class ConnectedDatagram extends Datagram implements Pollable {
   readonly named = false;
   readonly #appetite = new Appetite();
+  #joins: boolean | undefined;
 
   constructor(id: number, fd: number, limits: QueueLimits, shared: Datagrams) {
     super(id, fd, limits, shared);
@@ -175,18 +191,28 @@ export class ConnectedDatagram extends Datagram implements Pollable {
   }
 
   ready(): void {
-    const { batch } = this.shared;
     for (let n = 0; n < ROUNDS; n++) {
       const { one } = this.#appetite;
-      const count = batch.receiveConnected(this.fd, one);
+      const count = this.#receive(one);
       if (count < 0) {
         if (!this.#failed()) return;
         continue;
       }
       this.#appetite.had(count);
-      this.received(0, count);
       if (one || count < BATCH) return;
     }
+  }
+
+  /** Returns how many buffers were filled, negative for an error. */
+  #receive(one: boolean): number {
+    const { batch, sender } = this.shared;
+    if (!one) sender.takeBuffers();
+    const first = one ? sender.takeBuffer() : 0;
+    const count = batch.receiveConnected(this.fd, this.#joins === true, one, first);
+    for (let n = 0; n < count; n++) this.received(first + n);
+    // Plain recv(2), which cannot say that they are joined, is cheaper for a socket that has but one at a time.
+    if (count > 1) this.#joins ??= this.shared.join(this.fd);
+    return count;
   }
 
   broken(): void {}
