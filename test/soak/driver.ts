@@ -15,7 +15,7 @@ import { datagramSession, HOST, serveDatagrams, serveStreams, streamSession } fr
 /** Sessions that are made at a time. */
 const CONCURRENCY = 200;
 /** Sessions after which the datagram sessions are ended: by their listener's, or they end by their timeout. */
-const WAVE = 1000;
+const WAVE = 5000;
 /** Milliseconds. */
 const IDLE_TIMEOUT = 1000;
 /** How many of the streams the API ends. */

@@ -8,7 +8,7 @@ import { engines } from '../../src/io/testing.ts';
 import { type Footprint, Soak } from './driver.ts';
 
 /** After these the proxy has what it keeps: its pools are full, its code is compiled, its heap has grown. */
-const WARM_UP = 4000;
+const WARM_UP = 10_000;
 const STEP = 20_000;
 /** MiB that the process may have more at the end: a session that leaves 4 KiB behind is found. */
 const SLACK = 64;
