@@ -31,6 +31,8 @@ export interface SessionHost {
   ended(session: Session): void;
 }
 
+const NONE: readonly never[] = [];
+
 /**
  * One connection through the proxy: the listener's channel, the stages that the route names, and the pipes between
  * them. Owns them all; is owned by the session table.
@@ -48,8 +50,8 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   #metadata: Metadata | undefined;
   #plan: Plan | undefined;
   /** The ingress stages, the destination, the egress stages. */
-  #stages: Stage[] = [];
-  #pipes: Pipe[] = [];
+  #stages: readonly Stage[] = NONE;
+  #pipes: readonly Pipe[] = NONE;
   /** Set while the engine moves everything by itself. */
   #relay: Relay | undefined;
   /** Set while the kernel does. */

@@ -6,6 +6,7 @@ import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { Attempt } from '../core/protocol.ts';
 import type { RetryPolicy } from './retry.ts';
+import { wholeNow } from './wheel.ts';
 
 export type StageStatus = 'INIT' | 'READY' | 'DISCONNECTED' | 'RETRYING' | 'END';
 
@@ -189,14 +190,14 @@ export class Stage implements ChannelOwner {
   // An endpoint that takes connections only to drop them must not be hammered: attempts stay the wait apart.
   #reconnect(): void {
     if (this.#over) return;
-    const wait = this.#lastAttempt + this.#policy.wait - performance.now();
+    const wait = this.#lastAttempt + this.#policy.wait - wholeNow();
     this.status = 'RETRYING';
     if (wait > 0) this.#wait = setTimeout(() => this.#dial(), wait);
     else this.#dial();
   }
 
   #dial(): void {
-    this.#lastAttempt = performance.now();
+    this.#lastAttempt = wholeNow();
     const endpoint = this.cluster.pick(this.#owner, this.#failed);
     if (!endpoint) {
       this.#fail(new L7mpError('E_NO_ENDPOINT', `cluster ${this.cluster.name} has no endpoint that takes sessions`));

@@ -154,20 +154,26 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
 /** A socket that is connected to one peer: a bare descriptor until it is relayed or read. */
 export class ConnectedChannel extends NativeDatagramChannel {
   id = -1;
-  readonly #remote: { readonly address: string; readonly port: number };
+  readonly #host: string;
+  readonly #port: number;
   #ends: Ends | undefined;
 
-  constructor(thread: IoThread, fd: number, limits: QueueLimits, remote: { address: string; port: number }) {
+  constructor(thread: IoThread, fd: number, limits: QueueLimits, host: string, port: number) {
     super(thread, fd, limits);
-    this.#remote = remote;
+    this.#host = host;
+    this.#port = port;
     thread.use();
   }
 
   get ends(): Ends {
     if (this.#ends) return this.#ends;
     const local = this.open ? sockets.localAddress(this.fd) : { address: '', port: 0 };
-    const { address, port } = this.#remote;
-    this.#ends = { localAddress: local.address, localPort: local.port, remoteAddress: address, remotePort: port };
+    this.#ends = {
+      localAddress: local.address,
+      localPort: local.port,
+      remoteAddress: this.#host,
+      remotePort: this.#port,
+    };
     return this.#ends;
   }
 
@@ -215,22 +221,30 @@ export class ConnectedChannel extends NativeDatagramChannel {
 export interface PeerHost {
   readonly fd: number;
   readonly thread: IoThread;
+  /** The ends of the peer whose address is in a slot. */
+  endsOf(thread: IoThread, id: number): Ends;
   forget(channel: PeerChannel): void;
 }
 
 /** A peer of a listening socket. */
 export class PeerChannel extends NativeDatagramChannel {
   readonly id: number;
-  readonly ends: Ends;
+  /** Known otherwise than by its slot: it was told, or has given the slot back. */
+  #ends: Ends | undefined;
   readonly #port: PeerHost;
   readonly #acceptor: Acceptor;
 
-  constructor(id: number, ends: Ends, port: PeerHost, acceptor: Acceptor) {
+  constructor(id: number, ends: Ends | undefined, port: PeerHost, acceptor: Acceptor) {
     super(port.thread, port.fd, acceptor.limits);
     this.id = id;
-    this.ends = ends;
+    this.#ends = ends;
     this.#port = port;
     this.#acceptor = acceptor;
+  }
+
+  // An idle session has no use for them, and the slot has the address.
+  get ends(): Ends {
+    return this.#ends ?? this.#port.endsOf(this.thread, this.id);
   }
 
   get answersFrom(): string | undefined {
@@ -243,6 +257,7 @@ export class PeerChannel extends NativeDatagramChannel {
   }
 
   override lost(): void {
+    this.#ends = this.ends;
     if (this.open) this.#port.forget(this);
     super.lost();
   }
@@ -256,6 +271,7 @@ export class PeerChannel extends NativeDatagramChannel {
   }
 
   protected override giveUp(): void {
+    this.#ends = this.ends;
     this.thread.release(this.id);
     this.thread.send(wire.Command.Close, this.id, -1, 0);
     this.#port.forget(this);

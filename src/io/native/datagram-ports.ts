@@ -124,7 +124,7 @@ export async function connectDatagram(
     sockets.setOption(fd, k.SOL_SOCKET, k.SO_RCVBUF, CONNECTED_BUFFER);
     if (bind) sockets.bind(fd, { host: bind.address ?? anyAddress(host), port: bind.port ?? 0 });
     const errno = sockets.connect(fd, { host, port: to.port });
-    if (errno === 0) return new ConnectedChannel(thread, fd, limits, { address: host, port: to.port });
+    if (errno === 0) return new ConnectedChannel(thread, fd, limits, host, to.port);
     libc().close(fd);
     throw new sockets.SocketError('connect', errno, `${host}:${to.port}`);
   } catch (error) {

@@ -32,6 +32,10 @@ export class PortSocket implements PeerHost {
   forget(channel: PeerChannel): void {
     this.port.forget(channel);
   }
+
+  endsOf(thread: IoThread, id: number): Ends {
+    return this.port.endsOf(peerAt(thread, id));
+  }
 }
 
 /** A listening port and its peers, spread over its sockets. Lives while somebody listens or a peer has a session. */
@@ -73,9 +77,11 @@ export class ListeningPort {
 
   forget(channel: PeerChannel): void {
     this.#peers--;
-    const { remoteAddress, remotePort } = channel.ends;
-    const key = `${remoteAddress}|${remotePort}`;
-    if (this.#emitted.get(key) === channel) this.#emitted.delete(key);
+    if (this.#emitted.size > 0) {
+      const { remoteAddress, remotePort } = channel.ends;
+      const key = `${remoteAddress}|${remotePort}`;
+      if (this.#emitted.get(key) === channel) this.#emitted.delete(key);
+    }
     void this.#closeIfUnused();
   }
 
@@ -113,27 +119,23 @@ export class ListeningPort {
     arena.u32[(address + wire.ADDRESS_LENGTH) >> 2] = size;
     arena.u32[(address + wire.CONTROL_LENGTH) >> 2] = 0;
     thread.send(wire.Command.AddPeer, socket.number, id);
-    this.#emitted.set(key, this.#accept(socket, id, peer, this.acceptor));
+    this.#emitted.set(key, this.#accept(socket, id, this.acceptor, this.endsOf(peer)));
   }
 
   /** A thread has heard of a new peer. */
   newPeer(socket: PortSocket, id: number): void {
     const { thread } = socket;
-    const { shared } = thread;
-    const address = wire.addressOf(shared, id);
-    const peer = { address: hostAt(shared.arena.u8, address), port: portAt(shared.arena.u8, address) };
+    const peer = peerAt(thread, id);
     const known = this.#emitted.has(`${peer.address}|${peer.port}`);
-    if (!known && !thread.closing && this.acceptor?.admit(peer)) this.#accept(socket, id, peer, this.acceptor);
+    if (!known && !thread.closing && this.acceptor?.admit(peer)) this.#accept(socket, id, this.acceptor);
     else thread.send(wire.Command.Close, id, -1, 0);
   }
 
-  #accept(socket: PortSocket, id: number, peer: Peer, acceptor: Acceptor): PeerChannel {
-    const ends: Ends = {
-      localAddress: this.#at.host,
-      localPort: this.#at.port,
-      remoteAddress: peer.address,
-      remotePort: peer.port,
-    };
+  endsOf({ address, port }: Peer): Ends {
+    return { localAddress: this.#at.host, localPort: this.#at.port, remoteAddress: address, remotePort: port };
+  }
+
+  #accept(socket: PortSocket, id: number, acceptor: Acceptor, ends?: Ends): PeerChannel {
     const channel = new PeerChannel(id, ends, socket, acceptor);
     socket.thread.adopt(channel);
     this.#peers++;
@@ -175,6 +177,12 @@ export class ListeningPort {
     this.#released(closed);
     return closed;
   }
+}
+
+/** Who is in a slot. */
+function peerAt({ shared }: IoThread, id: number): Peer {
+  const address = wire.addressOf(shared, id);
+  return { address: hostAt(shared.arena.u8, address), port: portAt(shared.arena.u8, address) };
 }
 
 export function isWildcard(host: string): boolean {
