@@ -5,8 +5,17 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { freePort } from '../../test/support/ports.ts';
 import { turn, until } from '../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
-import type { Engine } from './engine.ts';
-import { attempt, closePeers, datagramPeer, engines, forwardDatagrams } from './testing.ts';
+import type { Engine, SocketChannel } from './engine.ts';
+import {
+  acceptor,
+  attempt,
+  closePeers,
+  datagramPeer,
+  engines,
+  forwardDatagrams,
+  onPort,
+  TestSession,
+} from './testing.ts';
 
 const SIZES = [0, 1, 200, 1472, 1473, 2048, 2049, 9000, 32_768, 65_506, 65_507];
 const END = { kind: 'end', message: 'over' } as const;
@@ -129,6 +138,67 @@ for (const { name, create, skip } of engines()) {
       );
       equal(broken.sessions.length, 1);
       equal(whole.sessions[0]?.closed.length, 0);
+    });
+
+    for (const [what, joined] of [
+      ['is being set up', false],
+      ['has lost its endpoint', true],
+    ] as const) {
+      it(`counts what comes for a session that ${what}, and that it is lost with it`, async () => {
+        const echo = await echoPeer();
+        const sources: SocketChannel[] = [];
+        const { port } = await onPort((port) =>
+          engine.listenDatagram(
+            { host: '127.0.0.1', port },
+            acceptor((channel) => sources.push(channel)),
+          ),
+        );
+        const peer = await datagramPeer();
+        const messages = () => {
+          sources[0]?.refresh();
+          return sources[0]?.messagesIn;
+        };
+        peer.socket.send('one', port, '127.0.0.1');
+        await until(() => messages() === 1);
+        const source = sources[0] as SocketChannel;
+        if (joined) {
+          const session = new TestSession(engine, source);
+          session.join(await engine.connectDatagram({ host: '127.0.0.1', port: echo.port }, attempt(), DEFAULT_LIMITS));
+          await until(() => peer.received.length === 1);
+          session.destination?.close(END);
+          source.pause();
+        }
+        for (const text of ['two', 'three']) peer.socket.send(text, port, '127.0.0.1');
+        await until(() => messages() === 3);
+        source.close(END);
+        deepEqual([source.messagesIn, source.bytesIn], [3, 11]);
+        deepEqual([...(source.drops ?? [])], [['closed', joined ? 2 : 3]]);
+      });
+    }
+
+    it('counts once what has waited and is then read', async () => {
+      const sources: SocketChannel[] = [];
+      const { port } = await onPort((port) =>
+        engine.listenDatagram(
+          { host: '127.0.0.1', port },
+          acceptor((channel) => sources.push(channel)),
+        ),
+      );
+      const peer = await datagramPeer();
+      const read: string[] = [];
+      for (const text of ['one', 'two']) peer.socket.send(text, port, '127.0.0.1');
+      await until(() => {
+        sources[0]?.refresh();
+        return sources[0]?.messagesIn === 2;
+      });
+      const source = sources[0] as SocketChannel;
+      source.read({ message: (bytes) => read.push(Buffer.from(bytes).toString()), end: () => {} });
+      await until(() => read.length === 2);
+      peer.socket.send('three', port, '127.0.0.1');
+      await until(() => read.length === 3);
+      source.close(END);
+      deepEqual(read, ['one', 'two', 'three']);
+      deepEqual([source.messagesIn, source.bytesIn, source.drops], [3, 11, undefined]);
     });
 
     it('resends what an ICMP error has kept back', async () => {

@@ -31,9 +31,7 @@ export function comparable(view: SessionView, one: Case): unknown {
 function traffic({ status, bytes, messages, drops }: Traffic, one: Case): object {
   // How the bytes of a stream are cut into messages is a matter of time.
   const datagrams = one.client === 'UDP' && one.server === 'UDP';
-  // A defect of the native engine: datagrams that waited for a session which is refused are not counted there.
-  const uncounted = one.client === 'UDP' && one.steps.some((step) => step.do === 'refused');
-  return { status, ...(!isTorn(one) && !uncounted && { bytes, drops }), ...(datagrams && { messages }) };
+  return { status, ...(!isTorn(one) && { bytes, drops }), ...(datagrams && { messages }) };
 }
 
 /** What a peer has written down. */

@@ -20,6 +20,11 @@ export function activeAt(shared: wire.Shared, id: number): number {
   return Math.ceil(shared.arena.f64[wire.countersOf(shared, id) + wire.ACTIVE_AT] as number);
 }
 
+/** Messages of a slot's holder that the engine's thread keeps until it is told where they go. */
+export function waitingAt(shared: wire.Shared, id: number): number {
+  return shared.arena.f64[wire.countersOf(shared, id) + wire.WAITING] as number;
+}
+
 /** What the engine's thread counts in a slot, added to what the channel has counted itself. */
 export class SlotCounters {
   readonly #shared: wire.Shared;

@@ -3,7 +3,7 @@ import type { Metadata } from '../../core/metadata.ts';
 import type { Acceptor, Ends, Relay, SocketChannel } from '../engine.ts';
 import { MAX_DATAGRAM } from '../node/datagram.ts';
 import { sourceAt } from './address.ts';
-import { activeAt, SlotCounters } from './counters.ts';
+import { activeAt, SlotCounters, waitingAt } from './counters.ts';
 import { errorName, libc } from './libc.ts';
 import type { Sending } from './outbox.ts';
 import * as sockets from './sockets.ts';
@@ -93,15 +93,27 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
     this.#counters.addTo(this);
   }
 
+  #dropWaiting(): void {
+    const waiting = this.id < 0 ? 0 : waitingAt(this.thread.shared, this.id);
+    if (waiting > 0) this.drop('closed', waiting);
+  }
+
   // ------------------------------------------------------------------ what the engine's thread says
 
   report(type: number, at: number): void {
     const { i32, u8 } = this.thread.shared.arena;
     const value = i32[at] as number;
-    if (type === wire.Report.Datagram) {
+    if (type === wire.Report.Datagram || type === wire.Report.Waited) {
       const from = (at + 1) << 2;
+      if (type === wire.Report.Waited) this.#uncount(value);
       this.deliver(u8.subarray(from, from + value), BINARY, false);
     } else if (type === wire.Report.Fault) this.owner?.fault?.(this, errorName(value));
+  }
+
+  // It is counted once more when it is delivered.
+  #uncount(bytes: number): void {
+    this.messagesIn--;
+    this.bytesIn -= bytes;
   }
 
   lost(): void {
@@ -137,6 +149,7 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
     const other = this.#other;
     this.#noteActivity(this);
     this.#count();
+    this.#dropWaiting();
     if (other) {
       // Either of them stands for the relay.
       other.#noteActivity(this);

@@ -55,6 +55,8 @@ export class DatagramPort implements Pollable {
   readonly #shared: Datagrams;
   readonly #peers: PeerTable<Peer>;
   readonly #undecided = new TurnoverSet<Peer>();
+  /** One that the main thread was not told of. */
+  #fresh: Peer | undefined;
   readonly #appetite = new Appetite();
   #limits: QueueLimits = { bytes: 0, messages: 0 };
   #admits = false;
@@ -123,18 +125,21 @@ export class DatagramPort implements Pollable {
 
   /** Gives each buffer's datagrams to the peer that has sent them. */
   #spread(count: number): void {
+    const { batch } = this.#shared;
     let peer: Peer | undefined;
     for (let n = 0; n < count; n++) {
-      peer = this.#peerOf(n, peer);
-      peer?.take(n);
+      const name = batch.name(n);
+      if (!peer || !this.#peers.same(peer.address, name)) peer = this.#peers.get(name) ?? this.#newPeer(n);
+      if (peer) this.#hand(peer, n);
     }
   }
 
-  #peerOf(n: number, last: Peer | undefined): Peer | undefined {
-    const { batch } = this.#shared;
-    const name = batch.name(n);
-    if (last && this.#peers.same(last.address, name)) return last;
-    return this.#peers.get(name) ?? this.#newPeer(n);
+  // The main thread may look at a new peer's counters as soon as it is told of it.
+  #hand(peer: Peer, n: number): void {
+    peer.take(n);
+    if (peer !== this.#fresh) return;
+    this.#fresh = undefined;
+    this.#shared.loop.report(wire.Report.NewPeer, this.#number, peer.id);
   }
 
   #newPeer(n: number): Peer | undefined {
@@ -154,7 +159,7 @@ export class DatagramPort implements Pollable {
     const peer = new Peer(id, this.#limits, this, this.#shared);
     this.#peers.add(peer);
     this.#undecided.add(peer);
-    loop.report(wire.Report.NewPeer, this.#number, id);
+    this.#fresh = peer;
     return peer;
   }
 

@@ -112,6 +112,9 @@ export abstract class Datagram implements Destination {
   inherit(other: Datagram): void {
     this.#waiting = other.#waiting;
     this.#waitingBytes = other.#waitingBytes;
+    const count = this.#waiting?.length ?? 0;
+    if (count > 0) this.#arrived(count, this.#waitingBytes);
+    this.#add(wire.WAITING, count);
   }
 
   /** It has sent what a buffer of the batch holds. */
@@ -120,7 +123,9 @@ export abstract class Datagram implements Destination {
     const [at, size, segment] = [batch.data(n), batch.size(n), batch.segment(n)];
     const to = this.#other;
     if (to) {
-      this.#count(to, size > segment ? Math.ceil(size / segment) : 1, size);
+      const count = size > segment ? Math.ceil(size / segment) : 1;
+      this.#arrived(count, size);
+      this.#left(to, count, size);
       sender.add(to, at, size, segment);
       return;
     }
@@ -131,8 +136,11 @@ export abstract class Datagram implements Destination {
 
   /** One datagram that does not go to another socket. */
   #take(at: number, size: number): void {
-    if (!this.#delivers) this.#wait(at, size);
-    else if (!this.shared.loop.reportBytes(wire.Report.Datagram, this.id, at, size)) this.#dropped();
+    // Who reads what is reported counts it.
+    if (this.#delivers && this.shared.loop.reportBytes(wire.Report.Datagram, this.id, at, size)) return;
+    this.#arrived(1, size);
+    if (this.#delivers) this.#dropped();
+    else this.#wait(at, size);
   }
 
   #wait(data: number, size: number): void {
@@ -143,6 +151,7 @@ export abstract class Datagram implements Destination {
     }
     this.#waiting.push(this.shared.loop.arena.u8.slice(data, data + size));
     this.#waitingBytes += size;
+    this.#add(wire.WAITING, 1);
   }
 
   /** Sends on what has waited. */
@@ -150,14 +159,16 @@ export abstract class Datagram implements Destination {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     this.#waitingBytes = 0;
+    if (!waiting) return;
+    this.#add(wire.WAITING, -waiting.length);
     const { loop, sender, buffer } = this.shared;
-    for (const bytes of waiting ?? []) {
+    for (const bytes of waiting) {
       loop.arena.u8.set(bytes, buffer);
       if (this.#other) {
-        this.#count(this.#other, 1, bytes.length);
+        this.#left(this.#other, 1, bytes.length);
         sender.add(this.#other, buffer, bytes.length, bytes.length);
         sender.flush();
-      } else if (!loop.reportBytes(wire.Report.Datagram, this.id, buffer, bytes.length)) this.#dropped();
+      } else if (!loop.reportBytes(wire.Report.Waited, this.id, buffer, bytes.length)) this.#dropped();
     }
   }
 
@@ -167,15 +178,22 @@ export abstract class Datagram implements Destination {
     this.#delivers = false;
   }
 
-  #count(to: Datagram, messages: number, bytes: number): void {
-    const { loop } = this.shared;
-    wire.countPassed(loop.arena.f64, this.#counters, to.#counters, messages, bytes, loop.now);
+  #arrived(messages: number, bytes: number): void {
+    const { arena, now } = this.shared.loop;
+    wire.countIn(arena.f64, this.#counters, messages, bytes, now);
+  }
+
+  #left(to: Datagram, messages: number, bytes: number): void {
+    wire.countOut(this.shared.loop.arena.f64, to.#counters, messages, bytes);
   }
 
   #dropped(): void {
+    this.#add(wire.DROPPED_FULL, 1);
+  }
+
+  #add(counter: number, n: number): void {
     const { f64 } = this.shared.loop.arena;
-    const at = this.#counters + wire.DROPPED_FULL;
-    f64[at] = (f64[at] as number) + 1;
+    f64[this.#counters + counter] = (f64[this.#counters + counter] as number) + n;
   }
 }
 

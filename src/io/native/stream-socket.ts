@@ -179,7 +179,9 @@ export class StreamSocket implements Pollable, Task, Ticking {
       this.#nothing(received === 0 ? 0 : flow.error);
       return;
     }
-    wire.countPassed(this.#s.loop.arena.f64, this.#counters, to.#counters, 1, received, this.#s.loop.now);
+    const { arena, now } = this.#s.loop;
+    wire.countIn(arena.f64, this.#counters, 1, received, now);
+    wire.countOut(arena.f64, to.#counters, 1, received);
     // An event comes with more, but the end's may have come already.
     if (flow.drained) this.#readable = this.#hungUp;
     if (flow.error !== 0) to.#over(flow.error);

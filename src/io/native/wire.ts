@@ -59,22 +59,21 @@ export const ACTIVE_AT = 4;
 export const DROPPED_FULL = 5;
 export const DROPPED_ERROR = 6;
 export const DROPPED_LARGE = 7;
-export const COUNTERS = 8;
+/** Messages that have come in and wait until it is known where they go: the only one of these that also falls. */
+export const WAITING = 8;
+export const COUNTERS = 9;
 
-/** Counts what has come from one slot and went to another; both are the indices of their counters. */
-export function countPassed(
-  f64: Float64Array,
-  from: number,
-  into: number,
-  messages: number,
-  bytes: number,
-  now: number,
-): void {
-  f64[from + BYTES_IN] = (f64[from + BYTES_IN] as number) + bytes;
-  f64[from + MESSAGES_IN] = (f64[from + MESSAGES_IN] as number) + messages;
-  f64[from + ACTIVE_AT] = now;
-  f64[into + BYTES_OUT] = (f64[into + BYTES_OUT] as number) + bytes;
-  f64[into + MESSAGES_OUT] = (f64[into + MESSAGES_OUT] as number) + messages;
+/** Counts what has come from a slot, whose counters have the index `at`. */
+export function countIn(f64: Float64Array, at: number, messages: number, bytes: number, now: number): void {
+  f64[at + BYTES_IN] = (f64[at + BYTES_IN] as number) + bytes;
+  f64[at + MESSAGES_IN] = (f64[at + MESSAGES_IN] as number) + messages;
+  f64[at + ACTIVE_AT] = now;
+}
+
+/** Counts what went to a slot. */
+export function countOut(f64: Float64Array, at: number, messages: number, bytes: number): void {
+  f64[at + BYTES_OUT] = (f64[at + BYTES_OUT] as number) + bytes;
+  f64[at + MESSAGES_OUT] = (f64[at + MESSAGES_OUT] as number) + messages;
 }
 
 /**
@@ -154,6 +153,8 @@ export const Report = {
   Datagram: 9,
   /** id, errno: something failed that ends nothing. */
   Fault: 10,
+  /** id, length, bytes: a datagram that has waited, and was counted when it came. */
+  Waited: 11,
 } as const;
 
 /** Flags of Ended: the end was passed on; this socket, the other one, is closed, since both its directions have ended. */
