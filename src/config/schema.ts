@@ -26,7 +26,8 @@ export const commonOptions = {
     Type.Integer({
       minimum: 1,
       maximum: 2_147_483_647,
-      description: 'Milliseconds that one attempt to connect may take; default is the route’s retry.timeout.',
+      description:
+        'Milliseconds that one attempt to connect may take: the smaller of the listener’s and the cluster’s; default is the route’s retry.timeout.',
     }),
   ),
   half_close_timeout: Type.Optional(

@@ -8,3 +8,9 @@ export function addTo<K extends string>(counts: Counts<K>, label: K, n = 1): voi
 export function addAll<K extends string>(counts: Counts<K>, more: ReadonlyMap<K, number> | undefined): void {
   for (const [label, n] of more ?? []) addTo(counts, label, n);
 }
+
+/** Of those that are given. */
+export function smallest(values: readonly (number | undefined)[]): number | undefined {
+  const given = values.filter((value) => value !== undefined);
+  return given.length > 0 ? Math.min(...given) : undefined;
+}

@@ -1,4 +1,5 @@
 import type { Cluster } from '../cluster/cluster.ts';
+import { smallest } from '../core/counts.ts';
 import type { Listener } from '../listener/listener.ts';
 import type { ListenerDefinition, RouteDefinition } from '../reconcile/definitions.ts';
 import { type RetryPolicy, retryPolicy } from './retry.ts';
@@ -64,9 +65,4 @@ function idleTimeoutOf(listener: Listener, clusters: readonly Cluster[]): number
   const never = listener.idleTimeout === 0;
   const all = clusters.map((cluster) => (never ? cluster.definition.options.idle_timeout : cluster.idleTimeout));
   return smallest([listener.idleTimeout, ...all].map((timeout) => timeout || undefined)) ?? Number.POSITIVE_INFINITY;
-}
-
-function smallest(values: readonly (number | undefined)[]): number | undefined {
-  const given = values.filter((value) => value !== undefined);
-  return given.length > 0 ? Math.min(...given) : undefined;
 }

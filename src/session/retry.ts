@@ -5,7 +5,7 @@ export interface RetryPolicy {
   readonly onConnectFailure: boolean;
   readonly onDisconnect: boolean;
   readonly retries: number;
-  /** Milliseconds between attempts, and for each where the cluster has no connect_timeout. */
+  /** Milliseconds between attempts, and for each where neither listener nor cluster has a connect_timeout. */
   readonly wait: number;
 }
 

@@ -128,6 +128,10 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     this.#putDown('kernel');
   }
 
+  get connectTimeout(): number | undefined {
+    return this.listener.definition.options.connect_timeout as number | undefined;
+  }
+
   /** Messages lost in the session, by reason. */
   get drops(): Map<DropReason, number> {
     const all = new Map(this.source.drops);

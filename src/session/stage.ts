@@ -1,7 +1,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Channel, ChannelOwner, CloseReason, DropReason, Head } from '../core/channel.ts';
-import { addAll } from '../core/counts.ts';
+import { addAll, smallest } from '../core/counts.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { Attempt } from '../core/protocol.ts';
@@ -16,6 +16,8 @@ export interface StageOwner {
   readonly metadata: Metadata;
   /** Its client is a bare socket, and nothing stands between it and the destination. */
   readonly joinable: boolean;
+  /** The listener's bound of an attempt to connect, in milliseconds. */
+  readonly connectTimeout: number | undefined;
   /** It is connected, for the first time or again. */
   stageReady(stage: Stage): void;
   /** An attempt failed; another one follows if `again`. */
@@ -204,8 +206,7 @@ export class Stage implements ChannelOwner {
       return;
     }
     this.endpoint = endpoint;
-    const timeout = this.cluster.definition.options.connect_timeout ?? this.#policy.wait;
-    const attempt = new DialAttempt(endpoint.address, timeout, this.#owner);
+    const attempt = new DialAttempt(endpoint.address, this.#timeout, this.#owner);
     this.#attempt = attempt;
     try {
       const result = this.cluster.dialer.dial(attempt);
@@ -214,6 +215,12 @@ export class Stage implements ChannelOwner {
     } catch (error) {
       this.#fail(asL7mpError(error));
     }
+  }
+
+  /** Milliseconds that an attempt may take. */
+  get #timeout(): number {
+    const { wait } = this.#policy;
+    return smallest([this.#owner.connectTimeout, this.cluster.definition.options.connect_timeout]) ?? wait;
   }
 
   #await(result: Promise<Channel>, attempt: DialAttempt): void {

@@ -86,6 +86,32 @@ test('without a retry policy one failed attempt ends the session', async (t) => 
   await proxy.noSession('l');
 });
 
+for (const [whose, listeners, clusters, within] of [
+  ['the listener', 30, undefined, 30],
+  ['the cluster', 60_000, 30, 30],
+  ['the listener, where its own is smaller,', 30, 60_000, 30],
+] as const) {
+  test(`connect_timeout of ${whose} bounds an attempt`, async (t) => {
+    const mute = await serveStream(t, { reply: () => undefined });
+    const destination = {
+      ...tcp(mute.port, HOST),
+      spec: { protocol: 'WebSocket', port: mute.port },
+      options: clusters === undefined ? {} : { connect_timeout: clusters },
+    };
+    const { proxy, ports } = await startOne(
+      t,
+      'TCP',
+      { destination, retry: { timeout: 60_000 } },
+      { options: { track: 60, connect_timeout: listeners } },
+    );
+    const client = await connectStream(t, { port: ports.l });
+    await until(() => client.closed !== undefined || client.ended, 'the client is told');
+    const session = await proxy.session('l', 'DESTROYED');
+    const text = `not connected within ${within} ms`;
+    assert.ok(session.events.some(({ message }: { message: string }) => message.includes(text)));
+  });
+}
+
 test('an attempt goes to another endpoint than the one that failed', async (t) => {
   const server = await serveStream(t, { reply: () => 'here' });
   const { ports } = await startOne(t, 'TCP', {
