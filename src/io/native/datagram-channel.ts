@@ -110,8 +110,9 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
     } else if (type === wire.Report.Fault) this.owner?.fault?.(this, errorName(value));
   }
 
-  // It is counted once more when it is delivered.
+  // It was counted when it came, and is once more when it is delivered.
   #uncount(bytes: number): void {
+    this.#count();
     this.messagesIn--;
     this.bytesIn -= bytes;
   }
