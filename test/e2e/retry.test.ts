@@ -11,6 +11,8 @@ const HOST = '127.0.0.1';
 const tcp = (port: number, ...addresses: string[]) => ({
   spec: { protocol: 'TCP', port },
   endpoints: addresses.map((address) => ({ spec: { address } })),
+  // The waits between attempts are short here; a slow machine's connections are not to end with them.
+  options: { connect_timeout: 5000 },
 });
 
 /** A proxy with one listener, `l`. */
