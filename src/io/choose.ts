@@ -15,7 +15,10 @@ export async function chooseEngine(
   if (mode === 'node') return { engine: createNodeEngine() };
   try {
     const { createNativeEngine } = await import('./native/index.ts');
-    return { engine: createNativeEngine(threads) };
+    const engine = createNativeEngine(threads);
+    // A peer that is asked before would wait for its answer to be read as long as the threads take to start.
+    await engine.ready;
+    return { engine };
   } catch (error) {
     const why = (error as Error).message;
     if (mode === 'native') throw new L7mpError('E_UNSUPPORTED', `/admin/io: there is no native I/O here: ${why}`);

@@ -68,6 +68,9 @@ export interface Relay {
 export interface Engine {
   readonly name: string;
 
+  /** Resolves when it serves its sockets; what is opened before has to wait for that. Undefined: it does at once. */
+  readonly ready?: Promise<unknown>;
+
   /** How many sockets each of its threads has; an engine without threads says nothing. */
   readonly load?: readonly number[];
 

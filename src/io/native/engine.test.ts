@@ -98,6 +98,10 @@ describe('the native engine', { skip }, () => {
     );
   });
 
+  it('keeps a process until its threads serve their sockets, and no longer', async () => {
+    deepEqual(await run('await engine.ready; process.exitCode = 7;'), [7]);
+  });
+
   it('gives everything back when it closes in the middle of traffic', async () => {
     const source = await server((socket) => socket.write(Buffer.alloc(256 * MIB)));
     const echo = await datagramPeer((bytes, from, socket) => socket.send(bytes, from.port, from.address));

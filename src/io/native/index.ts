@@ -42,6 +42,10 @@ class NativeEngine implements Engine {
     });
   }
 
+  get ready(): Promise<unknown> {
+    return this.#threads.ready;
+  }
+
   get load(): readonly number[] {
     return this.#threads.living.map(({ load }) => load);
   }

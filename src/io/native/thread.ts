@@ -40,6 +40,8 @@ export class IoThread {
   readonly outbox: Outbox;
   /** Handlers of reports about a listener or a port, by type. */
   readonly handlers: (ReportHandler | undefined)[] = [];
+  /** Resolves when it serves its sockets, or has ended: what is asked of it before waits. Keeps the process until then. */
+  readonly ready: Promise<void>;
   /** Called when the thread has ended, whyever. */
   onEnd: (() => void) | undefined;
   readonly #c: Libc = libc();
@@ -86,10 +88,9 @@ export class IoThread {
       // The program's own flags may be such as no worker takes.
       execArgv: [],
     });
-    this.#worker.on('message', (defect) => process.emitWarning(`native I/O: a defect, please report it: ${defect}`));
-    // After it has a listener, which would keep the process.
-    this.#worker.unref();
+    const started = new Promise<void>((resolve) => this.#worker.once('message', () => resolve(this.#started())));
     this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve(this.#finish())));
+    this.ready = Promise.race([started, this.#exited]);
     // It catches what its own code throws; what is left is that it could not start, or has run out of memory.
     this.#worker.on('error', (error) => {
       this.#error = `: ${error}`;
@@ -203,6 +204,12 @@ export class IoThread {
   }
 
   // ------------------------------------------------------------------ life
+
+  #started(): void {
+    this.#worker.on('message', (defect) => process.emitWarning(`native I/O: a defect, please report it: ${defect}`));
+    // After it has a listener, which would keep the process.
+    this.#worker.unref();
+  }
 
   #open(call: string, fd: number): number {
     if (fd >= 0) {

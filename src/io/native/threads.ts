@@ -20,6 +20,11 @@ export class IoThreads {
     process.on('exit', this.#onExit);
   }
 
+  /** Resolves when each serves its sockets. */
+  get ready(): Promise<unknown> {
+    return Promise.all(this.#all.map(({ ready }) => ready));
+  }
+
   /** Those that take something new. */
   get living(): readonly IoThread[] {
     return this.#all.filter(({ closing }) => !closing);

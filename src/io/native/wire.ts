@@ -216,6 +216,9 @@ export function addressOf(shared: Shared, id: number): number {
   return shared.addresses + slotOf(id) * ADDRESS_BYTES;
 }
 
+/** The first message of the engine's thread: it serves its sockets from now on. Others tell of defects. */
+export const STARTED = 'started';
+
 /** What the engine's thread is started with. */
 export interface WorkerStart {
   readonly base: number;

@@ -9,13 +9,13 @@ import { StreamListener } from './stream-listener.ts';
 import { StreamSocket } from './stream-socket.ts';
 import { Streams } from './streams.ts';
 import { Watch } from './watch.ts';
-import { Command, layOut, Report, type WorkerStart } from './wire.ts';
+import { Command, layOut, Report, STARTED, type WorkerStart } from './wire.ts';
 
 /** Milliseconds that sockets have to deliver what was written when the engine closes. */
 const CLOSE_GRACE = 1000;
 
 /** Reaches the main thread although this one never comes back to its loop: a port's messages need no loop to leave. */
-const tell = (defect: string): void => parentPort?.postMessage(defect);
+const tell = (what: string): void => parentPort?.postMessage(what);
 
 class EngineThread {
   readonly #loop: Loop;
@@ -176,4 +176,6 @@ class EngineThread {
   }
 }
 
-new EngineThread(workerData as WorkerStart).run();
+const thread = new EngineThread(workerData as WorkerStart);
+tell(STARTED);
+thread.run();
