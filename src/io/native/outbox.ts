@@ -1,22 +1,17 @@
 /** What JavaScript sends by datagrams: gathered for a turn of the main thread's loop, then sent with few system calls. */
 import type { DropReason } from '../../core/channel.ts';
 import type { Arena } from './arena.ts';
-import { EAGAIN, EMSGSIZE, MSG_DONTWAIT, MSG_NOSIGNAL } from './constants.ts';
+import { EAGAIN, EMSGSIZE } from './constants.ts';
 import * as layout from './datagram-batch.ts';
 import { type Libc, libc } from './libc.ts';
+import { SendBatch, sendAll } from './send-batch.ts';
 import * as wire from './wire.ts';
-
-const FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL;
 
 /** Runs that wait at most, each with a header; what a run's failure leaves to send apart has one more. */
 const RUNS = layout.BATCH;
 const SPARE = RUNS;
-/** Room for a run's control messages: the address that it leaves from, and the size of segments. */
-const CONTROL_BYTES = 64;
-
-const VECTORS = (RUNS + 1) * layout.HEADER;
-const CONTROLS = VECTORS + (RUNS + 1) * layout.VECTOR;
-const DATA = CONTROLS + (RUNS + 1) * CONTROL_BYTES;
+/** Where the bytes begin, after what describes them. */
+const DATA = SendBatch.bytes(RUNS + 1);
 const DATA_BYTES = wire.OUTBOX_BYTES - DATA;
 
 /** Who sends, and whom to. */
@@ -44,7 +39,8 @@ interface Run {
 export class Outbox {
   readonly #c: Libc = libc();
   readonly #arena: Arena;
-  readonly #at: number;
+  readonly #batch: SendBatch;
+  readonly #data: number;
   #runs: Run[] = [];
   #used = 0;
   #scheduled = false;
@@ -53,13 +49,8 @@ export class Outbox {
 
   constructor({ arena, outbox }: wire.Shared) {
     this.#arena = arena;
-    this.#at = outbox;
-    arena.u32.fill(0, outbox >> 2, (outbox + DATA) >> 2);
-    for (let n = 0; n <= RUNS; n++) {
-      const header = this.#header(n);
-      arena.point(header + layout.VECTORS, this.#vector(n));
-      arena.u32[(header + layout.VECTOR_COUNT) >> 2] = 1;
-    }
+    this.#batch = new SendBatch(arena, outbox, RUNS + 1);
+    this.#data = outbox + DATA;
   }
 
   /** Takes a datagram: it is sent when this turn of the loop is over, or before where much comes together. */
@@ -74,7 +65,7 @@ export class Outbox {
       last.bytes += bytes.length;
       last.count++;
     } else this.#begin(to, bytes.length);
-    this.#arena.u8.set(bytes, this.#at + DATA + this.#used);
+    this.#arena.u8.set(bytes, this.#data + this.#used);
     this.#used += bytes.length;
   }
 
@@ -85,11 +76,11 @@ export class Outbox {
     this.#runs = [];
     this.#used = 0;
     for (let n = 0; n < runs.length; n++) this.#prepare(n, runs[n] as Run);
-    for (let first = 0, end = 0; first < runs.length; first = end) {
-      const { fd } = (runs[first] as Run).to;
-      while (end < runs.length && runs[end]?.to.fd === fd) end++;
-      this.#send(fd, runs, first, end);
-    }
+    sendAll(
+      runs,
+      (fd, n, count) => this.#batch.send(fd, n, count),
+      (n) => this.#failed(runs[n] as Run, this.#c.errno()),
+    );
     // Who is told may send again, or close.
     for (const { to, errno } of this.#failures.splice(0)) to.failed(errno);
   }
@@ -102,7 +93,7 @@ export class Outbox {
 
   #begin(to: Sending, size: number): void {
     if (this.#runs.length === RUNS) this.flush();
-    this.#runs.push({ to, at: this.#at + DATA + this.#used, size, bytes: size, count: 1 });
+    this.#runs.push({ to, at: this.#data + this.#used, size, bytes: size, count: 1 });
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {
@@ -111,52 +102,9 @@ export class Outbox {
     });
   }
 
-  #header(n: number): number {
-    return this.#at + n * layout.HEADER;
-  }
-
-  #vector(n: number): number {
-    return this.#at + VECTORS + n * layout.VECTOR;
-  }
-
-  /** Makes the n-th header say where a run lies, and where it goes. */
   #prepare(n: number, { to, at, size, bytes, count }: Run): void {
-    const arena = this.#arena;
-    const { u8, u32 } = arena;
-    const header = this.#header(n);
-    const control = this.#at + CONTROLS + n * CONTROL_BYTES;
-    const address = to.address();
-    let used = 0;
-    if (address === undefined) {
-      u32.fill(0, (header + layout.NAME) >> 2, (header + layout.NAME_LENGTH + 4) >> 2);
-    } else {
-      arena.point(header + layout.NAME, address);
-      u32[(header + layout.NAME_LENGTH) >> 2] = u32[(address + wire.ADDRESS_LENGTH) >> 2] as number;
-      used = u32[(address + wire.CONTROL_LENGTH) >> 2] as number;
-      u8.copyWithin(control, address + wire.CONTROL, address + wire.CONTROL + used);
-    }
-    if (count > 1) {
-      layout.putSegmentSize(arena, control + used, size);
-      used += layout.SEGMENT_CONTROL;
-    }
-    arena.point(header + layout.CONTROL, control);
-    u32[(header + layout.CONTROL_LENGTH) >> 2] = used;
-    arena.point(this.#vector(n), at);
-    u32[(this.#vector(n) + 8) >> 2] = bytes;
-  }
-
-  #send(fd: number, runs: readonly Run[], first: number, end: number): void {
-    for (let next = first; next < end; ) {
-      const header = this.#arena.base + this.#header(next);
-      const sent = end - next > 1 ? this.#c.sendmmsg(fd, header, end - next, FLAGS) : this.#sendOne(fd, next);
-      if (sent > 0) next += sent;
-      else this.#failed(runs[next++] as Run, this.#c.errno());
-    }
-  }
-
-  /** Returns how many were sent: one, or a negative number. */
-  #sendOne(fd: number, n: number): number {
-    return this.#c.sendmsg(fd, this.#arena.base + this.#header(n), FLAGS) < 0 ? -1 : 1;
+    this.#batch.point(n, at, bytes);
+    this.#batch.prepare(n, n, 1, to.address(), count > 1 ? size : 0);
   }
 
   #failed(run: Run, errno: number): void {
@@ -188,7 +136,7 @@ export class Outbox {
   /** Returns 0, or the error. */
   #sendApart(run: Run): number {
     this.#prepare(SPARE, run);
-    return this.#sendOne(run.to.fd, SPARE) < 0 ? this.#c.errno() : 0;
+    return this.#batch.send(run.to.fd, SPARE, 1) < 0 ? this.#c.errno() : 0;
   }
 }
 

@@ -1,19 +1,16 @@
 /** Sends what the engine's thread has received: gathered for a turn of its loop, then sent with few system calls. */
 import type { Arena } from './arena.ts';
-import { EAGAIN, EMSGSIZE, MSG_DONTWAIT, MSG_NOSIGNAL } from './constants.ts';
+import { EAGAIN, EMSGSIZE } from './constants.ts';
 import * as layout from './datagram-batch.ts';
 import { type Libc, libc } from './libc.ts';
 import type { Loop, Task } from './loop.ts';
+import { SEND_FLAGS, SendBatch, sendAll } from './send-batch.ts';
 import * as wire from './wire.ts';
-
-const FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL;
 
 /** Pieces of memory that wait at most, each in a message of its own or with others of its destination. */
 const PIECES = 2 * layout.BATCH;
 /** The header of a datagram that is sent apart. */
 const SPARE = PIECES;
-/** Room for a message's control messages: the address that it leaves from, and the size of segments. */
-const CONTROL_BYTES = 64;
 const NONE = -1;
 
 /** Where datagrams go: a connected socket, or a peer of one that is not. */
@@ -42,9 +39,7 @@ export class Sender implements Task {
   readonly #c: Libc = libc();
   readonly #loop: Loop;
   readonly #arena: Arena;
-  readonly #headers: number;
-  readonly #vectors: number;
-  readonly #controls: number;
+  readonly #batch: SendBatch;
   /** Of each piece: where it lies, its size, the next one of its message. */
   readonly #at = new Int32Array(PIECES);
   readonly #sizes = new Int32Array(PIECES);
@@ -59,11 +54,7 @@ export class Sender implements Task {
     const { arena } = loop;
     this.#loop = loop;
     this.#arena = arena;
-    this.#headers = arena.take((PIECES + 1) * layout.HEADER);
-    this.#vectors = arena.take((PIECES + 1) * layout.VECTOR);
-    this.#controls = arena.take((PIECES + 1) * CONTROL_BYTES);
-    const end = this.#controls + (PIECES + 1) * CONTROL_BYTES;
-    arena.u32.fill(0, this.#headers >> 2, end >> 2);
+    this.#batch = new SendBatch(arena, arena.take(SendBatch.bytes(PIECES + 1)), PIECES + 1);
   }
 
   // ------------------------------------------------------------------ what is received meanwhile
@@ -138,11 +129,7 @@ export class Sender implements Task {
     if (messages.length === 0) return;
     let vector = 0;
     for (let n = 0; n < messages.length; n++) vector = this.#prepare(n, messages[n] as Message, vector);
-    for (let first = 0, end = 0; first < messages.length; first = end) {
-      const { fd } = (messages[first] as Message).to;
-      while (end < messages.length && messages[end]?.to.fd === fd) end++;
-      this.#send(fd, first, end);
-    }
+    sendAll(messages, this.#send, this.#failed);
     this.#clear();
   }
 
@@ -154,75 +141,30 @@ export class Sender implements Task {
 
   /** Makes the n-th header say what a message is made of, and where it goes. Returns the next vector. */
   #prepare(n: number, { to, size, bytes, first }: Message, vector: number): number {
-    const { u32 } = this.#arena;
-    const header = this.#headers + n * layout.HEADER;
     let next = vector;
     for (let piece = first; piece !== NONE; piece = this.#next[piece] as number)
-      this.#point(next++, this.#at[piece] as number, this.#sizes[piece] as number);
-    this.#arena.point(header + layout.VECTORS, this.#vectors + vector * layout.VECTOR);
-    u32[(header + layout.VECTOR_COUNT) >> 2] = next - vector;
-    this.#address(n, to, bytes > size ? size : 0);
+      this.#batch.point(next++, this.#at[piece] as number, this.#sizes[piece] as number);
+    this.#batch.prepare(n, vector, next - vector, this.#slotOf(to), bytes > size ? size : 0);
     return next;
   }
 
-  #point(vector: number, at: number, size: number): void {
-    const to = this.#vectors + vector * layout.VECTOR;
-    this.#arena.point(to, at);
-    this.#arena.u32[(to + 8) >> 2] = size;
+  /** The offset of the address that it is sent to; undefined where its socket is connected. */
+  #slotOf({ named, id }: Destination): number | undefined {
+    return named ? wire.addressOf(this.#loop.shared, id) : undefined;
   }
 
-  /** `segment`: the size of segments, 0 where there is but one. */
-  #address(n: number, to: Destination, segment: number): void {
-    const arena = this.#arena;
-    const { u8, u32 } = arena;
-    const header = this.#headers + n * layout.HEADER;
-    const control = this.#controls + n * CONTROL_BYTES;
-    let used = 0;
-    if (to.named) {
-      const address = wire.addressOf(this.#loop.shared, to.id);
-      arena.point(header + layout.NAME, address);
-      u32[(header + layout.NAME_LENGTH) >> 2] = u32[(address + wire.ADDRESS_LENGTH) >> 2] as number;
-      used = u32[(address + wire.CONTROL_LENGTH) >> 2] as number;
-      if (used > 0) u8.copyWithin(control, address + wire.CONTROL, address + wire.CONTROL + used);
-    } else {
-      u32[(header + layout.NAME) >> 2] = 0;
-      u32[(header + layout.NAME + 4) >> 2] = 0;
-      u32[(header + layout.NAME_LENGTH) >> 2] = 0;
-    }
-    if (segment > 0) {
-      layout.putSegmentSize(arena, control + used, segment);
-      used += layout.SEGMENT_CONTROL;
-    }
-    arena.point(header + layout.CONTROL, control);
-    u32[(header + layout.CONTROL_LENGTH) >> 2] = used;
-  }
-
-  /** Sends the messages from the n-th to before the end-th, which leave from one socket. */
-  #send(fd: number, first: number, end: number): void {
-    for (let next = first; next < end; ) {
-      const sent = end - next > 1 ? this.#sendMany(fd, next, end - next) : this.#sendOne(next);
-      if (sent > 0) next += sent;
-      else this.#failed(this.#messages[next++] as Message, this.#c.errno());
-    }
-  }
-
-  /** Returns how many were sent. */
-  #sendMany(fd: number, n: number, count: number): number {
-    return this.#c.sendmmsg(fd, this.#arena.base + this.#headers + n * layout.HEADER, count, FLAGS);
-  }
-
-  /** Returns how many were sent: one, or a negative number. */
-  #sendOne(n: number): number {
+  readonly #send = (fd: number, n: number, count: number): number => {
     const { to, size, bytes, first } = this.#messages[n] as Message;
     // The cheaper call, where it says all.
-    if (!to.named && bytes === size && this.#next[first] === NONE) {
-      const { base } = this.#arena;
-      return this.#c.send(to.fd, base + (this.#at[first] as number), bytes, FLAGS) < 0 ? -1 : 1;
+    if (count === 1 && !to.named && bytes === size && this.#next[first] === NONE) {
+      return this.#c.send(fd, this.#arena.base + (this.#at[first] as number), bytes, SEND_FLAGS) < 0 ? -1 : 1;
     }
-    return this.#c.sendmsg(to.fd, this.#arena.base + this.#headers + n * layout.HEADER, FLAGS) < 0 ? -1 : 1;
-  }
+    return this.#batch.send(fd, n, count);
+  };
 
-  #failed({ to, size, bytes, first }: Message, errno: number): void {
+  readonly #failed = (n: number): void => {
+    const errno = this.#c.errno();
+    const { to, size, bytes, first } = this.#messages[n] as Message;
     if (errno === EAGAIN) this.#dropped(to, wire.DROPPED_FULL, size > 0 ? Math.ceil(bytes / size) : 1);
     else if (bytes === size) this.#retry(to, this.#at[first] as number, size, errno);
     else {
@@ -232,7 +174,7 @@ export class Sender implements Task {
       for (let piece = first; piece !== NONE; piece = this.#next[piece] as number)
         this.#sendSegments(to, this.#at[piece] as number, this.#sizes[piece] as number, size);
     }
-  }
+  };
 
   /** Sends each segment of a piece by itself. */
   #sendSegments(to: Destination, at: number, bytes: number, size: number): void {
@@ -256,12 +198,9 @@ export class Sender implements Task {
 
   /** Returns 0, or the error. */
   #sendApart(to: Destination, at: number, size: number): number {
-    const header = this.#headers + SPARE * layout.HEADER;
-    this.#point(SPARE, at, size);
-    this.#arena.point(header + layout.VECTORS, this.#vectors + SPARE * layout.VECTOR);
-    this.#arena.u32[(header + layout.VECTOR_COUNT) >> 2] = 1;
-    this.#address(SPARE, to, 0);
-    return this.#c.sendmsg(to.fd, this.#arena.base + header, FLAGS) < 0 ? this.#c.errno() : 0;
+    this.#batch.point(SPARE, at, size);
+    this.#batch.prepare(SPARE, SPARE, 1, this.#slotOf(to), 0);
+    return this.#batch.send(to.fd, SPARE, 1) < 0 ? this.#c.errno() : 0;
   }
 
   // ------------------------------------------------------------------ what is told

@@ -77,10 +77,10 @@ export function countOut(f64: Float64Array, at: number, messages: number, bytes:
 }
 
 /**
- * The bytes of a slot's address: a socket address, its length, and the control messages to send with: first the one
- * for the address that answers leave from (where there is one), then room for one with the size of segments.
+ * The bytes of a slot's address: a socket address, its length, and the control message for the address that answers
+ * leave from, where there is one (an in6_pktinfo takes 40 bytes).
  */
-export const ADDRESS_BYTES = 128;
+export const ADDRESS_BYTES = 80;
 export const ADDRESS_LENGTH = 28;
 export const CONTROL_LENGTH = 32;
 export const CONTROL = 40;
