@@ -29,7 +29,7 @@ export class Plan {
     this.route = route.name;
     this.clusters = clusters;
     this.destination = route.ingress.length;
-    this.policy = retryPolicy(route.retry);
+    this.policy = retryPolicy(route.retry, listener.definition.options.connect_timeout as number | undefined);
     this.idleTimeout = idleTimeoutOf(listener, clusters);
     const all = [listener, ...clusters].map(
       ({ definition }) => definition.options.half_close_timeout as number | undefined,

@@ -114,22 +114,22 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
 
   /** Where each pipe runs: in the order of the stages, the way back last. */
   get rungs(): Rung[] {
-    const rung = this.#lift ? 'kernel' : this.#relay ? 'native' : 'userspace';
     const pipes = this.#relay ? 2 : this.#pipes.length;
-    return new Array(pipes).fill(rung);
+    return new Array(pipes).fill(this.#lift ? 'kernel' : this.#socketRung);
+  }
+
+  /** Where what comes to the sockets is moved. */
+  get #socketRung(): Rung {
+    return this.#relay ? 'native' : 'userspace';
   }
 
   /** Brings all counters up to date. */
   refresh(): void {
     this.source.refresh();
     for (const { channel } of this.#stages) channel?.refresh();
-    this.#putDown(this.#relay ? 'native' : 'userspace');
+    this.#putDown(this.#socketRung);
     this.#lift?.refresh();
     this.#putDown('kernel');
-  }
-
-  get connectTimeout(): number | undefined {
-    return this.listener.definition.options.connect_timeout as number | undefined;
   }
 
   /** Messages lost in the session, by reason. */
@@ -432,7 +432,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     for (const pipe of this.#pipes) pipe.part();
     for (const stage of this.#stages) stage.end(reason);
     closeSource();
-    this.#putDown(this.#relay ? 'native' : 'userspace');
+    this.#putDown(this.#socketRung);
     this.status = 'DESTROYED';
     this.#event('DESTROY', '');
     this.#host.ended(this);

@@ -16,8 +16,6 @@ export interface StageOwner {
   readonly metadata: Metadata;
   /** Its client is a bare socket, and nothing stands between it and the destination. */
   readonly joinable: boolean;
-  /** The listener's bound of an attempt to connect, in milliseconds. */
-  readonly connectTimeout: number | undefined;
   /** It is connected, for the first time or again. */
   stageReady(stage: Stage): void;
   /** An attempt failed; another one follows if `again`. */
@@ -219,8 +217,8 @@ export class Stage implements ChannelOwner {
 
   /** Milliseconds that an attempt may take. */
   get #timeout(): number {
-    const { wait } = this.#policy;
-    return smallest([this.#owner.connectTimeout, this.cluster.definition.options.connect_timeout]) ?? wait;
+    const { wait, connectTimeout } = this.#policy;
+    return smallest([connectTimeout, this.cluster.definition.options.connect_timeout]) ?? wait;
   }
 
   #await(result: Promise<Channel>, attempt: DialAttempt): void {
