@@ -4,8 +4,17 @@ import { once } from 'node:events';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { until } from '../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
-import type { DatagramListening, Engine, SocketChannel } from './engine.ts';
-import { acceptor, attempt, closePeers, datagramPeer, engines, forwardDatagrams, onPort } from './testing.ts';
+import type { Engine, SocketChannel } from './engine.ts';
+import {
+  acceptor,
+  attempt,
+  closePeers,
+  datagramPeer,
+  engines,
+  forwardDatagrams,
+  onPort,
+  takeDatagrams,
+} from './testing.ts';
 
 const SIZES = [0, 1, 200, 1472, 1473, 2048, 2049, 9000, 32_768, 65_506, 65_507];
 const END = { kind: 'end', message: 'over' } as const;
@@ -87,13 +96,7 @@ for (const { name, create, skip } of engines()) {
     });
 
     it('sends to several peers of one socket what is written at once, each its own', async () => {
-      const channels: SocketChannel[] = [];
-      const { port } = await onPort((port) =>
-        engine.listenDatagram(
-          { host: '127.0.0.1', port },
-          acceptor((channel) => channels.push(channel)),
-        ),
-      );
+      const { port, channels } = await takeDatagrams(engine);
       const peers = [await datagramPeer(), await datagramPeer()];
       for (const { socket } of peers) socket.send('hello', port, '127.0.0.1');
       await until(() => channels.length === peers.length);
@@ -111,14 +114,8 @@ for (const { name, create, skip } of engines()) {
     });
 
     it('keeps what comes before somebody reads, within limits, and counts the rest', async () => {
-      const channels: SocketChannel[] = [];
       const limits = { bytes: 1 << 20, messages: 10 };
-      const { port } = await onPort((port) =>
-        engine.listenDatagram(
-          { host: '127.0.0.1', port },
-          acceptor((channel) => channels.push(channel), { limits }),
-        ),
-      );
+      const { port, channels } = await takeDatagrams(engine, { limits });
       const peer = await datagramPeer();
       for (let n = 0; n < 25; n++) peer.socket.send(`${n}`, port, '127.0.0.1');
       const channel = await until(() => channels[0]);
@@ -202,13 +199,7 @@ for (const { name, create, skip } of engines()) {
         equal(address, '127.0.0.1');
         return ++asked > 2;
       };
-      const channels: SocketChannel[] = [];
-      const { port } = await onPort((port) =>
-        engine.listenDatagram(
-          { host: '127.0.0.1', port },
-          acceptor((channel) => channels.push(channel), { admit }),
-        ),
-      );
+      const { port, channels } = await takeDatagrams(engine, { admit });
       const peer = await datagramPeer();
       for (let n = 1; n <= 3; n++) {
         peer.socket.send(`${n}`, port, '127.0.0.1');
@@ -220,13 +211,7 @@ for (const { name, create, skip } of engines()) {
 
     it('makes the channel of a peer that has sent nothing yet', async () => {
       const peer = await datagramPeer();
-      const channels: SocketChannel[] = [];
-      const { port, listening } = await onPort<DatagramListening>((port) =>
-        engine.listenDatagram(
-          { host: '127.0.0.1', port },
-          acceptor((channel) => channels.push(channel)),
-        ),
-      );
+      const { port, listening, channels } = await takeDatagrams(engine);
       listening.emit({ address: '127.0.0.1', port: peer.port });
       listening.emit({ address: '127.0.0.1', port: peer.port });
       equal(channels.length, 1);

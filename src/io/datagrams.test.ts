@@ -6,16 +6,7 @@ import { freePort } from '../../test/support/ports.ts';
 import { turn, until } from '../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
 import type { Engine, SocketChannel } from './engine.ts';
-import {
-  acceptor,
-  attempt,
-  closePeers,
-  datagramPeer,
-  engines,
-  forwardDatagrams,
-  onPort,
-  TestSession,
-} from './testing.ts';
+import { attempt, closePeers, datagramPeer, engines, forwardDatagrams, TestSession, takeDatagrams } from './testing.ts';
 
 const SIZES = [0, 1, 200, 1472, 1473, 2048, 2049, 9000, 32_768, 65_506, 65_507];
 const END = { kind: 'end', message: 'over' } as const;
@@ -146,13 +137,7 @@ for (const { name, create, skip } of engines()) {
     ] as const) {
       it(`counts what comes for a session that ${what}, and that it is lost with it`, async () => {
         const echo = await echoPeer();
-        const sources: SocketChannel[] = [];
-        const { port } = await onPort((port) =>
-          engine.listenDatagram(
-            { host: '127.0.0.1', port },
-            acceptor((channel) => sources.push(channel)),
-          ),
-        );
+        const { port, channels: sources } = await takeDatagrams(engine);
         const peer = await datagramPeer();
         const messages = () => {
           sources[0]?.refresh();
@@ -177,13 +162,7 @@ for (const { name, create, skip } of engines()) {
     }
 
     it('counts once what has waited and is then read', async () => {
-      const sources: SocketChannel[] = [];
-      const { port } = await onPort((port) =>
-        engine.listenDatagram(
-          { host: '127.0.0.1', port },
-          acceptor((channel) => sources.push(channel)),
-        ),
-      );
+      const { port, channels: sources } = await takeDatagrams(engine);
       const peer = await datagramPeer();
       const read: string[] = [];
       for (const text of ['one', 'two']) peer.socket.send(text, port, '127.0.0.1');

@@ -204,6 +204,16 @@ export async function forwardDatagrams(
   return { port, sessions, listening };
 }
 
+/** Listens, and keeps the channel of each peer. */
+export async function takeDatagrams(
+  engine: Engine,
+  more: Partial<Acceptor> = {},
+): Promise<{ port: number; listening: DatagramListening; channels: SocketChannel[] }> {
+  const channels: SocketChannel[] = [];
+  const accept = acceptor((channel) => channels.push(channel), more);
+  return { ...(await onPort((port) => engine.listenDatagram({ host: '127.0.0.1', port }, accept))), channels };
+}
+
 // -------------------------------------------------------------------- peers
 
 const opened: (() => void)[] = [];

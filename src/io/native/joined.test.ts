@@ -4,7 +4,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { until } from '../../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../../core/channel.ts';
 import type { Engine, SocketChannel } from '../engine.ts';
-import { acceptor, closePeers, datagramPeer, engines, forwardDatagrams, onPort } from '../testing.ts';
+import { acceptor, closePeers, datagramPeer, engines, forwardDatagrams, onPort, takeDatagrams } from '../testing.ts';
 import { IPPROTO_UDP, UDP_SEGMENT } from './constants.ts';
 import { createNativeEngine } from './index.ts';
 import { setOption } from './sockets.ts';
@@ -109,13 +109,8 @@ describe('datagrams that the kernel has joined', { skip }, () => {
   });
 
   it('are limited one by one while they wait for their session', async () => {
-    const { port, listening } = await onPort((port) =>
-      engine.listenDatagram(
-        { host: '127.0.0.1', port },
-        acceptor((channel) => held.push(channel), { limits: { ...DEFAULT_LIMITS, messages: 5 } }),
-      ),
-    );
-    const held: SocketChannel[] = [];
+    const limits = { ...DEFAULT_LIMITS, messages: 5 };
+    const { port, listening, channels: held } = await takeDatagrams(engine, { limits });
     const peer = await datagramPeer();
     cut(peer.socket, 300);
     const sent = numbered(5000);
