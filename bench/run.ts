@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CONTENDERS } from './contenders/index.ts';
+import { contenders as all, CONTENDERS } from './contenders/index.ts';
 import { compile } from './harness/load.ts';
 import { machine } from './harness/machine.ts';
 import { readOptions, USAGE } from './harness/options.ts';
@@ -24,7 +24,7 @@ async function main(): Promise<void> {
   const pinned = setPinning(options.pin);
   await compile();
   const about = await machine(pinned);
-  const chosen = CONTENDERS.filter(({ name }) => options.contenders.test(name));
+  const chosen = all(options.beside).filter(({ name }) => options.contenders.test(name));
   const { contenders, versions } = await available(chosen);
   const rows: RowResult[] = [];
   for (const row of ROWS.filter(({ id }) => options.only.test(id))) {

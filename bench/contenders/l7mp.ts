@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command, Contender, Place, Row } from '../harness/types.ts';
 import { output } from '../harness/version.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
+/** This checkout. */
+const HERE = join(import.meta.dirname, '..', '..');
 
 /** A session is made, and moves down to its rung, within this time. */
 const VERIFY_TRIES = 10;
@@ -33,35 +34,47 @@ const VARIANTS: readonly Variant[] = [
   },
 ];
 
-export const l7mp: readonly Contender[] = VARIANTS.map(({ name, args, rung, unfit }) => ({
-  name,
-  group: 'l7mp',
-  version,
-  carries: {
-    udp: (place) => [straight(place, 'UDP', args)],
-    tcp: (place) => [straight(place, 'TCP', args)],
-    'udp-websocket-udp': (place) => {
-      const { listen, middle, upstream } = place;
-      const far = { ...listener('WebSocket', middle), ...cluster('UDP', upstream) };
-      const near = { ...listener('UDP', listen), ...cluster('WebSocket', middle) };
-      return [proxy(place, 'far', args, far, false), proxy(place, 'near', args, near)];
-    },
-    'udp-namespaces': (place) => [straight(place, 'UDP', args)],
-  },
-  ...(unfit && { unfit }),
-  api: ({ control }) => control,
-  verify: (place) => verify(place, rung),
-}));
+export const l7mp: readonly Contender[] = VARIANTS.map((variant) => contender(variant, HERE));
 
-function straight(place: Place, protocol: string, args: Variant['args']): Command {
-  const { network, listen, upstream } = place;
-  const parts = { ...listener(protocol, listen, network.proxy), ...cluster(protocol, upstream, network.server) };
-  return proxy(place, 'proxy', args, parts);
+/** The l7mp of another checkout, which is measured in the same rounds. */
+export function beside(root: string): readonly Contender[] {
+  return VARIANTS.map((variant) => ({ ...contender(variant, root), name: `beside: ${variant.name}` }));
 }
 
-async function version(): Promise<string> {
-  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-  const commit = await output('git', '-C', ROOT, 'describe', '--always', '--dirty').catch(() => 'no git');
+function contender({ name, args, rung, unfit }: Variant, root: string): Contender {
+  const start = (place: Place, role: string, parts: Parts, api = true): Command => ({
+    file: join(root, 'bin', 'l7mp'),
+    args: ['-c', configure(place, role, parts, api), '-l', 'error', ...args(place)],
+  });
+  const straight = (place: Place, protocol: string): Command => {
+    const { network, listen, upstream } = place;
+    const parts = { ...listener(protocol, listen, network.proxy), ...cluster(protocol, upstream, network.server) };
+    return start(place, 'proxy', parts);
+  };
+  return {
+    name,
+    group: 'l7mp',
+    version: () => version(root),
+    carries: {
+      udp: (place) => [straight(place, 'UDP')],
+      tcp: (place) => [straight(place, 'TCP')],
+      'udp-websocket-udp': (place) => {
+        const { listen, middle, upstream } = place;
+        const far = { ...listener('WebSocket', middle), ...cluster('UDP', upstream) };
+        const near = { ...listener('UDP', listen), ...cluster('WebSocket', middle) };
+        return [start(place, 'far', far, false), start(place, 'near', near)];
+      },
+      'udp-namespaces': (place) => [straight(place, 'UDP')],
+    },
+    ...(unfit && { unfit }),
+    api: ({ control }) => control,
+    verify: (place) => verify(place, rung),
+  };
+}
+
+async function version(root: string): Promise<string> {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const commit = await output('git', '-C', root, 'describe', '--always', '--dirty').catch(() => 'no git');
   return `${version} (${commit})`;
 }
 
@@ -79,20 +92,20 @@ function cluster(protocol: string, port: number, address = '127.0.0.1'): Pick<Pa
   return { cluster: { name: 'load', spec: { protocol, port }, endpoints: [{ spec: { address } }] } };
 }
 
-function proxy(place: Place, name: string, args: Variant['args'], parts: Parts, api = true): Command {
-  const { folder, control } = place;
+/** Returns the name of the file. */
+function configure({ folder, control }: Place, role: string, parts: Parts, api: boolean): string {
   const controller = {
     name: 'controller',
     spec: { protocol: 'HTTP', port: control, address: '127.0.0.1' },
     rules: [{ action: { route: { destination: 'controller' } } }],
   };
-  const config = join(folder, `${name}.json`);
+  const file = join(folder, `${role}.json`);
   const text = {
     listeners: [parts.listener, ...(api ? [controller] : [])],
     clusters: [parts.cluster, { name: 'controller', spec: { protocol: 'L7mpController' } }],
   };
-  writeFileSync(config, JSON.stringify(text));
-  return { file: join(ROOT, 'bin', 'l7mp'), args: ['-c', config, '-l', 'error', ...args(place)] };
+  writeFileSync(file, JSON.stringify(text));
+  return file;
 }
 
 /** Looks at the sessions that carry this row's traffic, or at one that is opened for it. */

@@ -1,12 +1,15 @@
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
-export const USAGE = `bench/run [--quick] [--only PATTERN] [--with PATTERN] [--rounds N] [--seconds N] [--no-pin] [--write] [--list]
+export const USAGE = `bench/run [--quick] [--only PATTERN] [--with PATTERN] [--rounds N] [--seconds N] [--no-pin]
+          [--beside DIRECTORY] [--write] [--list]
   --quick          2 rounds of 1 s, a tenth of the idle sessions: whether everything works, no figures
   --only PATTERN   the rows whose name matches this regular expression
   --with PATTERN   the contenders whose name matches
   --rounds N       rounds (5; some rows have a number of their own)
   --seconds N      seconds of a round (3)
   --no-pin         leave the placing of processes on CPUs to the kernel
+  --beside DIRECTORY   the l7mp of another checkout takes part too, as 'beside: l7mp (native)' and so on
   --write          put the tables into bench/README.md and the samples into bench/results, to be committed
   --list           print the names of rows and contenders`;
 
@@ -18,6 +21,8 @@ export interface Options {
   readonly seconds: number;
   readonly scale: number;
   readonly pin: boolean;
+  /** The folder of another checkout of l7mp. */
+  readonly beside: string | undefined;
   readonly write: boolean;
   readonly list: boolean;
 }
@@ -39,6 +44,7 @@ export function readOptions(args: readonly string[]): Options {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       'no-pin': boolean,
+      beside: { type: 'string' },
       write: boolean,
       list: boolean,
     },
@@ -51,6 +57,7 @@ export function readOptions(args: readonly string[]): Options {
     seconds: count('seconds', values.seconds) ?? (quick ? 1 : DEFAULT_SECONDS),
     scale: quick ? 0.1 : 1,
     pin: !values['no-pin'],
+    beside: values.beside === undefined ? undefined : resolve(values.beside),
     write: values.write,
     list: values.list,
   };
