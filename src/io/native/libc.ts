@@ -35,6 +35,7 @@ export interface Libc {
   epoll_wait(epoll: Fd, events: Pointer, count: number, timeout: number): number;
   eventfd(initial: number, flags: number): Fd;
   if_nametoindex(name: Pointer): number;
+  syscall(number: number, a: number, b: Pointer, c: number, d: number): number;
   /** The error of this thread's last call that failed. */
   errno(): number;
   /** The memory at an address, as an ArrayBuffer: it is not copied, and is never given back. */
@@ -70,6 +71,7 @@ const SIGNATURES: Record<Exclude<keyof Libc, 'errno' | 'view'>, [result: string,
   epoll_wait: ['int', ['int', P, 'int', 'int']],
   eventfd: ['int', ['uint', 'int']],
   if_nametoindex: ['uint', [P]],
+  syscall: ['long', ['long', 'long', P, 'long', 'long']],
 };
 
 interface Koffi {

@@ -5,6 +5,7 @@ import { DatagramPort } from './datagram-port.ts';
 import { ConnectedDatagram, Datagram, Datagrams } from './datagrams.ts';
 import { Loop } from './loop.ts';
 import { Registry } from './registry.ts';
+import { askForShortSlices } from './scheduling.ts';
 import { StreamListener } from './stream-listener.ts';
 import { StreamSocket } from './stream-socket.ts';
 import { Streams } from './streams.ts';
@@ -33,6 +34,7 @@ class EngineThread {
     this.#streams = new Streams(this.#loop, start.pipes);
     this.#datagrams = new Datagrams(this.#loop);
     this.#scratch = arena.take(32);
+    askForShortSlices(arena);
   }
 
   run(): void {
