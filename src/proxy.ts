@@ -19,7 +19,7 @@ import { PROTOCOLS } from './protocols.ts';
 import { Configuration } from './reconcile/configuration.ts';
 import { createHandlers } from './reconcile/handlers.ts';
 import { Store } from './reconcile/store.ts';
-import { findTarget } from './routing/router.ts';
+import { clusterOf, findRoute } from './routing/router.ts';
 import { Plans } from './session/plan.ts';
 import { RungBytes } from './session/rung-bytes.ts';
 import { Session, type SessionHost } from './session/session.ts';
@@ -44,7 +44,7 @@ export class L7mp {
   readonly #rungBytes = new RungBytes();
   readonly #metrics = new Metrics(this.#store, this.#sessions, this.#rungBytes.totals, () => this.#io?.load ?? []);
   readonly #wheel = new Wheel();
-  readonly #plans = new Plans();
+  readonly #plans = new Plans((name, route) => clusterOf(this.#store, name, route));
   readonly #registry: Registry;
   readonly #validator: Validator;
   readonly #configuration: Configuration;
@@ -71,7 +71,7 @@ export class L7mp {
         return offload();
       },
       route: (listener, session) =>
-        this.#plans.for(listener, findTarget(this.#store, listener.definition.rules, session)),
+        this.#plans.for(listener, findRoute(this.#store, listener.definition.rules, session)),
       ended: (session) => this.#ended(session),
     };
     this.#configuration = new Configuration({

@@ -6,7 +6,18 @@ export function addTo<K extends string>(counts: Counts<K>, label: K, n = 1): voi
 }
 
 export function addAll<K extends string>(counts: Counts<K>, more: ReadonlyMap<K, number> | undefined): void {
-  for (const [label, n] of more ?? []) addTo(counts, label, n);
+  if (more) for (const [label, n] of more) addTo(counts, label, n);
+}
+
+/** Both together; where one is not there, the other itself. */
+export function sum<K extends string>(
+  a: ReadonlyMap<K, number> | undefined,
+  b: ReadonlyMap<K, number> | undefined,
+): ReadonlyMap<K, number> | undefined {
+  if (!a || !b) return a ?? b;
+  const both = new Map(a);
+  addAll(both, b);
+  return both;
 }
 
 /** Of those that are given. */

@@ -1,8 +1,8 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
+import type { RouteDefinition } from '../reconcile/definitions.ts';
 import type { Store } from '../reconcile/store.ts';
-import type { Target } from '../session/plan.ts';
 import type { Rule } from './objects.ts';
 
 /** What the rules are asked about. */
@@ -19,11 +19,11 @@ const MAX_HOPS = 32;
  * Where the rules send a session: references are looked up now, so that they may be to objects that came, or went,
  * after the rule. Throws E_NO_ROUTE where no rule matches or a reference leads nowhere.
  */
-export function findTarget(store: Store, rulelist: string, session: Routed): Target {
+export function findRoute(store: Store, rulelist: string, session: Routed): RouteDefinition {
   let list = rulelist;
   for (let hop = 0; hop < MAX_HOPS; hop++) {
     const { definition } = firstMatch(store, list, session);
-    if (definition.route !== undefined) return target(store, definition.route);
+    if (definition.route !== undefined) return routeNamed(store, definition.route);
     if (definition.apply === undefined) throw new L7mpError('E_NO_ROUTE', `rule ${definition.name} has no route`);
     list = definition.apply;
   }
@@ -58,14 +58,15 @@ function rewrite(rule: Rule, session: Routed): void {
   }
 }
 
-function target(store: Store, name: string): Target {
+function routeNamed(store: Store, name: string): RouteDefinition {
   const route = store.routes.get(name);
   if (!route) throw new L7mpError('E_NO_ROUTE', `there is no route ${name}`);
-  const { destination, ingress, egress } = route.definition;
-  const cluster = (clusterName: string): Cluster => {
-    const found = store.clusters.get(clusterName);
-    if (!found) throw new L7mpError('E_NO_ROUTE', `route ${name}: there is no cluster ${clusterName}`);
-    return found;
-  };
-  return { route: route.definition, clusters: [...ingress, destination, ...egress].map(cluster) };
+  return route.definition;
+}
+
+/** A cluster that a route names. Throws E_NO_ROUTE where there is none. */
+export function clusterOf(store: Store, name: string, route: RouteDefinition): Cluster {
+  const cluster = store.clusters.get(name);
+  if (!cluster) throw new L7mpError('E_NO_ROUTE', `route ${route.name}: there is no cluster ${name}`);
+  return cluster;
 }

@@ -23,30 +23,41 @@ export function messageOf(event: EventName, about: string): string {
 /** Places that an event takes: its name, its time, what it is about. */
 const WIDTH = 3;
 
+/** Room for the events of a session that stands: INIT, LOOKUP SUCCESS and CONNECT. */
+const ROOM = ['', 0, '', '', 0, '', '', 0, ''];
+
 /** The first and the latest events of a session. */
 export class EventLog {
-  /** Flat, and of just the size: an object an event, or an array that grows by push, would cost more than all else here. */
-  #events: readonly (string | number)[] = [];
+  /** Flat, with room for few more: an object an event, or an array that grows by push, would cost more than all else here. */
+  #events = [...ROOM];
+  #count = 0;
   /** Events that are not kept any more. */
   #forgotten = 0;
 
   add(event: EventName, about: string): void {
-    let kept = this.#events;
-    if (kept.length === KEPT * WIDTH) {
-      kept = kept.toSpliced(FIRST * WIDTH, WIDTH);
-      this.#forgotten++;
-    }
-    this.#events = kept.concat(event, Date.now() - BEGINNING, about);
+    if (this.#count === KEPT) this.#forget();
+    const at = this.#count * WIDTH;
+    if (at === this.#events.length) this.#events = this.#events.concat(ROOM);
+    this.#events[at] = event;
+    this.#events[at + 1] = Date.now() - BEGINNING;
+    this.#events[at + 2] = about;
+    this.#count++;
+  }
+
+  #forget(): void {
+    this.#events.splice(FIRST * WIDTH, WIDTH);
+    this.#count--;
+    this.#forgotten++;
   }
 
   /** Milliseconds since 1970. */
   get started(): number {
-    return this.#events.length > 0 ? this.#time(0) : Date.now();
+    return this.#count > 0 ? this.#time(0) : Date.now();
   }
 
   /** As the API shows them. */
   view(): { event: string; timestamp: string; message: string; content: string }[] {
-    return Array.from({ length: this.#events.length / WIDTH }, (_, n) => {
+    return Array.from({ length: this.#count }, (_, n) => {
       const [event, , about] = this.#events.slice(n * WIDTH) as [EventName, number, string];
       return {
         event,

@@ -26,29 +26,31 @@ function cluster(name: string, options: object = {}): Cluster {
   return new Cluster(definition as unknown as ClusterDefinition, {} as never, {} as never, 'stream', new Map());
 }
 
+/** Plans over clusters of these names, which the test may replace. */
+function plansOver(...clusters: Cluster[]) {
+  const known = new Map(clusters.map((cluster) => [cluster.name, cluster]));
+  const replace = (cluster: Cluster): unknown => known.set(cluster.name, cluster);
+  return { plans: new Plans((name) => known.get(name) as Cluster), replace };
+}
+
 test('a plan has the stages of the route, and the smallest timeout of all that set one', () => {
-  const clusters = [cluster('i', { half_close_timeout: 70 }), cluster('d', { idle_timeout: 300 })];
-  const plan = new Plans().for(listenerWith({ idle_timeout: 400 }), { route: ROUTE, clusters });
+  const { plans } = plansOver(cluster('i', { half_close_timeout: 70 }), cluster('d', { idle_timeout: 300 }));
+  const plan = plans.for(listenerWith({ idle_timeout: 400 }), ROUTE);
   assert.deepEqual([plan.route, plan.destination, plan.clusters[plan.destination]?.name], ['r', 1, 'd']);
   assert.deepEqual([plan.idleTimeout, plan.halfCloseTimeout, plan.policy.retries], [300, 70, 1]);
 });
 
 test('sessions that go the same way share a plan, until anything on the way is replaced', () => {
-  const plans = new Plans();
+  const { plans, replace } = plansOver(cluster('i'), cluster('d'));
   const listener = listenerWith({});
-  const way = () => [cluster('i'), cluster('d')];
-  const clusters = way();
-  const first = plans.for(listener, { route: ROUTE, clusters });
-  assert.equal(plans.for(listener, { route: ROUTE, clusters: [...clusters] }), first);
-  assert.notEqual(plans.for(listenerWith({}), { route: ROUTE, clusters }), first);
+  const first = plans.for(listener, ROUTE);
+  assert.equal(plans.for(listener, ROUTE), first);
+  assert.notEqual(plans.for(listenerWith({}), ROUTE), first);
 
-  const patient = plans.for(listener, { route: { ...ROUTE, retry: { ...retry, num_retries: 9 } }, clusters });
+  const patient = plans.for(listener, { ...ROUTE, retry: { ...retry, num_retries: 9 } });
   assert.equal(patient.policy.retries, 9);
-  const others = plans.for(listener, {
-    route: ROUTE,
-    clusters: [clusters[0] as Cluster, cluster('d', { idle_timeout: 5 })],
-  });
-  assert.equal(others.idleTimeout, 5);
+  replace(cluster('d', { idle_timeout: 5 }));
+  assert.equal(plans.for(listener, ROUTE).idleTimeout, 5);
   listener.definition = listenerWith({ idle_timeout: 3 }).definition;
-  assert.equal(plans.for(listener, { route: ROUTE, clusters }).idleTimeout, 3);
+  assert.equal(plans.for(listener, ROUTE).idleTimeout, 3);
 });

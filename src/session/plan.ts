@@ -4,12 +4,8 @@ import type { Listener } from '../listener/listener.ts';
 import type { ListenerDefinition, RouteDefinition } from '../reconcile/definitions.ts';
 import { type RetryPolicy, retryPolicy } from './retry.ts';
 
-/** Where the rules have sent a session. */
-export interface Target {
-  readonly route: RouteDefinition;
-  /** The ingress stages', the destination, the egress stages'. */
-  readonly clusters: readonly Cluster[];
-}
+/** Finds a route's cluster by its name. Throws where there is none. */
+export type ClusterFinder = (name: string, route: RouteDefinition) => Cluster;
 
 /** Default of half_close_timeout, in milliseconds. */
 const HALF_CLOSE_TIMEOUT = 2000;
@@ -17,6 +13,7 @@ const HALF_CLOSE_TIMEOUT = 2000;
 /** What the sessions that a listener sends along a route have in common. */
 export class Plan {
   readonly route: string;
+  /** The ingress stages', the destination, the egress stages'. */
   readonly clusters: readonly Cluster[];
   /** Which of the clusters is the destination. */
   readonly destination: number;
@@ -25,7 +22,7 @@ export class Plan {
   readonly idleTimeout: number;
   readonly halfCloseTimeout: number;
 
-  constructor(listener: Listener, { route, clusters }: Target) {
+  constructor(listener: Listener, route: RouteDefinition, clusters: readonly Cluster[]) {
     this.route = route.name;
     this.clusters = clusters;
     this.destination = route.ingress.length;
@@ -42,21 +39,33 @@ export class Plan {
 export class Plans {
   /** By definitions, which are replaced when they change. */
   readonly #plans = new WeakMap<ListenerDefinition, WeakMap<RouteDefinition, Plan>>();
+  readonly #find: ClusterFinder;
 
-  for(listener: Listener, target: Target): Plan {
+  constructor(find: ClusterFinder) {
+    this.#find = find;
+  }
+
+  for(listener: Listener, route: RouteDefinition): Plan {
     const { definition } = listener;
     let plans = this.#plans.get(definition);
     if (!plans) {
       plans = new WeakMap();
       this.#plans.set(definition, plans);
     }
-    let plan = plans.get(target.route);
-    // A route names its clusters: behind the same names there may be others now.
-    if (!plan?.clusters.every((cluster, n) => cluster === target.clusters[n])) {
-      plan = new Plan(listener, target);
-      plans.set(target.route, plan);
+    let plan = plans.get(route);
+    if (!plan || this.#outdated(plan, route)) {
+      const { ingress, destination, egress } = route;
+      const clusters = [...ingress, destination, ...egress].map((name) => this.#find(name, route));
+      plan = new Plan(listener, route, clusters);
+      plans.set(route, plan);
     }
     return plan;
+  }
+
+  /** A route names its clusters: behind the same names there may be others now. */
+  #outdated({ clusters }: Plan, route: RouteDefinition): boolean {
+    for (const cluster of clusters) if (this.#find(cluster.name, route) !== cluster) return true;
+    return false;
   }
 }
 

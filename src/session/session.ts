@@ -1,6 +1,6 @@
 import { VIRTUAL } from '../cluster/endpoint.ts';
 import type { Channel, ChannelKind, ChannelOwner, CloseReason, DropReason, Head, Tail } from '../core/channel.ts';
-import { addAll } from '../core/counts.ts';
+import { sum } from '../core/counts.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Metadata } from '../core/metadata.ts';
@@ -132,10 +132,10 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     this.#putDown('kernel');
   }
 
-  /** Messages lost in the session, by reason. */
-  get drops(): Map<DropReason, number> {
-    const all = new Map(this.source.drops);
-    for (const { drops } of this.#stages) addAll(all, drops);
+  /** Messages lost in the session, by reason, if any were. */
+  get drops(): ReadonlyMap<DropReason, number> | undefined {
+    let all: ReadonlyMap<DropReason, number> | undefined = this.source.drops;
+    for (const { drops } of this.#stages) all = sum(all, drops);
     return all;
   }
 
@@ -325,7 +325,6 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
 
   /** Joins what is connected; what is not is held back meanwhile. */
   #wire(): void {
-    const channels = this.#stages.map(({ channel, ready }) => (ready ? channel : undefined));
     if (this.#relay) this.refresh();
     else this.#putDown('userspace');
     this.#relay = this.#join();
@@ -336,14 +335,21 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
       return;
     }
     if (this.#pipes.length === 0) this.#pipes = this.#makePipes();
-    for (const [n, pipe] of this.#pipes.entries()) {
-      const from = n === 0 ? this.source : channels[n - 1];
-      const to = n < channels.length ? channels[n] : this.source;
-      pipe.join(from, to);
+    for (let n = 0; n < this.#pipes.length; n++) {
+      const pipe = this.#pipes[n] as Pipe;
+      const to = this.#station(n + 1);
+      pipe.join(this.#station(n), to);
       if (this.over) return;
       if (pipe.ended && to && !to.halfClose) this.#wane();
     }
     this.lift();
+  }
+
+  /** What the n-th pipe comes from: the client, the stages that are connected, and the client again. */
+  #station(n: number): Channel | undefined {
+    const stage = this.#stages[n - 1];
+    if (!stage) return this.source;
+    return stage.ready ? stage.channel : undefined;
   }
 
   /** Moves the session into the kernel, if it can be there: what waits in the sockets was, or will be, read from them. */
@@ -374,13 +380,14 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
 
   #makePipes(): Pipe[] {
     let kind: ChannelKind = this.source.kind;
-    const inward = this.#stages.map((stage) => {
-      const into = stage.channel?.kind ?? 'datagram';
-      const pipe = this.#makePipe(kind, into, stage.cluster.kind);
-      if (stage.cluster.kind !== 'same') kind = into;
-      return pipe;
-    });
-    return inward.concat(this.#makePipe(kind, this.source.kind, this.source.kind));
+    const pipes: Pipe[] = [];
+    for (const { channel, cluster } of this.#stages) {
+      const into = channel?.kind ?? 'datagram';
+      pipes.push(this.#makePipe(kind, into, cluster.kind));
+      if (cluster.kind !== 'same') kind = into;
+    }
+    pipes.push(this.#makePipe(kind, this.source.kind, this.source.kind));
+    return pipes;
   }
 
   #makePipe(from: ChannelKind, to: ChannelKind, taken: StreamKind): Pipe {

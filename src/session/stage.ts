@@ -1,7 +1,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Channel, ChannelOwner, CloseReason, DropReason, Head } from '../core/channel.ts';
-import { addAll, smallest } from '../core/counts.ts';
+import { smallest, sum } from '../core/counts.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { Attempt } from '../core/protocol.ts';
@@ -72,7 +72,7 @@ export class Stage implements ChannelOwner {
   channel: Channel | undefined;
   /** Traffic and drops of channels that are gone. */
   #past: Traffic | undefined;
-  #pastDrops: Map<DropReason, number> | undefined;
+  #pastDrops: ReadonlyMap<DropReason, number> | undefined;
 
   #attempt: DialAttempt | undefined;
   #wait: NodeJS.Timeout | undefined;
@@ -142,11 +142,9 @@ export class Stage implements ChannelOwner {
     };
   }
 
-  /** Messages dropped here, by reason. */
-  get drops(): Map<DropReason, number> {
-    const all = new Map(this.#pastDrops);
-    addAll(all, this.channel?.drops);
-    return all;
+  /** Messages dropped here, by reason, if any were. */
+  get drops(): ReadonlyMap<DropReason, number> | undefined {
+    return sum(this.#pastDrops, this.channel?.drops);
   }
 
   // ------------------------------------------------------------------ the channel's owner

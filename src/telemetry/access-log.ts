@@ -57,7 +57,7 @@ function line(session: Session) {
     bytes_out: source.bytesOut,
     messages_in: source.messagesIn,
     messages_out: source.messagesOut,
-    dropped: Object.fromEntries(session.drops),
+    dropped: Object.fromEntries(session.drops ?? []),
     outcome: outcome?.kind ?? 'end',
     reason: outcome?.message ?? '',
   };

@@ -60,7 +60,7 @@ export class Metrics {
     return counter;
   }
 
-  sessionEnded(outcome: string, dropped: ReadonlyMap<string, number>): void {
+  sessionEnded(outcome: string, dropped: ReadonlyMap<string, number> | undefined): void {
     const { totals } = this;
     addTo(totals.sessionsEnded, outcome);
     addAll(totals.dropped, dropped);
