@@ -39,7 +39,7 @@ for (const { name, create, skip } of engines()) {
           { host: '::', port },
           acceptor((channel) => {
             addresses.push(channel.ends?.remoteAddress);
-            channel.read({ message: (bytes) => channel.write(bytes.slice()), end: () => {} });
+            channel.read({ message: (bytes) => channel.write(bytes), end: () => {} });
           }),
         ),
       );
@@ -65,7 +65,7 @@ for (const { name, create, skip } of engines()) {
       const { port } = await onPort((port) =>
         engine.listenDatagram(
           { host: '127.0.0.1', port },
-          acceptor((channel) => channel.read({ message: (bytes) => channel.write(bytes.slice()), end: () => {} })),
+          acceptor((channel) => channel.read({ message: (bytes) => channel.write(bytes), end: () => {} })),
         ),
       );
       const channel = await engine.connectDatagram({ host: '127.0.0.1', port }, attempt(), DEFAULT_LIMITS);

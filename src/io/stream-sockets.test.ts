@@ -138,7 +138,7 @@ for (const { name, create, skip } of engines()) {
             channel.writer = { drained: () => channel.resume() };
             channel.read({
               message: (bytes) => {
-                if (!channel.write(bytes.slice(), undefined, true)) channel.pause();
+                if (!channel.write(new Uint8Array(bytes), undefined, true)) channel.pause();
               },
               end: () => channel.end(),
             });
