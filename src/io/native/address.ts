@@ -1,5 +1,4 @@
 /** Socket addresses of the Internet and of UNIX, as the kernel writes them (ip(7), ipv6(7), unix(7)) and as text. */
-import { isIPv6 } from 'node:net';
 import type { Arena } from './arena.ts';
 import { AF_INET, AF_INET6, AF_UNIX, IPPROTO_IP } from './constants.ts';
 import { CMSG_HEADER } from './datagram-batch.ts';
@@ -13,17 +12,18 @@ const ZERO = 48;
 /** Bytes of sockaddr_un.sun_path. */
 const SUN_PATH = 108;
 
+/** Of an IP address, of which only those of IPv6 have a colon. */
 export function familyOf(host: string): number {
-  return isIPv6(host) ? AF_INET6 : AF_INET;
+  return host.includes(':') ? AF_INET6 : AF_INET;
 }
 
 /** Writes an IP address and a port at an offset that is a multiple of 4. Returns the size. */
 export function putInternet(arena: Arena, at: number, host: string, port: number): number {
-  const { u8, u16 } = arena;
-  u8.fill(0, at, at + SOCKADDR_IN6);
+  const { u8, u16, u32 } = arena;
+  for (let n = 0; n < SOCKADDR_IN6 / 4; n++) u32[(at >> 2) + n] = 0;
   u8[at + 2] = port >> 8;
   u8[at + 3] = port & 0xff;
-  if (!isIPv6(host)) {
+  if (familyOf(host) === AF_INET) {
     u16[at >> 1] = AF_INET;
     putDotted(u8, at + 4, host);
     return SOCKADDR_IN;
@@ -34,7 +34,7 @@ export function putInternet(arena: Arena, at: number, host: string, port: number
     u8[at + 8 + 2 * n] = word >> 8;
     u8[at + 9 + 2 * n] = word & 0xff;
   }
-  if (zone !== undefined) arena.u32[(at + 24) >> 2] = zoneIndex(arena, at + 32, zone);
+  if (zone !== undefined) u32[(at + 24) >> 2] = zoneIndex(arena, at + 32, zone);
   return SOCKADDR_IN6;
 }
 

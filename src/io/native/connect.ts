@@ -4,7 +4,7 @@ import * as net from 'node:net';
 import type { QueueLimits } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Attempt } from '../../core/protocol.ts';
-import type { Bind, SocketAddress, SocketChannel } from '../engine.ts';
+import type { Bind, Ends, SocketAddress, SocketChannel } from '../engine.ts';
 import type { Loan } from '../node/loan.ts';
 import { familyOf } from './address.ts';
 import * as k from './constants.ts';
@@ -101,7 +101,7 @@ export class Connecting {
 
   #connected(fd: number, errno: number, { host, port }: sockets.InternetAddress): SocketChannel {
     if (errno !== 0) this.#fail(fd, errno, `${host}:${port}`);
-    return this.#channel(fd, { address: host, port });
+    return this.#channel(fd, { localAddress: '', localPort: 0, remoteAddress: host, remotePort: port });
   }
 
   #bindTo(fd: number, host: string): void {
@@ -117,9 +117,9 @@ export class Connecting {
     return this.#channel(fd, undefined);
   }
 
-  #channel(fd: number, remote: { address: string; port: number } | undefined): SocketChannel {
+  #channel(fd: number, ends: Ends | undefined): SocketChannel {
     const { threads, onSocket } = this.#host;
-    return new NativeStreamChannel(threads.pick(), fd, this.#limits, remote, onSocket);
+    return new NativeStreamChannel(threads.pick(), fd, this.#limits, ends, onSocket);
   }
 
   #fail(fd: number, errno: number, where: string): never {

@@ -1,14 +1,6 @@
 import type { Channel } from '../../core/channel.ts';
 import * as wire from './wire.ts';
 
-/** The fields of a channel that a slot's counters are added to. */
-const COUNTED = [
-  [wire.BYTES_IN, 'bytesIn'],
-  [wire.MESSAGES_IN, 'messagesIn'],
-  [wire.BYTES_OUT, 'bytesOut'],
-  [wire.MESSAGES_OUT, 'messagesOut'],
-] as const;
-
 const DROPPED = [
   [wire.DROPPED_FULL, 'queue-full'],
   [wire.DROPPED_ERROR, 'send-error'],
@@ -25,6 +17,16 @@ export function waitingAt(shared: wire.Shared, id: number): number {
   return shared.arena.f64[wire.countersOf(shared, id) + wire.WAITING] as number;
 }
 
+/** Makes a channel's counters those of its slot, where nobody else counts for it. */
+export function takeCounters(channel: Channel, shared: wire.Shared, id: number): void {
+  const { f64 } = shared.arena;
+  const at = wire.countersOf(shared, id);
+  channel.bytesIn = f64[at + wire.BYTES_IN] as number;
+  channel.messagesIn = f64[at + wire.MESSAGES_IN] as number;
+  channel.bytesOut = f64[at + wire.BYTES_OUT] as number;
+  channel.messagesOut = f64[at + wire.MESSAGES_OUT] as number;
+}
+
 /** What the engine's thread counts in a slot, added to what the channel has counted itself. */
 export class SlotCounters {
   readonly #shared: wire.Shared;
@@ -38,7 +40,10 @@ export class SlotCounters {
   }
 
   addTo(channel: Channel): void {
-    for (const [which, field] of COUNTED) channel[field] += this.#news(which);
+    channel.bytesIn += this.#news(wire.BYTES_IN);
+    channel.messagesIn += this.#news(wire.MESSAGES_IN);
+    channel.bytesOut += this.#news(wire.BYTES_OUT);
+    channel.messagesOut += this.#news(wire.MESSAGES_OUT);
     for (const [which, reason] of DROPPED) {
       const lost = this.#news(which);
       if (lost > 0) channel.drop(reason, lost);

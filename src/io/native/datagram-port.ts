@@ -154,8 +154,7 @@ export class DatagramPort implements Pollable {
     const id = slots.take();
     if (id < 0) return undefined;
     this.#writeAddress(id, n);
-    const counters = wire.countersOf(loop.shared, id);
-    loop.arena.f64.fill(0, counters, counters + wire.COUNTERS);
+    wire.clearCounters(loop.shared, id);
     const peer = new Peer(id, this.#limits, this, this.#shared);
     this.#peers.add(peer);
     this.#undecided.add(peer);

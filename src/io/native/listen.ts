@@ -1,7 +1,7 @@
 import * as dns from 'node:dns';
 import { unlinkSync } from 'node:fs';
 import * as net from 'node:net';
-import type { Acceptor, Listening, SocketAddress } from '../engine.ts';
+import type { Acceptor, Ends, Listening, SocketAddress } from '../engine.ts';
 import { bindError } from '../node/stream.ts';
 import { hostAt, portAt } from './address.ts';
 import type { StreamHost } from './connect.ts';
@@ -11,10 +11,14 @@ import { NativeStreamChannel } from './stream-channel.ts';
 import type { IoThread } from './thread.ts';
 import { Command, Report } from './wire.ts';
 
+const EACH_ITS_OWN = { address: '', port: 0 };
+
 interface Listener {
   readonly at: SocketAddress;
   readonly acceptor: Acceptor;
   readonly fd: number;
+  /** What its connections have at this end; a port of 0 where that is each one's own. */
+  readonly local: sockets.InternetAddress;
   thread: IoThread;
   readonly closed: () => void;
   closing: Promise<void> | undefined;
@@ -44,7 +48,8 @@ export class StreamListeners {
     const number = this.#next++;
     const { promise, resolve } = resolvable();
     const thread = this.#host.threads.pick();
-    const listener: Listener = { at, acceptor, fd, thread, closed: resolve, closing: undefined };
+    const local = commonAddress(at, fd);
+    const listener: Listener = { at, acceptor, fd, local, thread, closed: resolve, closing: undefined };
     this.#listeners.set(number, listener);
     this.#give(number, listener);
     return {
@@ -103,15 +108,13 @@ export class StreamListeners {
       libc().close(fd);
       return;
     }
-    const address = (at + 2) << 2;
-    const remote = { address: hostAt(u8, address), port: portAt(u8, address) };
+    const ends = 'path' in listener.at ? undefined : endsOf(listener.local, u8, (at + 2) << 2);
     const { acceptor } = listener;
-    if (!acceptor.admit('path' in listener.at ? { address: '', port: 0 } : remote)) {
+    if (!acceptor.admit({ address: ends?.remoteAddress ?? '', port: ends?.remotePort ?? 0 })) {
       libc().close(fd);
       return;
     }
-    const known = 'path' in listener.at ? undefined : remote;
-    const channel = new NativeStreamChannel(threads.pick(), fd, acceptor.limits, known, onSocket, acceptor);
+    const channel = new NativeStreamChannel(threads.pick(), fd, acceptor.limits, ends, onSocket, acceptor);
     if (this.#accepted.push(channel) === 1) setImmediate(() => this.#watchAccepted());
     acceptor.accept(channel);
   }
@@ -132,6 +135,22 @@ async function open(at: SocketAddress): Promise<number> {
     if (error instanceof sockets.SocketError) throw bindError(at, error);
     throw error;
   }
+}
+
+/** The address that all connections of a listening socket have, if there is one. */
+function commonAddress(at: SocketAddress, fd: number): sockets.InternetAddress {
+  const { address: host, port } = 'path' in at ? EACH_ITS_OWN : sockets.localAddress(fd);
+  return { host, port: host === '0.0.0.0' || host === '::' ? 0 : port };
+}
+
+/** The ends of a connection, whose peer's address lies at an offset. */
+function endsOf(local: sockets.InternetAddress, u8: Uint8Array, remote: number): Ends {
+  return {
+    localAddress: local.host,
+    localPort: local.port,
+    remoteAddress: hostAt(u8, remote),
+    remotePort: portAt(u8, remote),
+  };
 }
 
 function unlink(path: string): void {

@@ -3,7 +3,7 @@ import { BINARY, type CloseReason, type MessageAttributes, type QueueLimits } fr
 import type { Acceptor, Ends, Relay } from '../engine.ts';
 import type { Loan } from '../node/loan.ts';
 import { NodeStreamChannel } from '../node/stream.ts';
-import { activeAt, SlotCounters } from './counters.ts';
+import { activeAt, takeCounters } from './counters.ts';
 import { errorName } from './libc.ts';
 import * as sockets from './sockets.ts';
 import type { Held, IoThread } from './thread.ts';
@@ -15,12 +15,6 @@ import * as wire from './wire.ts';
  */
 type State = 'bare' | 'engine' | 'returning' | 'node' | 'gone';
 
-/** Who is at the other end. */
-export interface Remote {
-  readonly address: string;
-  readonly port: number;
-}
-
 const CLOSED: CloseReason = { kind: 'end', message: 'closed by the peer' };
 const FAILED: CloseReason = { kind: 'error', message: 'its I/O thread has failed' };
 
@@ -30,33 +24,31 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
   /** Another one may take it over as long as it is bare. */
   #thread: IoThread;
   readonly #fd: number;
-  readonly #remote: Remote | undefined;
   readonly #onSocket: (socket: net.Socket) => Loan;
   #state: State = 'bare';
+  /** Whose local port is 0 while nobody has asked for it. */
   #ends: Ends | undefined;
   /** The one that the engine's thread has joined it with. */
   #other: NativeStreamChannel | undefined;
   /** The engine's thread has ended our direction already. */
   #shut = false;
   #activeAt = 0;
-  /** While it has a slot. */
-  #counters: SlotCounters | undefined;
   /** Written while the descriptor was on its way back. */
   #written: Uint8Array[] | undefined;
 
-  /** `remote`: undefined for UNIX sockets. `onSocket`: told of the node socket that it becomes. */
+  /** `ends`: undefined for UNIX sockets; its local port may be 0, for not known yet. `onSocket`: told of the node socket that it becomes. */
   constructor(
     thread: IoThread,
     fd: number,
     limits: QueueLimits,
-    remote: Remote | undefined,
+    ends: Ends | undefined,
     onSocket: (socket: net.Socket) => Loan,
     acceptor?: Acceptor,
   ) {
     super(limits, acceptor);
     this.#thread = thread;
     this.#fd = fd;
-    this.#remote = remote;
+    this.#ends = ends;
     this.#onSocket = onSocket;
     thread.use();
   }
@@ -66,15 +58,10 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
   }
 
   override get ends(): Ends | undefined {
-    if (!this.#remote) return undefined;
-    if (this.#ends) return this.#ends;
-    const local = this.#state === 'gone' ? { address: '', port: 0 } : sockets.localAddress(this.#fd);
-    this.#ends = {
-      localAddress: local.address,
-      localPort: local.port,
-      remoteAddress: this.#remote.address,
-      remotePort: this.#remote.port,
-    };
+    if (this.#ends?.localPort === 0 && this.#state !== 'gone') {
+      const { address, port } = sockets.localAddress(this.#fd);
+      this.#ends = { ...this.#ends, localAddress: address, localPort: port };
+    }
     return this.#ends;
   }
 
@@ -84,14 +71,14 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
   static join(a: NativeStreamChannel, b: NativeStreamChannel, mends: boolean): Relay | undefined {
     if (!a.#free || !b.#free || !(b.#moveTo(a.#thread) || a.#moveTo(b.#thread))) return undefined;
     if (a.#thread.ended) return undefined;
-    const descriptors = [a.#handOver(), b.#handOver()];
-    if (descriptors.includes(undefined)) return undefined;
+    const [first, second] = [a.#handOver(), b.#handOver()];
+    if (first === undefined || second === undefined) return undefined;
     a.#other = b;
     b.#other = a;
     let flags = mends ? wire.PASS_FIRST : wire.PASS_FIRST | wire.PASS_SECOND;
     if (a.endSent) flags |= wire.SHUT_FIRST;
     if (b.endSent) flags |= wire.SHUT_SECOND;
-    a.#thread.send(wire.Command.Relay, a.id, descriptors[0] as number, b.id, descriptors[1] as number, flags);
+    a.#thread.send(wire.Command.Relay, a.id, first, b.id, second, flags);
     return { lastActive: () => Math.max(a.#lastActive(), b.#lastActive()) };
   }
 
@@ -124,18 +111,27 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
     if (this.id < 0) return undefined;
     thread.adopt(this);
     thread.unuse();
-    this.#counters = new SlotCounters(thread.shared, this.id);
     this.#state = 'engine';
     return this.#fd;
   }
 
   #lastActive(): number {
-    if (this.#counters) this.#activeAt = activeAt(this.#thread.shared, this.id);
+    if (this.#held) this.#activeAt = activeAt(this.#thread.shared, this.id);
     return this.#activeAt;
   }
 
+  // Nothing was read or written before: what has passed is what the engine's thread has counted, and what waits here.
   override refresh(): void {
-    this.#counters?.addTo(this);
+    if (!this.#held) return;
+    takeCounters(this, this.#thread.shared, this.id);
+    if (!this.#written) return;
+    this.messagesOut += this.#written.length;
+    for (const { length } of this.#written) this.bytesOut += length;
+  }
+
+  /** It has a slot. */
+  get #held(): boolean {
+    return this.#state === 'engine' || this.#state === 'returning';
   }
 
   // ------------------------------------------------------------------ what the engine's thread says
@@ -173,7 +169,6 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
   #leave(state: State): void {
     this.refresh();
     this.#lastActive();
-    this.#counters = undefined;
     this.#part();
     this.#state = state;
     this.#thread.release(this.id);

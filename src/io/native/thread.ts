@@ -11,6 +11,8 @@ import * as wire from './wire.ts';
 
 /** Records that are handled before timers and other I/O have their turn. */
 const BATCH = 2048;
+/** Commands after which the thread is woken while such records are handled. */
+const PROMPT = 16;
 
 /** Arenas of engines that have ended: memory that was mapped once is kept, since views of it may live on. */
 const idle: Arena[] = [];
@@ -55,6 +57,9 @@ export class IoThread {
   readonly #bell: net.Socket;
   readonly #exited: Promise<void>;
   #users = 0;
+  /** In the middle of the thread's reports; and how many commands it has not been woken for. */
+  #hearing = false;
+  #unannounced = 0;
   #closing = false;
   #ended = false;
   #error = '';
@@ -121,7 +126,8 @@ export class IoThread {
   send(type: number, ...args: number[]): void {
     if (this.#ended) return;
     this.#commands.push(type, ...args);
-    this.#wakeUp();
+    // What answers several reports goes together: a wake-up costs as much as a small message does.
+    if (!this.#hearing || ++this.#unannounced === PROMPT) this.#announce();
   }
 
   /** Gives a slot; -1 where there are no more. */
@@ -135,8 +141,7 @@ export class IoThread {
   adopt(holder: Held): void {
     this.held.set(holder);
     if (wire.slotOf(holder.id) < wire.HALF) {
-      const at = wire.countersOf(this.shared, holder.id);
-      this.shared.arena.f64.fill(0, at, at + wire.COUNTERS);
+      wire.clearCounters(this.shared, holder.id);
     }
     this.use();
   }
@@ -187,12 +192,21 @@ export class IoThread {
 
   #hear(): void {
     Atomics.store(this.#control, wire.RUNG, 0);
+    this.#hearing = true;
     try {
-      if (this.#reports.drain(this.#report, BATCH)) this.#wakeUp();
+      // A thread that waits for room is told of it like of a command.
+      if (this.#reports.drain(this.#report, BATCH)) this.#unannounced++;
       this.#commands.flush();
     } finally {
+      this.#hearing = false;
+      if (this.#unannounced > 0) this.#announce();
       if (!this.#reports.empty) setImmediate(() => this.#hear());
     }
+  }
+
+  #announce(): void {
+    this.#unannounced = 0;
+    this.#wakeUp();
   }
 
   #wakeUp(): void {

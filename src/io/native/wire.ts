@@ -212,6 +212,13 @@ export function countersOf(shared: Shared, id: number): number {
   return shared.counters + slotOf(id) * COUNTERS;
 }
 
+export function clearCounters(shared: Shared, id: number): void {
+  const { f64 } = shared.arena;
+  const at = countersOf(shared, id);
+  // Not by fill(), which is a call out of compiled code, for each session.
+  for (let n = 0; n < COUNTERS; n++) f64[at + n] = 0;
+}
+
 export function addressOf(shared: Shared, id: number): number {
   return shared.addresses + slotOf(id) * ADDRESS_BYTES;
 }
