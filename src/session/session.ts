@@ -214,7 +214,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   }
 
   sourceEnded(pipe: Pipe, tail: Tail | undefined): void {
-    const stage = this.#stages.find(({ channel }) => channel === pipe.source);
+    const stage = this.#stageOf(pipe.source);
     if (stage?.mendsEnd) {
       stage.disconnect({ kind: 'end', message: 'the endpoint has ended the connection' });
       return;
@@ -321,6 +321,11 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     const more = messagesIn !== this.#counted && this.status !== 'CONNECTED';
     this.#counted = messagesIn;
     return more;
+  }
+
+  #stageOf(channel: Channel | undefined): Stage | undefined {
+    for (const stage of this.#stages) if (stage.channel === channel) return stage;
+    return undefined;
   }
 
   /** Joins what is connected; what is not is held back meanwhile. */
