@@ -59,6 +59,15 @@ export const DEFAULT_LIMITS: QueueLimits = Object.freeze({ bytes: 1 << 20, messa
 /** More than any message has. The largest small integer of V8's: a larger number, or Infinity, would be an object of its own. */
 const NO_LIMIT = 0x7fffffff;
 
+// What a channel's state is made of: see the methods that ask.
+const PAUSED = 1;
+const DRAINING = 2;
+const ENDED = 4;
+const END_READ = 8;
+const END_SENT = 16;
+const FULL = 32;
+const CLOSED = 64;
+
 /** Why a message was dropped: a label of metrics, so the set is closed. */
 export type DropReason = 'queue-full' | 'too-large' | 'closed' | 'send-error' | 'invalid';
 
@@ -95,9 +104,6 @@ export interface ChannelOwner {
 
 export abstract class Channel {
   abstract readonly kind: ChannelKind;
-  /** The largest message that the transport takes, in bytes. */
-  maxMessage: number = NO_LIMIT;
-
   owner: ChannelOwner | undefined;
   writer: Writer | undefined;
 
@@ -112,15 +118,10 @@ export abstract class Channel {
   readonly limits: QueueLimits;
   #reader: Reader | undefined;
   #queue: MessageQueue | undefined;
-  #paused = false;
-  #draining = false;
-  #ended = false;
-  #endRead = false;
   #tail: Tail | undefined;
-  #endSent = false;
-  #full = false;
   #closing: CloseReason | undefined;
-  #closed = false;
+  /** Flags in one word: a field for each would cost a session, which has two channels at least, a hundred bytes. */
+  #state = 0;
 
   constructor(limits: QueueLimits = DEFAULT_LIMITS) {
     this.limits = limits;
@@ -129,6 +130,11 @@ export abstract class Channel {
   // ------------------------------------------------------------------ what the transport is like
 
   // What is the same for all channels of a class is no field: each would cost an idle session a word.
+
+  /** The largest message that the transport takes, in bytes. */
+  get maxMessage(): number {
+    return NO_LIMIT;
+  }
 
   /** The peer cannot be slowed down (UDP): when the queue is full, messages are dropped. */
   get lossy(): boolean {
@@ -159,27 +165,27 @@ export abstract class Channel {
 
   /** True until `close`, or until the peer has closed and all that it sent was read. */
   get open(): boolean {
-    return !this.#closed;
+    return !this.#is(CLOSED);
   }
 
   /** The last `write` said that no more fits. */
   get full(): boolean {
-    return this.#full;
+    return this.#is(FULL);
   }
 
   /** What is received is held back: nobody reads, or who reads has paused it. */
   get held(): boolean {
-    return this.#paused || !this.#reader;
+    return this.#is(PAUSED) || !this.#reader;
   }
 
   /** The peer's direction has ended, and its end was read. */
   get endRead(): boolean {
-    return this.#endRead;
+    return this.#is(END_READ);
   }
 
   /** Our direction has ended. */
   get endSent(): boolean {
-    return this.#endSent;
+    return this.#is(END_SENT);
   }
 
   /** The kernel socket that carries its messages unchanged from now on: itself, or that of a layer whose work is done. */
@@ -205,14 +211,14 @@ export abstract class Channel {
   }
 
   pause(): void {
-    if (this.#paused) return;
-    this.#paused = true;
+    if (this.#is(PAUSED)) return;
+    this.#state |= PAUSED;
     this.#hold();
   }
 
   resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
+    if (!this.#is(PAUSED)) return;
+    this.#state &= ~PAUSED;
     if (this.#reader) this.#flow();
   }
 
@@ -222,32 +228,32 @@ export abstract class Channel {
    * counted, never cut.
    */
   write(bytes: Uint8Array, attributes: MessageAttributes = BINARY, owned = false): boolean {
-    if (this.#closed || this.#endSent || this.#closing) {
+    if (this.#is(CLOSED | END_SENT) || this.#closing) {
       this.drop('closed');
       return true;
     }
     if (bytes.length > this.maxMessage) {
       this.drop('too-large');
-      return !this.#full;
+      return !this.#is(FULL);
     }
     this.messagesOut++;
     this.bytesOut += bytes.length;
     const mine = owned || !this.retains ? bytes : new Uint8Array(bytes);
-    if (!this.send(mine, attributes, owned || this.retains)) this.#full = true;
-    return !this.#full;
+    if (!this.send(mine, attributes, owned || this.retains)) this.#state |= FULL;
+    return !this.#is(FULL);
   }
 
   /** Ends our direction: the peer reads what was written, then the end. */
   end(tail?: Tail): void {
-    if (this.#closed || this.#endSent) return;
-    this.#endSent = true;
+    if (this.#is(CLOSED | END_SENT)) return;
+    this.#state |= END_SENT;
     this.sendEnd(tail);
   }
 
   /** Closes both directions. What was written is still delivered, unless the reason is a reset. */
   close(reason: CloseReason): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#is(CLOSED)) return;
+    this.#state |= CLOSED;
     this.#discard();
     this.#reader = undefined;
     this.writer = undefined;
@@ -281,36 +287,36 @@ export abstract class Channel {
 
   /** A message, or a piece of the stream, has arrived. */
   protected deliver(bytes: Uint8Array, attributes: MessageAttributes = BINARY, owned = true): void {
-    if (this.#closed || this.#ended) return;
+    if (this.#is(CLOSED | ENDED)) return;
     this.messagesIn++;
     this.bytesIn += bytes.length;
-    if (this.#reader && !this.#paused && !this.#queue?.length) this.#hand(bytes, attributes, owned);
+    if (this.#reader && !this.#is(PAUSED) && !this.#queue?.length) this.#hand(bytes, attributes, owned);
     else this.#enqueue(owned ? bytes : new Uint8Array(bytes), attributes);
   }
 
   /** The peer has ended its direction. */
   protected deliverEnd(tail?: Tail): void {
-    if (this.#closed || this.#ended) return;
-    this.#ended = true;
+    if (this.#is(CLOSED | ENDED)) return;
+    this.#state |= ENDED;
     this.#tail = tail;
     this.#settle();
   }
 
   /** The transport is gone. In order, what is queued is read first; after a failure it is discarded. */
   protected deliverClose(reason: CloseReason): void {
-    if (this.#closed || this.#closing) return;
+    if (this.#is(CLOSED) || this.#closing) return;
     this.#closing = reason;
-    this.#ended = true;
+    this.#state |= ENDED;
     if (reason.kind !== 'end') this.#discard();
-    if (this.#queue?.length || (!this.#reader && !this.#endRead && reason.kind === 'end'))
+    if (this.#queue?.length || (!this.#reader && !this.#is(END_READ) && reason.kind === 'end'))
       this.owner?.lingering?.(this);
     this.#settle();
   }
 
   /** The transport takes more after `send` had returned false. */
   protected drained(): void {
-    if (!this.#full) return;
-    this.#full = false;
+    if (!this.#is(FULL)) return;
+    this.#state &= ~FULL;
     this.writer?.drained();
   }
 
@@ -331,8 +337,13 @@ export abstract class Channel {
 
   // ------------------------------------------------------------------ own
 
+  /** Whether it is in any of these states. */
+  #is(states: number): boolean {
+    return (this.#state & states) !== 0;
+  }
+
   #hold(): void {
-    if (!this.#closed && !this.#closing) this.holdSource();
+    if (!this.#is(CLOSED) && !this.#closing) this.holdSource();
   }
 
   #hand(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void {
@@ -345,7 +356,7 @@ export abstract class Channel {
 
   #fail(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
-    if (this.#closed) return;
+    if (this.#is(CLOSED)) return;
     const { owner } = this;
     const reason: CloseReason = { kind: 'error', message };
     this.close(reason);
@@ -369,25 +380,25 @@ export abstract class Channel {
   }
 
   #flow(): void {
-    if (this.#draining) return;
-    this.#draining = true;
-    while (this.#reader && !this.#paused && this.#queue?.length) {
+    if (this.#is(DRAINING)) return;
+    this.#state |= DRAINING;
+    while (this.#reader && !this.#is(PAUSED) && this.#queue?.length) {
       const { bytes, attributes } = this.#queue.shift();
       this.#hand(bytes, attributes, true);
     }
-    this.#draining = false;
-    if (this.#closed || !this.#reader || this.#paused) return;
+    this.#state &= ~DRAINING;
+    if (this.#is(CLOSED) || !this.#reader || this.#is(PAUSED)) return;
     this.#queue = undefined;
-    if (this.#ended) this.#settle();
+    if (this.#is(ENDED)) this.#settle();
     else this.releaseSource();
   }
 
   /** Hands the end and the close on, once all that came before them was read. */
   #settle(): void {
     const failed = this.#closing && this.#closing.kind !== 'end';
-    if (!failed && (!this.#reader || this.#paused || this.#draining || this.#queue?.length)) return;
-    if (!failed && !this.#endRead) {
-      this.#endRead = true;
+    if (!failed && (!this.#reader || this.#is(PAUSED | DRAINING) || this.#queue?.length)) return;
+    if (!failed && !this.#is(END_READ)) {
+      this.#state |= END_READ;
       try {
         this.#reader?.end(this.#tail);
       } catch (error) {
@@ -395,9 +406,9 @@ export abstract class Channel {
         return;
       }
     }
-    if (!this.#closing || this.#closed) return;
+    if (!this.#closing || this.#is(CLOSED)) return;
     const { owner } = this;
-    this.#closed = true;
+    this.#state |= CLOSED;
     this.#reader = undefined;
     owner?.closed(this, this.#closing);
   }

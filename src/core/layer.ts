@@ -11,7 +11,7 @@
  * - PROXY protocol: accepting, `shake` takes the header off, and `about` lays its addresses over the lower ones;
  *   dialling, `start` writes it and completes. On UDP its size is `overhead`; `send` adds it, `received` takes it off.
  * - DTLS: as TLS, on memory BIOs that keep records apart; `start` arms the retransmission timer, `released` ends it;
- *   `maxMessage` is set from the path's MTU before `complete`.
+ *   `largest` is set from the path's MTU before `complete`.
  */
 import {
   Channel,
@@ -37,6 +37,8 @@ export interface HandshakeObserver {
 export abstract class LayerChannel extends Channel {
   readonly kind: ChannelKind;
   protected readonly lower: Channel;
+  /** Its largest message, in bytes. */
+  protected largest: number;
   #observer: HandshakeObserver | undefined;
   /** Came before there was an owner. */
   #head: Head | undefined;
@@ -47,10 +49,14 @@ export abstract class LayerChannel extends Channel {
     super(lower.limits);
     this.lower = lower;
     this.kind = lower.kind;
-    this.maxMessage = lower.maxMessage - overhead;
+    this.largest = lower.maxMessage - overhead;
     // A message is lost once, above or below: one account for both, since only the layer's is ever looked at.
     lower.drops ??= new Map();
     this.drops = lower.drops;
+  }
+
+  override get maxMessage(): number {
+    return this.largest;
   }
 
   override get lossy(): boolean {

@@ -39,7 +39,10 @@ export class FakeChannel extends Channel {
     super();
     this.#options = options;
     this.kind = options.kind ?? 'datagram';
-    this.maxMessage = options.maxMessage ?? 1 << 20;
+  }
+
+  override get maxMessage(): number {
+    return this.#options.maxMessage ?? 1 << 20;
   }
 
   override get lossy(): boolean {

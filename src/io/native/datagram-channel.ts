@@ -12,7 +12,6 @@ import * as wire from './wire.ts';
 
 /** A correspondent by datagrams. The engine's thread receives; what JavaScript sends goes by the outbox. */
 export abstract class NativeDatagramChannel extends Channel implements SocketChannel, Held, Relay, Sending {
-  override maxMessage = MAX_DATAGRAM;
   abstract readonly ends: Ends;
   abstract readonly id: number;
   protected thread: IoThread;
@@ -32,6 +31,10 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
 
   get kind(): 'datagram' {
     return 'datagram';
+  }
+
+  override get maxMessage(): number {
+    return MAX_DATAGRAM;
   }
 
   override get bare(): boolean {

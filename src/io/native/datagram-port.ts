@@ -2,7 +2,7 @@ import type { QueueLimits } from '../../core/channel.ts';
 import { TurnoverSet } from '../../core/turnover.ts';
 import { AF_INET, EAGAIN, EPOLLIN, IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PKTINFO } from './constants.ts';
 import { BATCH, CMSG_HEADER } from './datagram-batch.ts';
-import { Appetite, Datagram, type Datagrams, ROUNDS } from './datagrams.ts';
+import { Datagram, type Datagrams, nextSingles, ROUNDS } from './datagrams.ts';
 import type { Pollable } from './loop.ts';
 import { PeerTable } from './peer-table.ts';
 import { socketOf } from './steering.ts';
@@ -17,7 +17,6 @@ const PKTINFO6 = 40;
 
 /** A peer of a socket that is not connected. */
 class Peer extends Datagram {
-  readonly named = true;
   readonly address: number;
   readonly #port: DatagramPort;
 
@@ -25,6 +24,10 @@ class Peer extends Datagram {
     super(id, port.fd, limits, shared);
     this.#port = port;
     this.address = wire.addressOf(shared.loop.shared, id);
+  }
+
+  get named(): boolean {
+    return true;
   }
 
   take(n: number): void {
@@ -57,7 +60,7 @@ export class DatagramPort implements Pollable {
   readonly #undecided = new TurnoverSet<Peer>();
   /** One that the main thread was not told of. */
   #fresh: Peer | undefined;
-  readonly #appetite = new Appetite();
+  #singles = 0;
   #limits: QueueLimits = { bytes: 0, messages: 0 };
   #admits = false;
 
@@ -107,12 +110,12 @@ export class DatagramPort implements Pollable {
   ready(): void {
     const { batch, c, sender } = this.#shared;
     for (let n = 0; n < ROUNDS; n++) {
-      const { one } = this.#appetite;
+      const one = this.#singles > 0;
       sender.takeBuffers();
       const count = batch.receive(this.fd, this.#control, one);
       if (count < 0 && c.errno() === EAGAIN) return;
       if (count > 0) {
-        this.#appetite.had(count);
+        this.#singles = nextSingles(this.#singles, count);
         // Who has sent these may have done so after something that the main thread has asked for.
         this.#shared.loop.catchUp();
         this.#spread(count);

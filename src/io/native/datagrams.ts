@@ -23,12 +23,19 @@ export class Datagrams {
   readonly sender: Sender;
   /** For a datagram that had to wait. */
   readonly buffer: number;
+  #limits: QueueLimits = { bytes: 0, messages: 0 };
 
   constructor(loop: Loop) {
     this.loop = loop;
     this.batch = new ReceiveBatch(loop.arena);
     this.sender = new Sender(loop);
     this.buffer = loop.arena.take(LARGEST);
+  }
+
+  /** Limits as one object for all that have the same, as most do. */
+  limits(bytes: number, messages: number): QueueLimits {
+    if (this.#limits.bytes !== bytes || this.#limits.messages !== messages) this.#limits = { bytes, messages };
+    return this.#limits;
   }
 
   /** Has the kernel hand over datagrams of one sender joined, where they came so. Returns whether it does. */
@@ -39,28 +46,30 @@ export class Datagrams {
   }
 }
 
+/** Single datagrams that are received before many are asked for again. */
+const SINGLES = 9;
+
 /**
  * One call receives one datagram where there is seldom more, which is cheaper then, and many where there are many: it is
- * tried again from time to time.
+ * tried again from time to time. `singles`: how often one was asked for by now, 0 where it is many. Returns the next,
+ * after so many have come.
  */
-export class Appetite {
-  #singles = 0;
+export function nextSingles(singles: number, count: number): number {
+  if (singles > 0) return (singles + 1) % SINGLES;
+  return count === 1 ? 1 : 0;
+}
 
-  get one(): boolean {
-    return this.#singles > 0;
-  }
-
-  had(count: number): void {
-    if (this.#singles > 0) this.#singles = (this.#singles + 1) % 9;
-    else if (count === 1) this.#singles = 1;
-  }
+/** What has come and waits until it is known where it goes. */
+interface Waiting {
+  readonly messages: Uint8Array[];
+  bytes: number;
 }
 
 /** One correspondent. What it sends goes to another one, to the main thread, or waits until it is known where. */
 export abstract class Datagram implements Destination {
   readonly id: number;
   readonly fd: number;
-  abstract readonly named: boolean;
+  abstract get named(): boolean;
   segments = true;
   message: Message | undefined;
   protected readonly shared: Datagrams;
@@ -68,8 +77,7 @@ export abstract class Datagram implements Destination {
   readonly #limits: QueueLimits;
   #other: Datagram | undefined;
   #delivers = false;
-  #waiting: Uint8Array[] | undefined;
-  #waitingBytes = 0;
+  #waiting: Waiting | undefined;
 
   constructor(id: number, fd: number, limits: QueueLimits, shared: Datagrams) {
     this.id = id;
@@ -110,11 +118,11 @@ export abstract class Datagram implements Destination {
 
   /** Takes over what waits for one that it replaces. */
   inherit(other: Datagram): void {
-    this.#waiting = other.#waiting;
-    this.#waitingBytes = other.#waitingBytes;
-    const count = this.#waiting?.length ?? 0;
-    if (count > 0) this.#arrived(count, this.#waitingBytes);
-    this.#add(wire.WAITING, count);
+    const waiting = other.#waiting;
+    if (!waiting) return;
+    this.#waiting = waiting;
+    this.#arrived(waiting.messages.length, waiting.bytes);
+    this.#add(wire.WAITING, waiting.messages.length);
   }
 
   /** It has sent what a buffer of the batch holds. */
@@ -144,13 +152,14 @@ export abstract class Datagram implements Destination {
   }
 
   #wait(data: number, size: number): void {
-    this.#waiting ??= [];
-    if (this.#waiting.length >= this.#limits.messages || this.#waitingBytes + size > this.#limits.bytes) {
+    this.#waiting ??= { messages: [], bytes: 0 };
+    const { messages, bytes } = this.#waiting;
+    if (messages.length >= this.#limits.messages || bytes + size > this.#limits.bytes) {
       this.#dropped();
       return;
     }
-    this.#waiting.push(this.shared.loop.arena.u8.slice(data, data + size));
-    this.#waitingBytes += size;
+    messages.push(this.shared.loop.arena.u8.slice(data, data + size));
+    this.#waiting.bytes += size;
     this.#add(wire.WAITING, 1);
   }
 
@@ -158,11 +167,10 @@ export abstract class Datagram implements Destination {
   #release(): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    this.#waitingBytes = 0;
     if (!waiting) return;
-    this.#add(wire.WAITING, -waiting.length);
+    this.#add(wire.WAITING, -waiting.messages.length);
     const { loop, sender, buffer } = this.shared;
-    for (const bytes of waiting) {
+    for (const bytes of waiting.messages) {
       loop.arena.u8.set(bytes, buffer);
       if (this.#other) {
         this.#left(this.#other, 1, bytes.length);
@@ -199,8 +207,7 @@ export abstract class Datagram implements Destination {
 
 /** A socket that is connected to one peer. */
 export class ConnectedDatagram extends Datagram implements Pollable {
-  readonly named = false;
-  readonly #appetite = new Appetite();
+  #singles = 0;
   #joins: boolean | undefined;
 
   constructor(id: number, fd: number, limits: QueueLimits, shared: Datagrams) {
@@ -208,15 +215,19 @@ export class ConnectedDatagram extends Datagram implements Pollable {
     shared.loop.add(fd, EPOLLIN, this);
   }
 
+  get named(): boolean {
+    return false;
+  }
+
   ready(): void {
     for (let n = 0; n < ROUNDS; n++) {
-      const { one } = this.#appetite;
+      const one = this.#singles > 0;
       const count = this.#receive(one);
       if (count < 0) {
         if (!this.#failed()) return;
         continue;
       }
-      this.#appetite.had(count);
+      this.#singles = nextSingles(this.#singles, count);
       if (one || count < BATCH) return;
     }
   }

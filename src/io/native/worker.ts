@@ -104,7 +104,7 @@ class EngineThread {
         this.#ports[arg(0)]?.add(arg(1));
         break;
       case Command.Adopt:
-        new ConnectedDatagram(arg(0), arg(1), { bytes: arg(2), messages: arg(3) }, this.#datagrams);
+        new ConnectedDatagram(arg(0), arg(1), this.#datagrams.limits(arg(2), arg(3)), this.#datagrams);
         break;
       case Command.Couple:
         if (a && b) Datagram.couple(a, b);

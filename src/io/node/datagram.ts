@@ -27,7 +27,6 @@ function createSocket(host: string): dgram.Socket {
 
 /** What both kinds of datagram channels do: bounded sending, and errors that concern one datagram only. */
 abstract class DatagramChannel extends Channel implements SocketChannel {
-  override maxMessage = MAX_DATAGRAM;
   abstract readonly ends: Ends;
   protected readonly socket: dgram.Socket;
   /** Bytes given to node that it has not called back for. */
@@ -40,6 +39,10 @@ abstract class DatagramChannel extends Channel implements SocketChannel {
 
   override get kind(): 'datagram' {
     return 'datagram';
+  }
+
+  override get maxMessage(): number {
+    return MAX_DATAGRAM;
   }
 
   override get bare(): boolean {

@@ -117,7 +117,7 @@ describe('messages', () => {
 
   test('that are larger than the transport takes are dropped, counted', async () => {
     const { near, far } = await pair();
-    near.maxMessage = 3;
+    Object.defineProperty(near, 'maxMessage', { value: 3 });
     const end = collect(far);
     for (const text of ['four', 'two']) near.write(Buffer.from(text));
     await until(() => end.messages.length === 1);

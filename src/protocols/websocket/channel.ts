@@ -26,13 +26,18 @@ const AS_TEXT = { binary: false };
 /** One end of a WebSocket (RFC 6455). It has none until its handshake is over. */
 export class WebSocketChannel extends Channel {
   readonly kind = 'datagram';
+  readonly #maxMessage: number;
   #ws: WebSocket | undefined;
   #socket: Duplex | undefined;
   #gathering = false;
 
   constructor(limits: QueueLimits, maxMessage: number) {
     super(limits);
-    this.maxMessage = maxMessage;
+    this.#maxMessage = maxMessage;
+  }
+
+  override get maxMessage(): number {
+    return this.#maxMessage;
   }
 
   /** What must be kept is copied here, into node's pool, where the frames' heads lie too. */
