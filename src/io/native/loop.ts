@@ -1,4 +1,7 @@
 /** The engine's thread waits here, in the kernel: one epoll set, whose events go to who owns the descriptor. */
+// Not the global one, which is a getter.
+import { performance } from 'node:perf_hooks';
+import { empty } from '../../core/arrays.ts';
 import { TurnoverSet } from '../../core/turnover.ts';
 import type { Arena } from './arena.ts';
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from './constants.ts';
@@ -60,7 +63,9 @@ export class Loop {
   /** Of each descriptor's number: an event of its earlier holder, who was closed in the same turn, has another one. */
   readonly #generations: number[] = [];
   #handler: RingHandler = () => {};
+  /** Those of this turn, and those that they put off. */
   #tasks: Task[] = [];
+  #later: Task[] = [];
   readonly #ticking = new TurnoverSet<Ticking>();
   #nextTick = 0;
   #reported = false;
@@ -111,7 +116,7 @@ export class Loop {
 
   /** Goes on with it after everybody's turn. */
   later(task: Task): void {
-    this.#tasks.push(task);
+    this.#later.push(task);
   }
 
   tickFor(ticking: Ticking): void {
@@ -174,11 +179,11 @@ export class Loop {
     if (Atomics.exchange(this.#control, RUNG, 1) === 0) this.#c.write(this.#bell, this.arena.base, 1);
   }
 
-  /** How long to wait: not at all where there is work. Who writes a command from now on wakes us. */
+  /** How long to wait: not at all where there is work. Who writes a command, or has us stop, from now on wakes us. */
   #fallAsleep(): number {
-    if (this.#tasks.length > 0) return 0;
+    if (this.#later.length > 0) return 0;
     Atomics.store(this.#control, SLEEPING, 1);
-    if (!this.#commands.empty || Atomics.load(this.#control, STOPPING) !== 0) return 0;
+    if (!this.#commands.empty) return 0;
     if (this.#ticking.size === 0) return -1;
     return Math.max(0, Math.ceil(this.#nextTick - this.now));
   }
@@ -201,9 +206,10 @@ export class Loop {
   }
 
   #workOff(): void {
-    if (this.#tasks.length === 0) return;
-    const tasks = this.#tasks;
-    this.#tasks = [];
+    if (this.#later.length === 0) return;
+    const tasks = this.#later;
+    this.#later = this.#tasks;
+    this.#tasks = tasks;
     for (const task of tasks) {
       try {
         task.proceed();
@@ -212,6 +218,7 @@ export class Loop {
         task.broken();
       }
     }
+    empty(tasks);
   }
 
   #tick(): void {

@@ -1,4 +1,5 @@
 /** Sends what the engine's thread has received: gathered for a turn of its loop, then sent with few system calls. */
+import { empty } from '../../core/arrays.ts';
 import type { Arena } from './arena.ts';
 import { EAGAIN, EMSGSIZE } from './constants.ts';
 import * as layout from './datagram-batch.ts';
@@ -135,7 +136,7 @@ export class Sender implements Task {
 
   #clear(): void {
     for (const { to } of this.#messages) to.message = undefined;
-    this.#messages.length = 0;
+    empty(this.#messages);
     this.#pieces = 0;
   }
 
