@@ -12,6 +12,7 @@ import { EventLog, type EventName, messageOf } from './events.ts';
 import { Lift } from './lift.ts';
 import { Pipe, type PipeOwner } from './pipe.ts';
 import type { Plan } from './plan.ts';
+import type { RetryPolicy } from './retry.ts';
 import type { Rung, RungBytes } from './rung-bytes.ts';
 import { Stage, type StageOwner } from './stage.ts';
 import { type Expiring, type Wheel, wholeNow } from './wheel.ts';
@@ -92,6 +93,11 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     return this.#plan?.route;
   }
 
+  /** How its stages are connected again. There is a plan when there are stages. */
+  get retry(): RetryPolicy {
+    return (this.#plan as Plan).policy;
+  }
+
   get ingress(): readonly Stage[] {
     return this.#stages.slice(0, this.#plan?.destination ?? 0);
   }
@@ -154,7 +160,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
       this.#plan = plan;
       this.#event('LOOKUP SUCCESS', plan.route);
       this.source.routed();
-      this.#stages = plan.clusters.map((cluster) => new Stage(cluster, this, plan.policy));
+      this.#stages = plan.clusters.map((cluster) => new Stage(cluster, this));
       this.#host.wheel.schedule(this);
     } catch (error) {
       this.#refuse(asL7mpError(error));

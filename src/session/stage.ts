@@ -16,6 +16,7 @@ export interface StageOwner {
   readonly metadata: Metadata;
   /** Its client is a bare socket, and nothing stands between it and the destination. */
   readonly joinable: boolean;
+  readonly retry: RetryPolicy;
   /** It is connected, for the first time or again. */
   stageReady(stage: Stage): void;
   /** An attempt failed; another one follows if `again`. */
@@ -66,7 +67,6 @@ class DialAttempt implements Attempt {
 export class Stage implements ChannelOwner {
   readonly cluster: Cluster;
   readonly #owner: StageOwner;
-  readonly #policy: RetryPolicy;
   status: StageStatus = 'INIT';
   endpoint: Endpoint | undefined;
   channel: Channel | undefined;
@@ -82,10 +82,9 @@ export class Stage implements ChannelOwner {
   #connectedOnce = false;
   #lastAttempt = 0;
 
-  constructor(cluster: Cluster, owner: StageOwner, policy: RetryPolicy) {
+  constructor(cluster: Cluster, owner: StageOwner) {
     this.cluster = cluster;
     this.#owner = owner;
-    this.#policy = policy;
   }
 
   get ready(): boolean {
@@ -99,7 +98,7 @@ export class Stage implements ChannelOwner {
 
   /** Whether a lost connection is made again. A cluster without a network has nothing that could come back. */
   get mends(): boolean {
-    return this.#policy.onDisconnect && this.#policy.retries > 0 && !this.cluster.side.virtual;
+    return this.#owner.retry.onDisconnect && this.#owner.retry.retries > 0 && !this.cluster.side.virtual;
   }
 
   connect(): void {
@@ -188,7 +187,7 @@ export class Stage implements ChannelOwner {
   // An endpoint that takes connections only to drop them must not be hammered: attempts stay the wait apart.
   #reconnect(): void {
     if (this.#over) return;
-    const wait = this.#lastAttempt + this.#policy.wait - wholeNow();
+    const wait = this.#lastAttempt + this.#owner.retry.wait - wholeNow();
     this.status = 'RETRYING';
     if (wait > 0) this.#wait = setTimeout(() => this.#dial(), wait);
     else this.#dial();
@@ -215,7 +214,7 @@ export class Stage implements ChannelOwner {
 
   /** Milliseconds that an attempt may take. */
   get #timeout(): number {
-    const { wait, connectTimeout } = this.#policy;
+    const { wait, connectTimeout } = this.#owner.retry;
     return smallest([connectTimeout, this.cluster.definition.options.connect_timeout]) ?? wait;
   }
 
@@ -265,14 +264,14 @@ export class Stage implements ChannelOwner {
     this.#failures++;
     const again = this.#failures < this.#allowed;
     this.status = again ? 'RETRYING' : 'DISCONNECTED';
-    if (again) this.#wait = setTimeout(() => this.#dial(), this.#policy.wait);
+    if (again) this.#wait = setTimeout(() => this.#dial(), this.#owner.retry.wait);
     this.#owner.stageFailed(this, error, again);
   }
 
   /** Attempts in this round: the first connection has one more than the retries; after a disconnect, that was it. */
   get #allowed(): number {
-    if (this.#connectedOnce) return this.#policy.onDisconnect ? this.#policy.retries : 0;
-    return this.#policy.onConnectFailure ? 1 + this.#policy.retries : 1;
+    if (this.#connectedOnce) return this.#owner.retry.onDisconnect ? this.#owner.retry.retries : 0;
+    return this.#owner.retry.onConnectFailure ? 1 + this.#owner.retry.retries : 1;
   }
 
   get #over(): boolean {

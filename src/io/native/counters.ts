@@ -1,11 +1,12 @@
 import type { Channel } from '../../core/channel.ts';
 import * as wire from './wire.ts';
 
-const DROPPED = [
-  [wire.DROPPED_FULL, 'queue-full'],
-  [wire.DROPPED_ERROR, 'send-error'],
-  [wire.DROPPED_LARGE, 'too-large'],
-] as const;
+const TRAFFIC = [wire.BYTES_IN, wire.MESSAGES_IN, wire.BYTES_OUT, wire.MESSAGES_OUT];
+
+/** As the drops are counted: full, error, large. */
+const DROPPED = ['queue-full', 'send-error', 'too-large'] as const;
+
+const ALL = [...TRAFFIC, wire.DROPPED_FULL, wire.DROPPED_ERROR, wire.DROPPED_LARGE];
 
 /** When the engine’s thread last had something from a slot’s holder, in whole milliseconds: a small integer costs no object. */
 export function activeAt(shared: wire.Shared, id: number): number {
@@ -31,7 +32,7 @@ export function takeCounters(channel: Channel, shared: wire.Shared, id: number):
 export class SlotCounters {
   readonly #shared: wire.Shared;
   readonly #at: number;
-  /** What was added before; made when something is. */
+  /** What was added before, as in `ALL`; made when something is. */
   #seen: number[] | undefined;
 
   constructor(shared: wire.Shared, id: number) {
@@ -40,26 +41,23 @@ export class SlotCounters {
   }
 
   addTo(channel: Channel): void {
-    channel.bytesIn += this.#news(wire.BYTES_IN);
-    channel.messagesIn += this.#news(wire.MESSAGES_IN);
-    channel.bytesOut += this.#news(wire.BYTES_OUT);
-    channel.messagesOut += this.#news(wire.MESSAGES_OUT);
-    for (const [which, reason] of DROPPED) {
-      const lost = this.#news(which);
+    channel.bytesIn += this.#news(0);
+    channel.messagesIn += this.#news(1);
+    channel.bytesOut += this.#news(2);
+    channel.messagesOut += this.#news(3);
+    for (const [n, reason] of DROPPED.entries()) {
+      const lost = this.#news(TRAFFIC.length + n);
       if (lost > 0) channel.drop(reason, lost);
     }
   }
 
-  #value(which: number): number {
-    return this.#shared.arena.f64[this.#at + which] as number;
-  }
-
-  #news(which: number): number {
-    const value = this.#value(which);
-    const before = this.#seen?.[which] ?? 0;
+  /** What the n-th of `ALL` has grown by since it was last asked for. */
+  #news(n: number): number {
+    const value = this.#shared.arena.f64[this.#at + (ALL[n] as number)] as number;
+    const before = this.#seen?.[n] ?? 0;
     if (value === before) return 0;
-    this.#seen ??= new Array(wire.COUNTERS).fill(0);
-    this.#seen[which] = value;
+    this.#seen ??= ALL.map(() => 0);
+    this.#seen[n] = value;
     return value - before;
   }
 }

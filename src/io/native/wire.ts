@@ -56,12 +56,14 @@ export const BYTES_OUT = 2;
 export const MESSAGES_OUT = 3;
 /** When something last came in, on the main thread's performance.now(). */
 export const ACTIVE_AT = 4;
-export const DROPPED_FULL = 5;
-export const DROPPED_ERROR = 6;
-export const DROPPED_LARGE = 7;
 /** Messages that have come in and wait until it is known where they go: the only one of these that also falls. */
-export const WAITING = 8;
-export const COUNTERS = 9;
+export const WAITING = 5;
+const COUNTERS = 6;
+/** What seldom happens is counted far behind, in pages that are not touched until it does. */
+const SELDOM = SLOTS * COUNTERS;
+export const DROPPED_FULL = SELDOM;
+export const DROPPED_ERROR = SELDOM + 1;
+export const DROPPED_LARGE = SELDOM + 2;
 
 /** Counts what has come from a slot, whose counters have the index `at`. */
 export function countIn(f64: Float64Array, at: number, messages: number, bytes: number, now: number): void {
@@ -77,13 +79,14 @@ export function countOut(f64: Float64Array, at: number, messages: number, bytes:
 }
 
 /**
- * The bytes of a slot's address: a socket address, its length, and the control message for the address that answers
- * leave from, where there is one (an in6_pktinfo takes 40 bytes).
+ * The bytes of a slot's address: a socket address, its length, and that of the control message for the address that
+ * answers leave from. Where there is one, it lies far behind, as what is counted seldom does, and takes as many bytes at
+ * most (an in6_pktinfo).
  */
-export const ADDRESS_BYTES = 80;
+const ADDRESS_BYTES = 40;
 export const ADDRESS_LENGTH = 28;
 export const CONTROL_LENGTH = 32;
-export const CONTROL = 40;
+export const CONTROL = SLOTS * ADDRESS_BYTES;
 
 /** The longest Internet socket address (sockaddr_in6). */
 export const SOCKADDR = 28;
@@ -202,8 +205,8 @@ export function layOut(arena: Arena, control: Int32Array): Shared {
   });
   const commands = ring(COMMAND_WORDS, 0);
   const reports = ring(REPORT_WORDS, 1);
-  const counters = arena.take(SLOTS * COUNTERS * 8) >> 3;
-  const addresses = arena.take(SLOTS * ADDRESS_BYTES);
+  const counters = arena.take(2 * SLOTS * COUNTERS * 8) >> 3;
+  const addresses = arena.take(2 * SLOTS * ADDRESS_BYTES);
   const outbox = arena.take(OUTBOX_BYTES);
   return { arena, control, commands, reports, counters, addresses, outbox };
 }
@@ -217,6 +220,8 @@ export function clearCounters(shared: Shared, id: number): void {
   const at = countersOf(shared, id);
   // Not by fill(), which is a call out of compiled code, for each session.
   for (let n = 0; n < COUNTERS; n++) f64[at + n] = 0;
+  // To read a page takes no memory.
+  for (let n = at + DROPPED_FULL; n <= at + DROPPED_LARGE; n++) if (f64[n] !== 0) f64[n] = 0;
 }
 
 export function addressOf(shared: Shared, id: number): number {
