@@ -36,7 +36,7 @@ class FramedChannel extends LayerChannel {
   /** @param {import('l7mp').Channel} lower @param {number | undefined} maxMessage */
   constructor(lower, maxMessage = MAX_MESSAGE) {
     super(lower);
-    this.maxMessage = maxMessage;
+    this.largest = maxMessage;
   }
 
   /**

@@ -150,12 +150,14 @@ for (const io of ['node', 'auto']) {
     await proxy.session('l', 'DISCONNECTED');
     for (const text of ['two', 'three']) client.send(text);
     await proxy.ok('POST', `clusters/${cluster}/endpoints`, { endpoint: { spec: { address: '127.0.0.3' } } });
-    const { pipes } = await proxy.session('l');
-    assert.deepEqual(pipes, ['kernel', 'kernel']);
+    // It is there once what has queued is on its way, and not before.
+    await until(async () => (await proxy.session('l')).pipes.every((rung: string) => rung === 'kernel'), 'the kernel');
     client.send('four');
     await until(() => client.messages.length === 3, 'all answers');
-    assert.deepEqual(client.messages.map(String), ['next two', 'next three', 'next four']);
     assert.deepEqual(next.peers.length, 1);
+    assert.deepEqual(next.peers[0]?.messages.map(String), ['two', 'three', 'four']);
+    // An answer that is in the socket when the kernel takes over may be overtaken by a later one, and is not lost.
+    assert.deepEqual(client.messages.map(String).sort(), ['next four', 'next three', 'next two']);
     const { source, destination } = await proxy.session('l');
     assert.deepEqual([source.messages, destination.messages], Array(2).fill({ in: 5, out: 5 }));
   });

@@ -10,6 +10,12 @@ import * as sockets from './sockets.ts';
 import type { Held, IoThread } from './thread.ts';
 import * as wire from './wire.ts';
 
+/**
+ * Where its datagrams go: nowhere yet, so that they wait; to the other one of a relay, which the engine's thread is told
+ * of (`coupling`), or knows; to JavaScript.
+ */
+type Way = 'none' | 'coupling' | 'coupled' | 'delivered';
+
 /** A correspondent by datagrams. The engine's thread receives; what JavaScript sends goes by the outbox. */
 export abstract class NativeDatagramChannel extends Channel implements SocketChannel, Held, Relay, Sending {
   abstract readonly ends: Ends;
@@ -18,7 +24,7 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
   readonly fd: number;
   segments = true;
   #other: NativeDatagramChannel | undefined;
-  #delivered = false;
+  #way: Way = 'none';
   #counters: SlotCounters | undefined;
   /** When the engine's thread last had something from either side of the relay. */
   #activeAt = 0;
@@ -45,6 +51,11 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
     return true;
   }
 
+  // What goes another way from now on must not overtake what has waited.
+  override get plain(): Channel | undefined {
+    return this.#way === 'coupling' ? undefined : this;
+  }
+
   protected override get retains(): boolean {
     return false;
   }
@@ -56,8 +67,8 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
     if (!a.engage() || !b.engage()) return undefined;
     a.#other = b;
     b.#other = a;
-    a.#delivered = false;
-    b.#delivered = false;
+    a.#way = 'coupling';
+    b.#way = 'coupling';
     // The engine's thread sends from now on.
     a.thread.outbox.flush();
     a.thread.send(wire.Command.Couple, a.id, b.id);
@@ -110,7 +121,15 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
       const from = (at + 1) << 2;
       if (type === wire.Report.Waited) this.#uncount(value);
       this.deliver(u8.subarray(from, from + value), BINARY, false);
-    } else if (type === wire.Report.Fault) this.owner?.fault?.(this, errorName(value));
+    } else if (type === wire.Report.Coupled) this.#coupled(value);
+    else if (type === wire.Report.Fault) this.owner?.fault?.(this, errorName(value));
+  }
+
+  #coupled(id: number): void {
+    if (this.#other?.id !== id) return;
+    this.#way = 'coupled';
+    this.#other.#way = 'coupled';
+    this.owner?.cleared?.();
   }
 
   // It was counted when it came, and is once more when it is delivered.
@@ -131,8 +150,8 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
   // ------------------------------------------------------------------ JavaScript
 
   protected override releaseSource(): void {
-    if (this.#other || this.#delivered || !this.engage()) return;
-    this.#delivered = true;
+    if (this.#other || this.#way === 'delivered' || !this.engage()) return;
+    this.#way = 'delivered';
     this.thread.send(wire.Command.Deliver, this.id);
   }
 
@@ -158,6 +177,7 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
       // Either of them stands for the relay.
       other.#noteActivity(this);
       other.#other = undefined;
+      other.#way = 'none';
     }
     this.#other = undefined;
     this.thread.outbox.flush();

@@ -4,9 +4,11 @@ import { once } from 'node:events';
 import { after, afterEach, before, describe, it, type TestContext } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { until } from '../../../test/support/until.ts';
-import type { DatagramListening, Engine } from '../engine.ts';
+import { DEFAULT_LIMITS } from '../../core/channel.ts';
+import type { DatagramListening, Engine, SocketChannel } from '../engine.ts';
 import {
   acceptor,
+  attempt,
   client,
   closePeers,
   datagramPeer,
@@ -16,6 +18,7 @@ import {
   forwardStreams,
   onPort,
   server,
+  takeDatagrams,
 } from '../testing.ts';
 import { createNativeEngine } from './index.ts';
 
@@ -133,6 +136,28 @@ describe('threads of the native engine', { skip }, () => {
       await until(() => received.length === peers.length);
       equal(accepted, peers.length);
     }
+  });
+
+  it('say that two are joined when what has waited is on its way: what goes another way then is behind it', async () => {
+    const sink = await datagramPeer();
+    const { port, channels } = await takeDatagrams(engine);
+    const peer = await datagramPeer();
+    for (const text of ['one', 'two']) peer.socket.send(text, port, '127.0.0.1');
+    await until(() => channels.length === 1);
+    const [source] = channels as [SocketChannel];
+    const to = { host: '127.0.0.1', port: sink.port };
+    const destination = await engine.connectDatagram(to, attempt(), DEFAULT_LIMITS);
+    const cleared = new Promise<void>((resolve) => {
+      source.owner = { closed: () => {}, cleared: resolve };
+    });
+    ok(engine.relay?.(source, destination));
+    deepEqual([source.plain, destination.plain], [undefined, undefined]);
+    await cleared;
+    deepEqual([source.plain, destination.plain], [source, destination]);
+    peer.socket.send('three', sink.port, '127.0.0.1');
+    await until(() => sink.received.length === 3);
+    deepEqual(sink.received.map(String), ['one', 'two', 'three']);
+    for (const channel of [source, destination]) channel.close({ kind: 'end', message: 'over' });
   });
 
   it('make one peer of who sends to all', async () => {

@@ -118,7 +118,7 @@ export const Command = {
   AddPeer: 11,
   /** id, fd, bytes and messages that may wait: a connected datagram socket */
   Adopt: 12,
-  /** id, id: datagrams go from one to the other. */
+  /** id, id: datagrams go from one to the other; what has waited goes first, and then Coupled is said. */
   Couple: 13,
   /** id: datagrams go to the main thread. */
   Deliver: 14,
@@ -158,6 +158,8 @@ export const Report = {
   Fault: 10,
   /** id, length, bytes: a datagram that has waited, and was counted when it came. */
   Waited: 11,
+  /** id, id: as was asked for. */
+  Coupled: 12,
 } as const;
 
 /** Flags of Ended: the end was passed on; this socket, the other one, is closed, since both its directions have ended. */

@@ -107,11 +107,17 @@ class EngineThread {
         new ConnectedDatagram(arg(0), arg(1), this.#datagrams.limits(arg(2), arg(3)), this.#datagrams);
         break;
       case Command.Couple:
-        if (a && b) Datagram.couple(a, b);
+        this.#couple(a, b);
         break;
       case Command.Deliver:
         a?.deliver();
     }
+  }
+
+  #couple(a: Datagram | undefined, b: Datagram | undefined): void {
+    if (!a || !b) return;
+    Datagram.couple(a, b);
+    this.#loop.report(Report.Coupled, a.id, b.id);
   }
 
   #openPort(arg: (n: number) => number): void {
