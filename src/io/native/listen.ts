@@ -2,6 +2,7 @@ import * as dns from 'node:dns';
 import { unlinkSync } from 'node:fs';
 import * as net from 'node:net';
 import type { Acceptor, Ends, Listening, SocketAddress } from '../engine.ts';
+import { isWildcard } from '../node/address.ts';
 import { bindError } from '../node/stream.ts';
 import { hostAt, portAt } from './address.ts';
 import type { StreamHost } from './connect.ts';
@@ -11,14 +12,12 @@ import { NativeStreamChannel } from './stream-channel.ts';
 import type { IoThread } from './thread.ts';
 import { Command, Report } from './wire.ts';
 
-const EACH_ITS_OWN = { address: '', port: 0 };
-
 interface Listener {
   readonly at: SocketAddress;
   readonly acceptor: Acceptor;
   readonly fd: number;
-  /** What its connections have at this end; a port of 0 where that is each one's own. */
-  readonly local: sockets.InternetAddress;
+  /** What its connections have at this end; a port of 0 where that is each one's own. Undefined for UNIX sockets. */
+  readonly local: sockets.InternetAddress | undefined;
   thread: IoThread;
   readonly closed: () => void;
   closing: Promise<void> | undefined;
@@ -48,7 +47,7 @@ export class StreamListeners {
     const number = this.#next++;
     const { promise, resolve } = resolvable();
     const thread = this.#host.threads.pick();
-    const local = commonAddress(at, fd);
+    const local = 'path' in at ? undefined : commonAddress(fd);
     const listener: Listener = { at, acceptor, fd, local, thread, closed: resolve, closing: undefined };
     this.#listeners.set(number, listener);
     this.#give(number, listener);
@@ -108,8 +107,8 @@ export class StreamListeners {
       libc().close(fd);
       return;
     }
-    const ends = 'path' in listener.at ? undefined : endsOf(listener.local, u8, (at + 2) << 2);
-    const { acceptor } = listener;
+    const { acceptor, local } = listener;
+    const ends = local && endsOf(local, u8, (at + 2) << 2);
     if (!acceptor.admit({ address: ends?.remoteAddress ?? '', port: ends?.remotePort ?? 0 })) {
       libc().close(fd);
       return;
@@ -137,10 +136,10 @@ async function open(at: SocketAddress): Promise<number> {
   }
 }
 
-/** The address that all connections of a listening socket have, if there is one. */
-function commonAddress(at: SocketAddress, fd: number): sockets.InternetAddress {
-  const { address: host, port } = 'path' in at ? EACH_ITS_OWN : sockets.localAddress(fd);
-  return { host, port: host === '0.0.0.0' || host === '::' ? 0 : port };
+/** The address that all connections of a listening socket have; a port of 0 where it listens on any. */
+function commonAddress(fd: number): sockets.InternetAddress {
+  const { address: host, port } = sockets.localAddress(fd);
+  return { host, port: isWildcard(host) ? 0 : port };
 }
 
 /** The ends of a connection, whose peer's address lies at an offset. */

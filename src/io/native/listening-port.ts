@@ -1,6 +1,7 @@
 import * as net from 'node:net';
 import { L7mpError } from '../../core/errors.ts';
 import type { Acceptor, Ends } from '../engine.ts';
+import { isWildcard } from '../node/address.ts';
 import { familyOf, hostAt, portAt, putInternet } from './address.ts';
 import * as k from './constants.ts';
 import { bounded, PeerChannel, type PeerHost } from './datagram-channel.ts';
@@ -183,8 +184,4 @@ export class ListeningPort {
 function peerAt({ shared }: IoThread, id: number): Peer {
   const address = wire.addressOf(shared, id);
   return { address: hostAt(shared.arena.u8, address), port: portAt(shared.arena.u8, address) };
-}
-
-export function isWildcard(host: string): boolean {
-  return /^[0:.]+$/.test(host);
 }

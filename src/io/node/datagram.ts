@@ -8,7 +8,7 @@ import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { TurnoverMap, type TurnoverSet } from '../../core/turnover.ts';
 import type { Acceptor, Bind, DatagramListening, Ends, SocketChannel } from '../engine.ts';
-import { plainAddress } from './address.ts';
+import { isWildcard, plainAddress } from './address.ts';
 import { bindError, describeError } from './stream.ts';
 
 /** The largest UDP payload over IPv4: 65,535 less the IP and UDP headers (RFC 768, RFC 791). */
@@ -284,11 +284,6 @@ class ListeningPort {
       // The kernel's default will do.
     }
   }
-}
-
-/** 0.0.0.0, ::, and other ways to write them. */
-function isWildcard(host: string): boolean {
-  return net.isIP(host) !== 0 && /^[0:.]+$/.test(host);
 }
 
 /** The listening sockets of an engine, by address and port. */
