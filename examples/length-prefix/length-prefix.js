@@ -2,7 +2,17 @@
  * Messages over a byte stream, each with its length in front: four bytes, the most significant first. So datagrams keep
  * their boundaries on TCP or a UNIX socket. Sockets, queues, limits, counters and retries are others' business.
  */
-import { BINARY, defineProtocol, dialLayer, L7mpError, LayerChannel, listenOnLayer, strict, Type } from 'l7mp';
+import {
+  BINARY,
+  defineProtocol,
+  dialLayer,
+  L7mpError,
+  LayerChannel,
+  listenOnLayer,
+  strict,
+  TransportSpec,
+  Type,
+} from 'l7mp';
 
 const HEADER = 4;
 
@@ -10,10 +20,7 @@ const HEADER = 4;
 const MAX_MESSAGE = 65_535;
 
 const fields = {
-  transport: Type.Object(
-    { protocol: Type.Enum(['TCP', 'UnixDomainSocket']) },
-    { description: 'The specification of the byte stream underneath.' },
-  ),
+  transport: TransportSpec,
   max_message_size: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -103,15 +110,16 @@ export default defineProtocol({
   title: 'Messages over a byte stream, each with its length in front.',
   listener: {
     schema: strict(fields),
-    standsOn: 'transport',
+    standsOn: { field: 'transport', kind: 'stream' },
     transport: true,
+    kind: 'datagram',
     sessionName: ({ listener, n }) => `LengthPrefix:${listener}-${n}`,
     listen: ({ transport, max_message_size: max }, host) =>
       listenOnLayer(host, transport, (lower) => new FramedChannel(lower, max)),
   },
   cluster: {
     schema: strict(fields),
-    standsOn: 'transport',
+    standsOn: { field: 'transport', kind: 'stream' },
     transport: true,
     kind: 'datagram',
     open: async ({ transport, max_message_size: max }, host) => {

@@ -54,7 +54,7 @@ function clusterNotes({ virtual, control }: ClusterSide): string[] {
 function sideParts({ schema, options, aliases = {}, standsOn, transport }: ListenerSide | ClusterSide, what: string) {
   const parts = [`Fields of \`spec\`, beside \`protocol\`:\n\n${fieldTable(schema as Schema)}`];
   for (const [alias, field] of Object.entries(aliases)) parts.push(`\`${alias}\` is another name of \`${field}\`.`);
-  if (standsOn !== undefined) parts.push(`It stands on another protocol, whose specification is \`${standsOn}\`.`);
+  if (standsOn) parts.push(`It stands on another protocol, whose specification is \`${standsOn.field}\`.`);
   if (transport) parts.push(`${what} of another protocol may stand on it.`);
   if (options) parts.push(`Options of its own:\n\n${fieldTable({ properties: options })}`);
   return parts;

@@ -22,7 +22,7 @@ import {
   RuleListSchema,
   RuleSchema,
 } from '../config/schema.ts';
-import type { ClusterSide, ListenerSide, Protocol } from '../core/protocol.ts';
+import type { ClusterSide, ListenerSide, Protocol, StandsOn } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
 import { Name, strict } from '../core/schema.ts';
 import * as answers from './answers.ts';
@@ -110,18 +110,22 @@ function namedSchemas(registry: Registry): Record<string, Json> {
   const entries = Object.entries(NAMED).map(([name, schema]): [string, Json] => {
     const side = Object.hasOwn(BY_PROTOCOL, name) ? BY_PROTOCOL[name] : undefined;
     const own = referIn(schema) as Json;
-    return [name, side ? { allOf: [own, anyOfProtocols(registry, side, '')] } : own];
+    return [name, side ? { allOf: [own, anyOfProtocols(registry, side)] } : own];
   });
   return Object.fromEntries(entries);
 }
 
-function anyOfProtocols(registry: Registry, side: Side, part: '' | 'Spec', transports = false): Json {
-  const able = registry.all().filter((protocol) => protocol[side] && (!transports || protocol[side].transport));
-  return { oneOf: able.map((protocol) => reference(nameOf(protocol, side, part))) };
+function anyOfProtocols(registry: Registry, side: Side): Json {
+  const able = registry.all().filter((protocol) => protocol[side]);
+  return { oneOf: able.map(({ name }) => reference(nameOf(name, side, ''))) };
+}
+
+function anyTransport(registry: Registry, side: Side, needs: StandsOn): Json {
+  return { oneOf: registry.carriers(side, needs).map((name) => reference(nameOf(name, side, 'Spec'))) };
 }
 
 /** As OpenAPI wants the names of components. */
-function nameOf({ name }: Protocol, side: Side, part: '' | 'Spec'): string {
+function nameOf(name: string, side: Side, part: '' | 'Spec'): string {
   return `${name.replace(/[^\w.-]/g, '_')}${TITLES[side]}${part}`;
 }
 
@@ -143,12 +147,12 @@ function sideSchemas(
   side: Side,
   found: ListenerSide | ClusterSide,
 ): [string, Json][] {
-  const spec = nameOf(protocol, side, 'Spec');
+  const spec = nameOf(protocol.name, side, 'Spec');
   const options = { ...(side === 'listener' ? listenerOptions : commonOptions), ...found.options };
   return [
-    [spec, specSchema(protocol.name, found, () => anyOfProtocols(registry, side, 'Spec', true))],
+    [spec, specSchema(protocol.name, found, (needs) => anyTransport(registry, side, needs))],
     [
-      nameOf(protocol, side, ''),
+      nameOf(protocol.name, side, ''),
       {
         description: protocol.title,
         type: 'object',
@@ -159,12 +163,12 @@ function sideSchemas(
 }
 
 /** The protocol's own fields, also by their other names, and the protocol's name. */
-function specSchema(name: string, side: ListenerSide | ClusterSide, transports: () => Json): Json {
+function specSchema(name: string, side: ListenerSide | ClusterSide, transportOf: (needs: StandsOn) => Json): Json {
   const { properties, required = [] } = side.schema as unknown as { properties: TProperties; required?: string[] };
   const fields: Record<string, Json> = Object.fromEntries(
     Object.entries(properties).map(([field, schema]) => [
       field,
-      field === side.standsOn ? transports() : refer(schema),
+      field === side.standsOn?.field ? transportOf(side.standsOn) : refer(schema),
     ]),
   );
   const aliases = Object.entries(side.aliases ?? {});

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { loadPlugin } from './plugins.ts';
 
-const PROTOCOL = `{ name: 'Mine', cluster: { schema: {}, open() {} } }`;
+const PROTOCOL = `{ name: 'Mine', cluster: { schema: { properties: {} }, kind: 'stream', open() {} } }`;
 
 describe('a plugin', () => {
   let folder: string;
@@ -48,6 +48,28 @@ describe('a plugin', () => {
     await assert.rejects(loadPlugin('absent', config), /^L7mpError: plugin absent: Cannot find module 'absent'/);
     await assert.rejects(loadPlugin('./absent.js', config), /^L7mpError: plugin .\/absent.js: Cannot find module/);
     write('other.mjs', 'export default { name: "x" };');
-    await assert.rejects(loadPlugin('./other.mjs', config), /^L7mpError: plugin .\/other.mjs: .* no protocol$/);
+    await assert.rejects(
+      loadPlugin('./other.mjs', config),
+      /^L7mpError: plugin .\/other.mjs: .* no protocol: \/listener /,
+    );
   });
+
+  const listener = `schema: { properties: { t: {} } }, listen() {}, sessionName() {}`;
+  const broken: [string, string][] = [
+    ['/', 'undefined'],
+    ['/name', '{}'],
+    ['/listener/kind', `{ name: 'x', listener: { ${listener} } }`],
+    ['/listener/kind', `{ name: 'x', listener: { ${listener}, kind: 'bytes' } }`],
+    ['/listener/standsOn/field', `{ name: 'x', listener: { ${listener}, kind: 'stream', standsOn: 't' } }`],
+    ['/listener/standsOn/field', `{ name: 'x', listener: { ${listener}, kind: 'stream', standsOn: { field: 'u' } } }`],
+    ['/cluster/schema', `{ name: 'x', cluster: { kind: 'stream', open() {} } }`],
+    ['/cluster/open', `{ name: 'x', cluster: { kind: 'same', schema: { properties: {} } } }`],
+  ];
+  for (const [n, [field, text]] of broken.entries()) {
+    it(`whose definition is wrong at ${field} is an error that names the field: ${text}`, async () => {
+      write(`broken-${n}.mjs`, `export default ${text};`);
+      const expected = field === '/' ? 'is no protocol' : `: ${field} is missing`;
+      await assert.rejects(loadPlugin(`./broken-${n}.mjs`, config), ({ message }: Error) => message.includes(expected));
+    });
+  }
 });

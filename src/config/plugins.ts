@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
-import type { Protocol } from '../core/protocol.ts';
+import type { Protocol, StreamKind } from '../core/protocol.ts';
 
 /**
  * Loads a module that exports protocols: `default` is one or a list of them. Paths are taken from the folder of the
@@ -18,7 +18,10 @@ export async function loadPlugin(name: string, configFile: string): Promise<read
   }
   const exported = Array.isArray(module.default) ? module.default : [module.default];
   for (const protocol of exported) {
-    if (!isProtocol(protocol)) throw new L7mpError('E_INVALID', `plugin ${name}: its default export is no protocol`);
+    const wrong = wrongField(protocol);
+    if (wrong === undefined) continue;
+    const what = wrong === '/' ? '' : `: ${wrong} is missing, or not what it must be`;
+    throw new L7mpError('E_INVALID', `plugin ${name}: its default export is no protocol${what}`);
   }
   return exported as Protocol[];
 }
@@ -32,15 +35,32 @@ function locate(name: string, configFile: string): string {
 /** Packages for `import` only are found too. Node 20 does not know this option, and passes it over. */
 const CONDITIONS: object = { conditions: new Set(['node', 'import']) };
 
-function isProtocol(value: unknown): value is Protocol {
-  if (typeof value !== 'object' || value === null) return false;
-  const { name, listener, cluster } = value as Partial<Protocol>;
-  const sides = [listener, cluster].filter((side) => side !== undefined);
-  const methods = [listener && [listener.listen, listener.sessionName], cluster && [cluster.open]].flat();
-  return (
-    typeof name === 'string' &&
-    sides.length > 0 &&
-    sides.every(({ schema }) => typeof schema === 'object' && schema !== null) &&
-    methods.every((method) => method === undefined || typeof method === 'function')
-  );
+/** The first field of a definition that is not as it must be, as a JSON pointer; undefined where all are. */
+function wrongField(definition: unknown): string | undefined {
+  if (!isObject(definition)) return '/';
+  const { name, listener, cluster } = definition;
+  if (typeof name !== 'string') return '/name';
+  if (listener === undefined && cluster === undefined) return '/listener';
+  const inListener = listener === undefined ? undefined : wrongInSide(listener, ['listen', 'sessionName']);
+  if (inListener !== undefined) return `/listener${inListener}`;
+  const inCluster = cluster === undefined ? undefined : wrongInSide(cluster, ['open']);
+  return inCluster === undefined ? undefined : `/cluster${inCluster}`;
+}
+
+function wrongInSide(side: unknown, methods: readonly string[]): string | undefined {
+  if (!isObject(side)) return '';
+  const { schema, kind, standsOn } = side;
+  if (!isObject(schema) || !isObject(schema.properties)) return '/schema';
+  if (typeof kind !== 'function' && !KINDS.has(kind)) return '/kind';
+  if (standsOn !== undefined && !(isObject(standsOn) && Object.hasOwn(schema.properties, String(standsOn.field)))) {
+    return '/standsOn/field';
+  }
+  const missing = methods.find((method) => typeof side[method] !== 'function');
+  return missing === undefined ? undefined : `/${missing}`;
+}
+
+const KINDS: ReadonlySet<unknown> = new Set<StreamKind>(['datagram', 'stream', 'same']);
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }

@@ -5,8 +5,8 @@
 import type { TObject, TProperties } from 'typebox';
 import { L7mpError } from '../core/errors.ts';
 import { parsePointer } from '../core/pointer.ts';
-import type { ClusterSide, ListenerSide, Spec } from '../core/protocol.ts';
-import type { Registry } from '../core/registry.ts';
+import type { ClusterSide, ListenerSide, Spec, StandsOn, Transport } from '../core/protocol.ts';
+import type { Registry, Role } from '../core/registry.ts';
 import { strict } from '../core/schema.ts';
 import { NOTHING, Normalizer } from '../reconcile/normalize.ts';
 import { compilePredicate, type Match } from '../routing/predicate.ts';
@@ -206,20 +206,30 @@ export class Validator {
   // ------------------------------------------------------------------ what depends on the protocol
 
   /** The specification with its aliases renamed, checked against the protocol's schema and those it stands on. */
-  #spec(role: 'listener' | 'cluster', spec: Spec, path: string): Spec {
+  #spec(role: Role, spec: Spec, path: string): Spec {
     const side: Side = below(`${path}/protocol`, () => this.#registry[role](spec.protocol));
     const { protocol, ...fields } = rename(spec, side.aliases ?? {}, path);
     check(side.schema, fields, path);
-    below(path, () => side.check?.(fields));
-    const under = side.standsOn;
-    if (under === undefined) return { protocol, ...fields };
-    return { protocol, ...fields, [under]: this.#transport(role, fields[under] as Spec, `${path}/${under}`) };
+    const checked: Spec = { protocol, ...fields, ...this.#below(role, protocol, fields, path) };
+    const under = this.#registry.under(role, checked);
+    below(path, () => side.check?.(checked, under && this.#registry.transport(role, under)));
+    return checked;
   }
 
-  #transport(role: 'listener' | 'cluster', spec: Spec, path: string): Spec {
-    const side: Side = below(`${path}/protocol`, () => this.#registry[role](spec.protocol));
-    if (!side.transport) throw invalid(`${path}/protocol`, `${spec.protocol} cannot carry another protocol`);
-    return this.#spec(role, spec, path);
+  /** The field with the specification of what a protocol stands on, checked: also that it can stand on it. */
+  #below(role: Role, protocol: string, fields: object, path: string): { [field: string]: Spec } {
+    const registry = this.#registry;
+    const { standsOn } = registry[role](protocol);
+    const spec = registry.under(role, { protocol, ...fields });
+    if (!standsOn || !spec) return {};
+    const at = `${path}/${standsOn.field}`;
+    const side = below(`${at}/protocol`, () => registry[role](spec.protocol));
+    if (!side.transport) throw invalid(`${at}/protocol`, `${spec.protocol} cannot carry another protocol`);
+    const checked = this.#spec(role, spec, at);
+    const why = unsuitable(registry.transport(role, checked), standsOn);
+    if (why === undefined) return { [standsOn.field]: checked };
+    const others = registry.carriers(role, standsOn).join(', ');
+    throw invalid(`${at}/protocol`, `${spec.protocol} cannot carry ${protocol}: ${why}; there are ${others}`);
   }
 
   #checkOptions(side: Side, common: TProperties, options: object | undefined, path: string): object {
@@ -230,6 +240,14 @@ export class Validator {
     }
     return check(schema, options ?? {}, `${path}/options`);
   }
+}
+
+/** Why a protocol cannot stand on such a transport. */
+function unsuitable(transport: Transport, needs: StandsOn): string | undefined {
+  if (needs.kind !== undefined && transport.kind !== needs.kind) {
+    return `it is a ${transport.kind} transport, and a ${needs.kind} one is needed`;
+  }
+  return needs.lossy === false && transport.lossy ? 'it loses messages' : undefined;
 }
 
 function countBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, number> {

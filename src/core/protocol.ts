@@ -30,26 +30,59 @@ export interface Spec {
   readonly [field: string]: unknown;
 }
 
-// -------------------------------------------------------------------- listening
+/** What a layer needs of the protocol underneath. What does not suit is refused with the configuration. */
+export interface StandsOn {
+  /** The field with the specification of the protocol underneath. Where that is optional and left out, there is none. */
+  readonly field: string;
+  /** The only kind of channel on which it can stand; left out, it can on either. */
+  readonly kind?: ChannelKind;
+  /** `false`: it cannot stand on channels that lose messages (UDP). */
+  readonly lossy?: false;
+}
 
-// biome-ignore lint/suspicious/noExplicitAny: a side's schema is known to the side only; the registry checks against it.
-export interface ListenerSide<T extends TObject = any> {
+/** What the channels of a specification are like for what stands on them. */
+export interface Transport {
+  readonly protocol: string;
+  readonly kind: StreamKind;
+  /** They lose messages, and the peer cannot be slowed down. */
+  readonly lossy: boolean;
+}
+
+/** What is said alike of both sides of a protocol. */
+interface SideBase<T extends TObject, K extends StreamKind> {
   /** The fields of the specification beside `protocol`. */
   readonly schema: T;
+  /**
+   * The kind of its channels: as their `kind`. `kindOf` tells the kind of another specification of the same role, for
+   * a protocol whose kind is that of what it stands on.
+   */
+  readonly kind: K | ((spec: Static<T>, kindOf: (spec: Spec) => K) => K);
+  /** Its channels are `lossy`. Left out: as those of what it stands on; else they are not. */
+  readonly lossy?: boolean;
   /** Options beside the common ones. */
   readonly options?: TProperties;
   /** Other names of fields, by the name that users may write: they are renamed before the schema is asked. */
   readonly aliases?: Readonly<Record<string, string>>;
-  /** The field with the specification of the protocol underneath, for one that stands on another. */
-  readonly standsOn?: string;
+  /** For a protocol that stands on another one. */
+  readonly standsOn?: StandsOn;
   /** Another protocol may stand on it (JSONSocket's `transport`). */
   readonly transport?: boolean;
-  /** Milliseconds without a byte in either direction that end a session, where the listener's options do not say. */
+  /** Milliseconds without a byte in either direction that end a session, where the options do not say. */
   readonly idleTimeout?: number | ((spec: Static<T>) => number | undefined);
+  /**
+   * Checks what a schema cannot say, with the schema's and the transport's own checks done. `transport`: what it stands
+   * on, if on anything. Throws an L7mpError E_INVALID whose message begins with the field's path, a JSON pointer
+   * (RFC 6901) from the specification on: `/header/0/path: …`.
+   */
+  check?(spec: Static<T>, transport?: Transport): void;
+}
+
+// -------------------------------------------------------------------- listening
+
+// biome-ignore lint/suspicious/noExplicitAny: a side's schema is known to the side only; the registry checks against it.
+export interface ListenerSide<T extends TObject = any> extends SideBase<T, ChannelKind> {
   /** The name of the n-th session of a listener; a name that is taken gets `_1`, `_2`, … */
   sessionName(session: { listener: string; n: number; metadata: Metadata }): string;
-  /** Checks what a schema cannot say. Throws an L7mpError E_INVALID whose message begins with the field's path. */
-  check?(spec: Static<T>): void;
   /** Listens. Rejects with E_BIND, and leaves nothing behind, where it cannot. */
   listen(spec: Static<T>, host: ListenerHost): Promise<Listening>;
 }
@@ -89,27 +122,13 @@ export interface ListenerOptions {
 // -------------------------------------------------------------------- dialling
 
 // biome-ignore lint/suspicious/noExplicitAny: as above.
-export interface ClusterSide<T extends TObject = any> {
-  readonly schema: T;
-  /** `kindOf` tells the kind of another cluster specification, for protocols that stand on one. */
-  readonly kind: StreamKind | ((spec: Static<T>, kindOf: (spec: Spec) => StreamKind) => StreamKind);
-  /** Options beside the common ones. */
-  readonly options?: TProperties;
+export interface ClusterSide<T extends TObject = any> extends SideBase<T, StreamKind> {
   /** No network behind it: the cluster has one virtual endpoint, and takes none from the configuration. */
   readonly virtual?: boolean;
-  /** Other names of fields, by the name that users may write: they are renamed before the schema is asked. */
-  readonly aliases?: Readonly<Record<string, string>>;
-  /** The field with the specification of the protocol underneath, for one that stands on another. */
-  readonly standsOn?: string;
   /** Who reaches it controls the proxy: that it is open to the network is warned about. */
   readonly control?: boolean;
-  /** Another protocol may stand on it. */
-  readonly transport?: boolean;
-  /** As a listener's; virtual clusters have none. */
-  readonly idleTimeout?: number | ((spec: Static<T>) => number | undefined);
   /** The address of the only endpoint, where the specification holds it and no endpoint is given. */
   defaultAddress?(spec: Static<T>): string | undefined;
-  check?(spec: Static<T>): void;
   /** Makes what the sessions of one cluster share. Rejects (E_FILE, …) and leaves nothing behind where it cannot. */
   open(spec: Static<T>, host: ClusterHost): Dialer | Promise<Dialer>;
 }

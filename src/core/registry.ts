@@ -1,5 +1,8 @@
 import { L7mpError } from './errors.ts';
-import type { ClusterSide, ListenerSide, Protocol, Spec, StreamKind } from './protocol.ts';
+import type { ClusterSide, ListenerSide, Protocol, Spec, StandsOn, StreamKind, Transport } from './protocol.ts';
+
+/** The side of a protocol that a specification is for. */
+export type Role = 'listener' | 'cluster';
 
 /** The protocols that a proxy has, by name. */
 export class Registry {
@@ -27,17 +30,43 @@ export class Registry {
     return this.#side(name, 'cluster');
   }
 
-  /** The kind of stream that a cluster of this specification has. */
-  kindOf = (spec: Spec): StreamKind => {
-    const { kind } = this.cluster(spec.protocol);
-    return typeof kind === 'function' ? kind(spec, this.kindOf) : kind;
-  };
+  /** The kind of stream that a cluster, or a listener, of this specification has. */
+  kindOf(spec: Spec, role: Role = 'cluster'): StreamKind {
+    // A listener's kind is never `same`, nor is what it stands on.
+    const { kind } = this[role](spec.protocol) as Pick<ClusterSide, 'kind'>;
+    return typeof kind === 'function' ? kind(spec, (under) => this.kindOf(under, role)) : kind;
+  }
+
+  /** The specification of the protocol underneath, for one that stands on another. */
+  under(role: Role, spec: Spec): Spec | undefined {
+    const { standsOn } = this[role](spec.protocol);
+    return standsOn && (spec[standsOn.field] as Spec | undefined);
+  }
+
+  /** What the channels of a specification are like for what stands on them. */
+  transport(role: Role, spec: Spec): Transport {
+    const { lossy } = this[role](spec.protocol);
+    const under = this.under(role, spec);
+    return {
+      protocol: spec.protocol,
+      kind: this.kindOf(spec, role),
+      lossy: lossy ?? (under !== undefined && this.transport(role, under).lossy),
+    };
+  }
+
+  /** The protocols on which one can stand that needs this; those whose kind depends on their own transport are among them. */
+  carriers(role: Role, needs: StandsOn): string[] {
+    const carriers = this.all().filter(({ [role]: side }) => {
+      if (!side?.transport || (needs.lossy === false && side.lossy)) return false;
+      return needs.kind === undefined || typeof side.kind === 'function' || side.kind === needs.kind;
+    });
+    return carriers.map(({ name }) => name);
+  }
 
   /** The address of a cluster's only endpoint, where its specification, or that of what it stands on, holds one. */
   defaultAddress(spec: Spec): string | undefined {
-    const { defaultAddress, standsOn } = this.cluster(spec.protocol);
-    if (standsOn !== undefined) return this.defaultAddress(spec[standsOn] as Spec);
-    return defaultAddress?.(spec);
+    const under = this.under('cluster', spec);
+    return under ? this.defaultAddress(under) : this.cluster(spec.protocol).defaultAddress?.(spec);
   }
 
   #side<S extends 'listener' | 'cluster'>(name: string, side: S): NonNullable<Protocol[S]> {

@@ -42,8 +42,8 @@ function listenWith(spec: Spec, host: ListenerHost, registry: Registry): Promise
 
 /** `<address>:<port>` that a listener opens, or undefined where it is no Internet socket. */
 export function networkAddress(spec: Spec, registry: Registry): string | undefined {
-  const { standsOn } = registry.listener(spec.protocol);
-  if (standsOn !== undefined) return networkAddress(spec[standsOn] as Spec, registry);
+  const under = registry.under('listener', spec);
+  if (under) return networkAddress(under, registry);
   const { port, address = '0.0.0.0' } = spec as { port?: number; address?: string };
   return port === undefined ? undefined : `${address}:${port}`;
 }

@@ -19,6 +19,7 @@ export const http = defineProtocol({
   title: 'HTTP/1.1 requests (RFC 9110, RFC 9112): a session for each request.',
   listener: {
     schema: ListenerSpec,
+    kind: 'stream',
     sessionName: ({ n, metadata }) => `HTTP:${endsName('TCP', metadata)}-${n}`,
     listen: (spec, host) =>
       serve({ host: spec.address ?? ANY, port: spec.port }, host, { request: (call) => take(call, spec, host) }),

@@ -9,7 +9,7 @@ const LIMIT = { timeout: 10_000 };
 
 describe('JSONSocket', () => {
   test('has an alias for its transport, a name for its sessions, a minute of patience', () => {
-    assert.deepEqual([LISTENER.aliases, CLUSTER.standsOn], [{ transport_spec: 'transport' }, 'transport']);
+    assert.deepEqual([LISTENER.aliases, CLUSTER.standsOn], [{ transport_spec: 'transport' }, { field: 'transport' }]);
     assert.equal(LISTENER.sessionName({ listener: 'l', n: 3, metadata: {} }), 'JSONSocket:l-3');
     assert.deepEqual([LISTENER.idleTimeout, CLUSTER.idleTimeout], [60_000, 60_000]);
   });

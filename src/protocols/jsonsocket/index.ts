@@ -19,7 +19,8 @@ export const jsonsocket = defineProtocol({
   listener: {
     schema: strict({ transport: TransportSpec }),
     aliases: ALIASES,
-    standsOn: 'transport',
+    standsOn: { field: 'transport' },
+    kind: ({ transport }, kindOf) => kindOf(transport),
     idleTimeout: IDLE_TIMEOUT,
     sessionName: ({ listener, n }) => `JSONSocket:${listener}-${n}`,
     listen: ({ transport }, host) => listenOnLayer(host, transport, (lower) => new ServerChannel(lower)),
@@ -27,7 +28,7 @@ export const jsonsocket = defineProtocol({
   cluster: {
     schema: strict({ transport: TransportSpec, header: Type.Optional(HeaderSchema) }),
     aliases: ALIASES,
-    standsOn: 'transport',
+    standsOn: { field: 'transport' },
     kind: ({ transport }, kindOf) => kindOf(transport),
     idleTimeout: IDLE_TIMEOUT,
     check: ({ header }) => {

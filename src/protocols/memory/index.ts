@@ -32,6 +32,7 @@ export function createMemoryNetwork(): Protocol {
     title: 'Connections inside of one process, for tests.',
     listener: {
       schema: ListenerSpec,
+      kind: ({ kind = 'datagram' }) => kind,
       transport: true,
       sessionName: ({ listener, n }) => `Memory:${listener}-${n}`,
       listen: async (spec, host) => {

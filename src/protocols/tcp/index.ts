@@ -8,6 +8,7 @@ export const tcp = defineProtocol({
   title: 'TCP byte streams over IPv4 and IPv6 (RFC 9293).',
   listener: {
     schema: strict({ port: Port, address: Type.Optional(Address) }),
+    kind: 'stream',
     transport: true,
     sessionName: ({ metadata }) => `TCP:${endsName('TCP', metadata)}`,
     listen: ({ port, address = ANY }, host) =>

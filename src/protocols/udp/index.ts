@@ -42,6 +42,8 @@ export const udp = defineProtocol({
   title: 'UDP datagrams over IPv4 and IPv6 (RFC 768).',
   listener: {
     schema: ListenerSpec,
+    kind: 'datagram',
+    lossy: true,
     transport: true,
     idleTimeout: (spec) => (isSingleton(spec) ? 0 : UDP_IDLE_TIMEOUT),
     sessionName: ({ n, metadata }) => `UDP:${endsName('UDP', metadata)}-${n}`,
@@ -56,6 +58,7 @@ export const udp = defineProtocol({
   cluster: {
     schema: strict({ port: Port, bind: Type.Optional(BindSchema) }),
     kind: 'datagram',
+    lossy: true,
     transport: true,
     idleTimeout: UDP_IDLE_TIMEOUT,
     open: ({ port, bind }, { io, limits }) => ({

@@ -13,6 +13,7 @@ export const unix = defineProtocol({
   title: 'UNIX domain sockets, byte streams (unix(7)).',
   listener: {
     schema: strict({ filename: Filename }),
+    kind: 'stream',
     transport: true,
     sessionName: ({ listener, n }) => `UNIX:${listener}-${n}`,
     check: ({ filename }) => checkPath(filename),

@@ -32,6 +32,7 @@ export const websocket = defineProtocol({
         }),
       ),
     },
+    kind: 'datagram',
     transport: true,
     sessionName: ({ n, metadata }) => `WS:${endsName('TCP', metadata)}-${n}`,
     listen: ({ port, address = ANY, path, max_message_size: maxMessage = MAX_MESSAGE_SIZE }, host) =>
