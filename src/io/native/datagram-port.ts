@@ -4,8 +4,8 @@ import { AF_INET, EAGAIN, EPOLLIN, IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PK
 import { BATCH, CMSG_HEADER } from './datagram-batch.ts';
 import { Datagram, type Datagrams, nextSingles, ROUNDS } from './datagrams.ts';
 import type { Pollable } from './loop.ts';
-import { PeerTable } from './peer-table.ts';
-import { socketOf } from './steering.ts';
+import { type Addressed, PeerTable } from './peer-table.ts';
+import { type Share, socketOf } from './steering.ts';
 import * as wire from './wire.ts';
 
 /** Peers that the main thread has not decided on: more are not taken meanwhile. */
@@ -16,8 +16,10 @@ const PKTINFO = 32;
 const PKTINFO6 = 40;
 
 /** A peer of a socket that is not connected. */
-class Peer extends Datagram {
+class Peer extends Datagram implements Addressed<Peer> {
   readonly address: number;
+  hash = 0;
+  next: Peer | undefined;
   readonly #port: DatagramPort;
 
   constructor(id: number, limits: QueueLimits, port: DatagramPort, shared: Datagrams) {
@@ -34,17 +36,15 @@ class Peer extends Datagram {
     this.received(n);
   }
 
+  protected override decided(): void {
+    this.#port.decided(this);
+  }
+
   override close(): void {
     super.close();
     this.#port.forget(this);
     if (wire.slotOf(this.id) >= wire.HALF) this.shared.slots.give(this.id);
   }
-}
-
-/** Which of how many sockets of the same address it is: each has its own peers. */
-export interface Share {
-  readonly index: number;
-  readonly of: number;
 }
 
 /** A socket that is not connected, and its peers. */
@@ -98,6 +98,10 @@ export class DatagramPort implements Pollable {
 
   forget(peer: Peer): void {
     this.#peers.delete(peer);
+    this.decided(peer);
+  }
+
+  decided(peer: Peer): void {
     this.#undecided.delete(peer);
   }
 
@@ -149,10 +153,7 @@ export class DatagramPort implements Pollable {
     const { loop, slots, batch } = this.#shared;
     const { index, of } = this.#share;
     // What is sent to a group or to all comes to every socket (ip(7)).
-    if (of > 1 && socketOf(loop.arena, batch.name(n), of) !== index) return undefined;
-    if (this.#undecided.size >= MOST_UNDECIDED) {
-      for (const peer of this.#undecided) if (!peer.undecided) this.#undecided.delete(peer);
-    }
+    if (of > 1 && socketOf(loop.arena, batch.name(n), this.#share) !== index) return undefined;
     if (!this.#admits || loop.congested || this.#undecided.size >= MOST_UNDECIDED) return undefined;
     const id = slots.take();
     if (id < 0) return undefined;

@@ -66,7 +66,7 @@ export class DatagramPorts {
         closed.finally(() => this.#closing.delete(key)),
       );
     });
-    const own = bindPort(at, threads.length).map(
+    const own = bindPort(at, threads.length, port.seed).map(
       (fd, n) => new PortSocket(port, this.#next++, fd, threads[n] as IoThread),
     );
     for (const socket of own) this.#sockets.set(socket.number, socket);
@@ -83,11 +83,11 @@ export class DatagramPorts {
 }
 
 /** So many sockets at one address, which share its peers. */
-function bindPort(at: Place, count: number): number[] {
+function bindPort(at: Place, count: number, seed: number): number[] {
   const fds: number[] = [];
   try {
     while (fds.length < count) fds.push(bindSocket(at, fds.length === 0, count > 1));
-    if (count > 1) steer(fds);
+    if (count > 1) steer(fds, seed);
     return fds;
   } catch (error) {
     for (const fd of fds) libc().close(fd);

@@ -88,16 +88,16 @@ export abstract class Datagram implements Destination {
     shared.known.set(this);
   }
 
-  /** Nobody has said where its datagrams go. */
-  get undecided(): boolean {
-    return !this.#other && !this.#delivers;
-  }
+  /** It was said where its datagrams go. */
+  protected decided(): void {}
 
   static couple(a: Datagram, b: Datagram): void {
     a.#part();
     b.#part();
     a.#other = b;
     b.#other = a;
+    a.decided();
+    b.decided();
     a.#release();
     b.#release();
   }
@@ -105,6 +105,7 @@ export abstract class Datagram implements Destination {
   deliver(): void {
     this.#part();
     this.#delivers = true;
+    this.decided();
     this.#release();
   }
 

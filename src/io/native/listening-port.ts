@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import * as net from 'node:net';
 import { L7mpError } from '../../core/errors.ts';
 import type { Acceptor, Ends } from '../engine.ts';
@@ -6,7 +7,7 @@ import { familyOf, hostAt, portAt, putInternet } from './address.ts';
 import * as k from './constants.ts';
 import { bounded, PeerChannel, type PeerHost } from './datagram-channel.ts';
 import { libc } from './libc.ts';
-import { socketOf } from './steering.ts';
+import { type Spread, socketOf } from './steering.ts';
 import { type IoThread, scratchArena } from './thread.ts';
 import * as wire from './wire.ts';
 
@@ -42,6 +43,8 @@ export class PortSocket implements PeerHost {
 /** A listening port and its peers, spread over its sockets. Lives while somebody listens or a peer has a session. */
 export class ListeningPort {
   acceptor: Acceptor | undefined;
+  /** Decides which of its sockets a peer has. */
+  readonly seed = randomInt(0x7fffffff);
   readonly #at: Place;
   readonly #sockets: PortSocket[] = [];
   readonly #released: (closed: Promise<void>) => void;
@@ -55,6 +58,10 @@ export class ListeningPort {
   constructor(at: Place, released: (closed: Promise<void>) => void) {
     this.#at = at;
     this.#released = released;
+  }
+
+  get #spread(): Spread {
+    return { of: this.#sockets.length, seed: this.seed };
   }
 
   /** All of its sockets, in the order in which they were bound. */
@@ -110,7 +117,7 @@ export class ListeningPort {
     if (this.#emitted.has(key) || !this.acceptor?.admit(peer)) return;
     const { u8 } = scratchArena();
     const size = this.#putAddress(peer);
-    const socket = this.#sockets[socketOf(scratchArena(), ADDRESS, this.#sockets.length)] as PortSocket;
+    const socket = this.#sockets[socketOf(scratchArena(), ADDRESS, this.#spread)] as PortSocket;
     const { thread } = socket;
     const id = thread.slots.take();
     if (id < 0) throw new L7mpError('E_LIMIT', 'the engine holds as many sockets as it can');
@@ -147,7 +154,8 @@ export class ListeningPort {
   #give(socket: PortSocket): void {
     const { thread, number, fd } = socket;
     const { host } = this.#at;
-    const place = [this.#sockets.indexOf(socket), this.#sockets.length];
+    const { of, seed } = this.#spread;
+    const place = [this.#sockets.indexOf(socket), of, seed];
     thread.use();
     thread.send(wire.Command.OpenPort, number, fd, familyOf(host), isWildcard(host) ? 1 : 0, ...place);
   }

@@ -1,25 +1,48 @@
+import { randomFillSync } from 'node:crypto';
 import type { Arena } from './arena.ts';
 import { AF_INET } from './constants.ts';
 
-/** What is found by its address. */
-export interface Addressed {
+/** What is found by its address. `hash` and `next` are the table's own notes. */
+export interface Addressed<T> {
   /** The offset of its socket address. */
   readonly address: number;
+  hash: number;
+  /** The next one in the same place. */
+  next: T | undefined;
+}
+
+/** A secret: two random words. */
+export interface Key {
+  readonly k0: number;
+  readonly k1: number;
 }
 
 const FIRST_SIZE = 64;
 
 /**
+ * So many in one place do not come about by chance (below 1 in 10^35), with one to a place on the average: somebody
+ * knows the key.
+ */
+const LONGEST = 32;
+
+/**
  * The peers of a socket by address and port: a hash table that compares the kernel's own socket addresses where they
  * lie, so that a packet costs neither an object nor a string nor a boxed number.
+ *
+ * Peers choose their addresses and ports. So the hash is keyed with a secret of the table's own: which of them collide
+ * cannot be reckoned out, and looking up, adding and deleting take a few steps each, whoever sends.
  */
-export class PeerTable<T extends Addressed> {
+export class PeerTable<T extends Addressed<T>> {
   readonly #u32: Uint32Array;
+  readonly #newKey: () => Key;
+  #key: Key;
   #places: (T | undefined)[] = new Array(FIRST_SIZE).fill(undefined);
   #count = 0;
 
-  constructor(arena: Arena) {
+  constructor(arena: Arena, newKey = randomKey) {
     this.#u32 = arena.u32;
+    this.#newKey = newKey;
+    this.#key = newKey();
   }
 
   get size(): number {
@@ -28,63 +51,54 @@ export class PeerTable<T extends Addressed> {
 
   /** The peer with the socket address at an offset. */
   get(address: number): T | undefined {
-    const mask = this.#places.length - 1;
-    for (let n = this.#hash(address) & mask; ; n = (n + 1) & mask) {
-      const item = this.#places[n];
-      if (!item || this.same(item.address, address)) return item;
-    }
+    const hash = hashAddress(this.#u32, address, this.#key);
+    let item = this.#places[hash & (this.#places.length - 1)];
+    while (item && (item.hash !== hash || !this.same(item.address, address))) item = item.next;
+    return item;
   }
 
   /** Adds one that is not there. */
   add(item: T): void {
-    if (++this.#count * 2 > this.#places.length) this.#grow();
-    this.#put(item);
+    if (++this.#count > this.#places.length) this.#rebuild(this.#places.length * 2);
+    if (this.#put(item) > LONGEST) this.#rebuild(this.#places.length);
   }
 
+  // By the hash that it was added with: its slot may hold another address by now.
   delete(item: T): void {
-    const mask = this.#places.length - 1;
-    let hole = this.#hash(item.address) & mask;
-    while (this.#places[hole] !== item) {
-      if (!this.#places[hole]) return;
-      hole = (hole + 1) & mask;
-    }
-    this.#count--;
-    this.#places[hole] = undefined;
-    // What follows without a gap is put anew, so that each is found from its own place on.
-    for (let n = (hole + 1) & mask; ; n = (n + 1) & mask) {
-      const moved = this.#places[n];
-      if (!moved) return;
-      this.#places[n] = undefined;
-      this.#put(moved);
+    const n = item.hash & (this.#places.length - 1);
+    let before: T | undefined;
+    for (let one = this.#places[n]; one; before = one, one = one.next) {
+      if (one !== item) continue;
+      if (before) before.next = item.next;
+      else this.#places[n] = item.next;
+      item.next = undefined;
+      this.#count--;
+      return;
     }
   }
 
   all(): T[] {
-    return this.#places.filter((item) => item !== undefined);
+    const items: T[] = [];
+    for (const first of this.#places) for (let item = first; item; item = item.next) items.push(item);
+    return items;
   }
 
-  #put(item: T): void {
-    const mask = this.#places.length - 1;
-    let n = this.#hash(item.address) & mask;
-    while (this.#places[n]) n = (n + 1) & mask;
+  /** Returns how many are in its place. */
+  #put(item: T): number {
+    item.hash = hashAddress(this.#u32, item.address, this.#key);
+    const n = item.hash & (this.#places.length - 1);
+    item.next = this.#places[n];
     this.#places[n] = item;
+    let length = 0;
+    for (let one: T | undefined = item; one; one = one.next) length++;
+    return length;
   }
 
-  #grow(): void {
+  #rebuild(size: number): void {
     const items = this.all();
-    this.#places = new Array(this.#places.length * 2).fill(undefined);
+    this.#key = this.#newKey();
+    this.#places = new Array(size).fill(undefined);
     for (const item of items) this.#put(item);
-  }
-
-  // Family and port are the first word; the address is the second, or the third to sixth with the zone as seventh.
-  #hash(address: number): number {
-    const u32 = this.#u32;
-    const at = address >> 2;
-    const first = u32[at] as number;
-    let hash = Math.imul(first, 0x9e3779b1);
-    if ((first & 0xffff) === AF_INET) hash = mix(hash, u32[at + 1] as number);
-    else for (let n = 2; n < 6; n++) hash = mix(hash, u32[at + n] as number);
-    return hash ^ (hash >>> 15);
   }
 
   /** Whether the socket addresses at two offsets are of one peer. */
@@ -99,7 +113,44 @@ export class PeerTable<T extends Addressed> {
   }
 }
 
-function mix(hash: number, word: number): number {
-  const mixed = Math.imul(hash ^ word, 0x85ebca6b);
-  return mixed ^ (mixed >>> 13);
+function randomKey(): Key {
+  const [k0 = 0, k1 = 0] = randomFillSync(new Int32Array(2));
+  return { k0, k1 };
+}
+
+/** Rounds after the last word. */
+const FINAL_ROUNDS = 3;
+
+/**
+ * HalfSipHash-1-3 of a socket address: what Linux keys its hash tables with on 32-bit machines (siphash in the kernel's
+ * documentation). Family and port are the first word; the address is the second, or the third to sixth with the zone as
+ * seventh. The length need not be part of it, since the family says it.
+ */
+export function hashAddress(u32: Uint32Array, address: number, { k0, k1 }: Key): number {
+  const at = address >> 2;
+  const four = ((u32[at] as number) & 0xffff) === AF_INET;
+  const words = four ? 2 : 7;
+  let v0 = k0;
+  let v1 = k1;
+  let v2 = k0 ^ 0x6c796765;
+  let v3 = k1 ^ 0x74656462;
+  for (let n = 0; n < words + FINAL_ROUNDS; n++) {
+    // The second of an IPv6 address's words is a label of flows, which is nobody's address.
+    if (n === 1 && !four) continue;
+    const word = n < words ? (u32[at + n] as number) : 0;
+    if (n === words) v2 ^= 0xff;
+    v3 ^= word;
+    v0 = (v0 + v1) | 0;
+    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+    v0 = (v0 << 16) | (v0 >>> 16);
+    v2 = (v2 + v3) | 0;
+    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+    v0 = (v0 + v3) | 0;
+    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+    v2 = (v2 + v1) | 0;
+    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+    v2 = (v2 << 16) | (v2 >>> 16);
+    v0 ^= word;
+  }
+  return v1 ^ v3;
 }

@@ -16,13 +16,36 @@ const FACTOR = 0x9e3779b1;
 /** The third word of an IPv4-mapped address: both forms of an address are one peer. */
 const MAPPED = 0xffff;
 
+/** How peers are spread over the sockets of one address. */
+export interface Spread {
+  readonly of: number;
+  /** Random, so that peers cannot easily choose their thread: one thread can do as much as one alone could. */
+  readonly seed: number;
+}
+
+/** Which of the sockets of the same address it is: each has its own peers. */
+export interface Share extends Spread {
+  readonly index: number;
+}
+
 /** Which of so many sockets has the peer whose socket address is at an offset. */
-export function socketOf({ u8, u32 }: Arena, address: number, count: number): number {
+export function socketOf({ u8, u32 }: Arena, address: number, { of, seed }: Spread): number {
   const at = address >> 2;
   const word = (n: number): number => u32[at + n] as number;
-  const four = (word(0) & 0xffff) === AF_INET;
-  const host = four ? swap(word(1)) ^ MAPPED : swap(word(2) ^ word(3) ^ word(4) ^ word(5));
-  return (Math.imul(host ^ portAt(u8, address), FACTOR) >>> 16) % count;
+  let state = seed;
+  if ((word(0) & 0xffff) === AF_INET) state = mix(mixMapped(seed), swap(word(1)));
+  else for (let n = 2; n < 6; n++) state = mix(state, swap(word(n)));
+  return (mix(state, portAt(u8, address)) >>> 16) % of;
+}
+
+function mix(state: number, word: number): number {
+  const mixed = Math.imul(state ^ word, FACTOR);
+  return mixed ^ (mixed >>> 15);
+}
+
+/** What comes of the first three words of an IPv4-mapped address. */
+function mixMapped(seed: number): number {
+  return mix(mix(mix(seed, 0), 0), MAPPED);
 }
 
 function swap(word: number): number {
@@ -43,9 +66,9 @@ const LOAD_BYTE = 0x30;
 const HEADER_LENGTH_TO_X = 0xb1;
 const STORE = 0x02;
 const RECALL_TO_X = 0x61;
+const LOAD_TO_X = 0x01;
 const TO_X = 0x07;
 const AND = 0x54;
-const XOR = 0xa4;
 const XOR_X = 0xac;
 const MULTIPLY = 0x24;
 const SHIFT_RIGHT = 0x74;
@@ -60,38 +83,50 @@ const NETWORK = -0x100000;
 
 const step = (code: number, operand = 0): Instruction => [code, 0, 0, operand];
 
-const IPV4: readonly Instruction[] = [
+/** `mix` of the index register and the register, into the latter. */
+const MIX: readonly Instruction[] = [
+  step(XOR_X),
+  step(MULTIPLY, FACTOR),
+  step(TO_X),
+  step(SHIFT_RIGHT, 15),
+  step(XOR_X),
+];
+
+/** They store what comes of the address, and load the port. */
+const ipv4 = (seed: number): Instruction[] => [
+  step(LOAD_TO_X, mixMapped(seed)),
   step(LOAD_WORD, NETWORK + 12),
-  step(XOR, MAPPED),
+  ...MIX,
   step(STORE),
   step(HEADER_LENGTH_TO_X, NETWORK),
   step(LOAD_HALF_PAST_X, NETWORK),
 ];
 
 /** Extension headers stand in for the port. */
-const IPV6: readonly Instruction[] = [
-  step(LOAD_WORD, NETWORK + 8),
-  ...[12, 16, 20].flatMap((at) => [step(TO_X), step(LOAD_WORD, NETWORK + at), step(XOR_X)]),
+const ipv6 = (seed: number): Instruction[] => [
+  step(LOAD_TO_X, seed),
+  ...[8, 12, 16, 20].flatMap((at) => [step(LOAD_WORD, NETWORK + at), ...MIX, step(TO_X)]),
   step(STORE),
   step(LOAD_HALF, NETWORK + 40),
 ];
 
 /** The same as `socketOf`. */
-const steering = (count: number): Instruction[] => [
-  step(LOAD_BYTE, NETWORK),
-  step(AND, 0xf0),
-  [IF_EQUAL, 0, IPV4.length + 1, 0x40],
-  ...IPV4,
-  step(SKIP, IPV6.length),
-  ...IPV6,
-  // The port is loaded, the address stored.
-  step(RECALL_TO_X),
-  step(XOR_X),
-  step(MULTIPLY, FACTOR),
-  step(SHIFT_RIGHT, 16),
-  step(MODULO, count),
-  step(RETURN_REGISTER),
-];
+function steering({ of, seed }: Spread): Instruction[] {
+  const [four, six] = [ipv4(seed), ipv6(seed)];
+  return [
+    step(LOAD_BYTE, NETWORK),
+    step(AND, 0xf0),
+    [IF_EQUAL, 0, four.length + 1, 0x40],
+    ...four,
+    step(SKIP, six.length),
+    ...six,
+    step(RECALL_TO_X),
+    ...MIX,
+    step(SHIFT_RIGHT, 16),
+    step(MODULO, of),
+    step(RETURN_REGISTER),
+  ];
+}
 
 /** Lets nothing in. */
 const DEAF: readonly Instruction[] = [step(RETURN)];
@@ -122,9 +157,9 @@ export function deafen(fd: number): void {
 }
 
 /** From now on they receive, each its own peers. They were bound in this order. Throws where the kernel cannot. */
-export function steer(fds: readonly number[]): void {
+export function steer(fds: readonly number[], seed: number): void {
   // It is the whole group's. The first socket may have none of its own: it was bound before it was to share.
-  const result = attach(fds[fds.length - 1] as number, SO_ATTACH_REUSEPORT_CBPF, steering(fds.length));
+  const result = attach(fds[fds.length - 1] as number, SO_ATTACH_REUSEPORT_CBPF, steering({ of: fds.length, seed }));
   if (result < 0) throw new sockets.SocketError('setsockopt', libc().errno(), 'SO_ATTACH_REUSEPORT_CBPF');
   for (const fd of fds) sockets.setOption(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }

@@ -109,7 +109,7 @@ export const Command = {
   Release: 6,
   /** id, fd: says when it can be written. */
   Watch: 7,
-  /** port, fd, family, whether it is bound to a wildcard, which of how many sockets of that address it is */
+  /** port, fd, family, whether it is bound to a wildcard, which of how many sockets of that address it is, their seed */
   OpenPort: 8,
   ClosePort: 9,
   /** port, whether new peers are taken, bytes and messages that may wait of each */

@@ -121,7 +121,7 @@ class EngineThread {
   }
 
   #openPort(arg: (n: number) => number): void {
-    const share = { index: arg(4), of: arg(5) };
+    const share = { index: arg(4), of: arg(5), seed: arg(6) };
     this.#ports[arg(0)] = new DatagramPort(arg(0), arg(1), arg(2), arg(3) === 1, share, this.#datagrams);
   }
 
