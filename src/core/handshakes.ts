@@ -51,10 +51,11 @@ export class Handshakes {
     this.#pending.set(layer, performance.now() + this.#timeout);
     // One timer for all, and none for a handshake that is over within its first message.
     this.#timer ??= setTimeout(this.#expire, this.#timeout).unref();
-    layer.begin({
+    const observer = {
       completed: () => this.#completed(layer),
-      failed: (error) => this.#failed(layer, error),
-    });
+      failed: (error: L7mpError) => this.#failed(layer, error),
+    };
+    layer.begin(observer, true);
   }
 
   /** Breaks off what is pending: nothing is accepted any more. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Channel, type MessageAttributes, TEXT } from './channel.ts';
+import { type Channel, type CloseReason, type MessageAttributes, TEXT } from './channel.ts';
 import { L7mpError } from './errors.ts';
-import { LayerChannel } from './layer.ts';
+import { FLUSH_TIMEOUT, LayerChannel } from './layer.ts';
 import type { Metadata } from './metadata.ts';
 import { begun, FakeChannel, watch } from './testing.ts';
 
@@ -290,5 +290,155 @@ describe('a layer with a handshake', () => {
     lower.peerCloses();
     assert.deepEqual([outcome, layer.maxMessage, lower.sent], [['completed'], 8, ['hi', '>hi', '>>y']]);
     assert.deepEqual(told, ['x', 'end', 'closed end: closed by the peer']);
+  });
+});
+
+/** As GreetingLayer, and says `bye` last: at once, or when it is told to. */
+class PoliteLayer extends GreetingLayer {
+  readonly #later: boolean;
+  readonly reasons: string[] = [];
+
+  constructor(lower: Channel, later = false) {
+    super(lower);
+    this.#later = later;
+  }
+
+  protected override flush({ kind }: CloseReason): void {
+    this.reasons.push(kind);
+    this.lower.write(Buffer.from('bye'));
+    if (!this.#later) this.flushed();
+  }
+
+  finish(): void {
+    this.flushed();
+  }
+}
+
+function polite(later: boolean) {
+  const lower = new FakeChannel({ kind: 'stream' });
+  const begin = begun(new PoliteLayer(lower, later), true);
+  lower.receive('hi');
+  return { lower, told: watch(begin.layer), ...begin };
+}
+
+const EVERY = ['end', 'error', 'idle', 'deleted', 'shutdown', 'refused'] as const;
+
+describe('the transport of an accepted layer', () => {
+  test('is told to open before the handshake, and of the session no more', () => {
+    const lower = new FakeChannel();
+    lower.onSend = (bytes) => lower.calls.push(`sent ${bytes}`);
+    const { layer } = begun(new GreetingLayer(lower), true);
+    assert.deepEqual(lower.calls, ['routed', 'accept', `sent ${Buffer.from('hi')}`]);
+    lower.receive('hi');
+    layer.routed();
+    layer.accept({ status: 200 });
+    layer.head({ status: 200 });
+    assert.equal(lower.calls.length, 3);
+  });
+
+  test('waits for the session where the layer has no handshake', () => {
+    const lower = new FakeChannel();
+    const { layer } = begun(new PlainLayer(lower), true);
+    assert.deepEqual(lower.calls, []);
+    layer.routed();
+    layer.accept();
+    assert.deepEqual(lower.calls, ['routed', 'accept']);
+  });
+
+  test('that closes when it is told to open breaks the handshake', () => {
+    class ClosingChannel extends FakeChannel {
+      override accept(): void {
+        this.peerCloses({ kind: 'reset', message: 'gone' });
+      }
+    }
+    const lower = new ClosingChannel();
+    const { outcome, layer } = begun(new GreetingLayer(lower), true);
+    assert.match((outcome[0] as L7mpError).message, /over: gone$/);
+    assert.deepEqual([lower.sent, outcome.length, layer.releases], [[], 1, 1]);
+  });
+});
+
+describe('what a layer says last', () => {
+  for (const kind of EVERY) {
+    test(`reaches the peer before the lower channel is closed (${kind})`, () => {
+      const { lower, layer } = polite(false);
+      lower.onSend = () => assert.equal(lower.closeReason, undefined);
+      layer.close({ kind, message: '' });
+      assert.deepEqual([lower.sent.at(-1), lower.closeReason?.kind, layer.releases], ['bye', kind, 1]);
+    });
+  }
+
+  test('reaches the peer before the refusal', () => {
+    const { lower, layer } = polite(false);
+    layer.refuse(new L7mpError('E_NO_ROUTE', 'no route'));
+    assert.deepEqual(lower.sent, ['hi', 'bye']);
+    assert.deepEqual([lower.calls.at(-1), lower.open], ['refuse E_NO_ROUTE', false]);
+  });
+
+  test('is said of a broken handshake, too, whose observer is told once', () => {
+    const lower = new FakeChannel();
+    const { layer, outcome } = begun(new PoliteLayer(lower, true), true);
+    lower.receive('pardon');
+    lower.receive('hi');
+    layer.fail(new L7mpError('E_TIMEOUT', 'too late'));
+    assert.deepEqual([outcome.length, lower.sent, lower.open], [1, ['hi', 'bye'], true]);
+    layer.finish();
+    assert.deepEqual([lower.closeReason?.kind, layer.releases, outcome.length], ['error', 1, 1]);
+  });
+
+  test('is not said where the connection is reset, or gone', () => {
+    const { lower, layer } = polite(false);
+    layer.close({ kind: 'reset', message: '' });
+    assert.deepEqual([layer.reasons, lower.closeReason?.kind], [[], 'reset']);
+    const other = polite(false);
+    other.lower.peerCloses();
+    other.layer.close({ kind: 'end', message: '' });
+    assert.deepEqual([other.layer.reasons, other.layer.releases], [[], 1]);
+  });
+
+  test('may take its time as long as the peer takes something, and is cut with a reset when it does not', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { lower, layer } = polite(true);
+    lower.takesMore = false;
+    layer.close({ kind: 'end', message: '' });
+    for (let n = 0; n < 3; n++) {
+      lower.write(Buffer.from('more'));
+      t.mock.timers.tick(FLUSH_TIMEOUT - 1);
+      assert.equal(lower.open, true);
+      lower.drain();
+      lower.takesMore = false;
+    }
+    t.mock.timers.tick(FLUSH_TIMEOUT);
+    assert.deepEqual([lower.closeReason?.kind, layer.releases], ['reset', 1]);
+    layer.finish();
+    assert.equal(lower.closeReason?.kind, 'reset');
+  });
+
+  test('has no end that is waited for once it is said, or the peer has gone', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    for (const end of [
+      (p: ReturnType<typeof polite>) => p.layer.finish(),
+      (p: ReturnType<typeof polite>) => p.lower.peerCloses(),
+    ]) {
+      const all = polite(true);
+      all.layer.close({ kind: 'idle', message: '' });
+      end(all);
+      const { closeReason } = all.lower;
+      t.mock.timers.tick(2 * FLUSH_TIMEOUT);
+      assert.deepEqual([all.lower.closeReason, all.layer.releases, all.told], [closeReason, 1, []]);
+    }
+  });
+
+  test('closes the lower channel also where it cannot be said', () => {
+    class BrokenLayer extends GreetingLayer {
+      protected override flush(): void {
+        throw new Error('no');
+      }
+    }
+    const lower = new FakeChannel();
+    const { layer } = begun(new BrokenLayer(lower));
+    lower.receive('hi');
+    layer.close({ kind: 'end', message: '' });
+    assert.equal(lower.closeReason?.kind, 'end');
   });
 });

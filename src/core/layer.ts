@@ -5,9 +5,10 @@
  * Owned here: the lower channel, from `begin` on, and the order handshake, data, end, close. Not owned: queues, limits
  * and counters (the base class has them), and how many handshakes there are and how long they take (`handshakes.ts`).
  *
- * How others are written with it, tried on paper:
+ * How others are written with it (`examples/secure-channel/` has one with all of these parts):
  * - TLS: `start` makes a TLS socket on a Duplex that writes to `lower`; `shake` and `received` feed it copies; once it
- *   is secure, `complete`; its data is for `deliver`; `ended` and `lost` wait until all is decrypted.
+ *   is secure, `complete`; its data is for `deliver`; `ended` and `lost` wait until all is decrypted; `lowerDrained`
+ *   lets the Duplex go on; `flush` writes what is left and close_notify.
  * - PROXY protocol: accepting, `shake` takes the header off, and `about` lays its addresses over the lower ones;
  *   dialling, `start` writes it and completes. On UDP its size is `overhead`; `send` adds it, `received` takes it off.
  * - DTLS: as TLS, on memory BIOs that keep records apart; `start` arms the retransmission timer, `released` ends it;
@@ -30,9 +31,21 @@ import type { Metadata } from './metadata.ts';
 /** Who waits for a layer's handshake. One of the two is called, once. */
 export interface HandshakeObserver {
   completed(): void;
-  /** The layer, and the channel below, are closed. */
+  /** The layer is closed, and the channel below, too, once what the layer has to say is said. */
   failed(error: L7mpError): void;
 }
+
+/** What a layer that is being closed has still to do. */
+interface Leaving {
+  reason?: CloseReason;
+  /** The lower channel is refused, not closed. */
+  readonly refusal?: L7mpError;
+  /** Runs while the layer flushes. */
+  timer?: NodeJS.Timeout;
+}
+
+/** Milliseconds that a closed layer's `flush` may go on without the channel below taking anything. */
+export const FLUSH_TIMEOUT = 2000;
 
 export abstract class LayerChannel extends Channel {
   readonly kind: ChannelKind;
@@ -42,7 +55,11 @@ export abstract class LayerChannel extends Channel {
   #observer: HandshakeObserver | undefined;
   /** Came before there was an owner. */
   #head: Head | undefined;
+  #shaken = false;
   #released = false;
+  /** The channel below has been told to open, and hears of the session's beginning no more. */
+  #opened = false;
+  #leaving: Leaving | undefined;
 
   /** `overhead`: the bytes that the layer adds to each message. */
   constructor(lower: Channel, overhead = 0) {
@@ -76,8 +93,11 @@ export abstract class LayerChannel extends Channel {
     return false;
   }
 
-  /** Takes the lower channel over and shakes hands. Data that comes after the handshake waits for a reader. */
-  begin(observer: HandshakeObserver): void {
+  /**
+   * Takes the lower channel over and shakes hands. Data that comes after the handshake waits for a reader. `accepted`:
+   * the lower channel is a listener's.
+   */
+  begin(observer: HandshakeObserver, accepted = false): void {
     this.#observer = observer;
     if (!this.lower.open) {
       this.fail(new L7mpError('E_DISCONNECT', 'the connection was closed before the handshake'));
@@ -87,7 +107,10 @@ export abstract class LayerChannel extends Channel {
     this.lower.owner = below;
     this.lower.writer = below;
     try {
-      this.start();
+      // Some transports carry nothing before they are told of a session (a WebSocket's upgrade), and there is none
+      // before the handshake. A layer without one leaves the transport to its session, and so its own refusals too.
+      if (accepted && this.start !== LayerChannel.prototype.start) this.#open();
+      if (this.open) this.start();
     } catch (error) {
       this.fail(asL7mpError(error, 'E_HANDSHAKE'));
     }
@@ -98,6 +121,7 @@ export abstract class LayerChannel extends Channel {
   fail(error: L7mpError, kind: CloseReason['kind'] = 'error'): void {
     const observer = this.#observer;
     if (!observer) return;
+    this.#observer = undefined;
     this.close({ kind, message: error.message });
     observer.failed(error);
   }
@@ -116,25 +140,26 @@ export abstract class LayerChannel extends Channel {
   }
 
   override routed(): void {
-    this.lower.routed();
+    if (!this.#opened) this.lower.routed();
   }
 
   override accept(head?: Head): void {
-    this.lower.accept(head);
+    if (!this.#opened) this.lower.accept(head);
   }
 
   override head(head: Head): void {
-    this.lower.head(head);
+    if (!this.#opened) this.lower.head(head);
   }
 
+  /** The lower channel is refused in place of closed, when this one has said what it has to say. */
   override refuse(error: L7mpError): void {
-    this.lower.refuse(error);
+    this.#leaving ??= { refusal: error };
     super.refuse(error);
   }
 
   // ------------------------------------------------------------------ for a layer to fill in
 
-  /** Begins the handshake. May write to `lower`, which is not read yet. */
+  /** Begins the handshake. May write to `lower`, which is open but not read yet. Not filled in: there is no handshake. */
   protected start(): void {
     this.complete();
   }
@@ -167,6 +192,21 @@ export abstract class LayerChannel extends Channel {
     this.deliverClose(reason);
   }
 
+  /** The lower channel takes more, after a write to it returned false. A layer that writes by itself goes on here. */
+  protected lowerDrained(): void {
+    this.drained();
+  }
+
+  /**
+   * This channel is closed, and the one below is not: the last that is to reach the peer (what waits, an alert) is
+   * written to `lower`, then `flushed` is called, now or later. Until then `lowerDrained` and `received` (or `shake`)
+   * are called as before. Has an end: when the lower channel has taken nothing for two seconds (`FLUSH_TIMEOUT`), it is
+   * reset. Not called where the reason is a reset, or the lower channel is gone.
+   */
+  protected flush(_reason: CloseReason): void {
+    this.flushed();
+  }
+
   /** The lower channel is gone or is about to be closed: timers end here. Once. */
   protected released(): void {}
 
@@ -183,9 +223,20 @@ export abstract class LayerChannel extends Channel {
     this.lower.end(tail);
   }
 
+  /** A layer fills in `flush` instead. */
   protected override shut(reason: CloseReason): void {
-    this.#release();
-    this.lower.close(reason);
+    this.#leaving ??= {};
+    this.#leaving.reason = reason;
+    if (reason.kind === 'reset' || !this.lower.open) {
+      this.flushed();
+      return;
+    }
+    try {
+      this.flush(reason);
+    } catch {
+      this.flushed();
+    }
+    this.#boundFlush();
   }
 
   // A lossy channel would only queue and drop below instead of here, and hide from the layer what is its own: repeated
@@ -205,8 +256,18 @@ export abstract class LayerChannel extends Channel {
     const observer = this.#observer;
     if (!observer) return;
     this.#observer = undefined;
+    this.#shaken = true;
     if (this.held) this.holdSource();
     observer.completed();
+  }
+
+  /** All that was to be said is written to the lower channel, which is closed now. */
+  protected flushed(): void {
+    const { reason, refusal } = this.#leaving ?? {};
+    if (!reason || this.#released) return;
+    this.#release();
+    if (refusal) this.lower.refuse(refusal);
+    else this.lower.close(reason);
   }
 
   // ------------------------------------------------------------------ own
@@ -214,14 +275,17 @@ export abstract class LayerChannel extends Channel {
   #below(): Reader & Writer & ChannelOwner {
     return {
       message: (bytes, attributes, owned) => {
-        if (this.#observer) this.shake(bytes, attributes, owned);
-        else this.received(bytes, attributes, owned);
+        if (this.#shaken) this.received(bytes, attributes, owned);
+        else this.shake(bytes, attributes, owned);
       },
       end: (tail) => {
-        if (this.#observer) this.shakeEnded();
-        else this.ended(tail);
+        if (this.#shaken) this.ended(tail);
+        else this.shakeEnded();
       },
-      drained: () => this.drained(),
+      drained: () => {
+        this.lowerDrained();
+        this.#boundFlush();
+      },
       head: (head) => {
         if (this.owner) this.owner.head?.(head);
         else this.#head = head;
@@ -238,11 +302,28 @@ export abstract class LayerChannel extends Channel {
       return;
     }
     this.#release();
-    this.lost(reason);
+    if (this.#shaken) this.lost(reason);
+  }
+
+  #open(): void {
+    this.#opened = true;
+    this.lower.routed();
+    this.lower.accept();
+  }
+
+  /** While the layer flushes: begins its time, or begins it again. */
+  #boundFlush(): void {
+    const leaving = this.#leaving;
+    if (!leaving?.reason || this.#released) return;
+    clearTimeout(leaving.timer);
+    leaving.timer = setTimeout(() => {
+      this.#release();
+      this.lower.close({ kind: 'reset', message: `the peer took nothing for ${FLUSH_TIMEOUT} ms after the close` });
+    }, FLUSH_TIMEOUT).unref();
   }
 
   #release(): void {
-    this.#observer = undefined;
+    clearTimeout(this.#leaving?.timer);
     if (this.#released) return;
     this.#released = true;
     this.released();

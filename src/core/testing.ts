@@ -123,13 +123,17 @@ export class FakeChannel extends Channel {
   }
 }
 
-/** Begins a layer's handshake. `outcome` is what its observer was told. */
-export function begun<L extends LayerChannel>(layer: L): { layer: L; outcome: (L7mpError | 'completed')[] } {
+/** Begins a layer's handshake, `accepted` by a listener or not. `outcome` is what its observer was told. */
+export function begun<L extends LayerChannel>(
+  layer: L,
+  accepted = false,
+): { layer: L; outcome: (L7mpError | 'completed')[] } {
   const outcome: (L7mpError | 'completed')[] = [];
-  layer.begin({
+  const observer = {
     completed: () => outcome.push('completed'),
-    failed: (error) => outcome.push(error),
-  });
+    failed: (error: L7mpError) => outcome.push(error),
+  };
+  layer.begin(observer, accepted);
   return { layer, outcome };
 }
 

@@ -15,7 +15,7 @@ const OK = '{"JSONSocketVersion":1,"JSONSocketStatus":200,"JSONSocketMessage":"O
 
 function server(options: FakeOptions) {
   const lower = new FakeChannel(options);
-  return { lower, ...begun(new ServerChannel(lower)) };
+  return { lower, ...begun(new ServerChannel(lower), true) };
 }
 
 /** A server that has read the header. */

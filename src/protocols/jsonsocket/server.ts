@@ -36,11 +36,8 @@ export class ServerChannel extends LayerChannel {
     return { JSONSocket: parseHeader(this.#request) };
   }
 
-  // The header comes after all that the transport has to settle by itself, such as a WebSocket's upgrade.
-  protected override start(): void {
-    this.lower.routed();
-    this.lower.accept();
-  }
+  /** The client speaks first. */
+  protected override start(): void {}
 
   protected override shake(bytes: Uint8Array, attributes: MessageAttributes): void {
     try {
@@ -77,8 +74,6 @@ export class ServerChannel extends LayerChannel {
     } else if (this.#dataSeen) this.drop('invalid');
     else if (this.#answer) this.lower.write(this.#answer, TEXT);
   }
-
-  override routed(): void {}
 
   override accept(): void {
     if (!this.#answer) this.#say({ status: 200, message: 'OK' });
