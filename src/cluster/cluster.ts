@@ -9,7 +9,8 @@ const NOBODY: ReadonlySet<Endpoint> = new Set();
 
 /** A service that sessions are routed to: a protocol's dialler, endpoints, and the choice among them. */
 export class Cluster {
-  readonly definition: ClusterDefinition;
+  /** Its `owner` may change while it runs; any other change makes another cluster of it. */
+  definition: ClusterDefinition;
   readonly side: ClusterSide;
   readonly dialer: Dialer;
   readonly kind: StreamKind;
@@ -71,7 +72,7 @@ export class Cluster {
 }
 
 function virtualEndpoint(cluster: string): Endpoint {
-  return new Endpoint({ kind: 'endpoint', name: cluster, inline: true, cluster, address: VIRTUAL, weight: 1 });
+  return new Endpoint({ kind: 'endpoint', name: cluster, cluster, address: VIRTUAL, weight: 1 });
 }
 
 function keyOf(metadata: Metadata, pointer: Pointer): string | undefined {

@@ -18,12 +18,12 @@ type Lists = Record<string, ({ to: string } | { apply: string })[]>;
 function storeOf(listeners: Record<string, { spec: Spec; rules: string }>, lists: Lists): Store {
   const store = new Store();
   for (const [name, { spec, rules }] of Object.entries(listeners)) {
-    const definition = { kind: 'listener', name, inline: false, spec, rules, options: {} } as const;
+    const definition = { kind: 'listener', name, owner: undefined, spec, rules, options: {} } as const;
     store.listeners.set(name, new Listener(definition, REGISTRY.listener(spec.protocol)));
   }
   for (const [name, actions] of Object.entries(lists)) {
     const rules = actions.map((action, n) => addRule(store, `${name}-${n}`, action));
-    store.rulelists.set(name, new RuleList({ kind: 'rulelist', name, inline: false, rules }));
+    store.rulelists.set(name, new RuleList({ kind: 'rulelist', name, owner: undefined, rules }));
   }
   for (const protocol of ['L7mpController', 'Echo']) {
     store.clusters.set(protocol, { side: REGISTRY.cluster(protocol) } as Cluster);
@@ -36,13 +36,13 @@ function addRule(store: Store, name: string, action: Lists[string][number]): str
   const route = 'to' in action ? name : undefined;
   store.rules.set(
     name,
-    new Rule({ kind: 'rule', name, inline: true, match: undefined, rewrite: undefined, route, apply }),
+    new Rule({ kind: 'rule', name, owner: undefined, match: undefined, rewrite: undefined, route, apply }),
   );
   if ('to' in action) {
     const retry = { retry_on: 'never', num_retries: 1, timeout: 2000 } as const;
     store.routes.set(
       name,
-      new Route({ kind: 'route', name, inline: true, destination: action.to, ingress: [], egress: [], retry }),
+      new Route({ kind: 'route', name, owner: undefined, destination: action.to, ingress: [], egress: [], retry }),
     );
   }
   return name;

@@ -6,7 +6,7 @@ import type { Definition, ListenerDefinition, RuleListDefinition } from './defin
 const list = (name: string, ...rules: string[]): RuleListDefinition => ({
   kind: 'rulelist',
   name,
-  inline: false,
+  owner: undefined,
   rules,
 });
 
@@ -58,7 +58,6 @@ test('a failure undoes what was done before, and says why', async () => {
 const listener = (name: string, port: number): ListenerDefinition => ({
   kind: 'listener',
   name,
-  inline: false,
   spec: { protocol: 'TCP', port },
   rules: 'x',
   options: {},

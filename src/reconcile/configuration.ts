@@ -94,7 +94,10 @@ export class Configuration {
     });
   }
 
-  /** Takes the rule at a position, or of a name, out of a rulelist, and deletes it. */
+  /**
+   * Takes the rule at a position, or of a name, out of a rulelist, and deletes it, unless another rulelist has a claim
+   * on it: it was written inline there, or it stands by itself and is named there too.
+   */
   removeRule(rulelist: string, place: number | string, recursive: boolean): Promise<void> {
     return this.#change(async () => {
       const list = this.#rulelist(rulelist);
@@ -105,10 +108,20 @@ export class Configuration {
           ? outside(rulelist, place, list.rules.length)
           : new L7mpError('E_UNKNOWN', `rulelist ${rulelist} has no rule named ${JSON.stringify(place)}`);
       }
-      const change: Change = { before: list, after: { ...list, rules: list.rules.toSpliced(position, 1) } };
-      if (this.#context.store.rules.has(name)) await this.#remove('rule', name, recursive, [change]);
-      else await apply([change], this.#context.handlers);
+      const after = { ...list, rules: list.rules.toSpliced(position, 1) };
+      if (this.#goesWith(after, name)) await this.#remove('rule', name, recursive, [{ before: list, after }]);
+      else await apply([{ before: list, after }], this.#context.handlers);
     });
+  }
+
+  #goesWith(list: RuleListDefinition, name: string): boolean {
+    const { rules, rulelists } = this.#context.store;
+    const rule = rules.get(name)?.definition;
+    if (!rule || list.rules.includes(name)) return false;
+    if (rule.owner !== undefined) return rule.owner === list.name;
+    return ![...rulelists.values()].some(
+      ({ definition }) => definition.name !== list.name && definition.rules.includes(name),
+    );
   }
 
   /** `recursive`: also what was written inline in it, and its sessions. */
@@ -143,8 +156,7 @@ export class Configuration {
 
   async #remove(kind: Kind, name: string, recursive: boolean, changes: readonly Change[]): Promise<void> {
     const removal = new Remover(this.#context.store).remove(kind, name, recursive);
-    const deleted = removal.definitions.map((before: Definition): Change => ({ before, after: undefined }));
-    await apply([...changes, ...deleted], this.#context.handlers);
+    await apply([...changes, ...removal.changes], this.#context.handlers);
     if (!recursive) return;
     const reason = { kind: 'deleted', message: `the ${kind} ${name} was deleted` } as const;
     for (const session of [...this.#context.sessions()]) {

@@ -1,6 +1,6 @@
 /**
  * The configuration as the proxy keeps it: every object by itself, referring to others by name. What a user wrote
- * inline has become an object of its own, with `inline` set: recursive deletion takes it along.
+ * inline has become an object of its own that knows its owner: the owner's recursive deletion takes it along.
  */
 import type { Policy } from '../cluster/balancers/index.ts';
 import type { Retry } from '../config/schema.ts';
@@ -10,7 +10,14 @@ import type { Rewrite } from '../routing/rewrite.ts';
 
 interface Named {
   readonly name: string;
-  readonly inline: boolean;
+}
+
+interface Owned extends Named {
+  /**
+   * The name of the object in whose text it stands: a rulelist's listener, a rule's rulelist, a route's rule, a
+   * cluster's route. Undefined where it stands by itself, or has outlived its owner.
+   */
+  readonly owner: string | undefined;
 }
 
 export interface EndpointDefinition extends Named {
@@ -21,14 +28,14 @@ export interface EndpointDefinition extends Named {
   readonly weight: number;
 }
 
-export interface ClusterDefinition extends Named {
+export interface ClusterDefinition extends Owned {
   readonly kind: 'cluster';
   readonly spec: Spec;
   readonly loadbalancer: { readonly policy: Policy; readonly key?: string };
   readonly options: ClusterOptions;
 }
 
-export interface RouteDefinition extends Named {
+export interface RouteDefinition extends Owned {
   readonly kind: 'route';
   readonly destination: string;
   readonly ingress: readonly string[];
@@ -36,7 +43,7 @@ export interface RouteDefinition extends Named {
   readonly retry: Retry;
 }
 
-export interface RuleDefinition extends Named {
+export interface RuleDefinition extends Owned {
   readonly kind: 'rule';
   readonly match: Match | undefined;
   readonly rewrite: readonly Rewrite[] | undefined;
@@ -44,7 +51,7 @@ export interface RuleDefinition extends Named {
   readonly apply: string | undefined;
 }
 
-export interface RuleListDefinition extends Named {
+export interface RuleListDefinition extends Owned {
   readonly kind: 'rulelist';
   readonly rules: readonly string[];
 }

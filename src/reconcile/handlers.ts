@@ -81,9 +81,6 @@ function listenerHandler(context: HandlerContext): Handler {
 
 function clusterHandler(context: HandlerContext): Handler {
   const { store, registry } = context;
-  const swap = (): never => {
-    throw new Error('every field of a cluster is taken up by a restart');
-  };
   return {
     create: async (definition) => {
       const { name, spec } = definition as ClusterDefinition;
@@ -97,7 +94,10 @@ function clusterHandler(context: HandlerContext): Handler {
       );
       store.clusters.set(name, cluster);
     },
-    update: swap,
+    update: (_before, after) => {
+      const cluster = store.clusters.get(after.name);
+      if (cluster) cluster.definition = after as ClusterDefinition;
+    },
     delete: async ({ name }) => {
       const cluster = store.clusters.get(name);
       store.clusters.delete(name);

@@ -15,18 +15,23 @@ function namesOf({ definitions }: Normalizer, kind: Kind): string[] {
   return definitions.filter((one) => one.kind === kind).map(({ name }) => name);
 }
 
-test('an inline object is marked, one with a place of its own is not', () => {
+test('an inline object knows its owner, one with a place of its own has none', () => {
   const normalizer = new Normalizer(NOTHING, REGISTRY);
   normalizer.config({
-    clusters: [{ name: 'c', spec: UDP, endpoints: [{ spec: { address: 'x' } }] }],
-    routes: [{ name: 'r', destination: 'c', ingress: [{ spec: UDP }] }],
+    clusters: [{ name: 'c', spec: UDP }],
+    routes: [{ name: 'r', destination: 'c', ingress: [{ spec: UDP }], egress: [{ name: 'd', spec: UDP }] }],
+    listeners: [{ name: 'l', spec: UDP, rules: [{ action: { route: { destination: 'd' } } }] }],
   });
-  const marks = normalizer.definitions.map(({ name, inline }) => [name, inline]);
-  assert.deepEqual(marks, [
-    ['c', false],
-    ['c-EndPoint-0', true],
-    ['r-ingress-Cluster-0', true],
-    ['r', false],
+  const owners = normalizer.definitions.map((one) => [one.name, 'owner' in one ? one.owner : 'none']);
+  assert.deepEqual(owners, [
+    ['c', undefined],
+    ['r-ingress-Cluster-0', 'r'],
+    ['d', 'r'],
+    ['r', undefined],
+    ['l-RuleList-0-Rule-0-Route-0', 'l-RuleList-0-Rule-0'],
+    ['l-RuleList-0-Rule-0', 'l-RuleList-0'],
+    ['l-RuleList-0', 'l'],
+    ['l', 'none'],
   ]);
 });
 

@@ -53,11 +53,11 @@ export class Normalizer {
     for (const { name } of rulelists) this.#claim('rulelist', name);
     for (const { name } of listeners) this.#claim('listener', name);
     for (const { name } of endpoints) if (name !== undefined) this.#claim('endpoint', name);
-    for (const cluster of clusters) this.#addCluster(cluster, cluster.name, false);
+    for (const cluster of clusters) this.#addCluster(cluster, cluster.name, undefined);
     this.#addListed(endpoints);
-    for (const route of routes) this.#addRoute(route, route.name, false);
-    for (const rule of rules) this.#addRule(rule, rule.name, false);
-    for (const rulelist of rulelists) this.#addRuleList(rulelist, rulelist.name, false);
+    for (const route of routes) this.#addRoute(route, route.name, undefined);
+    for (const rule of rules) this.#addRule(rule, rule.name, undefined);
+    for (const rulelist of rulelists) this.#addRuleList(rulelist, rulelist.name, undefined);
     for (const listener of listeners) this.#addListener(listener);
   }
 
@@ -67,31 +67,31 @@ export class Normalizer {
   }
 
   cluster(cluster: ClusterInput): void {
-    this.#addCluster(cluster, this.#claim('cluster', cluster.name as string), false);
+    this.#addCluster(cluster, this.#claim('cluster', cluster.name as string), undefined);
   }
 
   route(route: RouteInput): void {
-    this.#addRoute(route, this.#claim('route', route.name as string), false);
+    this.#addRoute(route, this.#claim('route', route.name as string), undefined);
   }
 
   rule(rule: RuleInput): void {
-    this.#addRule(rule, this.#claim('rule', rule.name as string), false);
+    this.#addRule(rule, this.#claim('rule', rule.name as string), undefined);
   }
 
   rulelist(rulelist: RuleListInput): void {
-    this.#addRuleList(rulelist, this.#claim('rulelist', rulelist.name as string), false);
+    this.#addRuleList(rulelist, this.#claim('rulelist', rulelist.name as string), undefined);
   }
 
   /** An endpoint of a cluster that exists, and has `count` of them. Returns its name. */
   endpoint(endpoint: EndpointInput, cluster: string, count: number): string {
-    return this.#addEndpoint(endpoint, cluster, count, false);
+    return this.#addEndpoint(endpoint, cluster, count);
   }
 
   /** A rule, or the name of one, for a rulelist; returns the name. */
   ruleRef(rule: string | RuleInput, rulelist: string, position: number): string {
     if (typeof rule === 'string') return rule;
     const name = this.#name('rule', rule.name, `${rulelist}-${TITLES.rule}-${position}`);
-    this.#addRule(rule, name, true);
+    this.#addRule(rule, name, rulelist);
     return name;
   }
 
@@ -100,26 +100,26 @@ export class Normalizer {
   #addListener({ name, spec, rules, options }: ListenerInput): void {
     const list =
       typeof rules === 'string' ? rules : this.#inlineRuleList(Array.isArray(rules) ? { rules } : rules, name);
-    this.definitions.push({ kind: 'listener', name, inline: false, spec, rules: list, options: { ...options } });
+    this.definitions.push({ kind: 'listener', name, spec, rules: list, options: { ...options } });
   }
 
   #inlineRuleList(rulelist: RuleListInput, listener: string): string {
     const name = this.#name('rulelist', rulelist.name, `${listener}-${TITLES.rulelist}-0`);
-    this.#addRuleList(rulelist, name, true);
+    this.#addRuleList(rulelist, name, listener);
     return name;
   }
 
-  #addRuleList({ rules }: RuleListInput, name: string, inline: boolean): void {
+  #addRuleList({ rules }: RuleListInput, name: string, owner: string | undefined): void {
     const names = rules.map((rule, position) => this.ruleRef(rule, name, position));
-    this.definitions.push({ kind: 'rulelist', name, inline, rules: names });
+    this.definitions.push({ kind: 'rulelist', name, owner, rules: names });
   }
 
-  #addRule({ match, action }: RuleInput, name: string, inline: boolean): void {
+  #addRule({ match, action }: RuleInput, name: string, owner: string | undefined): void {
     const { rewrite, route, apply } = action;
     this.definitions.push({
       kind: 'rule',
       name,
-      inline,
+      owner,
       match: match as Match,
       rewrite: rewrite as readonly Rewrite[] | undefined,
       route: typeof route === 'object' ? this.#inlineRoute(route, name) : route,
@@ -129,60 +129,64 @@ export class Normalizer {
 
   #inlineRoute(route: RouteInput, rule: string): string {
     const name = this.#name('route', route.name, `${rule}-${TITLES.route}-0`);
-    this.#addRoute(route, name, true);
+    this.#addRoute(route, name, rule);
     return name;
   }
 
-  #addRoute({ destination, ingress = [], egress = [], retry }: RouteInput, name: string, inline: boolean): void {
+  #addRoute(
+    { destination, ingress = [], egress = [], retry }: RouteInput,
+    name: string,
+    owner: string | undefined,
+  ): void {
     const chain = (clusters: readonly (string | ClusterInput)[], way: string): string[] =>
-      clusters.map((cluster, n) => this.#clusterRef(cluster, `${name}-${way}-Cluster-${n}`));
+      clusters.map((cluster, n) => this.#clusterRef(cluster, `${name}-${way}-Cluster-${n}`, name));
     this.definitions.push({
       kind: 'route',
       name,
-      inline,
-      destination: this.#clusterRef(destination as string | ClusterInput, `${name}-Cluster-0`),
+      owner,
+      destination: this.#clusterRef(destination as string | ClusterInput, `${name}-Cluster-0`, name),
       ingress: chain(ingress, 'ingress'),
       egress: chain(egress, 'egress'),
       retry: { ...DEFAULT_RETRY, ...retry },
     });
   }
 
-  #clusterRef(cluster: string | ClusterInput, automatic: string): string {
+  #clusterRef(cluster: string | ClusterInput, automatic: string, route: string): string {
     if (typeof cluster === 'string') return cluster;
     const name = this.#name('cluster', cluster.name, automatic);
-    this.#addCluster(cluster, name, true);
+    this.#addCluster(cluster, name, route);
     return name;
   }
 
-  #addCluster(cluster: ClusterInput | ListedClusterInput, name: string, inline: boolean): void {
+  #addCluster(cluster: ClusterInput | ListedClusterInput, name: string, owner: string | undefined): void {
     const { spec, endpoints = [], loadbalancer, options } = cluster;
     const { policy = 'Trivial', key } = loadbalancer ?? {};
     const balancer = { policy, ...(key !== undefined && { key }) };
-    this.definitions.push({ kind: 'cluster', name, inline, spec, loadbalancer: balancer, options: { ...options } });
+    this.definitions.push({ kind: 'cluster', name, owner, spec, loadbalancer: balancer, options: { ...options } });
     // Of a number of endpoints, those that are listed elsewhere are all.
     if (typeof endpoints === 'number') return;
-    for (const [n, endpoint] of endpoints.entries()) this.#addEndpoint(endpoint, name, n, true);
+    for (const [n, endpoint] of endpoints.entries()) this.#addEndpoint(endpoint, name, n);
     const address = this.#registry.defaultAddress(spec);
-    if (endpoints.length === 0 && address !== undefined) this.#addEndpoint({ spec: { address } }, name, 0, true);
+    if (endpoints.length === 0 && address !== undefined) this.#addEndpoint({ spec: { address } }, name, 0);
   }
 
   /** Endpoints that stand beside their clusters; the names given are claimed. */
   #addListed(endpoints: readonly ListedEndpointInput[]): void {
     for (const [n, endpoint] of endpoints.entries()) {
       const name = endpoint.name ?? this.#name('endpoint', undefined, `${endpoint.cluster}-${TITLES.endpoint}-${n}`);
-      this.#pushEndpoint(endpoint, endpoint.cluster, name, false);
+      this.#pushEndpoint(endpoint, endpoint.cluster, name);
     }
   }
 
-  #addEndpoint(endpoint: EndpointInput, cluster: string, n: number, inline: boolean): string {
+  #addEndpoint(endpoint: EndpointInput, cluster: string, n: number): string {
     const name = this.#name('endpoint', endpoint.name, `${cluster}-${TITLES.endpoint}-${n}`);
-    this.#pushEndpoint(endpoint, cluster, name, inline);
+    this.#pushEndpoint(endpoint, cluster, name);
     return name;
   }
 
-  #pushEndpoint({ spec, weight }: EndpointInput, cluster: string, name: string, inline: boolean): void {
+  #pushEndpoint({ spec, weight }: EndpointInput, cluster: string, name: string): void {
     const { address } = spec;
-    this.definitions.push({ kind: 'endpoint', name, inline, cluster, address, weight: weight ?? spec.weight ?? 1 });
+    this.definitions.push({ kind: 'endpoint', name, cluster, address, weight: weight ?? spec.weight ?? 1 });
   }
 
   /** The name that the user gave, which must be free, or the automatic one, made unique. */

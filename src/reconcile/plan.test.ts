@@ -6,7 +6,6 @@ import { decide, plan } from './plan.ts';
 const listener: ListenerDefinition = {
   kind: 'listener',
   name: 'l',
-  inline: false,
   spec: { protocol: 'TCP', port: 1 },
   rules: 'r',
   options: {},
@@ -14,12 +13,12 @@ const listener: ListenerDefinition = {
 const cluster: ClusterDefinition = {
   kind: 'cluster',
   name: 'c',
-  inline: false,
+  owner: undefined,
   spec: { protocol: 'TCP', port: 1 },
   loadbalancer: { policy: 'Trivial' },
   options: {},
 };
-const rulelist: RuleListDefinition = { kind: 'rulelist', name: 'r', inline: false, rules: ['a'] };
+const rulelist: RuleListDefinition = { kind: 'rulelist', name: 'r', owner: undefined, rules: ['a'] };
 
 test('what was not there is created, what shall not be there is deleted', () => {
   assert.equal(decide({ before: undefined, after: listener }), 'create');

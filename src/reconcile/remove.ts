@@ -1,10 +1,12 @@
 import type { Session } from '../session/session.ts';
 import type { Definition, Kind } from './definitions.ts';
+import type { Change } from './plan.ts';
 import type { Store } from './store.ts';
 
 /** What goes with an object that is deleted. */
 export interface Removal {
-  readonly definitions: Definition[];
+  /** The objects that go, and those that from now on stand by themselves, since their owner goes without them. */
+  readonly changes: Change[];
   /** Whether a live session ends with it. */
   ends(session: Session): boolean;
   /** The name of an endpoint whose sessions are disconnected from it. */
@@ -12,12 +14,13 @@ export interface Removal {
 }
 
 /**
- * Collects an object and, recursively, what was written inline in it. An object that others refer to by name goes too:
- * references are looked up late, and a session that meets the gap fails alone.
+ * Collects an object and, recursively, what was written inline in it; what it only names stays. What goes does so even
+ * where others name it: references are looked up late, and a new session that meets the gap fails alone.
  */
 export class Remover {
   readonly #store: Store;
-  readonly #found = new Map<string, Definition>();
+  readonly #removed = new Map<string, Definition>();
+  readonly #outliving: Change[] = [];
 
   constructor(store: Store) {
     this.#store = store;
@@ -26,34 +29,55 @@ export class Remover {
   /** Throws E_UNKNOWN where there is no such object. */
   remove(kind: Kind, name: string, recursive: boolean): Removal {
     this.#add(kind, name, recursive);
-    const clusters = new Set<string>();
-    for (const definition of this.#found.values()) if (definition.kind === 'cluster') clusters.add(definition.name);
+    const removed = [...this.#removed.values()].map((before): Change => ({ before, after: undefined }));
     return {
-      definitions: [...this.#found.values()],
+      changes: [...this.#outliving, ...removed],
       disconnects: recursive && kind === 'endpoint' ? name : undefined,
-      ends: (session) =>
-        recursive &&
-        !isBeingAnswered(session) &&
-        ((kind === 'listener' && session.listener.name === name) ||
-          session.stages.some(({ cluster }) => clusters.has(cluster.name))),
+      ends: (session) => recursive && !isBeingAnswered(session) && this.#carries(kind, name, session),
     };
   }
 
   #add(kind: Kind, name: string, recursive: boolean): void {
     const definition = this.#store.definition(kind, name);
-    const key = `${kind} ${name}`;
-    if (this.#found.has(key)) return;
-    this.#found.set(key, definition);
-    if (definition.kind === 'cluster') {
-      for (const endpoint of this.#store.endpointsOf(name).keys()) this.#add('endpoint', endpoint, recursive);
+    this.#removed.set(keyOf(kind, name), definition);
+    if (kind === 'cluster') {
+      for (const endpoint of this.#store.endpointsOf(name).keys())
+        this.#removed.set(keyOf('endpoint', endpoint), this.#store.definition('endpoint', endpoint));
     }
-    if (recursive) for (const [childKind, child] of children(definition)) this.#addInline(childKind, child);
+    for (const child of this.#writtenIn(definition)) {
+      if (recursive) this.#add(child.kind, child.name, true);
+      else this.#outliving.push({ before: child, after: { ...child, owner: undefined } });
+    }
   }
 
-  #addInline(kind: Kind, name: string): void {
-    const found = this.#store.of(kind).get(name);
-    if (found?.definition.inline) this.#add(kind, name, true);
+  #writtenIn(definition: Definition): OwnedDefinition[] {
+    const found = references(definition).map(([kind, name]) => this.#store.of(kind).get(name)?.definition);
+    return [...new Set(found)].filter((child) => isOwnedBy(child, definition.name));
   }
+
+  /**
+   * A listener's sessions are those that it emitted, a cluster's those through it. Of what stands between them it is
+   * those that went by a route that goes through a cluster that goes: other routes to that cluster keep their sessions.
+   */
+  #carries(kind: Kind, name: string, session: Session): boolean {
+    if (kind === 'listener') return session.listener.name === name;
+    if (kind !== 'cluster' && !this.#isRemoved('route', session.route)) return false;
+    return session.stages.some(({ cluster }) => this.#isRemoved('cluster', cluster.name));
+  }
+
+  #isRemoved(kind: Kind, name: string | undefined): boolean {
+    return name !== undefined && this.#removed.has(keyOf(kind, name));
+  }
+}
+
+type OwnedDefinition = Extract<Definition, { readonly owner: unknown }>;
+
+function isOwnedBy(definition: Definition | undefined, owner: string): definition is OwnedDefinition {
+  return definition !== undefined && 'owner' in definition && definition.owner === owner;
+}
+
+function keyOf(kind: Kind, name: string): string {
+  return `${kind} ${name}`;
 }
 
 /** A complete request to the API, perhaps the one that asks for the deletion: it ends when it has its answer. */
@@ -61,7 +85,8 @@ function isBeingAnswered({ destination, source }: Session): boolean {
   return destination?.cluster.side.control === true && source.endRead;
 }
 
-function children(definition: Definition): [Kind, string][] {
+/** What may have been written inline in the object: all that it names, but for rulelists to `apply`. */
+function references(definition: Definition): [Kind, string][] {
   switch (definition.kind) {
     case 'listener':
       return [['rulelist', definition.rules]];

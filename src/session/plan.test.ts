@@ -9,7 +9,7 @@ const retry = { retry_on: 'always', num_retries: 1, timeout: 2000 } as const;
 const ROUTE: RouteDefinition = {
   kind: 'route',
   name: 'r',
-  inline: false,
+  owner: undefined,
   destination: 'd',
   ingress: ['i'],
   egress: [],
@@ -17,12 +17,19 @@ const ROUTE: RouteDefinition = {
 };
 
 function listenerWith(options: object): Listener {
-  const definition = { kind: 'listener', name: 'l', inline: false, spec: {}, rules: 'l', options };
+  const definition = { kind: 'listener', name: 'l', owner: undefined, spec: {}, rules: 'l', options };
   return new Listener(definition as unknown as ListenerDefinition, {} as never);
 }
 
 function cluster(name: string, options: object = {}): Cluster {
-  const definition = { kind: 'cluster', name, inline: false, spec: {}, loadbalancer: { policy: 'HashRing' }, options };
+  const definition = {
+    kind: 'cluster',
+    name,
+    owner: undefined,
+    spec: {},
+    loadbalancer: { policy: 'HashRing' },
+    options,
+  };
   return new Cluster(definition as unknown as ClusterDefinition, {} as never, {} as never, 'stream', new Map());
 }
 

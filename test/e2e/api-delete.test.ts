@@ -142,20 +142,109 @@ for (const { protocol, serve } of SIDES) {
   });
 }
 
-test('what was written inline goes along with the first that is deleted recursively, also from under others', async (t) => {
+for (const { protocol, serve } of SIDES) {
+  test(`what is inline in one listener is not another’s: who only names it leaves it, and its ${protocol} sessions, alone`, async (t) => {
+    const server = await serve(t);
+    const { proxy, ports, connect } = await start(t, ['a', 'b'], ({ a, b }) => ({
+      listeners: [
+        listener('a', { protocol, port: a }, { destination: { name: 'shared', ...to(protocol, server) } }),
+        listener('b', { protocol, port: b }, { destination: 'shared' }),
+      ],
+    }));
+    const client = await connect(ports.a, protocol);
+    assert.equal(await ask(client, 'one'), 'one');
+    assert.equal(await ask(await connect(ports.b, protocol), 'one'), 'one');
+    const before = await left(proxy);
+    const only = (kind: string) => before[kind]?.filter((name) => !name.startsWith('b'));
+    await proxy.ok('DELETE', 'listeners/b?recursive=true');
+    assert.equal(await ask(client, 'two'), 'two');
+    assert.equal(await ask(await connect(ports.a, protocol), 'new'), 'new');
+    assert.deepEqual(await proxy.sessions('b'), []);
+    assert.deepEqual(await left(proxy), Object.fromEntries(Object.keys(before).map((kind) => [kind, only(kind)])));
+  });
+
+  test(`what is inline goes with its owner, also from under others: their ${protocol} sessions go on, new ones fail`, async (t) => {
+    const server = await serve(t);
+    const { proxy, ports, connect } = await start(t, ['a', 'b'], ({ a, b }) => ({
+      listeners: [
+        listener('a', { protocol, port: a }, { destination: { name: 'shared', ...to(protocol, server) } }),
+        { ...listener('b', { protocol, port: b }, { destination: 'shared' }), options: { track: 60 } },
+      ],
+    }));
+    const client = await connect(ports.b, protocol);
+    assert.equal(await ask(client, 'one'), 'one');
+    await proxy.ok('DELETE', 'listeners/a?recursive=true');
+    assert.equal(await ask(client, 'two'), 'two');
+    assert.deepEqual((await left(proxy)).clusters, []);
+    const another = await connect(ports.b, protocol);
+    another.send(Buffer.from('x'));
+    await until(
+      async () => (await proxy.sessions('b')).some(({ status }) => status === 'DESTROYED'),
+      'a new one fails',
+    );
+    assert.equal(await ask(client, 'three'), 'three');
+  });
+}
+
+/** An owner of each kind, and another object that names what is inline in it. */
+const SHARED: readonly { kind: string; owner: object; other: object; child: [kind: string, name: string] }[] = [
+  {
+    kind: 'routes',
+    owner: { name: 'owner', destination: 'x', ingress: [{ name: 'mine', spec: { protocol: 'Echo' } }] },
+    other: { name: 'other', destination: 'x', egress: ['mine'] },
+    child: ['clusters', 'mine'],
+  },
+  {
+    kind: 'rules',
+    owner: { name: 'owner', action: { route: { name: 'mine', destination: 'x' } } },
+    other: { name: 'other', action: { route: 'mine' } },
+    child: ['routes', 'mine'],
+  },
+  {
+    kind: 'rulelists',
+    owner: { name: 'owner', rules: [{ name: 'mine', action: { route: 'x' } }] },
+    other: { name: 'other', rules: ['mine', 'mine'] },
+    child: ['rules', 'mine'],
+  },
+];
+
+for (const { kind, owner, other, child } of SHARED) {
+  test(`of two ${kind} only the one in which an object was written takes it along`, async (t) => {
+    const { proxy } = await startProxy(t, [], () => ({ [kind]: [owner, other] }));
+    const has = async () => (await left(proxy))[child[0]]?.includes(child[1]);
+    await proxy.ok('DELETE', `${kind}/other?recursive=true`);
+    assert.equal(await has(), true);
+    await proxy.ok('DELETE', `${kind}/owner?recursive=true`);
+    assert.equal(await has(), false);
+  });
+
+  test(`what outlives its owner of the ${kind} belongs to nobody, nor to a later one of the same name`, async (t) => {
+    const { proxy } = await startProxy(t, [], () => ({ [kind]: [owner] }));
+    await proxy.ok('DELETE', `${kind}/owner`);
+    await proxy.ok('POST', kind, { [kind.slice(0, -1)]: { ...other, name: 'owner' } });
+    await proxy.ok('DELETE', `${kind}/owner?recursive=true`);
+    assert.equal((await left(proxy))[child[0]]?.includes(child[1]), true);
+  });
+}
+
+test('a rulelist that another listener names goes with the one it was written in, and with that one’s sessions only', async (t) => {
   const server = await serveStream(t);
-  const { proxy, ports, connect } = await start(t, ['l', 'm'], ({ l, m }) => ({
+  const { proxy, ports, connect } = await start(t, ['a', 'b'], ({ a, b }) => ({
     listeners: [
-      listener('l', { protocol: 'TCP', port: l }, { destination: { name: 'c', ...to('TCP', server) } }),
-      listener('m', { protocol: 'TCP', port: m }, { destination: 'c' }),
+      {
+        name: 'a',
+        spec: { protocol: 'TCP', port: a },
+        rules: { name: 'rl', rules: [{ action: { route: { destination: { name: 'c', ...to('TCP', server) } } } }] },
+      },
+      { name: 'b', spec: { protocol: 'TCP', port: b }, rules: 'rl' },
     ],
   }));
-  const client = await connect(ports.m);
-  assert.equal(await ask(client, 'one'), 'one');
-  await proxy.ok('DELETE', 'listeners/l?recursive=true');
-  await isOver(client);
-  assert.deepEqual((await left(proxy)).clusters, []);
-  assert.deepEqual((await left(proxy)).listeners, ['m']);
+  const [own, foreign] = [await connect(ports.a), await connect(ports.b)];
+  assert.deepEqual([await ask(own, 'x'), await ask(foreign, 'x')], ['x', 'x']);
+  await proxy.ok('DELETE', 'listeners/a?recursive=true');
+  await isOver(own);
+  assert.equal(await ask(foreign, 'y'), 'y');
+  assert.deepEqual(await left(proxy), { ...NOTHING, listeners: ['b'] });
 });
 
 test('the API can delete the listener that it is asked through, and says so', async (t) => {

@@ -352,6 +352,25 @@ test('deleting from a rulelist takes along what was written inline in the rule o
   assert.equal((await proxy.ok('GET', 'routes/ro')).destination, 'c');
 });
 
+test('deleting from a rulelist leaves a rule that is inline in another one, and one that is named elsewhere', async (t) => {
+  const proxy = await start(t, {
+    rules: [rule('named'), rule('twice')],
+    rulelists: [
+      { name: 'owner', rules: [rule('inline'), 'named'] },
+      { name: 'list', rules: ['inline', 'named', 'twice', 'twice'] },
+    ],
+  });
+  const rules = async () => names(await proxy.ok('GET', 'rules')).filter((name) => !/controller/.test(name));
+  for (const name of ['inline', 'named', 'twice']) {
+    await proxy.ok('DELETE', `rulelists/list/rules/${name}?recursive=true`);
+  }
+  assert.deepEqual((await proxy.ok('GET', 'rulelists/list')).rules, ['twice']);
+  assert.deepEqual(await rules(), ['named', 'twice', 'inline']);
+  await proxy.ok('DELETE', 'rulelists/list/rules/twice');
+  await proxy.ok('DELETE', 'rulelists/owner/rules/inline');
+  assert.deepEqual(await rules(), ['named']);
+});
+
 test('a name in a rulelist that leads nowhere can be taken out', async (t) => {
   const proxy = await start(t, { rulelists: [{ name: 'list', rules: ['gone', 'lost'] }] });
   await proxy.ok('DELETE', 'rulelists/list/rules/gone');
