@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type AdminInput, adminState } from './config/schema.ts';
 import { asL7mpError, L7mpError } from './core/errors.ts';
+import { formatPointer } from './core/pointer.ts';
 import type { AccessLog } from './telemetry/access-log.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { VERSION } from './version.ts';
@@ -60,6 +61,15 @@ export class Admin {
       body_limit: this.bodyLimit,
       version: VERSION,
     };
+  }
+
+  /** The fields that would change, as JSON pointers. Throws where one cannot. */
+  differences(settings: AdminInput): string[] {
+    this.#refuseFixed(settings);
+    const shown = this.view() as Record<string, unknown>;
+    return Object.entries(settings)
+      .filter(([field, value]) => !Object.hasOwn(adminState, field) && !isDeepStrictEqual(value, shown[field]))
+      .map(([field]) => formatPointer([field]));
   }
 
   /** Takes up the settings that are given. Returns what undoes that. Changes nothing where it rejects. */

@@ -89,7 +89,10 @@ export class L7mp {
         begin: (listener, channel) => this.#begin(listener, channel),
       }),
       sessions: () => this.#sessions.all(),
-      applyAdmin: (admin) => this.#applyAdmin(admin),
+      settings: {
+        differences: (admin) => this.#admin.differences(admin),
+        apply: (admin) => this.#applyAdmin(admin),
+      },
     });
     this.#api = this.#createApi();
   }

@@ -9,13 +9,12 @@ const NOBODY: ReadonlySet<Endpoint> = new Set();
 
 /** A service that sessions are routed to: a protocol's dialler, endpoints, and the choice among them. */
 export class Cluster {
-  /** Its `owner` may change while it runs; any other change makes another cluster of it. */
   definition: ClusterDefinition;
   readonly side: ClusterSide;
   readonly dialer: Dialer;
   readonly kind: StreamKind;
-  readonly #balancer: Balancer<Endpoint>;
-  readonly #key: Pointer | undefined;
+  #balancer: Balancer<Endpoint>;
+  #key: Pointer | undefined;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
   #changed = true;
   /** Stages that were begun for it. */
@@ -34,9 +33,19 @@ export class Cluster {
     this.side = side;
     this.dialer = dialer;
     this.kind = kind;
-    const { policy, key } = definition.loadbalancer;
-    this.#balancer = createBalancer(policy);
-    this.#key = key === undefined ? undefined : parsePointer(key);
+    this.#balancer = createBalancer(definition.loadbalancer.policy);
+    this.#key = keyPointer(definition);
+  }
+
+  /** Takes up another definition, but for what its dialler was opened with. */
+  define(definition: ClusterDefinition): void {
+    const { policy } = definition.loadbalancer;
+    if (policy !== this.definition.loadbalancer.policy) {
+      this.#balancer = createBalancer(policy);
+      this.changed();
+    }
+    this.#key = keyPointer(definition);
+    this.definition = definition;
   }
 
   get name(): string {
@@ -73,6 +82,10 @@ export class Cluster {
 
 function virtualEndpoint(cluster: string): Endpoint {
   return new Endpoint({ kind: 'endpoint', name: cluster, cluster, address: VIRTUAL, weight: 1 });
+}
+
+function keyPointer({ loadbalancer: { key } }: ClusterDefinition): Pointer | undefined {
+  return key === undefined ? undefined : parsePointer(key);
 }
 
 function keyOf(metadata: Metadata, pointer: Pointer): string | undefined {

@@ -6,7 +6,7 @@ export const VIRTUAL = '<VIRTUAL>';
 
 /** Where a cluster's connections go. */
 export class Endpoint implements Candidate {
-  readonly definition: EndpointDefinition;
+  definition: EndpointDefinition;
   /** Live sessions with a stage connected to it. */
   sessions = 0;
 

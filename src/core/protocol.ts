@@ -61,6 +61,8 @@ interface SideBase<T extends TObject, K extends StreamKind> {
   readonly lossy?: boolean;
   /** Options beside the common ones. */
   readonly options?: TProperties;
+  /** Those of them that are looked at for each session: a change of others opens the sockets anew. */
+  readonly live?: readonly string[];
   /** Other names of fields, by the name that users may write: they are renamed before the schema is asked. */
   readonly aliases?: Readonly<Record<string, string>>;
   /** For a protocol that stands on another one. */

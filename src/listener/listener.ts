@@ -4,8 +4,8 @@ import type { ListenerDefinition } from '../reconcile/definitions.ts';
 
 /** Where sessions come from: a protocol that listens, the rules for what it emits, and its counts. */
 export class Listener {
-  definition: ListenerDefinition;
-  readonly side: ListenerSide;
+  #definition: ListenerDefinition;
+  #side: ListenerSide;
   /** Set while it listens. */
   listening: Listening | undefined;
   /** Live sessions. */
@@ -16,8 +16,22 @@ export class Listener {
   readonly rejects = new Map<string, number>();
 
   constructor(definition: ListenerDefinition, side: ListenerSide) {
-    this.definition = definition;
-    this.side = side;
+    this.#definition = definition;
+    this.#side = side;
+  }
+
+  get definition(): ListenerDefinition {
+    return this.#definition;
+  }
+
+  get side(): ListenerSide {
+    return this.#side;
+  }
+
+  /** Takes up another definition: new sessions see it, live ones keep what they have. */
+  define(definition: ListenerDefinition, side: ListenerSide): void {
+    this.#definition = definition;
+    this.#side = side;
   }
 
   get name(): string {

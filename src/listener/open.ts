@@ -16,12 +16,14 @@ export interface OpenContext {
 
 /** Makes a listener listen. Rejects with E_BIND, and leaves nothing behind, where it cannot. */
 export async function open(listener: Listener, context: OpenContext): Promise<void> {
-  const { name, options, spec } = listener.definition;
+  const { name, spec, options: opened } = listener.definition;
   const { log, io, registry } = context;
   const host: ListenerHost = {
     name,
-    options,
-    limits: queueLimits(options),
+    get options() {
+      return listener.definition.options;
+    },
+    limits: queueLimits(opened),
     io,
     log,
     admit: () => listener.admit(),

@@ -9,9 +9,19 @@ import type { Session } from '../session/session.ts';
 import { apply, type Handlers } from './apply.ts';
 import type { Definition, Kind, RuleListDefinition } from './definitions.ts';
 import { Normalizer } from './normalize.ts';
-import type { Change } from './plan.ts';
+import { type Action, type Change, plan, type Restarts, type Step } from './plan.ts';
 import { Remover } from './remove.ts';
+import { replacing } from './replace.ts';
+import { restartsOf } from './restarts.ts';
 import { need, type Store } from './store.ts';
+
+/** The proxy's own settings, as far as a change of the configuration is concerned. */
+export interface Settings {
+  /** The fields that would change, as JSON pointers. Throws where one cannot. */
+  differences(admin: AdminInput): string[];
+  /** Takes them up; returns what undoes that. Rejects, and changes nothing, where it cannot. */
+  apply(admin: AdminInput): Promise<() => Promise<void>>;
+}
 
 /** What a configuration needs of the rest of the proxy. */
 export interface ConfigurationContext {
@@ -19,25 +29,66 @@ export interface ConfigurationContext {
   readonly registry: Registry;
   readonly validator: Validator;
   readonly handlers: Handlers;
+  readonly settings: Settings;
   /** The live sessions. */
   sessions(): Iterable<Session>;
-  /** Takes up the proxy's own settings; returns what undoes that. Throws, and changes nothing, where it cannot. */
-  applyAdmin(admin: AdminInput): Promise<() => Promise<void>>;
+  /** Keeps a change, before it is answered. A rejection undoes the change. */
+  readonly keep?: () => Promise<void>;
 }
 
 /** The kinds of objects that can be added by themselves. */
 export type AddedKind = Exclude<Kind, 'endpoint'>;
 
+/** How a change is asked for. */
+export interface Terms {
+  /** The revision that it is based on: E_PRECONDITION where there is another one by now. */
+  readonly ifMatch?: (revision: number) => boolean;
+  /** Only says what would be done. */
+  readonly dryRun?: boolean;
+  /** Ends the sessions of listeners that go, and disconnects those on clusters and endpoints that go. */
+  readonly endSessions?: boolean;
+  /** Throws where one of the steps must not be taken by who asks. */
+  readonly permit?: (steps: readonly ChangeView[]) => void;
+}
+
+/** What became of one object. */
+export interface ChangeView {
+  readonly kind: Kind | 'admin';
+  readonly name: string;
+  readonly action: Action;
+  /** JSON pointers to what differs, of an object that stays. */
+  readonly fields: readonly string[];
+}
+
+/** What shall become of the configuration. */
+interface Proposal {
+  readonly changes: readonly Change[];
+  readonly admin?: AdminInput;
+  /** What becomes of live sessions, once it is done. */
+  readonly afterwards?: (() => void) | undefined;
+}
+
+const NO_TERMS: Terms = {};
+
 /**
  * The only way in which the configuration changes: checked, taken apart, planned and applied, one change at a time.
- * A change that fails leaves nothing behind. Paths in errors begin with the name of the object's wrapper.
+ * A change that fails leaves nothing behind. Paths in errors begin with the name of the object's wrapper. Each change
+ * answers with what became of each object.
  */
 export class Configuration {
   readonly #context: ConfigurationContext;
+  readonly #restarts: Restarts;
   readonly #mutex = new Mutex();
+  #revision = 0;
 
   constructor(context: ConfigurationContext) {
     this.#context = context;
+    this.#restarts = restartsOf(context.registry);
+  }
+
+  /** Grows with each change that has changed something. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** Reads between two changes: nobody sees a part of one, or what is undone after it. */
@@ -46,51 +97,88 @@ export class Configuration {
   }
 
   /** Adds all of a configuration, or nothing of it. Takes a validated one. */
-  load(config: ConfigInput): Promise<void> {
-    return this.#change(async (normalizer) => {
+  load(config: ConfigInput, terms?: Terms): Promise<ChangeView[]> {
+    return this.#change(terms, (normalizer) => {
       normalizer.config(config);
-      const undoAdmin = await this.#context.applyAdmin(adminOf(config));
-      try {
-        await this.#create(normalizer);
-      } catch (error) {
-        await undoAdmin();
-        throw error;
+      return { changes: created(normalizer), admin: adminOf(config) };
+    });
+  }
+
+  /**
+   * Makes it so: what is equal is not touched, what differs is replaced in place, what is missing goes. The proxy's own
+   * settings stay where the configuration does not give them. Takes a validated one.
+   */
+  replace(config: ConfigInput, terms?: Terms): Promise<ChangeView[]> {
+    const { store, registry } = this.#context;
+    return this.#change(terms, () => {
+      const before = store.definitions();
+      const changes = replacing(store, registry, before, (normalizer) => normalizer.config(config));
+      return { changes, admin: adminOf(config) };
+    });
+  }
+
+  /** Creates an object, or replaces it in place with what was written inline in it. Its name is that of the path. */
+  put(kind: AddedKind, name: string, value: unknown, terms?: Terms): Promise<ChangeView[]> {
+    const { store, registry, validator } = this.#context;
+    const checked = validator[kind](named(value, name, kind), `/${kind}`);
+    return this.#change(terms, () => {
+      const there = store.of(kind).get(name)?.definition;
+      const before = there ? new Remover(store).owned(kind, name) : [];
+      const changes = replacing(store, registry, before, (normalizer) => normalizer[kind](checked as never));
+      return { changes: there ? changes.map((change) => keepOwner(change, there)) : changes };
+    });
+  }
+
+  /** Replaces an endpoint, or, where its cluster is given, creates it there. */
+  putEndpoint(name: string, cluster: string | undefined, value: unknown, terms?: Terms): Promise<ChangeView[]> {
+    const { store, registry, validator } = this.#context;
+    return this.#change(terms, () => {
+      const there = store.endpoints.get(name)?.definition;
+      if (cluster === undefined && !there) need(store.endpoints, 'endpoint', name);
+      const owner = need(store.clusters, 'cluster', cluster ?? (there?.cluster as string));
+      if (there && there.cluster !== owner.name) {
+        throw new L7mpError('E_DUPLICATE', `the endpoint ${name} belongs to the cluster ${there.cluster}`);
       }
+      const checked = validator.endpoint(named(value, name, 'endpoint'), '/endpoint', owner);
+      const changes = replacing(store, registry, there ? [there] : [], (normalizer) =>
+        normalizer.endpoint(checked, owner.name, owner.size),
+      );
+      return { changes: there ? changes.map((change) => keepOwner(change, there)) : changes };
     });
   }
 
   /** Takes up some of the proxy's own settings. */
-  async setAdmin(value: unknown): Promise<void> {
+  async setAdmin(value: unknown, terms?: Terms): Promise<ChangeView[]> {
     const admin = this.#context.validator.admin(value, '/admin');
-    await this.#mutex.run(() => this.#context.applyAdmin(admin));
+    return this.#change(terms, () => ({ changes: [], admin }));
   }
 
-  async add(kind: AddedKind, value: unknown): Promise<void> {
+  async add(kind: AddedKind, value: unknown, terms?: Terms): Promise<ChangeView[]> {
     const checked = this.#context.validator[kind](value, `/${kind}`);
-    await this.#change(async (normalizer) => {
+    return this.#change(terms, (normalizer) => {
       normalizer[kind](checked as never);
-      await this.#create(normalizer);
+      return { changes: created(normalizer) };
     });
   }
 
-  addEndpoint(clusterName: string, value: unknown): Promise<void> {
+  addEndpoint(clusterName: string, value: unknown, terms?: Terms): Promise<ChangeView[]> {
     const { store, validator } = this.#context;
-    return this.#change(async (normalizer) => {
+    return this.#change(terms, (normalizer) => {
       const cluster = need(store.clusters, 'cluster', clusterName);
       normalizer.endpoint(validator.endpoint(value, '/endpoint', cluster), clusterName, cluster.size);
-      await this.#create(normalizer);
+      return { changes: created(normalizer) };
     });
   }
 
   /** Inserts a rule, or the name of one, into a rulelist. */
-  async insertRule(rulelist: string, position: number, value: unknown): Promise<void> {
+  async insertRule(rulelist: string, position: number, value: unknown, terms?: Terms): Promise<ChangeView[]> {
     const { validator } = this.#context;
     const rule = typeof value === 'string' ? check(Name, value, '/rule') : validator.inlineRule(value, '/rule');
-    await this.#change(async (normalizer) => {
+    return this.#change(terms, (normalizer) => {
       const list = this.#rulelist(rulelist);
       if (position > list.rules.length) throw outside(rulelist, position, list.rules.length);
       const rules = list.rules.toSpliced(position, 0, normalizer.ruleRef(rule, rulelist, position));
-      await this.#create(normalizer, [{ before: list, after: { ...list, rules } }]);
+      return { changes: [...created(normalizer), { before: list, after: { ...list, rules } }] };
     });
   }
 
@@ -98,8 +186,8 @@ export class Configuration {
    * Takes the rule at a position, or of a name, out of a rulelist, and deletes it, unless another rulelist has a claim
    * on it: it was written inline there, or it stands by itself and is named there too.
    */
-  removeRule(rulelist: string, place: number | string, recursive: boolean): Promise<void> {
-    return this.#change(async () => {
+  removeRule(rulelist: string, place: number | string, recursive: boolean, terms?: Terms): Promise<ChangeView[]> {
+    return this.#change(terms, () => {
       const list = this.#rulelist(rulelist);
       const position = typeof place === 'number' ? place : list.rules.indexOf(place);
       const name = list.rules[position];
@@ -109,8 +197,10 @@ export class Configuration {
           : new L7mpError('E_UNKNOWN', `rulelist ${rulelist} has no rule named ${JSON.stringify(place)}`);
       }
       const after = { ...list, rules: list.rules.toSpliced(position, 1) };
-      if (this.#goesWith(after, name)) await this.#remove('rule', name, recursive, [{ before: list, after }]);
-      else await apply([{ before: list, after }], this.#context.handlers);
+      const change: Change = { before: list, after };
+      if (!this.#goesWith(after, name)) return { changes: [change] };
+      const { changes, afterwards } = this.#removal('rule', name, recursive);
+      return { changes: [change, ...changes], afterwards };
     });
   }
 
@@ -125,49 +215,115 @@ export class Configuration {
   }
 
   /** `recursive`: also what was written inline in it, and its sessions. */
-  delete(kind: Kind, name: string, recursive: boolean): Promise<void> {
-    return this.#change(() => this.#remove(kind, name, recursive, []));
+  delete(kind: Kind, name: string, recursive: boolean, terms?: Terms): Promise<ChangeView[]> {
+    return this.#change(terms, () => this.#removal(kind, name, recursive));
   }
 
   // ------------------------------------------------------------------ own
 
-  #change(task: (normalizer: Normalizer) => Promise<void>): Promise<void> {
+  #change(terms: Terms | undefined, propose: (normalizer: Normalizer) => Proposal): Promise<ChangeView[]> {
     const { store, registry } = this.#context;
-    return this.#mutex.run(() => task(new Normalizer(store, registry)));
+    return this.#mutex.run(async () => {
+      const { ifMatch, dryRun, permit, endSessions } = terms ?? NO_TERMS;
+      if (ifMatch && !ifMatch(this.#revision)) {
+        throw new L7mpError('E_PRECONDITION', 'the configuration has changed since the version that the request names');
+      }
+      const proposal = propose(new Normalizer(store, registry));
+      const steps = plan(proposal.changes, this.#restarts);
+      const views = [...this.#adminView(proposal.admin), ...steps.filter(isVisible).map(viewOf)];
+      permit?.(views);
+      if (dryRun) return views;
+      await this.#carryOut(steps, proposal.admin);
+      if (views.length > 0) this.#revision++;
+      proposal.afterwards?.();
+      if (endSessions) this.#endSessionsOf(steps);
+      return views;
+    });
   }
 
-  async #create(normalizer: Normalizer, changes: readonly Change[] = []): Promise<void> {
-    const created = normalizer.definitions.map((after): Change => ({ before: undefined, after }));
+  #adminView(admin: AdminInput | undefined): ChangeView[] {
+    const fields = admin ? this.#context.settings.differences(admin) : [];
+    return fields.length === 0 ? [] : [{ kind: 'admin', name: 'admin', action: 'update', fields }];
+  }
+
+  async #carryOut(steps: readonly Step[], admin: AdminInput = {}): Promise<void> {
+    const { settings, handlers, keep } = this.#context;
+    const undoAdmin = await settings.apply(admin);
     try {
-      await apply([...created, ...changes], this.#context.handlers);
+      await apply(steps, handlers, keep);
     } catch (error) {
-      this.#endSessionsOf(new Set(normalizer.definitions));
+      await undoAdmin();
+      this.#endUndone(steps);
       throw error;
     }
   }
 
   /** Sessions may have come to a listener that was then undone. */
-  #endSessionsOf(undone: ReadonlySet<Definition>): void {
+  #endUndone(steps: readonly Step[]): void {
+    const undone = new Set(steps.filter(({ before }) => !before).map(({ after }) => after));
     for (const session of [...this.#context.sessions()]) {
       if (!undone.has(session.listener.definition)) continue;
       session.end({ kind: 'deleted', message: `the listener ${session.listener.name} was not taken` });
     }
   }
 
-  async #remove(kind: Kind, name: string, recursive: boolean, changes: readonly Change[]): Promise<void> {
-    const removal = new Remover(this.#context.store).remove(kind, name, recursive);
-    await apply([...changes, ...removal.changes], this.#context.handlers);
-    if (!recursive) return;
-    const reason = { kind: 'deleted', message: `the ${kind} ${name} was deleted` } as const;
+  #endSessionsOf(steps: readonly Step[]): void {
+    const gone = steps.filter(({ action }) => action === 'delete').map(({ before }) => before as Definition);
+    const names = (kind: Kind) => new Set(gone.filter((one) => one.kind === kind).map(({ name }) => name));
+    const [listeners, endpoints] = [names('listener'), names('endpoint')];
     for (const session of [...this.#context.sessions()]) {
-      if (removal.ends(session)) session.end(reason);
-      else if (removal.disconnects !== undefined) session.disconnect(removal.disconnects, reason);
+      const reason = { kind: 'deleted', message: 'what the session runs on was deleted' } as const;
+      if (listeners.has(session.listener.name)) session.end(reason);
+      else for (const name of endpoints) session.disconnect(name, reason);
     }
+  }
+
+  #removal(kind: Kind, name: string, recursive: boolean): Proposal {
+    const removal = new Remover(this.#context.store).remove(kind, name, recursive);
+    const reason = { kind: 'deleted', message: `the ${kind} ${name} was deleted` } as const;
+    const afterwards = (): void => {
+      for (const session of [...this.#context.sessions()]) {
+        if (removal.ends(session)) session.end(reason);
+        else if (removal.disconnects !== undefined) session.disconnect(removal.disconnects, reason);
+      }
+    };
+    return { changes: removal.changes, afterwards: recursive ? afterwards : undefined };
   }
 
   #rulelist(name: string): RuleListDefinition {
     return need(this.#context.store.rulelists, 'rulelist', name).definition;
   }
+}
+
+function created({ definitions }: Normalizer): Change[] {
+  return definitions.map((after) => ({ before: undefined, after }));
+}
+
+/** Whose an object is, nobody sees. */
+function isVisible({ action, fields }: Step): boolean {
+  return action !== 'update' || fields.length > 0;
+}
+
+function viewOf({ action, before, after, fields }: Step): ChangeView {
+  const { kind, name } = (after ?? before) as Definition;
+  return { kind, name, action, fields };
+}
+
+/** The body of an object whose name is in the path: it may leave it out, and must not give another one. */
+function named(value: unknown, name: string, kind: Kind): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const given = (value as { name?: unknown }).name;
+  if (given !== undefined && given !== name) {
+    throw new L7mpError('E_MISMATCH', `/${kind}/name: ${JSON.stringify(given)} is not the name in the path, ${name}`);
+  }
+  return { ...value, name };
+}
+
+/** What is replaced stays whose it was. */
+function keepOwner(change: Change, there: Definition): Change {
+  const { after } = change;
+  if (!after || after.kind !== there.kind || after.name !== there.name || !('owner' in there)) return change;
+  return { ...change, after: { ...after, owner: there.owner } as Definition };
 }
 
 /** The settings of a configuration: `plugins` is at home there, and may also stand at the top. */

@@ -6,7 +6,7 @@ import type { ClusterHost, Dialer, Listening, Services, Spec } from '../core/pro
 import { Listener } from '../listener/listener.ts';
 import { type OpenContext, open } from '../listener/open.ts';
 import { Route, Rule, RuleList } from '../routing/objects.ts';
-import type { Handler, Handlers } from './apply.ts';
+import type { Done, Handler, Handlers } from './apply.ts';
 import type {
   ClusterDefinition,
   Definition,
@@ -16,7 +16,7 @@ import type {
   RuleDefinition,
   RuleListDefinition,
 } from './definitions.ts';
-import type { Store } from './store.ts';
+import { need, type Store } from './store.ts';
 
 export interface HandlerContext extends OpenContext {
   readonly store: Store;
@@ -39,13 +39,20 @@ export function createHandlers(context: HandlerContext): Handlers {
 
 /** For objects that hold no sockets or files: they are looked up anew for each session. */
 function plainHandler<D extends Definition>(objects: Map<string, unknown>, make: (definition: D) => unknown): Handler {
+  const put = (definition: Definition): void => {
+    objects.set(definition.name, make(definition as D));
+  };
+  const update = (before: Definition, after: Definition): Done => {
+    put(after);
+    return { undo: () => put(before) };
+  };
   return {
-    create: async (definition) => {
-      objects.set(definition.name, make(definition as D));
+    create: async (after) => {
+      put(after);
+      return { undo: () => void objects.delete(after.name) };
     },
-    update: (_before, after) => {
-      objects.set(after.name, make(after as D));
-    },
+    update,
+    restart: async (before, after) => update(before, after),
     delete: async ({ name }) => {
       objects.delete(name);
     },
@@ -53,57 +60,118 @@ function plainHandler<D extends Definition>(objects: Map<string, unknown>, make:
 }
 
 function listenerHandler(context: HandlerContext): Handler {
-  const { listeners } = context.store;
+  const { store, registry } = context;
+  const { listeners } = store;
+  const listen = async (listener: Listener): Promise<void> => {
+    try {
+      await open(listener, context);
+    } catch (error) {
+      throw failure(listener.definition, error);
+    }
+  };
+  const release = async (listener: Listener): Promise<void> => {
+    const { listening, name } = listener;
+    listener.listening = undefined;
+    await close(listening, name, context);
+  };
+  const define = (listener: Listener, definition: Definition): void => {
+    const { spec } = definition as ListenerDefinition;
+    listener.define(definition as ListenerDefinition, registry.listener(spec.protocol));
+  };
   return {
-    create: async (definition) => {
-      const { spec, name } = definition as ListenerDefinition;
-      const listener = new Listener(definition as ListenerDefinition, context.registry.listener(spec.protocol));
+    create: async (after) => {
+      const { spec, name } = after as ListenerDefinition;
+      const listener = new Listener(after as ListenerDefinition, registry.listener(spec.protocol));
       // Found by its own first sessions, which may come before it is known that it listens.
       listeners.set(name, listener);
-      try {
-        await open(listener, context);
-      } catch (error) {
-        listeners.delete(name);
-        throw failure(definition, error);
-      }
+      const forget = (): void => void listeners.delete(name);
+      await listen(listener).catch((error: unknown) => {
+        forget();
+        throw error;
+      });
+      const undo = async (): Promise<void> => {
+        forget();
+        await release(listener);
+      };
+      return { undo };
     },
-    update: (_before, after) => {
-      const listener = listeners.get(after.name);
-      if (listener) listener.definition = after as ListenerDefinition;
+    release: async ({ name }) => {
+      const listener = need(listeners, 'listener', name);
+      await release(listener);
+      return { undo: () => listen(listener) };
+    },
+    update: (before, after) => {
+      const listener = need(listeners, 'listener', after.name);
+      define(listener, after);
+      return { undo: () => define(listener, before) };
+    },
+    restart: async (before, after) => {
+      const listener = need(listeners, 'listener', after.name);
+      define(listener, after);
+      await listen(listener).catch((error: unknown) => {
+        define(listener, before);
+        throw error;
+      });
+      const undo = async (): Promise<void> => {
+        await release(listener);
+        define(listener, before);
+      };
+      return { undo };
     },
     delete: async ({ name }) => {
-      const listener = listeners.get(name);
       listeners.delete(name);
-      await close(listener?.listening, name, context);
     },
   };
 }
 
 function clusterHandler(context: HandlerContext): Handler {
   const { store, registry } = context;
+  const { clusters } = store;
+  const make = async (definition: Definition): Promise<Cluster> => {
+    const { name, spec } = definition as ClusterDefinition;
+    const dialer = await openDialer(definition as ClusterDefinition, context);
+    const endpoints = store.endpointsOf(name);
+    const side = registry.cluster(spec.protocol);
+    return new Cluster(definition as ClusterDefinition, side, dialer, registry.kindOf(spec), endpoints);
+  };
+  const forget = async (name: string): Promise<void> => {
+    const cluster = clusters.get(name);
+    clusters.delete(name);
+    store.forgetEndpointsOf(name);
+    await close(cluster?.dialer, name, context);
+  };
   return {
-    create: async (definition) => {
-      const { name, spec } = definition as ClusterDefinition;
-      const dialer = await openDialer(definition as ClusterDefinition, context);
-      const cluster = new Cluster(
-        definition as ClusterDefinition,
-        registry.cluster(spec.protocol),
-        dialer,
-        registry.kindOf(spec),
-        store.endpointsOf(name),
-      );
-      store.clusters.set(name, cluster);
+    create: async (after) => {
+      clusters.set(after.name, await make(after));
+      return { undo: () => forget(after.name) };
     },
-    update: (_before, after) => {
-      const cluster = store.clusters.get(after.name);
-      if (cluster) cluster.definition = after as ClusterDefinition;
+    update: (before, after) => {
+      const cluster = need(clusters, 'cluster', after.name);
+      cluster.define(after as ClusterDefinition);
+      return { undo: () => cluster.define(before as ClusterDefinition) };
     },
-    delete: async ({ name }) => {
-      const cluster = store.clusters.get(name);
-      store.clusters.delete(name);
-      store.forgetEndpointsOf(name);
-      await close(cluster?.dialer, name, context);
+    // Live sessions go on with the cluster that they have: it is another one that takes the name.
+    restart: async (before, after) => {
+      const old = need(clusters, 'cluster', before.name);
+      const cluster = await make(after);
+      cluster.requests = old.requests;
+      clusters.set(after.name, cluster);
+      const undo = async (): Promise<void> => {
+        clusters.set(before.name, old);
+        await close(cluster.dialer, after.name, context);
+      };
+      return { undo, settle: () => close(old.dialer, before.name, context) };
     },
+    arrange: ({ name }, order) => {
+      const before = [...store.endpointsOf(name).keys()];
+      const arrange = (names: readonly string[]): void => {
+        store.arrangeEndpointsOf(name, names);
+        clusters.get(name)?.changed();
+      };
+      arrange(order);
+      return { undo: () => arrange(before) };
+    },
+    delete: ({ name }) => forget(name),
   };
 }
 
@@ -144,24 +212,40 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 }
 
 function endpointHandler(store: Store): Handler {
-  const create = (definition: Definition): void => {
-    const { name, cluster } = definition as EndpointDefinition;
-    const endpoint = new Endpoint(definition as EndpointDefinition);
+  const changed = (cluster: string): void => store.clusters.get(cluster)?.changed();
+  const put = (endpoint: Endpoint): void => {
+    const { name, cluster } = endpoint.definition;
     store.endpoints.set(name, endpoint);
     store.endpointsOf(cluster).set(name, endpoint);
-    store.clusters.get(cluster)?.changed();
+    changed(cluster);
+  };
+  const forget = (definition: Definition): void => {
+    const { name, cluster } = definition as EndpointDefinition;
+    store.endpoints.delete(name);
+    store.endpointsOf(cluster).delete(name);
+    store.forgetEndpointsOf(cluster);
+    changed(cluster);
+  };
+  // Sessions stay where they are: what has another address is another endpoint, of the same name.
+  const update = (before: Definition, after: Definition): Done => {
+    const old = need(store.endpoints, 'endpoint', before.name);
+    const { address } = after as EndpointDefinition;
+    const endpoint = address === old.address ? old : new Endpoint(after as EndpointDefinition);
+    endpoint.definition = after as EndpointDefinition;
+    put(endpoint);
+    const undo = (): void => {
+      old.definition = before as EndpointDefinition;
+      put(old);
+    };
+    return { undo };
   };
   return {
-    create: async (definition) => create(definition),
-    update: (_before, after) => create(after),
-    delete: async ({ name }) => {
-      const endpoint = store.endpoints.get(name);
-      if (!endpoint) return;
-      store.endpoints.delete(name);
-      const { cluster } = endpoint.definition;
-      store.endpointsOf(cluster).delete(name);
-      store.forgetEndpointsOf(cluster);
-      store.clusters.get(cluster)?.changed();
+    create: async (after) => {
+      put(new Endpoint(after as EndpointDefinition));
+      return { undo: () => forget(after) };
     },
+    update,
+    restart: async (before, after) => update(before, after),
+    delete: async (before) => forget(before),
   };
 }

@@ -27,6 +27,9 @@ export interface Names {
   of(kind: Kind): { has(name: string): boolean };
 }
 
+/** The names of a cluster's endpoints at an address. */
+export type KnownEndpoints = (cluster: string, address: string) => readonly string[];
+
 export const NOTHING: Names = { of: () => new Set() };
 
 /**
@@ -38,10 +41,13 @@ export class Normalizer {
   readonly #existing: Names;
   readonly #registry: Registry;
   readonly #names = new Map<Kind, Set<string>>();
+  readonly #known: KnownEndpoints;
 
-  constructor(existing: Names, registry: Registry) {
+  /** `known`: the names that endpoints of a cluster have, by address; they keep them where none is given. */
+  constructor(existing: Names, registry: Registry, known: KnownEndpoints = () => []) {
     this.#existing = existing;
     this.#registry = registry;
+    this.#known = known;
   }
 
   /** A whole configuration. The names that it gives are taken first, so that no automatic name gets in their way. */
@@ -165,9 +171,22 @@ export class Normalizer {
     this.definitions.push({ kind: 'cluster', name, owner, spec, loadbalancer: balancer, options: { ...options } });
     // Of a number of endpoints, those that are listed elsewhere are all.
     if (typeof endpoints === 'number') return;
-    for (const [n, endpoint] of endpoints.entries()) this.#addEndpoint(endpoint, name, n);
+    this.#addEndpoints(endpoints, name);
     const address = this.#registry.defaultAddress(spec);
     if (endpoints.length === 0 && address !== undefined) this.#addEndpoint({ spec: { address } }, name, 0);
+  }
+
+  // The names that are kept are claimed first, so that no automatic name gets in their way.
+  #addEndpoints(endpoints: readonly EndpointInput[], cluster: string): void {
+    const kept = endpoints.map(({ name, spec }) => {
+      const free = (known: string): boolean => !this.#taken('endpoint', known);
+      const found = name ?? this.#known(cluster, spec.address).find(free);
+      return found === undefined ? undefined : this.#claim('endpoint', found);
+    });
+    for (const [n, endpoint] of endpoints.entries()) {
+      const name = kept[n] ?? this.#name('endpoint', undefined, `${cluster}-${TITLES.endpoint}-${n}`);
+      this.#pushEndpoint(endpoint, cluster, name);
+    }
   }
 
   /** Endpoints that stand beside their clusters; the names given are claimed. */

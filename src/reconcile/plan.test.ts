@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Registry } from '../core/registry.ts';
+import { PROTOCOLS } from '../protocols.ts';
 import type { ClusterDefinition, Definition, ListenerDefinition, RuleListDefinition } from './definitions.ts';
-import { decide, plan } from './plan.ts';
+import { type Change, decide, plan } from './plan.ts';
+import { restartsOf } from './restarts.ts';
+
+const RESTARTS = restartsOf(new Registry(PROTOCOLS));
 
 const listener: ListenerDefinition = {
   kind: 'listener',
@@ -20,52 +25,78 @@ const cluster: ClusterDefinition = {
 };
 const rulelist: RuleListDefinition = { kind: 'rulelist', name: 'r', owner: undefined, rules: ['a'] };
 
+/** What becomes of an object, and which fields differ. */
+function becomes(before: Definition | undefined, after: Definition | undefined): string {
+  const step = decide({ before, after }, RESTARTS);
+  return step ? [step.action, ...step.fields].join(' ') : 'none';
+}
+
 test('what was not there is created, what shall not be there is deleted', () => {
-  assert.equal(decide({ before: undefined, after: listener }), 'create');
-  assert.equal(decide({ before: listener, after: undefined }), 'delete');
+  assert.equal(becomes(undefined, listener), 'create');
+  assert.equal(becomes(listener, undefined), 'delete');
 });
 
 test('an equal definition changes nothing', () => {
-  assert.equal(decide({ before: listener, after: structuredClone(listener) }), 'none');
+  for (const one of [listener, cluster, rulelist]) assert.equal(becomes(one, structuredClone(one)), 'none');
 });
 
-test('a changed port restarts the listener', () => {
-  assert.equal(decide({ before: listener, after: { ...listener, spec: { protocol: 'TCP', port: 2 } } }), 'restart');
-});
+// What each change of a listener does to it: the row is the test.
+const LISTENER_CHANGES: readonly [string, Partial<ListenerDefinition>][] = [
+  ['restart /spec/port', { spec: { protocol: 'TCP', port: 2 } }],
+  ['restart /spec/address', { spec: { protocol: 'TCP', port: 1, address: '127.0.0.1' } }],
+  ['restart /spec/protocol', { spec: { protocol: 'UDP', port: 1 } }],
+  ['restart /options/queue_bytes', { options: { queue_bytes: 1 } }],
+  ['update /rules', { rules: 'other' }],
+  ['update /options/max_sessions', { options: { max_sessions: 1 } }],
+  ['update /options/idle_timeout', { options: { idle_timeout: 1 } }],
+  ['update /options/connect_timeout', { options: { connect_timeout: 1 } }],
+  ['update /options/track', { options: { track: 1 } }],
+];
+for (const [wanted, fields] of LISTENER_CHANGES) {
+  test(`of a listener: ${wanted}`, () => assert.equal(becomes(listener, { ...listener, ...fields }), wanted));
+}
 
-test('other rules only update the listener', () => {
-  assert.equal(decide({ before: listener, after: { ...listener, rules: 'other' } }), 'update');
-});
+const CLUSTER_CHANGES: readonly [string, Partial<ClusterDefinition>][] = [
+  ['restart /spec/port', { spec: { protocol: 'TCP', port: 2 } }],
+  ['restart /options/queue_messages', { options: { queue_messages: 1 } }],
+  ['update /loadbalancer/policy', { loadbalancer: { policy: 'Random' } }],
+  ['update /loadbalancer/key', { loadbalancer: { policy: 'Trivial', key: '/IP/src_addr' } }],
+  ['update /options/idle_timeout', { options: { idle_timeout: 1 } }],
+];
+for (const [wanted, fields] of CLUSTER_CHANGES) {
+  test(`of a cluster: ${wanted}`, () => assert.equal(becomes(cluster, { ...cluster, ...fields }), wanted));
+}
 
-test('another protocol restarts the cluster', () => {
-  assert.equal(decide({ before: cluster, after: { ...cluster, spec: { protocol: 'UDP', port: 1 } } }), 'restart');
+test('an option that a protocol looks at each time updates its listener', () => {
+  const websocket = { ...listener, spec: { protocol: 'WebSocket', port: 1 } };
+  assert.equal(becomes(websocket, { ...websocket, options: { accept: 'connected' } }), 'update /options/accept');
 });
 
 test('other rules update the rulelist', () => {
-  assert.equal(decide({ before: rulelist, after: { ...rulelist, rules: [] } }), 'update');
+  assert.equal(becomes(rulelist, { ...rulelist, rules: [] }), 'update /rules');
+});
+
+test('another order of its endpoints updates a cluster', () => {
+  const change: Change = { before: cluster, after: cluster, order: ['b', 'a'] };
+  assert.deepEqual(decide(change, RESTARTS)?.fields, ['/endpoints']);
 });
 
 test('what is referred to comes first and goes last', () => {
   const both: Definition[] = [listener, cluster, rulelist];
-  const created = plan(both.map((after) => ({ before: undefined, after })));
+  const created = plan(
+    both.map((after) => ({ before: undefined, after })),
+    RESTARTS,
+  );
   assert.deepEqual(
     created.map(({ after }) => after?.kind),
     ['cluster', 'rulelist', 'listener'],
   );
-  const deleted = plan(both.map((before) => ({ before, after: undefined })));
+  const deleted = plan(
+    both.map((before) => ({ before, after: undefined })),
+    RESTARTS,
+  );
   assert.deepEqual(
     deleted.map(({ before }) => before?.kind),
     ['listener', 'rulelist', 'cluster'],
-  );
-});
-
-test('deletions come after everything that may fail', () => {
-  const steps = plan([
-    { before: rulelist, after: undefined },
-    { before: undefined, after: listener },
-  ]);
-  assert.deepEqual(
-    steps.map(({ action }) => action),
-    ['create', 'delete'],
   );
 });

@@ -2,49 +2,52 @@
  * A change of the configuration, as what becomes of each object. Pure: nothing is looked at but the definitions, so
  * that a change costs what it changes, whatever else there is.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { Definition, Kind } from './definitions.ts';
+import { differences } from './differences.ts';
+import { written } from './written.ts';
 
 /** What an object is now, and what it shall be; undefined where it is not there. */
 export interface Change {
   readonly before: Definition | undefined;
   readonly after: Definition | undefined;
+  /** Of a cluster: the names of its endpoints in the order that they shall have, where that is not the order of creation. */
+  readonly order?: readonly string[];
 }
 
 /** `update` swaps what later sessions see; `restart` closes and opens what holds sockets or files. */
-export type Action = 'none' | 'create' | 'update' | 'restart' | 'delete';
+export type Action = 'create' | 'update' | 'restart' | 'delete';
 
 export interface Step extends Change {
   readonly action: Action;
+  /** The fields that differ, as JSON pointers into the object as one writes it; of an object that stays. */
+  readonly fields: readonly string[];
 }
+
+/** Whether a changed field (a JSON pointer) of an object wants its sockets or files opened anew. */
+export type Restarts = (definition: Definition, field: string) => boolean;
 
 /** The order in which objects come, so that nothing refers to what is not there yet; they go the other way round. */
 const ORDER: readonly Kind[] = ['cluster', 'endpoint', 'route', 'rule', 'rulelist', 'listener'];
 
-/** The fields whose change needs a restart, by kind; the others are swapped. */
-const RESTARTING: Partial<Record<Kind, readonly string[]>> = {
-  listener: ['spec', 'options'],
-  cluster: ['spec', 'options', 'loadbalancer'],
-};
-
-export function decide({ before, after }: Change): Action {
-  if (!before) return after ? 'create' : 'none';
-  if (!after) return 'delete';
-  if (isDeepStrictEqual(before, after)) return 'none';
-  const fields = RESTARTING[after.kind] ?? [];
-  const restarts = fields.some((field) => !isDeepStrictEqual(fieldOf(before, field), fieldOf(after, field)));
-  return restarts ? 'restart' : 'update';
+/** What becomes of one object; undefined where nothing does. */
+export function decide(change: Change, restarts: Restarts): Step | undefined {
+  const { before, after, order } = change;
+  if (!before) return after && { ...change, action: 'create', fields: [] };
+  if (!after) return { ...change, action: 'delete', fields: [] };
+  const fields = differences(written(before), written(after));
+  if (order) fields.push('/endpoints');
+  // Whose it is, is no field of its own: who reads the object does not see it.
+  if (fields.length === 0 && ownerOf(before) === ownerOf(after)) return undefined;
+  return { ...change, action: fields.some((field) => restarts(after, field)) ? 'restart' : 'update', fields };
 }
 
-function fieldOf(definition: Definition, field: string): unknown {
-  return (definition as unknown as Record<string, unknown>)[field];
+function ownerOf(definition: Definition): string | undefined {
+  return 'owner' in definition ? definition.owner : undefined;
 }
 
-/** The steps in the order in which they are taken: first what comes and changes, then what goes. */
-export function plan(changes: readonly Change[]): Step[] {
-  const steps = changes
-    .map((change) => ({ ...change, action: decide(change) }))
-    .filter(({ action }) => action !== 'none');
+/** The steps: first what comes and changes, then what goes, each in the order of what refers to what. */
+export function plan(changes: readonly Change[], restarts: Restarts): Step[] {
+  const steps = changes.map((change) => decide(change, restarts)).filter((step) => step !== undefined);
   const rank = ({ before, after }: Step): number => ORDER.indexOf((after ?? before)?.kind as Kind);
   const comes = steps.filter(({ action }) => action !== 'delete').sort((a, b) => rank(a) - rank(b));
   const goes = steps.filter(({ action }) => action === 'delete').sort((a, b) => rank(b) - rank(a));

@@ -37,6 +37,12 @@ export class Remover {
     };
   }
 
+  /** An object and what was written inline in it. Throws E_UNKNOWN where there is none. */
+  owned(kind: Kind, name: string): Definition[] {
+    this.#add(kind, name, true);
+    return [...this.#removed.values()];
+  }
+
   #add(kind: Kind, name: string, recursive: boolean): void {
     const definition = this.#store.definition(kind, name);
     this.#removed.set(keyOf(kind, name), definition);

@@ -5,6 +5,8 @@ import type { Listener } from '../listener/listener.ts';
 import type { Route, Rule, RuleList } from '../routing/objects.ts';
 import type { Definition, Kind } from './definitions.ts';
 
+const KINDS: readonly Kind[] = ['cluster', 'endpoint', 'route', 'rule', 'rulelist', 'listener'];
+
 /** Every object that runs, by kind and name; each kind in the order of creation. */
 export class Store {
   readonly listeners = new Map<string, Listener>();
@@ -26,6 +28,17 @@ export class Store {
     return endpoints;
   }
 
+  /** Puts a cluster's endpoints into this order; those that it does not name go before them. */
+  arrangeEndpointsOf(cluster: string, order: readonly string[]): void {
+    const endpoints = this.endpointsOf(cluster);
+    for (const name of order) {
+      const endpoint = endpoints.get(name);
+      if (!endpoint) continue;
+      endpoints.delete(name);
+      endpoints.set(name, endpoint);
+    }
+  }
+
   /** Forgets a cluster's endpoints, once it and they are gone. */
   forgetEndpointsOf(cluster: string): void {
     if (!this.clusters.has(cluster) && this.endpointsOf(cluster).size === 0) this.#byCluster.delete(cluster);
@@ -34,6 +47,11 @@ export class Store {
   /** The objects of a kind. */
   of(kind: Kind): Map<string, { readonly definition: Definition }> {
     return this[`${kind}s`];
+  }
+
+  /** What every object is, by kind, each in the order of creation. */
+  definitions(): Definition[] {
+    return KINDS.flatMap((kind) => [...this.of(kind).values()].map(({ definition }) => definition));
   }
 
   /** The definition of an object, or E_UNKNOWN. */

@@ -58,6 +58,6 @@ test('sessions that go the same way share a plan, until anything on the way is r
   assert.equal(patient.policy.retries, 9);
   replace(cluster('d', { idle_timeout: 5 }));
   assert.equal(plans.for(listener, ROUTE).idleTimeout, 5);
-  listener.definition = listenerWith({ idle_timeout: 3 }).definition;
+  listener.define(listenerWith({ idle_timeout: 3 }).definition, listener.side);
   assert.equal(plans.for(listener, ROUTE).idleTimeout, 3);
 });

@@ -1,7 +1,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { smallest } from '../core/counts.ts';
 import type { Listener } from '../listener/listener.ts';
-import type { ListenerDefinition, RouteDefinition } from '../reconcile/definitions.ts';
+import type { ClusterDefinition, ListenerDefinition, RouteDefinition } from '../reconcile/definitions.ts';
 import { type RetryPolicy, retryPolicy } from './retry.ts';
 
 /** Finds a route's cluster by its name. Throws where there is none. */
@@ -12,9 +12,12 @@ const HALF_CLOSE_TIMEOUT = 2000;
 
 /** What the sessions that a listener sends along a route have in common. */
 export class Plan {
+  /** As it was when the plan was made: live sessions keep it. */
+  readonly listener: ListenerDefinition;
   readonly route: string;
   /** The ingress stages', the destination, the egress stages'. */
   readonly clusters: readonly Cluster[];
+  readonly #definitions: readonly ClusterDefinition[];
   /** Which of the clusters is the destination. */
   readonly destination: number;
   readonly policy: RetryPolicy;
@@ -23,8 +26,10 @@ export class Plan {
   readonly halfCloseTimeout: number;
 
   constructor(listener: Listener, route: RouteDefinition, clusters: readonly Cluster[]) {
+    this.listener = listener.definition;
     this.route = route.name;
     this.clusters = clusters;
+    this.#definitions = clusters.map(({ definition }) => definition);
     this.destination = route.ingress.length;
     this.policy = retryPolicy(route.retry, listener.definition.options.connect_timeout as number | undefined);
     this.idleTimeout = idleTimeoutOf(listener, clusters);
@@ -32,6 +37,15 @@ export class Plan {
       ({ definition }) => definition.options.half_close_timeout as number | undefined,
     );
     this.halfCloseTimeout = smallest(all) ?? HALF_CLOSE_TIMEOUT;
+  }
+
+  /** Whether the clusters are still what they were: behind the same names there may be others, or they may have changed. */
+  current(find: (name: string) => Cluster): boolean {
+    for (let n = 0; n < this.clusters.length; n++) {
+      const cluster = this.clusters[n] as Cluster;
+      if (find(cluster.name) !== cluster || cluster.definition !== this.#definitions[n]) return false;
+    }
+    return true;
   }
 }
 
@@ -53,19 +67,13 @@ export class Plans {
       this.#plans.set(definition, plans);
     }
     let plan = plans.get(route);
-    if (!plan || this.#outdated(plan, route)) {
+    if (!plan?.current((name) => this.#find(name, route))) {
       const { ingress, destination, egress } = route;
       const clusters = [...ingress, destination, ...egress].map((name) => this.#find(name, route));
       plan = new Plan(listener, route, clusters);
       plans.set(route, plan);
     }
     return plan;
-  }
-
-  /** A route names its clusters: behind the same names there may be others now. */
-  #outdated({ clusters }: Plan, route: RouteDefinition): boolean {
-    for (const cluster of clusters) if (this.#find(cluster.name, route) !== cluster) return true;
-    return false;
   }
 }
 

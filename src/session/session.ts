@@ -8,6 +8,7 @@ import type { StreamKind } from '../core/protocol.ts';
 import type { Engine, Relay, SocketChannel } from '../io/engine.ts';
 import type { Listener } from '../listener/listener.ts';
 import type { Offload } from '../offload/engine.ts';
+import type { ListenerDefinition } from '../reconcile/definitions.ts';
 import { EventLog, type EventName, messageOf } from './events.ts';
 import { Lift } from './lift.ts';
 import { Pipe, type PipeOwner } from './pipe.ts';
@@ -87,6 +88,11 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   ownMetadata(): Metadata {
     this.#metadata ??= this.source.describe();
     return this.#metadata;
+  }
+
+  /** The listener's definition, as it was when the session was routed. */
+  get listenedBy(): ListenerDefinition {
+    return this.#plan?.listener ?? this.listener.definition;
   }
 
   get route(): string | undefined {

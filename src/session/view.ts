@@ -12,7 +12,7 @@ export function sessionView(session: Session) {
     metadata: session.metadata,
     source: {
       origin: listener.name,
-      listener: listener.definition.spec,
+      listener: session.listenedBy.spec,
       status: sourceStatus(session),
       ...traffic(source),
       drops: drops(source.drops),

@@ -33,10 +33,11 @@ export const websocket = defineProtocol({
       ),
     },
     kind: 'datagram',
+    live: ['accept'],
     transport: true,
     sessionName: ({ n, metadata }) => `WS:${endsName('TCP', metadata)}-${n}`,
     listen: ({ port, address = ANY, path, max_message_size: maxMessage = MAX_MESSAGE_SIZE }, host) =>
-      listen({ host: address, port, path, maxMessage, waits: host.options.accept === 'connected' }, host),
+      listen({ host: address, port, path, maxMessage, waits: () => host.options.accept === 'connected' }, host),
   },
   cluster: {
     schema: strict({

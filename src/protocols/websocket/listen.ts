@@ -26,7 +26,7 @@ export interface Served {
   readonly path: string | undefined;
   readonly maxMessage: number;
   /** The upgrade waits for the endpoint, and passes its answer on. */
-  readonly waits: boolean;
+  readonly waits: () => boolean;
 }
 
 export function listen(served: Served, host: ListenerHost): Promise<Listening> {
@@ -144,12 +144,12 @@ class AcceptedChannel extends WebSocketChannel {
 
   constructor(handshake: Handshake, { maxMessage, waits }: Served, limits: QueueLimits) {
     super(limits, maxMessage);
-    this.#waits = waits;
+    this.#waits = waits();
     this.#handshake = handshake;
     const { req, ends } = handshake;
     this.#describe = () => requestMetadata(req, ends);
     // At once, and not at the upgrade: the rules may make the metadata that the endpoint is offered a copy before.
-    if (!waits) handshake.narrow(handshake.offered[0]);
+    if (!this.#waits) handshake.narrow(handshake.offered[0]);
     handshake.onGone = () => {
       this.#handshake = undefined;
       this.deliverClose({ kind: 'reset', message: 'the client has closed the connection' });
