@@ -64,9 +64,8 @@ async function run(options: Options): Promise<void> {
   const config = await readConfig(options.config);
   const proxy = new L7mp({ plugins: await plugins(config, options.config) });
   endOnSignals(proxy);
-  const { listeners } = await proxy.start(config, overrides(options));
+  await proxy.start(config, overrides(options));
   proxy.logger.write('notice', 'l7mp', `version ${VERSION} runs, with ${options.config}`);
-  if (listeners === 0) proxy.logger.write('warn', 'l7mp', 'the configuration has no listener: there is nothing to do');
 }
 
 function overrides({ loglevel, strict, offload, offloadIfs, io, threads }: Options): AdminInput {

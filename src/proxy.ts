@@ -5,13 +5,13 @@ import { openApiDocument } from './api/openapi.ts';
 import type { ApiContext } from './api/operations.ts';
 import type { AdminInput, ConfigInput } from './config/schema.ts';
 import { Validator } from './config/validate.ts';
+import { findWarnings, type Warning } from './config/warnings.ts';
 import type { Channel, CloseReason } from './core/channel.ts';
 import { L7mpError } from './core/errors.ts';
 import type { Protocol, Services } from './core/protocol.ts';
 import { Registry } from './core/registry.ts';
 import { chooseEngine } from './io/choose.ts';
 import type { Engine } from './io/engine.ts';
-import { warnOfExposedControl } from './listener/exposure.ts';
 import type { Listener } from './listener/listener.ts';
 import type { Offload } from './offload/engine.ts';
 import { OffloadSwitch } from './offload/switch.ts';
@@ -102,11 +102,16 @@ export class L7mp {
     return this.#validator.config(config);
   }
 
+  /** What is allowed in a checked configuration, and likely a mistake. */
+  warnings(checked: ConfigInput): Warning[] {
+    return findWarnings(checked, this.#registry);
+  }
+
   /**
    * Starts with a configuration; `overrides` are settings of the command line. Rejects, with nothing left open, where
-   * it cannot be loaded as a whole. Tells how many listeners there are.
+   * it cannot be loaded as a whole.
    */
-  async start(config: unknown, overrides: AdminInput = {}): Promise<{ listeners: number }> {
+  async start(config: unknown, overrides: AdminInput = {}): Promise<void> {
     const checked = this.check(config);
     const admin = { ...checked.admin, ...this.#validator.admin(overrides, '/admin') };
     try {
@@ -117,8 +122,9 @@ export class L7mp {
       throw error;
     }
     this.#admin.start();
-    warnOfExposedControl(this.#store, this.#registry, this.logger);
-    return { listeners: this.#store.listeners.size };
+    for (const { path, message } of this.warnings({ ...checked, admin })) {
+      this.logger.write('warn', 'config', `${path}: ${message}`);
+    }
   }
 
   async #openEngine({ io, threads = 1, log_level: level }: AdminInput): Promise<void> {

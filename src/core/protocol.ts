@@ -48,6 +48,15 @@ export interface Transport {
   readonly lossy: boolean;
 }
 
+/** A file that a specification names, and what becomes of it. */
+export interface FileUse {
+  /** A JSON pointer to the field, in the specification. */
+  readonly field: string;
+  readonly path: string;
+  /** A UNIX socket is made there, or connected to; the file is written at its end, or read. */
+  readonly use: 'listen' | 'connect' | 'append' | 'read';
+}
+
 /** What is said alike of both sides of a protocol. */
 interface SideBase<T extends TObject, K extends StreamKind> {
   /** The fields of the specification beside `protocol`. */
@@ -69,6 +78,8 @@ interface SideBase<T extends TObject, K extends StreamKind> {
   readonly standsOn?: StandsOn;
   /** Another protocol may stand on it (JSONSocket's `transport`). */
   readonly transport?: boolean;
+  /** The files that a checked specification names, but for those of what it stands on. */
+  files?(spec: Static<T>): readonly FileUse[];
   /** Milliseconds without a byte in either direction that end a session, where the options do not say. */
   readonly idleTimeout?: number | ((spec: Static<T>) => number | undefined);
   /**

@@ -1,5 +1,14 @@
 import { L7mpError } from './errors.ts';
-import type { ClusterSide, ListenerSide, Protocol, Spec, StandsOn, StreamKind, Transport } from './protocol.ts';
+import type {
+  ClusterSide,
+  FileUse,
+  ListenerSide,
+  Protocol,
+  Spec,
+  StandsOn,
+  StreamKind,
+  Transport,
+} from './protocol.ts';
 
 /** The side of a protocol that a specification is for. */
 export type Role = 'listener' | 'cluster';
@@ -67,6 +76,16 @@ export class Registry {
   defaultAddress(spec: Spec): string | undefined {
     const under = this.under('cluster', spec);
     return under ? this.defaultAddress(under) : this.cluster(spec.protocol).defaultAddress?.(spec);
+  }
+
+  /** The files that a specification names, those of what it stands on among them. */
+  filesOf(role: Role, spec: Spec): FileUse[] {
+    const side: ListenerSide | ClusterSide = this[role](spec.protocol);
+    const own = side.files?.(spec) ?? [];
+    const under = this.under(role, spec);
+    if (!under) return [...own];
+    const prefix = `/${side.standsOn?.field}`;
+    return [...own, ...this.filesOf(role, under).map((file) => ({ ...file, field: `${prefix}${file.field}` }))];
   }
 
   #side<S extends 'listener' | 'cluster'>(name: string, side: S): NonNullable<Protocol[S]> {

@@ -18,7 +18,7 @@ type Lists = Record<string, ({ to: string } | { apply: string })[]>;
 function storeOf(listeners: Record<string, { spec: Spec; rules: string }>, lists: Lists): Store {
   const store = new Store();
   for (const [name, { spec, rules }] of Object.entries(listeners)) {
-    const definition = { kind: 'listener', name, owner: undefined, spec, rules, options: {} } as const;
+    const definition = { kind: 'listener', name, spec, rules, options: {} } as const;
     store.listeners.set(name, new Listener(definition, REGISTRY.listener(spec.protocol)));
   }
   for (const [name, actions] of Object.entries(lists)) {
@@ -26,7 +26,7 @@ function storeOf(listeners: Record<string, { spec: Spec; rules: string }>, lists
     store.rulelists.set(name, new RuleList({ kind: 'rulelist', name, owner: undefined, rules }));
   }
   for (const protocol of ['L7mpController', 'Echo']) {
-    store.clusters.set(protocol, { side: REGISTRY.cluster(protocol) } as Cluster);
+    store.clusters.set(protocol, { definition: { spec: { protocol } } } as Cluster);
   }
   return store;
 }
@@ -48,7 +48,7 @@ function addRule(store: Store, name: string, action: Lists[string][number]): str
   return name;
 }
 
-const exposed = (store: Store): string[] => exposedControl(store, REGISTRY).map(({ name }) => name);
+const exposed = (store: Store): string[] => exposedControl(store, REGISTRY).map(({ listener }) => listener.name);
 
 test('a controller is exposed where its listener has another address than a loopback one', () => {
   const spec = (address: string) => ({ spec: { ...OPEN, address }, rules: 'api' });

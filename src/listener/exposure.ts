@@ -1,36 +1,34 @@
-import type { Log } from '../core/log.ts';
 import type { Registry } from '../core/registry.ts';
-import type { Store } from '../reconcile/store.ts';
-import type { Listener } from './listener.ts';
+import type { DefinitionOf, Objects } from '../reconcile/definitions.ts';
 import { isLoopback, networkAddress } from './open.ts';
 
-/** Listeners through which other machines may control the proxy, as far as the rules can tell without a session. */
-export function exposedControl(store: Store, registry: Registry): Listener[] {
+/** A listener through which other machines may control the proxy, and the address at which they reach it. */
+export interface Exposure {
+  readonly listener: DefinitionOf<'listener'>;
+  readonly where: string;
+}
+
+/** As far as the rules can tell without a session. */
+export function exposedControl(objects: Objects, registry: Registry): Exposure[] {
   const known = new Map<string, boolean>();
-  return [...store.listeners.values()].filter((listener) => {
-    const where = networkAddress(listener.definition.spec, registry);
-    if (where === undefined || isLoopback(where)) return false;
-    const { rules } = listener.definition;
-    if (!known.has(rules)) known.set(rules, leadsToControl(store, rules));
-    return known.get(rules);
+  return [...objects.of('listener').values()].flatMap(({ definition: listener }) => {
+    const where = networkAddress(listener.spec, registry);
+    if (where === undefined || isLoopback(where)) return [];
+    const { rules } = listener;
+    if (!known.has(rules)) known.set(rules, leadsToControl(objects, registry, rules));
+    return known.get(rules) ? [{ listener, where }] : [];
   });
 }
 
-export function warnOfExposedControl(store: Store, registry: Registry, log: Log): void {
-  for (const { name, definition } of exposedControl(store, registry)) {
-    const where = networkAddress(definition.spec, registry);
-    log.write('warn', name, `the controller is reachable from other machines, at ${where}, without authentication`);
-  }
-}
-
-function leadsToControl(store: Store, rulelist: string): boolean {
+function leadsToControl(objects: Objects, registry: Registry, rulelist: string): boolean {
   // Grows while it is walked.
   const lists = new Set([rulelist]);
   for (const list of lists) {
-    for (const name of store.rulelists.get(list)?.definition.rules ?? []) {
-      const { route, apply } = store.rules.get(name)?.definition ?? {};
-      const cluster = store.routes.get(route ?? '')?.definition.destination;
-      if (store.clusters.get(cluster ?? '')?.side.control) return true;
+    for (const name of objects.of('rulelist').get(list)?.definition.rules ?? []) {
+      const { route, apply } = objects.of('rule').get(name)?.definition ?? {};
+      const destination = objects.of('route').get(route ?? '')?.definition.destination;
+      const cluster = objects.of('cluster').get(destination ?? '')?.definition;
+      if (cluster && registry.cluster(cluster.spec.protocol).control) return true;
       if (apply !== undefined) lists.add(apply);
     }
   }

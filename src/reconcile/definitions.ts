@@ -73,3 +73,10 @@ export type Definition =
   | ListenerDefinition;
 
 export type Kind = Definition['kind'];
+
+export type DefinitionOf<K extends Kind> = Extract<Definition, { readonly kind: K }>;
+
+/** Objects by kind and name: those that run, or those of a text that has not been taken up yet. */
+export interface Objects {
+  of<K extends Kind>(kind: K): ReadonlyMap<string, { readonly definition: DefinitionOf<K> }>;
+}

@@ -52,7 +52,10 @@ test('a name that is taken, there or in the same change, is refused', () => {
   assert.throws(() => add(new Normalizer(taking('cluster', 'c'), REGISTRY), 'c'), { code: 'E_DUPLICATE' });
   const normalizer = new Normalizer(taking('route', 'c'), REGISTRY);
   add(normalizer, 'c');
-  assert.throws(() => add(normalizer, 'c'), { code: 'E_DUPLICATE', message: 'there is a cluster named "c" already' });
+  assert.throws(() => add(normalizer, 'c'), {
+    code: 'E_DUPLICATE',
+    message: '/cluster/name: there is a cluster named "c" already',
+  });
 });
 
 test('automatic names are the first that are free, however many are taken', () => {

@@ -22,6 +22,17 @@ const DEFAULT_RETRY: Retry = { retry_on: 'never', num_retries: 1, timeout: 2000 
 /** What an automatic name calls the kind. */
 const TITLES = { rulelist: 'RuleList', rule: 'Rule', route: 'Route', endpoint: 'EndPoint' } as const;
 
+/** The kinds whose objects stand in lists of their own, with names. */
+const KINDS = ['cluster', 'route', 'rule', 'rulelist', 'listener'] as const;
+
+/** Whose an object is, and where it was written. */
+interface Place {
+  readonly name: string;
+  /** Undefined where it stands by itself. */
+  readonly owner?: string | undefined;
+  readonly path: string;
+}
+
 /** The names that are taken. */
 export interface Names {
   of(kind: Kind): { has(name: string): boolean };
@@ -38,6 +49,8 @@ export const NOTHING: Names = { of: () => new Set() };
  */
 export class Normalizer {
   readonly definitions: Definition[] = [];
+  /** Where each was written, as a JSON pointer; of a rulelist, where its rules were. */
+  readonly places = new Map<Definition, string>();
   readonly #existing: Names;
   readonly #registry: Registry;
   readonly #names = new Map<Kind, Set<string>>();
@@ -53,173 +66,186 @@ export class Normalizer {
   /** A whole configuration. The names that it gives are taken first, so that no automatic name gets in their way. */
   config(config: ConfigInput): void {
     const { clusters = [], endpoints = [], routes = [], rules = [], rulelists = [], listeners = [] } = config;
-    for (const { name } of clusters) this.#claim('cluster', name);
-    for (const { name } of routes) this.#claim('route', name);
-    for (const { name } of rules) this.#claim('rule', name);
-    for (const { name } of rulelists) this.#claim('rulelist', name);
-    for (const { name } of listeners) this.#claim('listener', name);
-    for (const { name } of endpoints) if (name !== undefined) this.#claim('endpoint', name);
-    for (const cluster of clusters) this.#addCluster(cluster, cluster.name, undefined);
+    const all = { cluster: clusters, route: routes, rule: rules, rulelist: rulelists, listener: listeners };
+    for (const kind of KINDS) {
+      for (const [n, { name }] of all[kind].entries()) this.#claim(kind, name, `/${kind}s/${n}`);
+    }
+    for (const [n, { name }] of endpoints.entries()) {
+      if (name !== undefined) this.#claim('endpoint', name, `/endpoints/${n}`);
+    }
+    const at = (kind: Kind, n: number, name: string, below = ''): Place => ({ name, path: `/${kind}s/${n}${below}` });
+    for (const [n, cluster] of clusters.entries()) this.#addCluster(cluster, at('cluster', n, cluster.name));
     this.#addListed(endpoints);
-    for (const route of routes) this.#addRoute(route, route.name, undefined);
-    for (const rule of rules) this.#addRule(rule, rule.name, undefined);
-    for (const rulelist of rulelists) this.#addRuleList(rulelist, rulelist.name, undefined);
-    for (const listener of listeners) this.#addListener(listener);
+    for (const [n, route] of routes.entries()) this.#addRoute(route, at('route', n, route.name));
+    for (const [n, rule] of rules.entries()) this.#addRule(rule, at('rule', n, rule.name));
+    for (const [n, rulelist] of rulelists.entries())
+      this.#addRuleList(rulelist, at('rulelist', n, rulelist.name, '/rules'));
+    for (const [n, listener] of listeners.entries()) this.#addListener(listener, `/listeners/${n}`);
   }
 
   listener(listener: ListenerInput): void {
-    this.#claim('listener', listener.name);
-    this.#addListener(listener);
+    this.#claim('listener', listener.name, '/listener');
+    this.#addListener(listener, '/listener');
   }
 
   cluster(cluster: ClusterInput): void {
-    this.#addCluster(cluster, this.#claim('cluster', cluster.name as string), undefined);
+    this.#addCluster(cluster, this.#standing('cluster', cluster.name as string));
   }
 
   route(route: RouteInput): void {
-    this.#addRoute(route, this.#claim('route', route.name as string), undefined);
+    this.#addRoute(route, this.#standing('route', route.name as string));
   }
 
   rule(rule: RuleInput): void {
-    this.#addRule(rule, this.#claim('rule', rule.name as string), undefined);
+    this.#addRule(rule, this.#standing('rule', rule.name as string));
   }
 
   rulelist(rulelist: RuleListInput): void {
-    this.#addRuleList(rulelist, this.#claim('rulelist', rulelist.name as string), undefined);
+    const { name } = this.#standing('rulelist', rulelist.name as string);
+    this.#addRuleList(rulelist, { name, path: '/rulelist/rules' });
   }
 
-  /** An endpoint of a cluster that exists, and has `count` of them. Returns its name. */
-  endpoint(endpoint: EndpointInput, cluster: string, count: number): string {
-    return this.#addEndpoint(endpoint, cluster, count);
+  /** An endpoint of a cluster that exists, and has `count` of them. */
+  endpoint(endpoint: EndpointInput, cluster: string, count: number): void {
+    this.#addEndpoint(endpoint, cluster, count, '/endpoint');
   }
 
   /** A rule, or the name of one, for a rulelist; returns the name. */
-  ruleRef(rule: string | RuleInput, rulelist: string, position: number): string {
+  ruleRef(rule: string | RuleInput, rulelist: string, position: number, path = '/rule'): string {
     if (typeof rule === 'string') return rule;
-    const name = this.#name('rule', rule.name, `${rulelist}-${TITLES.rule}-${position}`);
-    this.#addRule(rule, name, rulelist);
+    const name = this.#name('rule', rule.name, `${rulelist}-${TITLES.rule}-${position}`, path);
+    this.#addRule(rule, { name, owner: rulelist, path });
     return name;
   }
 
   // ------------------------------------------------------------------ own
 
-  #addListener({ name, spec, rules, options }: ListenerInput): void {
-    const list =
-      typeof rules === 'string' ? rules : this.#inlineRuleList(Array.isArray(rules) ? { rules } : rules, name);
-    this.definitions.push({ kind: 'listener', name, spec, rules: list, options: { ...options } });
+  #put(definition: Definition, path: string): void {
+    this.definitions.push(definition);
+    this.places.set(definition, path);
   }
 
-  #inlineRuleList(rulelist: RuleListInput, listener: string): string {
-    const name = this.#name('rulelist', rulelist.name, `${listener}-${TITLES.rulelist}-0`);
-    this.#addRuleList(rulelist, name, listener);
+  /** An object that stands by itself. */
+  #standing(kind: Kind, name: string): Place {
+    const path = `/${kind}`;
+    return { name: this.#claim(kind, name, path), path };
+  }
+
+  #addListener({ name, spec, rules, options }: ListenerInput, path: string): void {
+    const list = typeof rules === 'string' ? rules : this.#inlineRuleList(rules, name, `${path}/rules`);
+    this.#put({ kind: 'listener', name, spec, rules: list, options: { ...options } }, path);
+  }
+
+  /** A rulelist, or its rules alone. */
+  #inlineRuleList(written: RuleListInput | RuleListInput['rules'], listener: string, path: string): string {
+    const rulelist = Array.isArray(written) ? { rules: written } : (written as RuleListInput);
+    const name = this.#name('rulelist', rulelist.name, `${listener}-${TITLES.rulelist}-0`, path);
+    this.#addRuleList(rulelist, { name, owner: listener, path: Array.isArray(written) ? path : `${path}/rules` });
     return name;
   }
 
-  #addRuleList({ rules }: RuleListInput, name: string, owner: string | undefined): void {
-    const names = rules.map((rule, position) => this.ruleRef(rule, name, position));
-    this.definitions.push({ kind: 'rulelist', name, owner, rules: names });
+  /** Its place is that of its rules, since it may be nothing but these. */
+  #addRuleList({ rules }: RuleListInput, { name, owner, path }: Place): void {
+    const names = rules.map((rule, position) => this.ruleRef(rule, name, position, `${path}/${position}`));
+    this.#put({ kind: 'rulelist', name, owner, rules: names }, path);
   }
 
-  #addRule({ match, action }: RuleInput, name: string, owner: string | undefined): void {
+  #addRule({ match, action }: RuleInput, { name, owner, path }: Place): void {
     const { rewrite, route, apply } = action;
-    this.definitions.push({
+    const definition: Definition = {
       kind: 'rule',
       name,
       owner,
       match: match as Match,
       rewrite: rewrite as readonly Rewrite[] | undefined,
-      route: typeof route === 'object' ? this.#inlineRoute(route, name) : route,
+      route: typeof route === 'object' ? this.#inlineRoute(route, name, `${path}/action/route`) : route,
       apply,
-    });
+    };
+    this.#put(definition, path);
   }
 
-  #inlineRoute(route: RouteInput, rule: string): string {
-    const name = this.#name('route', route.name, `${rule}-${TITLES.route}-0`);
-    this.#addRoute(route, name, rule);
+  #inlineRoute(route: RouteInput, rule: string, path: string): string {
+    const name = this.#name('route', route.name, `${rule}-${TITLES.route}-0`, path);
+    this.#addRoute(route, { name, owner: rule, path });
     return name;
   }
 
-  #addRoute(
-    { destination, ingress = [], egress = [], retry }: RouteInput,
-    name: string,
-    owner: string | undefined,
-  ): void {
+  #addRoute({ destination, ingress = [], egress = [], retry }: RouteInput, { name, owner, path }: Place): void {
+    const refer = (cluster: string | ClusterInput, automatic: string, at: string): string =>
+      typeof cluster === 'string' ? cluster : this.#inlineCluster(cluster, automatic, name, `${path}/${at}`);
     const chain = (clusters: readonly (string | ClusterInput)[], way: string): string[] =>
-      clusters.map((cluster, n) => this.#clusterRef(cluster, `${name}-${way}-Cluster-${n}`, name));
-    this.definitions.push({
+      clusters.map((cluster, n) => refer(cluster, `${name}-${way}-Cluster-${n}`, `${way}/${n}`));
+    const definition: Definition = {
       kind: 'route',
       name,
       owner,
-      destination: this.#clusterRef(destination as string | ClusterInput, `${name}-Cluster-0`, name),
+      destination: refer(destination as string | ClusterInput, `${name}-Cluster-0`, 'destination'),
       ingress: chain(ingress, 'ingress'),
       egress: chain(egress, 'egress'),
       retry: { ...DEFAULT_RETRY, ...retry },
-    });
+    };
+    this.#put(definition, path);
   }
 
-  #clusterRef(cluster: string | ClusterInput, automatic: string, route: string): string {
-    if (typeof cluster === 'string') return cluster;
-    const name = this.#name('cluster', cluster.name, automatic);
-    this.#addCluster(cluster, name, route);
+  #inlineCluster(cluster: ClusterInput, automatic: string, route: string, path: string): string {
+    const name = this.#name('cluster', cluster.name, automatic, path);
+    this.#addCluster(cluster, { name, owner: route, path });
     return name;
   }
 
-  #addCluster(cluster: ClusterInput | ListedClusterInput, name: string, owner: string | undefined): void {
+  #addCluster(cluster: ClusterInput | ListedClusterInput, { name, owner, path }: Place): void {
     const { spec, endpoints = [], loadbalancer, options } = cluster;
     const { policy = 'Trivial', key } = loadbalancer ?? {};
     const balancer = { policy, ...(key !== undefined && { key }) };
-    this.definitions.push({ kind: 'cluster', name, owner, spec, loadbalancer: balancer, options: { ...options } });
+    this.#put({ kind: 'cluster', name, owner, spec, loadbalancer: balancer, options: { ...options } }, path);
     // Of a number of endpoints, those that are listed elsewhere are all.
     if (typeof endpoints === 'number') return;
-    this.#addEndpoints(endpoints, name);
+    this.#addEndpoints(endpoints, name, `${path}/endpoints`);
     const address = this.#registry.defaultAddress(spec);
-    if (endpoints.length === 0 && address !== undefined) this.#addEndpoint({ spec: { address } }, name, 0);
+    if (endpoints.length === 0 && address !== undefined) this.#addEndpoint({ spec: { address } }, name, 0, path);
   }
 
   // The names that are kept are claimed first, so that no automatic name gets in their way.
-  #addEndpoints(endpoints: readonly EndpointInput[], cluster: string): void {
-    const kept = endpoints.map(({ name, spec }) => {
+  #addEndpoints(endpoints: readonly EndpointInput[], cluster: string, path: string): void {
+    const kept = endpoints.map(({ name, spec }, n) => {
       const free = (known: string): boolean => !this.#taken('endpoint', known);
       const found = name ?? this.#known(cluster, spec.address).find(free);
-      return found === undefined ? undefined : this.#claim('endpoint', found);
+      return found === undefined ? undefined : this.#claim('endpoint', found, `${path}/${n}`);
     });
     for (const [n, endpoint] of endpoints.entries()) {
-      const name = kept[n] ?? this.#name('endpoint', undefined, `${cluster}-${TITLES.endpoint}-${n}`);
-      this.#pushEndpoint(endpoint, cluster, name);
+      const name = kept[n] ?? this.#name('endpoint', undefined, `${cluster}-${TITLES.endpoint}-${n}`, `${path}/${n}`);
+      this.#putEndpoint(endpoint, cluster, name, `${path}/${n}`);
     }
   }
 
   /** Endpoints that stand beside their clusters; the names given are claimed. */
   #addListed(endpoints: readonly ListedEndpointInput[]): void {
     for (const [n, endpoint] of endpoints.entries()) {
-      const name = endpoint.name ?? this.#name('endpoint', undefined, `${endpoint.cluster}-${TITLES.endpoint}-${n}`);
-      this.#pushEndpoint(endpoint, endpoint.cluster, name);
+      const path = `/endpoints/${n}`;
+      const automatic = `${endpoint.cluster}-${TITLES.endpoint}-${n}`;
+      const name = endpoint.name ?? this.#name('endpoint', undefined, automatic, path);
+      this.#putEndpoint(endpoint, endpoint.cluster, name, path);
     }
   }
 
-  #addEndpoint(endpoint: EndpointInput, cluster: string, n: number): string {
-    const name = this.#name('endpoint', endpoint.name, `${cluster}-${TITLES.endpoint}-${n}`);
-    this.#pushEndpoint(endpoint, cluster, name);
-    return name;
+  #addEndpoint(endpoint: EndpointInput, cluster: string, n: number, path: string): void {
+    const name = this.#name('endpoint', endpoint.name, `${cluster}-${TITLES.endpoint}-${n}`, path);
+    this.#putEndpoint(endpoint, cluster, name, path);
   }
 
-  #pushEndpoint({ spec, weight }: EndpointInput, cluster: string, name: string): void {
+  #putEndpoint({ spec, weight }: EndpointInput, cluster: string, name: string, path: string): void {
     const { address } = spec;
-    this.definitions.push({ kind: 'endpoint', name, cluster, address, weight: weight ?? spec.weight ?? 1 });
+    this.#put({ kind: 'endpoint', name, cluster, address, weight: weight ?? spec.weight ?? 1 }, path);
   }
 
   /** The name that the user gave, which must be free, or the automatic one, made unique. */
-  #name(kind: Kind, given: string | undefined, automatic: string): string {
-    if (given !== undefined) return this.#claim(kind, given);
-    return this.#claim(
-      kind,
-      freeName(automatic, (name) => this.#taken(kind, name)),
-    );
+  #name(kind: Kind, given: string | undefined, automatic: string, path: string): string {
+    return this.#claim(kind, given ?? freeName(automatic, (name) => this.#taken(kind, name)), path);
   }
 
-  #claim(kind: Kind, name: string): string {
+  #claim(kind: Kind, name: string, path: string): string {
     if (this.#taken(kind, name)) {
-      throw new L7mpError('E_DUPLICATE', `there is a ${kind} named ${JSON.stringify(name)} already`);
+      throw new L7mpError('E_DUPLICATE', `${path}/name: there is a ${kind} named ${JSON.stringify(name)} already`);
     }
     const names = this.#names.get(kind) ?? new Set();
     this.#names.set(kind, names.add(name));

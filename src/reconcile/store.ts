@@ -3,12 +3,12 @@ import type { Endpoint } from '../cluster/endpoint.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { Listener } from '../listener/listener.ts';
 import type { Route, Rule, RuleList } from '../routing/objects.ts';
-import type { Definition, Kind } from './definitions.ts';
+import type { Definition, DefinitionOf, Kind, Objects } from './definitions.ts';
 
 const KINDS: readonly Kind[] = ['cluster', 'endpoint', 'route', 'rule', 'rulelist', 'listener'];
 
 /** Every object that runs, by kind and name; each kind in the order of creation. */
-export class Store {
+export class Store implements Objects {
   readonly listeners = new Map<string, Listener>();
   readonly rulelists = new Map<string, RuleList>();
   readonly rules = new Map<string, Rule>();
@@ -45,8 +45,8 @@ export class Store {
   }
 
   /** The objects of a kind. */
-  of(kind: Kind): Map<string, { readonly definition: Definition }> {
-    return this[`${kind}s`];
+  of<K extends Kind>(kind: K): Map<string, { readonly definition: DefinitionOf<K> }> {
+    return this[`${kind}s`] as unknown as Map<string, { readonly definition: DefinitionOf<K> }>;
   }
 
   /** What every object is, by kind, each in the order of creation. */
@@ -56,7 +56,7 @@ export class Store {
 
   /** The definition of an object, or E_UNKNOWN. */
   definition(kind: Kind, name: string): Definition {
-    return need(this.of(kind), kind, name).definition;
+    return need<{ definition: Definition }>(this.of(kind), kind, name).definition;
   }
 }
 

@@ -425,7 +425,7 @@ test('under another name the listener is posted again without the names of what 
   const copy = { ...listener, name: 'm', spec: { ...listener.spec, port: free } };
   assert.equal(
     await refused(proxy, 400, 'POST', 'listeners', { listener: copy }),
-    'there is a rule named "l-RuleList-0-Rule-0" already',
+    '/listener/rules/0/name: there is a rule named "l-RuleList-0-Rule-0" already',
   );
   const nameless = JSON.parse(JSON.stringify(copy.rules), (_key, value) => {
     if (typeof value === 'object' && value !== null) delete value.name;

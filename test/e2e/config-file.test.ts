@@ -318,7 +318,10 @@ test('a controller that other machines reach is warned about, one of this machin
   ];
   const wide = await startOn(t, folder, (port) => ({ listeners: open(port) }));
   await wide.command.stop();
-  assert.match(wide.command.stderr, /warn api: the controller is reachable from other machines, at 0\.0\.0\.0:\d+/);
+  assert.match(
+    wide.command.stderr,
+    /warn config: \/listeners\/0: the controller is reachable from other machines through api, at 0\.0\.0\.0:\d+/,
+  );
   const narrow = await startOn(t, folder, (port) => ({ listeners: open(port, HOST) }));
   await narrow.command.stop();
   assert.doesNotMatch(narrow.command.output, /reachable/);

@@ -17,6 +17,7 @@ export const unix = defineProtocol({
     transport: true,
     sessionName: ({ listener, n }) => `UNIX:${listener}-${n}`,
     check: ({ filename }) => checkPath(filename),
+    files: ({ filename }) => [{ field: '/filename', path: filename, use: 'listen' }],
     listen: ({ filename }, host) =>
       host.io.listenStream(
         { path: filename },
@@ -34,6 +35,7 @@ export const unix = defineProtocol({
     transport: true,
     defaultAddress: ({ filename }) => filename,
     check: ({ filename }) => filename !== undefined && checkPath(filename),
+    files: ({ filename }) => (filename === undefined ? [] : [{ field: '/filename', path: filename, use: 'connect' }]),
     open: (_spec, { io, limits }) => ({
       dial: (attempt) => io.connectStream({ path: attempt.address }, attempt, limits),
     }),

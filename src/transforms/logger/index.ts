@@ -50,6 +50,7 @@ export function createLogger(streams: { readonly stdout: Writable }): Protocol {
       }),
       kind: 'same',
       virtual: true,
+      files: ({ log_file: path = STDOUT }) => (path === STDOUT ? [] : [{ field: '/log_file', path, use: 'append' }]),
       open: async ({ log_file: path = STDOUT, log_prefix: prefix = '' }, { name, limits, log }) => {
         const output = path === STDOUT ? openStream(streams.stdout) : await openFile(path);
         const messages = new MessageLog(output, prefix, (text) => log.write('warn', name, text));
