@@ -22,6 +22,7 @@ export const ERRORS = {
   E_MEDIA_TYPE: { status: 415, doc: 'The request body is of a type that is neither JSON nor YAML.' },
   E_INVALID: { status: 422, doc: 'The object does not fit its schema; the field is named.' },
   E_INTERNAL: { status: 500, doc: 'A defect of the proxy.' },
+  E_STATE: { status: 500, doc: 'The state file cannot be written; the change was undone.' },
   E_CONNECT: { status: 502, doc: 'The connection to an endpoint could not be made.' },
   E_HANDSHAKE: { status: 502, doc: 'The endpoint broke the protocol while the connection was made.' },
   E_DISCONNECT: { status: 502, doc: 'The connection to an endpoint broke.' },

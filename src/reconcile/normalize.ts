@@ -15,12 +15,10 @@ import { freeName } from '../core/names.ts';
 import type { Registry } from '../core/registry.ts';
 import type { Match } from '../routing/predicate.ts';
 import type { Rewrite } from '../routing/rewrite.ts';
+import { automaticName } from './automatic-names.ts';
 import type { Definition, Kind } from './definitions.ts';
 
-const DEFAULT_RETRY: Retry = { retry_on: 'never', num_retries: 1, timeout: 2000 };
-
-/** What an automatic name calls the kind. */
-const TITLES = { rulelist: 'RuleList', rule: 'Rule', route: 'Route', endpoint: 'EndPoint' } as const;
+export const DEFAULT_RETRY: Retry = { retry_on: 'never', num_retries: 1, timeout: 2000 };
 
 /** The kinds whose objects stand in lists of their own, with names. */
 const KINDS = ['cluster', 'route', 'rule', 'rulelist', 'listener'] as const;
@@ -113,7 +111,7 @@ export class Normalizer {
   /** A rule, or the name of one, for a rulelist; returns the name. */
   ruleRef(rule: string | RuleInput, rulelist: string, position: number, path = '/rule'): string {
     if (typeof rule === 'string') return rule;
-    const name = this.#name('rule', rule.name, `${rulelist}-${TITLES.rule}-${position}`, path);
+    const name = this.#name('rule', rule.name, automaticName.rule(rulelist, position), path);
     this.#addRule(rule, { name, owner: rulelist, path });
     return name;
   }
@@ -139,7 +137,7 @@ export class Normalizer {
   /** A rulelist, or its rules alone. */
   #inlineRuleList(written: RuleListInput | RuleListInput['rules'], listener: string, path: string): string {
     const rulelist = Array.isArray(written) ? { rules: written } : (written as RuleListInput);
-    const name = this.#name('rulelist', rulelist.name, `${listener}-${TITLES.rulelist}-0`, path);
+    const name = this.#name('rulelist', rulelist.name, automaticName.rulelist(listener), path);
     this.#addRuleList(rulelist, { name, owner: listener, path: Array.isArray(written) ? path : `${path}/rules` });
     return name;
   }
@@ -156,7 +154,8 @@ export class Normalizer {
       kind: 'rule',
       name,
       owner,
-      match: match as Match,
+      // A text, or what the API shows for it, matches everything, as no match does.
+      match: typeof match === 'object' && 'op' in match ? (match as Match) : undefined,
       rewrite: rewrite as readonly Rewrite[] | undefined,
       route: typeof route === 'object' ? this.#inlineRoute(route, name, `${path}/action/route`) : route,
       apply,
@@ -165,7 +164,7 @@ export class Normalizer {
   }
 
   #inlineRoute(route: RouteInput, rule: string, path: string): string {
-    const name = this.#name('route', route.name, `${rule}-${TITLES.route}-0`, path);
+    const name = this.#name('route', route.name, automaticName.route(rule), path);
     this.#addRoute(route, { name, owner: rule, path });
     return name;
   }
@@ -173,13 +172,13 @@ export class Normalizer {
   #addRoute({ destination, ingress = [], egress = [], retry }: RouteInput, { name, owner, path }: Place): void {
     const refer = (cluster: string | ClusterInput, automatic: string, at: string): string =>
       typeof cluster === 'string' ? cluster : this.#inlineCluster(cluster, automatic, name, `${path}/${at}`);
-    const chain = (clusters: readonly (string | ClusterInput)[], way: string): string[] =>
-      clusters.map((cluster, n) => refer(cluster, `${name}-${way}-Cluster-${n}`, `${way}/${n}`));
+    const chain = (clusters: readonly (string | ClusterInput)[], way: 'ingress' | 'egress'): string[] =>
+      clusters.map((cluster, n) => refer(cluster, automaticName.transform(name, way, n), `${way}/${n}`));
     const definition: Definition = {
       kind: 'route',
       name,
       owner,
-      destination: refer(destination as string | ClusterInput, `${name}-Cluster-0`, 'destination'),
+      destination: refer(destination as string | ClusterInput, automaticName.destination(name), 'destination'),
       ingress: chain(ingress, 'ingress'),
       egress: chain(egress, 'egress'),
       retry: { ...DEFAULT_RETRY, ...retry },
@@ -213,7 +212,7 @@ export class Normalizer {
       return found === undefined ? undefined : this.#claim('endpoint', found, `${path}/${n}`);
     });
     for (const [n, endpoint] of endpoints.entries()) {
-      const name = kept[n] ?? this.#name('endpoint', undefined, `${cluster}-${TITLES.endpoint}-${n}`, `${path}/${n}`);
+      const name = kept[n] ?? this.#name('endpoint', undefined, automaticName.endpoint(cluster, n), `${path}/${n}`);
       this.#putEndpoint(endpoint, cluster, name, `${path}/${n}`);
     }
   }
@@ -222,14 +221,14 @@ export class Normalizer {
   #addListed(endpoints: readonly ListedEndpointInput[]): void {
     for (const [n, endpoint] of endpoints.entries()) {
       const path = `/endpoints/${n}`;
-      const automatic = `${endpoint.cluster}-${TITLES.endpoint}-${n}`;
+      const automatic = automaticName.endpoint(endpoint.cluster, n);
       const name = endpoint.name ?? this.#name('endpoint', undefined, automatic, path);
       this.#putEndpoint(endpoint, endpoint.cluster, name, path);
     }
   }
 
   #addEndpoint(endpoint: EndpointInput, cluster: string, n: number, path: string): void {
-    const name = this.#name('endpoint', endpoint.name, `${cluster}-${TITLES.endpoint}-${n}`, path);
+    const name = this.#name('endpoint', endpoint.name, automaticName.endpoint(cluster, n), path);
     this.#putEndpoint(endpoint, cluster, name, path);
   }
 

@@ -5,8 +5,6 @@ import type { Listener } from '../listener/listener.ts';
 import type { Route, Rule, RuleList } from '../routing/objects.ts';
 import type { Definition, DefinitionOf, Kind, Objects } from './definitions.ts';
 
-const KINDS: readonly Kind[] = ['cluster', 'endpoint', 'route', 'rule', 'rulelist', 'listener'];
-
 /** Every object that runs, by kind and name; each kind in the order of creation. */
 export class Store implements Objects {
   readonly listeners = new Map<string, Listener>();
@@ -49,9 +47,11 @@ export class Store implements Objects {
     return this[`${kind}s`] as unknown as Map<string, { readonly definition: DefinitionOf<K> }>;
   }
 
-  /** What every object is, by kind, each in the order of creation. */
+  /** What every object is, by kind, each in the order of creation; endpoints in the order of their clusters. */
   definitions(): Definition[] {
-    return KINDS.flatMap((kind) => [...this.of(kind).values()].map(({ definition }) => definition));
+    const endpoints = [...this.#byCluster.values()].flatMap((of) => [...of.values()]);
+    const others = [this.clusters, this.routes, this.rules, this.rulelists, this.listeners];
+    return [...endpoints, ...others.flatMap((of) => [...of.values()])].map(({ definition }) => definition);
   }
 
   /** The definition of an object, or E_UNKNOWN. */
