@@ -9,7 +9,7 @@ import { OPERATIONS } from '../../src/api/operations.ts';
 import {
   AdminSchema,
   ConfigSchema,
-  commonOptions,
+  clusterOptions,
   EndpointSchema,
   InlineClusterSchema,
   InlineRouteSchema,
@@ -37,7 +37,7 @@ const CONFIGURATION: Readonly<Record<string, object>> = {
   listener: ListenerSchema,
   'listener-options': { properties: listenerOptions },
   cluster: InlineClusterSchema,
-  'cluster-options': { properties: commonOptions },
+  'cluster-options': { properties: clusterOptions },
   endpoint: EndpointSchema,
   loadbalancer: LoadBalancerSchema,
   route: InlineRouteSchema,

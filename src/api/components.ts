@@ -4,7 +4,7 @@ import {
   AdminSchema,
   ClusterSchema,
   ConfigSchema,
-  commonOptions,
+  clusterOptions,
   EndpointSchema,
   InlineClusterSchema,
   InlineRouteSchema,
@@ -52,7 +52,7 @@ const NAMED: Readonly<Record<string, object>> = {
   LoadBalancer: LoadBalancerSchema,
   EndPoint: EndpointSchema,
   ListenerOptions: strict(listenerOptions),
-  ClusterOptions: strict(commonOptions),
+  ClusterOptions: strict(clusterOptions),
   Ok: answers.OkAnswer,
   Error: answers.ErrorAnswer,
   ListenerRead: answers.ListenerAnswer,
@@ -148,7 +148,7 @@ function sideSchemas(
   found: ListenerSide | ClusterSide,
 ): [string, Json][] {
   const spec = nameOf(protocol.name, side, 'Spec');
-  const options = { ...(side === 'listener' ? listenerOptions : commonOptions), ...found.options };
+  const options = { ...(side === 'listener' ? listenerOptions : clusterOptions), ...found.options };
   return [
     [spec, specSchema(protocol.name, found, (needs) => anyTransport(registry, side, needs))],
     [

@@ -1,9 +1,15 @@
+import type { L7mpError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
 import { getAt, type Pointer, parsePointer } from '../core/pointer.ts';
 import type { ClusterSide, Dialer, StreamKind } from '../core/protocol.ts';
 import type { ClusterDefinition } from '../reconcile/definitions.ts';
 import { type Balancer, createBalancer } from './balancers/index.ts';
-import { Endpoint, VIRTUAL } from './endpoint.ts';
+import { Endpoint, Tally, VIRTUAL } from './endpoint.ts';
+import { isEndpointFault } from './outcome.ts';
+
+/** Default of fail_timeout, in milliseconds. */
+const FAIL_TIMEOUT = 2000;
 
 const NOBODY: ReadonlySet<Endpoint> = new Set();
 
@@ -16,9 +22,13 @@ export class Cluster {
   #balancer: Balancer<Endpoint>;
   #key: Pointer | undefined;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
+  readonly #log: Log;
+  /** Those that are ejected. */
+  #ejected = new Set<Endpoint>();
   #changed = true;
   /** Stages that were begun for it. */
   requests = 0;
+  tally = new Tally();
 
   /** `endpoints` is kept by others, who say when it has `changed`. */
   constructor(
@@ -27,8 +37,10 @@ export class Cluster {
     dialer: Dialer,
     kind: StreamKind,
     endpoints: ReadonlyMap<string, Endpoint>,
+    log: Log,
   ) {
     this.#endpoints = endpoints;
+    this.#log = log;
     this.definition = definition;
     this.side = side;
     this.dialer = dialer;
@@ -71,13 +83,93 @@ export class Cluster {
     this.#changed = true;
   }
 
-  /** The endpoint for one attempt, without those that `failed` while others are left. */
-  pick(session: { readonly metadata: Metadata }, failed: ReadonlySet<Endpoint> = NOBODY): Endpoint | undefined {
-    // Told at the first pick after a change: ten thousand endpoints that come one by one are one update.
-    if (this.#changed) this.#balancer.update(this.side.virtual ? [virtualEndpoint(this.name)] : this.endpoints);
-    this.#changed = false;
-    return this.#balancer.pick(this.#key && keyOf(session.metadata, this.#key), failed);
+  /** Counts on from where the cluster that it takes the place of has come to; that one's live sessions count too. */
+  inherit({ requests, tally }: Cluster): void {
+    this.requests = requests;
+    this.tally = tally;
   }
+
+  /** The endpoint for one attempt: without those that it has `tried`, and those that are ejected, while others are left. */
+  pick(session: { readonly metadata: Metadata }, tried: ReadonlySet<Endpoint> = NOBODY): Endpoint | undefined {
+    // Told at the first pick after a change: ten thousand endpoints that come one by one are one update.
+    if (this.#changed) this.#update();
+    const now = performance.now();
+    const endpoint = this.#balancer.pick(this.#key && keyOf(session.metadata, this.#key), tried, this.#avoided(now));
+    if (endpoint?.state === 'ejected') endpoint.onTrial(now);
+    return endpoint;
+  }
+
+  /** Whether there is an endpoint that takes sessions beside those that were `tried`. */
+  hasOther(tried: ReadonlySet<Endpoint>): boolean {
+    for (const endpoint of this.#endpoints.values()) if (endpoint.weight > 0 && !tried.has(endpoint)) return true;
+    return false;
+  }
+
+  /** An attempt that is not the first of its stage is made. */
+  retried(endpoint: Endpoint): void {
+    this.tally.retries++;
+    endpoint.tally.retries++;
+  }
+
+  /** What has become of an attempt to connect to an endpoint; without an error it stands. */
+  outcome(endpoint: Endpoint, error?: L7mpError): void {
+    if (error === undefined) this.#reached(endpoint);
+    else {
+      this.tally.failures++;
+      endpoint.tally.failures++;
+      endpoint.failed++;
+      if (isEndpointFault(error)) this.#eject(endpoint, error);
+    }
+  }
+
+  /** A connection to an endpoint has ended before its session was complete. */
+  disconnected(endpoint: Endpoint): void {
+    this.tally.disconnects++;
+    endpoint.tally.disconnects++;
+    endpoint.broken++;
+  }
+
+  // ------------------------------------------------------------------ own
+
+  #update(): void {
+    this.#changed = false;
+    this.#balancer.update(this.side.virtual ? [virtualEndpoint(this.name)] : this.endpoints);
+    this.#ejected = new Set(this.endpoints.filter(({ state }) => state === 'ejected'));
+  }
+
+  #avoided(now: number): ReadonlySet<Endpoint> {
+    if (this.#ejected.size === 0) return NOBODY;
+    return new Set([...this.#ejected].filter((endpoint) => endpoint.avoided(now)));
+  }
+
+  #eject(endpoint: Endpoint, error: L7mpError): void {
+    // One that was deleted meanwhile, and what has no network, is no news.
+    if (this.#endpoints.get(endpoint.name) !== endpoint) return;
+    const time = this.definition.options.fail_timeout ?? FAIL_TIMEOUT;
+    if (!endpoint.eject(performance.now(), time)) return;
+    this.#ejected.add(endpoint);
+    const { broken, failed, sessions } = endpoint;
+    const affected = count(Math.max(broken, failed), 'session');
+    const text = `${nameOf(endpoint)} is down: ${error.message}; ${affected} affected, ${sessions} still connected`;
+    this.#log.write('warn', this.name, text);
+  }
+
+  #reached(endpoint: Endpoint): void {
+    const { failed } = endpoint;
+    const time = endpoint.readmit(performance.now());
+    if (time === undefined) return;
+    this.#ejected.delete(endpoint);
+    const text = `${nameOf(endpoint)} answers again after ${(time / 1000).toFixed(1)} s; ${count(failed, 'attempt')} failed`;
+    this.#log.write('warn', this.name, text);
+  }
+}
+
+function nameOf({ name, address }: Endpoint): string {
+  return `endpoint ${name} (${address})`;
+}
+
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
 }
 
 function virtualEndpoint(cluster: string): Endpoint {

@@ -4,11 +4,45 @@ import type { Candidate } from './balancers/index.ts';
 /** The address of the only endpoint of a cluster without a network. */
 export const VIRTUAL = '<VIRTUAL>';
 
+/** `ejected`: it could not be reached lately, and takes no sessions while others can. */
+export type EndpointState = 'up' | 'ejected';
+
+/** The penalty of an endpoint that has none. */
+const UP = -1;
+
+/** Consecutive failures double the time of an ejection, up to so many times the first. */
+const LONGEST = 16;
+
+/** What an endpoint, or a cluster, has brought. Counted since it was made. */
+export class Tally {
+  /** Attempts to connect that failed. */
+  failures = 0;
+  /** Attempts after the first of a session's stage. */
+  retries = 0;
+  /** Connections that broke, or were ended by the endpoint, before the session was complete. */
+  disconnects = 0;
+  /** That came from it and went to it, over connections that are closed. */
+  bytesIn = 0;
+  bytesOut = 0;
+}
+
 /** Where a cluster's connections go. */
 export class Endpoint implements Candidate {
   definition: EndpointDefinition;
+  readonly tally = new Tally();
   /** Live sessions with a stage connected to it. */
   sessions = 0;
+  /** Sessions that are connecting to it. */
+  connecting = 0;
+  /** Since it was last reached: attempts that failed, connections that broke. */
+  failed = 0;
+  broken = 0;
+  /** Milliseconds of the present ejection. */
+  #penalty = UP;
+  /** On the clock of performance.now(): when it was first ejected, when the penalty began, and when it may be tried again. */
+  #downSince = 0;
+  #punishedAt = 0;
+  #retryAt = 0;
 
   constructor(definition: EndpointDefinition) {
     this.definition = definition;
@@ -24,5 +58,46 @@ export class Endpoint implements Candidate {
 
   get weight(): number {
     return this.definition.weight;
+  }
+
+  get load(): number {
+    return this.sessions + this.connecting;
+  }
+
+  get state(): EndpointState {
+    return this.#penalty === UP ? 'up' : 'ejected';
+  }
+
+  /** Whether it is ejected and its time is not over. */
+  avoided(now: number): boolean {
+    return this.#penalty !== UP && now < this.#retryAt;
+  }
+
+  /** It was chosen although it is ejected: the others wait for what becomes of that, or for another such time. */
+  onTrial(now: number): void {
+    this.#retryAt = now + this.#penalty;
+  }
+
+  /**
+   * It could not be reached; `first` is the time in milliseconds for which it is avoided then. The attempts that were
+   * under way together count as one; 0 is never. Returns whether it was up before.
+   */
+  eject(now: number, first: number): boolean {
+    const wasUp = this.#penalty === UP;
+    if (wasUp) this.#downSince = now;
+    else if (now - this.#punishedAt < this.#penalty) return false;
+    this.#penalty = wasUp ? first : Math.min(2 * this.#penalty, LONGEST * first);
+    this.#punishedAt = now;
+    this.#retryAt = now + this.#penalty;
+    return wasUp;
+  }
+
+  /** It was reached. Returns the milliseconds for which it was not, where it was ejected. */
+  readmit(now: number): number | undefined {
+    this.failed = 0;
+    this.broken = 0;
+    if (this.#penalty === UP) return undefined;
+    this.#penalty = UP;
+    return now - this.#downSince;
   }
 }

@@ -66,6 +66,18 @@ export const listenerOptions = {
 
 // -------------------------------------------------------------------- clusters
 
+export const clusterOptions = {
+  ...commonOptions,
+  fail_timeout: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 86_400_000,
+      description:
+        'Milliseconds for which an endpoint that could not be reached takes no new sessions while others can; doubled with each further failure, up to 16 times; 0 for never. Default 2,000.',
+    }),
+  ),
+};
+
 const Weight = Type.Integer({
   minimum: 0,
   maximum: 65_535,
@@ -116,7 +128,8 @@ export const RetrySchema = strict({
     Type.Integer({
       minimum: 1,
       maximum: 2_147_483_647,
-      description: 'Milliseconds: the time of one attempt, and the wait between attempts. Default 2,000.',
+      description:
+        'Milliseconds: the time of one attempt, and the wait before endpoints are tried once more. Default 2,000.',
     }),
   ),
 });

@@ -19,7 +19,7 @@ import {
   ClusterSchema,
   type ConfigInput,
   ConfigSchema,
-  commonOptions,
+  clusterOptions,
   type EndpointInput,
   EndpointSchema,
   InlineRuleSchema,
@@ -188,7 +188,7 @@ export class Validator {
     return {
       ...cluster,
       spec: this.#spec('cluster', cluster.spec, `${path}/spec`),
-      options: this.#checkOptions(side, commonOptions, cluster.options, path),
+      options: this.#checkOptions(side, clusterOptions, cluster.options, path),
     };
   }
 

@@ -47,6 +47,11 @@ interface Leaving {
 /** Milliseconds that a closed layer's `flush` may go on without the channel below taking anything. */
 export const FLUSH_TIMEOUT = 2000;
 
+/** The cause of a handshake's error where the peer gave no answer: it says what the system says of such connections. */
+class BrokenOff extends Error {
+  readonly code = 'ECONNRESET';
+}
+
 export abstract class LayerChannel extends Channel {
   readonly kind: ChannelKind;
   protected readonly lower: Channel;
@@ -174,7 +179,8 @@ export abstract class LayerChannel extends Channel {
 
   /** The peer has ended its direction during the handshake. */
   protected shakeEnded(): void {
-    this.fail(new L7mpError('E_HANDSHAKE', 'the peer ended the connection before the handshake was over'));
+    const cause = new BrokenOff();
+    this.fail(new L7mpError('E_HANDSHAKE', 'the peer ended the connection before the handshake was over', { cause }));
   }
 
   /** A message after the handshake. */
@@ -298,7 +304,8 @@ export abstract class LayerChannel extends Channel {
 
   #lowerClosed(reason: CloseReason): void {
     if (this.#observer) {
-      this.fail(new L7mpError('E_HANDSHAKE', `closed before the handshake was over: ${reason.message}`));
+      const text = `closed before the handshake was over: ${reason.message}`;
+      this.fail(new L7mpError('E_HANDSHAKE', text, { cause: new BrokenOff() }));
       return;
     }
     this.#release();

@@ -164,6 +164,7 @@ export interface ClusterOptions {
   readonly idle_timeout?: number;
   readonly connect_timeout?: number;
   readonly half_close_timeout?: number;
+  readonly fail_timeout?: number;
   readonly [field: string]: unknown;
 }
 

@@ -132,7 +132,7 @@ function clusterHandler(context: HandlerContext): Handler {
     const dialer = await openDialer(definition as ClusterDefinition, context);
     const endpoints = store.endpointsOf(name);
     const side = registry.cluster(spec.protocol);
-    return new Cluster(definition as ClusterDefinition, side, dialer, registry.kindOf(spec), endpoints);
+    return new Cluster(definition as ClusterDefinition, side, dialer, registry.kindOf(spec), endpoints, context.log);
   };
   const forget = async (name: string): Promise<void> => {
     const cluster = clusters.get(name);
@@ -154,7 +154,7 @@ function clusterHandler(context: HandlerContext): Handler {
     restart: async (before, after) => {
       const old = need(clusters, 'cluster', before.name);
       const cluster = await make(after);
-      cluster.requests = old.requests;
+      cluster.inherit(old);
       clusters.set(after.name, cluster);
       const undo = async (): Promise<void> => {
         clusters.set(before.name, old);

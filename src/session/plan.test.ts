@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Cluster } from '../cluster/cluster.ts';
+import { SILENT } from '../core/log.ts';
 import { Listener } from '../listener/listener.ts';
 import type { ClusterDefinition, ListenerDefinition, RouteDefinition } from '../reconcile/definitions.ts';
 import { Plans } from './plan.ts';
@@ -30,7 +31,7 @@ function cluster(name: string, options: object = {}): Cluster {
     loadbalancer: { policy: 'HashRing' },
     options,
   };
-  return new Cluster(definition as unknown as ClusterDefinition, {} as never, {} as never, 'stream', new Map());
+  return new Cluster(definition as unknown as ClusterDefinition, {} as never, {} as never, 'stream', new Map(), SILENT);
 }
 
 /** Plans over clusters of these names, which the test may replace. */

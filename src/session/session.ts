@@ -2,7 +2,7 @@ import { VIRTUAL } from '../cluster/endpoint.ts';
 import type { Channel, ChannelKind, ChannelOwner, CloseReason, DropReason, Head, Tail } from '../core/channel.ts';
 import { sum } from '../core/counts.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
-import type { Log } from '../core/log.ts';
+import type { Level, Log } from '../core/log.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { StreamKind } from '../core/protocol.ts';
 import type { Engine, Relay, SocketChannel } from '../io/engine.ts';
@@ -32,6 +32,8 @@ export interface SessionHost {
   /** It is over: its name is free. */
   ended(session: Session): void;
 }
+
+type EventLevel = Exclude<Level, 'silly'>;
 
 const NONE: readonly never[] = [];
 
@@ -279,11 +281,9 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   }
 
   stageFailed(stage: Stage, error: L7mpError, again: boolean): void {
-    const { cluster, endpoint } = stage;
-    const where = endpoint && endpoint.address !== VIRTUAL ? `${cluster.name} (${endpoint.address})` : cluster.name;
-    this.#event('ERROR', `stage ${where}: ${error.message}${again ? '; trying again' : ''}`, 'info');
+    this.#event('ERROR', `stage ${stage.cluster.name}: ${error.message}${again ? '; trying again' : ''}`, 'info');
     if (again) return;
-    if (this.status === 'INIT') this.#refuse(error);
+    if (this.status === 'INIT') this.#refuse(error, 'verbose');
     else this.#fail(error);
   }
 
@@ -434,23 +434,23 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     return source.endSent && source.endRead && delivered;
   }
 
-  #refuse(error: L7mpError): void {
-    this.#finish({ kind: 'refused', message: error.message }, () => this.source.refuse(error), 'ERROR');
+  #refuse(error: L7mpError, level: EventLevel = 'info'): void {
+    this.#finish({ kind: 'refused', message: error.message }, () => this.source.refuse(error), 'ERROR', level);
   }
 
-  /** Half of an answer must not look like a whole one: a byte stream is reset. */
+  /** A stage has failed, which was said. Half of an answer must not look like a whole one: a byte stream is reset. */
   #fail(error: L7mpError): void {
     const reason: CloseReason = { kind: this.source.kind === 'stream' ? 'reset' : 'error', message: error.message };
     const tell = () => (this.source.kind === 'stream' ? this.source.close(reason) : this.source.refuse(error));
-    this.#finish(reason, tell, 'ERROR');
+    this.#finish(reason, tell, 'ERROR', 'verbose');
   }
 
-  #finish(reason: CloseReason, closeSource: () => void, event: EventName = 'END'): void {
+  #finish(reason: CloseReason, closeSource: () => void, event: EventName = 'END', level: EventLevel = 'info'): void {
     if (this.over) return;
     this.outcome = reason;
     this.status = 'FINALIZING';
     const failed = event === 'ERROR' || reason.kind === 'error' || reason.kind === 'reset';
-    this.#event(failed ? 'ERROR' : event, reason.message, failed ? 'info' : 'verbose');
+    this.#event(failed ? 'ERROR' : event, reason.message, failed ? level : 'verbose');
     this.#host.wheel.remove(this);
     this.land();
     for (const pipe of this.#pipes) pipe.part();
@@ -470,7 +470,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     this.#event('ERROR', `${where}: ${message}`);
   }
 
-  #event(event: EventName, about: string, level: 'verbose' | 'info' | 'warn' = 'verbose'): void {
+  #event(event: EventName, about: string, level: EventLevel = 'verbose'): void {
     this.events.add(event, about);
     const { log } = this.#host;
     if (!log.enabled(level)) return;

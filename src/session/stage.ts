@@ -1,5 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
+import { isOwnFault } from '../cluster/outcome.ts';
 import type { Channel, ChannelOwner, CloseReason, DropReason, Head } from '../core/channel.ts';
 import { smallest, sum } from '../core/counts.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
@@ -41,7 +42,7 @@ export interface Traffic {
 
 /** One attempt to connect; its time is kept by the stage. */
 class DialAttempt implements Attempt {
-  readonly address: string;
+  readonly endpoint: Endpoint;
   readonly timeout: number;
   readonly session: StageOwner;
   readonly bare: boolean;
@@ -49,11 +50,15 @@ class DialAttempt implements Attempt {
   onCancel: (() => void) | undefined;
   timer: NodeJS.Timeout | undefined;
 
-  constructor(address: string, timeout: number, session: StageOwner) {
-    this.address = address;
+  constructor(endpoint: Endpoint, timeout: number, session: StageOwner) {
+    this.endpoint = endpoint;
     this.timeout = timeout;
     this.session = session;
     this.bare = session.joinable;
+  }
+
+  get address(): string {
+    return this.endpoint.address;
   }
 
   cancel(): void {
@@ -78,7 +83,8 @@ export class Stage implements ChannelOwner {
   #wait: NodeJS.Timeout | undefined;
   /** Attempts that failed since it was last connected. */
   #failures = 0;
-  #failed: Set<Endpoint> | undefined;
+  /** The endpoints that failed in this round. */
+  #tried: Set<Endpoint> | undefined;
   #connectedOnce = false;
   #lastAttempt = 0;
 
@@ -112,7 +118,8 @@ export class Stage implements ChannelOwner {
     const attempt = this.#attempt;
     if (attempt) {
       attempt.cancel();
-      this.#attemptFailed(attempt, new L7mpError('E_DISCONNECT', reason.message));
+      this.#settle();
+      this.#retry(new L7mpError('E_DISCONNECT', reason.message));
     }
     if (!this.ready) return;
     this.channel?.close(reason);
@@ -122,7 +129,7 @@ export class Stage implements ChannelOwner {
   /** Ends it for good. */
   end(reason: CloseReason): void {
     this.#attempt?.cancel();
-    this.#attempt = undefined;
+    this.#settle();
     clearTimeout(this.#wait);
     this.channel?.close(reason);
     this.#release();
@@ -167,6 +174,7 @@ export class Stage implements ChannelOwner {
   closed(channel: Channel, reason: CloseReason): void {
     if (!this.ready || channel !== this.channel) return;
     const inOrder = reason.kind === 'end' && channel.endSent;
+    this.#countLoss(reason, inOrder);
     if (!this.mends || inOrder) {
       this.#release();
       this.status = 'END';
@@ -184,31 +192,50 @@ export class Stage implements ChannelOwner {
 
   // ------------------------------------------------------------------ connecting
 
-  // An endpoint that takes connections only to drop them must not be hammered: attempts stay the wait apart.
+  // An endpoint that takes connections only to drop them must not be hammered: what has not stood for the wait has
+  // failed in this round.
   #reconnect(): void {
     if (this.#over) return;
-    const wait = this.#lastAttempt + this.#owner.retry.wait - wholeNow();
+    const left = this.#lastAttempt + this.#owner.retry.wait - wholeNow();
+    if (left > 0) this.#tryOther(left);
+    else {
+      this.status = 'RETRYING';
+      this.#nextRound();
+    }
+  }
+
+  /** Dials an endpoint that has not failed in this round, at once; else begins the next round in `wait` milliseconds. */
+  #tryOther(wait: number): void {
     this.status = 'RETRYING';
-    if (wait > 0) this.#wait = setTimeout(() => this.#dial(), wait);
-    else this.#dial();
+    this.#tried ??= new Set();
+    if (this.endpoint) this.#tried.add(this.endpoint);
+    if (this.cluster.hasOther(this.#tried)) this.#dial();
+    else this.#wait = setTimeout(() => this.#nextRound(), wait);
+  }
+
+  #nextRound(): void {
+    this.#tried = undefined;
+    this.#dial();
   }
 
   #dial(): void {
     this.#lastAttempt = wholeNow();
-    const endpoint = this.cluster.pick(this.#owner, this.#failed);
+    const endpoint = this.cluster.pick(this.#owner, this.#tried);
     if (!endpoint) {
-      this.#fail(new L7mpError('E_NO_ENDPOINT', `cluster ${this.cluster.name} has no endpoint that takes sessions`));
+      this.#retry(new L7mpError('E_NO_ENDPOINT', `cluster ${this.cluster.name} has no endpoint that takes sessions`));
       return;
     }
     this.endpoint = endpoint;
-    const attempt = new DialAttempt(endpoint.address, this.#timeout, this.#owner);
+    const attempt = new DialAttempt(endpoint, this.#timeout, this.#owner);
     this.#attempt = attempt;
+    endpoint.connecting++;
+    if (this.#failures > 0 || this.#connectedOnce) this.cluster.retried(endpoint);
     try {
       const result = this.cluster.dialer.dial(attempt);
       if (result instanceof Promise) this.#await(result, attempt);
       else this.#connected(result);
     } catch (error) {
-      this.#fail(asL7mpError(error));
+      this.#fail(attempt, asL7mpError(error));
     }
   }
 
@@ -221,10 +248,7 @@ export class Stage implements ChannelOwner {
   #await(result: Promise<Channel>, attempt: DialAttempt): void {
     attempt.timer = setTimeout(() => {
       attempt.cancel();
-      this.#attemptFailed(
-        attempt,
-        new L7mpError('E_TIMEOUT', `${attempt.address}: not connected within ${attempt.timeout} ms`),
-      );
+      this.#fail(attempt, new L7mpError('E_TIMEOUT', `${attempt.address}: not connected within ${attempt.timeout} ms`));
     }, attempt.timeout);
     result.then(
       (channel) => {
@@ -233,45 +257,63 @@ export class Stage implements ChannelOwner {
           channel.close({ kind: 'end', message: 'not wanted any more' });
         else this.#connected(channel);
       },
-      (error: unknown) => this.#attemptFailed(attempt, asL7mpError(error, 'E_CONNECT')),
+      (error: unknown) => {
+        clearTimeout(attempt.timer);
+        this.#fail(attempt, asL7mpError(error, 'E_CONNECT'));
+      },
     );
   }
 
-  #attemptFailed(attempt: DialAttempt, error: L7mpError): void {
-    clearTimeout(attempt.timer);
-    if (this.#attempt === attempt) this.#fail(error);
+  /** The attempt is over, in whichever way. */
+  #settle(): void {
+    if (this.#attempt) this.#attempt.endpoint.connecting--;
+    this.#attempt = undefined;
   }
 
   #connected(channel: Channel): void {
-    this.#attempt = undefined;
-    this.#failed = undefined;
+    this.#settle();
     this.#failures = 0;
     this.#connectedOnce = true;
-    if (this.endpoint) this.endpoint.sessions++;
+    const { endpoint } = this;
+    if (endpoint) {
+      endpoint.sessions++;
+      this.cluster.outcome(endpoint);
+    }
     this.channel = channel;
     channel.owner = this;
     this.status = 'READY';
     this.#owner.stageReady(this);
   }
 
-  #fail(error: L7mpError): void {
-    this.#attempt = undefined;
+  #fail(attempt: DialAttempt, error: L7mpError): void {
+    if (this.#attempt !== attempt) return;
+    this.#settle();
+    this.cluster.outcome(attempt.endpoint, error);
+    this.#retry(error);
+  }
+
+  #retry(error: L7mpError): void {
     if (this.#over) return;
-    if (this.endpoint) {
-      this.#failed ??= new Set();
-      this.#failed.add(this.endpoint);
-    }
     this.#failures++;
     const again = this.#failures < this.#allowed;
     this.status = again ? 'RETRYING' : 'DISCONNECTED';
-    if (again) this.#wait = setTimeout(() => this.#dial(), this.#owner.retry.wait);
     this.#owner.stageFailed(this, error, again);
+    if (!again || this.#over) return;
+    const { wait } = this.#owner.retry;
+    if (isOwnFault(error)) this.#wait = setTimeout(() => this.#nextRound(), wait);
+    else this.#tryOther(wait);
   }
 
   /** Attempts in this round: the first connection has one more than the retries; after a disconnect, that was it. */
   get #allowed(): number {
     if (this.#connectedOnce) return this.#owner.retry.onDisconnect ? this.#owner.retry.retries : 0;
     return this.#owner.retry.onConnectFailure ? 1 + this.#owner.retry.retries : 1;
+  }
+
+  /** Where nothing is mended an orderly end is a session's end, not a loss. */
+  #countLoss({ kind }: CloseReason, inOrder: boolean): void {
+    const lost = kind !== 'deleted' && (kind !== 'end' || this.mends) && !inOrder;
+    if (lost && this.endpoint) this.cluster.disconnected(this.endpoint);
   }
 
   get #over(): boolean {

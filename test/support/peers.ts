@@ -197,7 +197,7 @@ function serve(peer: Peer, { reply = (data) => data, onPeer }: ServerOptions): P
 /** `allowHalfOpen: false`: its direction ends with the client's. */
 export async function serveStream(
   t: TestContext,
-  options: ServerOptions & { path?: string; allowHalfOpen?: boolean } = {},
+  options: ServerOptions & { path?: string; host?: string; allowHalfOpen?: boolean } = {},
 ): Promise<Server> {
   const peers: Peer[] = [];
   const sockets = new Set<net.Socket>();
@@ -208,7 +208,7 @@ export async function serveStream(
     serve(peer, options);
   });
   const port = options.path === undefined ? (options.port ?? (await freePort())) : 0;
-  server.listen(options.path === undefined ? { port, host: HOST } : { path: options.path });
+  server.listen(options.path === undefined ? { port, host: options.host ?? HOST } : { path: options.path });
   await once(server, 'listening');
   const stop = async (): Promise<void> => {
     for (const socket of sockets) socket.destroy();

@@ -3,8 +3,8 @@ export interface Candidate {
   readonly address: string;
   /** Weight 0 takes no new sessions. */
   readonly weight: number;
-  /** Live sessions, read at each pick by the policies that care. */
-  readonly sessions: number;
+  /** Sessions that it has or is getting, read at each pick by the policies that care. */
+  readonly load: number;
 }
 
 /** Chooses the endpoint of a new session. It never owns an endpoint: it neither connects nor counts. */
@@ -14,10 +14,10 @@ export interface Balancer<E extends Candidate> {
 
   /**
    * The endpoint for a new session or attempt, or undefined if there is none. `key` is the value that sticky policies
-   * hash, undefined where there is none. `failed` are the endpoints that failed in this round of attempts: avoided
-   * while others are left, else used again.
+   * hash, undefined where there is none. `tried` are the endpoints that failed in this round of attempts, `ejected`
+   * those that others could not reach lately: both are avoided while others are left, then those tried only, then none.
    */
-  pick(key: string | undefined, failed: ReadonlySet<E>): E | undefined;
+  pick(key: string | undefined, tried: ReadonlySet<E>, ejected: ReadonlySet<E>): E | undefined;
 }
 
 /** An endpoint with the weight it had at the last update; policies add what they remember of it. */
@@ -44,14 +44,13 @@ export abstract class BalancerBase<E extends Candidate, S extends Slot<E> = Slot
     this.#live = slots.filter((slot) => slot.weight > 0);
   }
 
-  pick(key: string | undefined, failed: ReadonlySet<E>): E | undefined {
-    return this.choose(this.#usable(failed), key)?.endpoint;
+  pick(key: string | undefined, tried: ReadonlySet<E>, ejected: ReadonlySet<E>): E | undefined {
+    return this.choose(this.#usable(tried, ejected), key)?.endpoint;
   }
 
-  #usable(failed: ReadonlySet<E>): readonly S[] {
-    if (failed.size === 0) return this.#live;
-    const left = this.#live.filter((slot) => !failed.has(slot.endpoint));
-    return left.length > 0 ? left : this.#live;
+  #usable(tried: ReadonlySet<E>, ejected: ReadonlySet<E>): readonly S[] {
+    const fresh = without(this.#live, tried);
+    return without(fresh, ejected);
   }
 
   /** A slot for each endpoint in the same order, those of weight 0 included; `before` is what the last call made. */
@@ -59,4 +58,11 @@ export abstract class BalancerBase<E extends Candidate, S extends Slot<E> = Slot
 
   /** One of the slots, all of which have a weight above 0; undefined only if there are none. */
   protected abstract choose(slots: readonly S[], key: string | undefined): S | undefined;
+}
+
+/** Those that are left without some; all of them where none would be. */
+function without<E extends Candidate, S extends Slot<E>>(slots: readonly S[], some: ReadonlySet<E>): readonly S[] {
+  if (some.size === 0) return slots;
+  const left = slots.filter(({ endpoint }) => !some.has(endpoint));
+  return left.length > 0 ? left : slots;
 }

@@ -13,7 +13,7 @@ const KEYS: readonly string[] = Array.from({ length: TOTAL }, (_, n) => {
 
 function mapping(endpoints: readonly TestEndpoint[], failed = NONE): (TestEndpoint | undefined)[] {
   const balancer = balancerOf('ConsistentHash', endpoints);
-  return KEYS.map((key) => balancer.pick(key, failed));
+  return KEYS.map((key) => balancer.pick(key, failed, NONE));
 }
 
 /** The keys that moved, as pairs of where they were and where they are now. */
@@ -74,9 +74,9 @@ test('a failed endpoint moves the keys that its removal would move, and only for
   const balancer = balancerOf('ConsistentHash', all);
   const without = mapping(all.filter((one) => one !== failed));
   KEYS.slice(0, 1000).forEach((key, n) => {
-    const home = balancer.pick(key, NONE);
-    assert.equal(balancer.pick(key, new Set([failed])), without[n]);
-    assert.equal(balancer.pick(key, NONE), home);
+    const home = balancer.pick(key, NONE, NONE);
+    assert.equal(balancer.pick(key, new Set([failed]), NONE), without[n]);
+    assert.equal(balancer.pick(key, NONE, NONE), home);
     if (home !== failed) assert.equal(home, without[n]);
   });
 });
@@ -113,7 +113,7 @@ test('the mapping depends on neither order nor history', () => {
   const again = [...all.slice(2), ...all.slice(0, 2).map((one) => endpoint(one.address))];
   balancer.update(again);
   KEYS.forEach((key, n) => {
-    assert.equal(balancer.pick(key, NONE)?.address, before[n]?.address);
+    assert.equal(balancer.pick(key, NONE, NONE)?.address, before[n]?.address);
   });
 });
 
@@ -133,6 +133,6 @@ test('equal addresses share evenly, and one that drains leaves the keys of the o
 test('the mapping is the same in every version', () => {
   const balancer = balancerOf('ConsistentHash', several(9));
   const keys = ['', 'a', 'alice', '192.168.1.7:5060', '☃', '/call/1', '/call/2', '/call/3'];
-  const found = keys.map((key) => balancer.pick(key, NONE)?.address.slice(-1)).join('');
+  const found = keys.map((key) => balancer.pick(key, NONE, NONE)?.address.slice(-1)).join('');
   assert.equal(found, '29371542');
 });

@@ -13,14 +13,19 @@ test('the policies are those of the documentation', () => {
 
 for (const policy of POLICIES) {
   describe(policy, () => {
-    const picks = (endpoints: TestEndpoint[], failed: Iterable<TestEndpoint> = NONE, rounds = 20) => {
+    const picks = (
+      endpoints: TestEndpoint[],
+      failed: Iterable<TestEndpoint> = NONE,
+      ejected: Iterable<TestEndpoint> = NONE,
+      rounds = 20,
+    ) => {
       const balancer = balancerOf(policy, endpoints);
       const keys = Array.from({ length: rounds }, () => KEYS).flat();
-      return new Set(keys.map((key) => balancer.pick(key, new Set(failed))));
+      return new Set(keys.map((key) => balancer.pick(key, new Set(failed), new Set(ejected))));
     };
 
     test('has no endpoint before the first update', () => {
-      assert.equal(createBalancer(policy).pick('key', NONE), undefined);
+      assert.equal(createBalancer(policy).pick('key', NONE, NONE), undefined);
     });
 
     test('has no endpoint when there is none, or none with a weight', () => {
@@ -51,6 +56,20 @@ for (const policy of POLICIES) {
       for (const picked of picks(all, all)) assert.ok(picked !== undefined && all.includes(picked));
     });
 
+    test('avoids what is ejected, and what was tried before that', () => {
+      const [a, b, c] = [endpoint('a', 5), endpoint('b', 1), endpoint('c', 1)];
+      assert.deepEqual(picks([a, b, c], [], [a, c]), new Set([b]));
+      assert.deepEqual(picks([a, b, c], [b], [a]), new Set([c]));
+      // Nothing else is left to try: an ejected one, rather than one that this session has tried.
+      assert.deepEqual(picks([a, b, c], [b, c], [a]), new Set([a]));
+      assert.deepEqual(picks([a, b, c], [a, b, c], [a, b]), new Set([c]));
+    });
+
+    test('uses all that are ejected when there are no others', () => {
+      const all = [endpoint('a'), endpoint('b')];
+      for (const picked of picks(all, [], all)) assert.ok(picked !== undefined && all.includes(picked));
+    });
+
     test('does not mind failures of endpoints that are gone', () => {
       const [gone, a] = [endpoint('gone'), endpoint('a')];
       assert.deepEqual(picks([a], [gone]), new Set([a]));
@@ -61,7 +80,7 @@ for (const policy of POLICIES) {
       const balancer = balancerOf(policy, [a, b]);
       a.weight = 0;
       balancer.update([a, b]);
-      for (const key of KEYS) assert.equal(balancer.pick(key, NONE), b);
+      for (const key of KEYS) assert.equal(balancer.pick(key, NONE, NONE), b);
     });
   });
 }

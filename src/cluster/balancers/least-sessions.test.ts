@@ -6,21 +6,21 @@ test('LeastSessions takes the endpoint with the fewest sessions, read at each pi
   const [a, b] = [endpoint('a', 1, 4), endpoint('b', 1, 2)];
   const balancer = balancerOf('LeastSessions', [a, b]);
   assert.equal(sequence(balancer, 2), 'bb');
-  b.sessions = 5;
+  b.load = 5;
   assert.equal(sequence(balancer, 2), 'aa');
 });
 
 test('LeastSessions fills in proportion to the weights, from the first session on', () => {
   const all = [endpoint('b'), endpoint('a', 3), endpoint('c')];
   const balancer = balancerOf('LeastSessions', all);
-  const first = balancer.pick(undefined, NONE);
+  const first = balancer.pick(undefined, NONE, NONE);
   assert.equal(first?.address, 'a');
   for (let n = 0; n < 500; n++) {
-    const picked = balancer.pick(undefined, NONE);
-    if (picked) picked.sessions++;
+    const picked = balancer.pick(undefined, NONE, NONE);
+    if (picked) picked.load++;
   }
   assert.deepEqual(
-    all.map((one) => one.sessions),
+    all.map((one) => one.load),
     [100, 300, 100],
   );
 });

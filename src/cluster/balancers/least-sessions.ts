@@ -6,9 +6,8 @@ interface LoadSlot<E extends Candidate> extends Slot<E> {
 }
 
 /**
- * The smallest (sessions + 1) / weight. The session to come is counted, else all idle endpoints would look alike
- * whatever their weights. Of equals, the one whose last pick is longest ago: sessions start before they count, and a
- * burst must not all land on the first.
+ * The smallest (load + 1) / weight, where the load counts those that are connecting too. The session to come is counted,
+ * else all idle endpoints would look alike whatever their weights. Of equals, the one whose last pick is longest ago.
  */
 export class LeastSessions<E extends Candidate> extends BalancerBase<E, LoadSlot<E>> {
   #turn = 0;
@@ -21,7 +20,7 @@ export class LeastSessions<E extends Candidate> extends BalancerBase<E, LoadSlot
     let best: LoadSlot<E> | undefined;
     let bestLoad = Infinity;
     for (const slot of slots) {
-      const load = (slot.endpoint.sessions + 1) / slot.weight;
+      const load = (slot.endpoint.load + 1) / slot.weight;
       if (best === undefined || load < bestLoad || (load === bestLoad && slot.turn < best.turn)) {
         best = slot;
         bestLoad = load;

@@ -2,13 +2,13 @@ import { seededRandom } from '../../../test/support/random.ts';
 import type { Candidate } from './balancer.ts';
 import { type Balancer, createBalancer, type Policy } from './index.ts';
 
-/** Tests change weights and sessions as a cluster does. */
+/** Tests change weights and load as a cluster does. */
 export type TestEndpoint = { -readonly [K in keyof Candidate]: Candidate[K] };
 
 export const NONE: ReadonlySet<TestEndpoint> = new Set();
 
-export function endpoint(address: string, weight = 1, sessions = 0): TestEndpoint {
-  return { address, weight, sessions };
+export function endpoint(address: string, weight = 1, load = 0): TestEndpoint {
+  return { address, weight, load };
 }
 
 export function balancerOf(policy: Policy, endpoints: readonly TestEndpoint[]): Balancer<TestEndpoint> {
@@ -19,7 +19,7 @@ export function balancerOf(policy: Policy, endpoints: readonly TestEndpoint[]): 
 
 /** The addresses of the next picks, joined: `abac`. */
 export function sequence(balancer: Balancer<TestEndpoint>, length: number, failed = NONE): string {
-  return Array.from({ length }, () => balancer.pick(undefined, failed)?.address ?? '-').join('');
+  return Array.from({ length }, () => balancer.pick(undefined, failed, NONE)?.address ?? '-').join('');
 }
 
 /** The share of each endpoint, in the order given, of `total` picks; `keyOf` for sticky policies. */
@@ -31,7 +31,7 @@ export function shares(
 ): number[] {
   const counts = new Map<TestEndpoint | undefined, number>();
   for (let n = 0; n < total; n++) {
-    const picked = balancer.pick(keyOf?.(n), NONE);
+    const picked = balancer.pick(keyOf?.(n), NONE, NONE);
     counts.set(picked, (counts.get(picked) ?? 0) + 1);
   }
   return endpoints.map((one) => (counts.get(one) ?? 0) / total);

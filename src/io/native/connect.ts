@@ -2,8 +2,9 @@
 import * as dns from 'node:dns';
 import * as net from 'node:net';
 import type { QueueLimits } from '../../core/channel.ts';
-import { L7mpError } from '../../core/errors.ts';
+import type { L7mpError } from '../../core/errors.ts';
 import type { Attempt } from '../../core/protocol.ts';
+import { connectError } from '../connect-error.ts';
 import type { Bind, Ends, SocketAddress, SocketChannel } from '../engine.ts';
 import type { Loan } from '../node/loan.ts';
 import { familyOf } from './address.ts';
@@ -75,7 +76,7 @@ export class Connecting {
 
   #failure(error: unknown): L7mpError {
     const where = 'path' in this.#to ? this.#to.path : `${this.#to.host}:${this.#to.port}`;
-    return new L7mpError('E_CONNECT', `${where}: ${(error as Error).message}`);
+    return connectError(where, error as Error);
   }
 
   async #connectFirst(hosts: readonly string[], port: number): Promise<SocketChannel> {

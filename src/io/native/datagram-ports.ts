@@ -3,9 +3,10 @@ import * as net from 'node:net';
 import type { QueueLimits } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Attempt } from '../../core/protocol.ts';
+import { connectError } from '../connect-error.ts';
 import type { Acceptor, Bind, DatagramListening, SocketChannel } from '../engine.ts';
 import { isWildcard } from '../node/address.ts';
-import { bindError, describeError } from '../node/stream.ts';
+import { bindError } from '../node/stream.ts';
 import { familyOf } from './address.ts';
 import * as k from './constants.ts';
 import { ConnectedChannel } from './datagram-channel.ts';
@@ -129,7 +130,7 @@ export async function connectDatagram(
     libc().close(fd);
     throw new sockets.SocketError('connect', errno, `${host}:${to.port}`);
   } catch (error) {
-    throw new L7mpError('E_CONNECT', `${to.host}:${to.port}: ${describeError(error as Error)}`);
+    throw connectError(`${to.host}:${to.port}`, error as Error);
   }
 }
 
@@ -141,6 +142,6 @@ async function resolve(name: string): Promise<string> {
   try {
     return (await dns.promises.lookup(name)).address;
   } catch (error) {
-    throw new L7mpError('E_CONNECT', `${name}: ${describeError(error as Error)}`);
+    throw connectError(name, error as Error);
   }
 }

@@ -7,9 +7,10 @@ import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { TurnoverMap, type TurnoverSet } from '../../core/turnover.ts';
+import { connectError } from '../connect-error.ts';
 import type { Acceptor, Bind, DatagramListening, Ends, SocketChannel } from '../engine.ts';
 import { isWildcard, plainAddress } from './address.ts';
-import { bindError, describeError } from './stream.ts';
+import { bindError } from './stream.ts';
 
 /** The largest UDP payload over IPv4: 65,535 less the IP and UDP headers (RFC 768, RFC 791). */
 export const MAX_DATAGRAM = 65_507;
@@ -128,7 +129,7 @@ export async function connect(
   return new Promise((done, reject) => {
     const fail = (error: Error): void => {
       socket.close();
-      reject(new L7mpError('E_CONNECT', `${to.host}:${to.port}: ${describeError(error)}`));
+      reject(connectError(`${to.host}:${to.port}`, error));
     };
     socket.once('error', fail);
     const connected = (error?: Error): void => {
@@ -147,7 +148,7 @@ async function resolve(name: string): Promise<string> {
   try {
     return (await dns.promises.lookup(name)).address;
   } catch (error) {
-    throw new L7mpError('E_CONNECT', `${name}: ${describeError(error as Error)}`);
+    throw connectError(name, error as Error);
   }
 }
 

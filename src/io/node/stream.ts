@@ -5,6 +5,7 @@ import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { TurnoverSet } from '../../core/turnover.ts';
+import { connectError, describeError } from '../connect-error.ts';
 import type { Acceptor, Bind, Ends, SocketAddress, SocketChannel } from '../engine.ts';
 import { endsOf, plainAddress } from './address.ts';
 import { Loan } from './loan.ts';
@@ -203,7 +204,7 @@ export function connect(
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => {
       socket.destroy();
-      reject(new L7mpError('E_CONNECT', `${where}: ${describeError(error)}`));
+      reject(connectError(where, error));
     };
     socket.once('error', fail);
     socket.once('connect', () => {
@@ -226,12 +227,6 @@ function local(bind: Bind | undefined): { localAddress?: string; localPort?: num
     ...(bind?.address !== undefined && { localAddress: bind.address }),
     ...(bind?.port !== undefined && { localPort: bind.port }),
   };
-}
-
-/** What a system error says, shortly: node puts each address tried into an AggregateError. */
-export function describeError(error: Error): string {
-  if (error instanceof AggregateError) return error.errors.map((e: Error) => e.message).join(', ');
-  return error.message;
 }
 
 export function bindError(at: SocketAddress, error: Error): L7mpError {

@@ -43,7 +43,7 @@ export class ClientChannel extends LayerChannel {
       if (!found) return;
       const { status, message } = parseAnswer(found.header);
       if (status < 200 || status > 299) {
-        this.#refused(`${status}${message && `: ${message}`}`);
+        this.#refused(`${status}${message && `: ${message}`}`, { status });
         return;
       }
       this.#connected(found.header);
@@ -78,8 +78,8 @@ export class ClientChannel extends LayerChannel {
     }, wait);
   }
 
-  #refused(how: string): void {
-    this.fail(new L7mpError('E_HANDSHAKE', `the JSONSocket server answered ${how}`));
+  #refused(how: string, cause?: { readonly status: number }): void {
+    this.fail(new L7mpError('E_HANDSHAKE', `the JSONSocket server answered ${how}`, { cause }));
   }
 
   #connected(answer: Uint8Array): void {

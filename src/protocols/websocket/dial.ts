@@ -7,7 +7,7 @@ import { asL7mpError, L7mpError } from '../../core/errors.ts';
 import type { Json, Metadata } from '../../core/metadata.ts';
 import { getAt } from '../../core/pointer.ts';
 import type { Attempt } from '../../core/protocol.ts';
-import { describeError } from '../../io/node/stream.ts';
+import { describeError, tellWhere } from '../../io/connect-error.ts';
 import { endToEnd } from '../http/headers.ts';
 import { WebSocketChannel, WS_OPTIONS } from './channel.ts';
 
@@ -76,7 +76,7 @@ export function dial(attempt: Attempt, target: Target, limits: QueueLimits): Pro
     const fail = (code: 'E_CONNECT' | 'E_HANDSHAKE', message: string, cause?: Error): void => {
       attempt.onCancel = undefined;
       socket.terminate();
-      reject(new L7mpError(code, `${where}: ${message}`, { cause }));
+      reject(new L7mpError(code, tellWhere(where, message), { cause }));
     };
     const onError = (error: Error): void => fail(connected ? 'E_HANDSHAKE' : 'E_CONNECT', describeError(error), error);
     socket.on('error', onError);
