@@ -12,6 +12,8 @@ import { type Channel, type CloseReason, DEFAULT_LIMITS, type QueueLimits } from
 import type { Attempt } from '../core/protocol.ts';
 import type { Acceptor, DatagramListening, Engine, Listening, SocketAddress, SocketChannel } from './engine.ts';
 import { createNativeEngine } from './native/index.ts';
+import { libc } from './native/libc.ts';
+import { scratchArena } from './native/thread.ts';
 import { createNodeEngine } from './node/index.ts';
 
 export interface TestedEngine {
@@ -265,6 +267,44 @@ export function client(port: number): net.Socket {
   socket.on('error', () => {});
   opened.push(() => socket.destroy());
   return socket;
+}
+
+const MSG_OOB = 1;
+/** A message with one descriptor (SCM_RIGHTS): struct msghdr, iovec and cmsghdr on 64-bit systems. */
+const MESSAGE = { header: 0, vector: 64, control: 96, controlLength: 20, bytes: 256 };
+const SOL_SOCKET_RIGHTS = [1, 1] as const;
+
+function descriptorOf(socket: net.Socket): number {
+  return (socket as unknown as { _handle: { fd: number } })._handle.fd;
+}
+
+function putBytes(bytes: Uint8Array): number {
+  const arena = scratchArena();
+  arena.u8.set(bytes, MESSAGE.bytes);
+  return arena.base + MESSAGE.bytes;
+}
+
+/** Sends bytes of which the last one is urgent (tcp(7)), behind what the socket has written. */
+export function sendUrgent(socket: net.Socket, bytes: Uint8Array): void {
+  const sent = libc().send(descriptorOf(socket), putBytes(bytes), bytes.length, MSG_OOB);
+  if (sent !== bytes.length) throw new Error(`send: ${libc().errno()}`);
+}
+
+/** Sends bytes over a UNIX socket together with its own descriptor (unix(7)). */
+export function sendWithDescriptor(socket: net.Socket, bytes: Uint8Array): void {
+  const arena = scratchArena();
+  const { u32 } = arena;
+  putBytes(bytes);
+  u32.fill(0, 0, MESSAGE.bytes >> 2);
+  arena.point(MESSAGE.header + 16, MESSAGE.vector);
+  u32[(MESSAGE.header + 24) >> 2] = 1;
+  arena.point(MESSAGE.header + 32, MESSAGE.control);
+  u32[(MESSAGE.header + 40) >> 2] = MESSAGE.controlLength;
+  arena.point(MESSAGE.vector, MESSAGE.bytes);
+  u32[(MESSAGE.vector + 8) >> 2] = bytes.length;
+  u32.set([MESSAGE.controlLength, 0, ...SOL_SOCKET_RIGHTS, descriptorOf(socket)], MESSAGE.control >> 2);
+  const sent = libc().sendmsg(descriptorOf(socket), arena.base + MESSAGE.header, 0);
+  if (sent !== bytes.length) throw new Error(`sendmsg: ${libc().errno()}`);
 }
 
 /** All that a socket receives until the other side ends. */

@@ -18,9 +18,9 @@ export const SOL_SOCKET = 1;
 
 export const SO_REUSEADDR = 2;
 export const SO_ERROR = 4;
-export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_KEEPALIVE = 9;
+export const SO_OOBINLINE = 10;
 export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
 export const SO_ATTACH_FILTER = 26;
@@ -40,6 +40,7 @@ export const MSG_DONTWAIT = 0x40;
 export const MSG_NOSIGNAL = 0x4000;
 
 export const EPOLLIN = 1;
+export const EPOLLPRI = 2;
 export const EPOLLOUT = 4;
 export const EPOLLERR = 8;
 export const EPOLLHUP = 0x10;
@@ -54,7 +55,6 @@ export const SPLICE_FLAGS = 3;
 export const F_SETPIPE_SZ = 1031;
 
 export const EAGAIN = 11;
-export const EINTR = 4;
 export const ENFILE = 23;
 export const EMFILE = 24;
 export const EINVAL = 22;
@@ -62,8 +62,6 @@ export const EPIPE = 32;
 export const EMSGSIZE = 90;
 export const ENOBUFS = 105;
 export const ENOMEM = 12;
-export const EISCONN = 106;
-export const ENOTCONN = 107;
 export const ECONNREFUSED = 111;
 export const EALREADY = 114;
 export const EINPROGRESS = 115;

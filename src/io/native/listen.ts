@@ -113,6 +113,8 @@ export class StreamListeners {
       libc().close(fd);
       return;
     }
+    // What a UNIX socket accepts inherits nothing.
+    if (!local) sockets.keepUrgentData(fd);
     const channel = new NativeStreamChannel(threads.pick(), fd, acceptor.limits, ends, onSocket, acceptor);
     if (this.#accepted.push(channel) === 1) setImmediate(() => this.#watchAccepted());
     acceptor.accept(channel);

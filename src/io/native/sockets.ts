@@ -78,6 +78,12 @@ export function prepareTcp(fd: number): void {
   setOption(fd, k.IPPROTO_TCP, k.TCP_NODELAY, 1);
   setOption(fd, k.SOL_SOCKET, k.SO_KEEPALIVE, 1);
   setOption(fd, k.IPPROTO_TCP, k.TCP_KEEPIDLE, KEEPALIVE);
+  keepUrgentData(fd);
+}
+
+/** An urgent byte stays where it was sent, among the others (RFC 6093, section 4), instead of being left out. */
+export function keepUrgentData(fd: number): void {
+  setOption(fd, k.SOL_SOCKET, k.SO_OOBINLINE, 1);
 }
 
 /** A new socket; throws what the system says. */
@@ -115,6 +121,7 @@ export function connectStream(fd: number, { host, port }: InternetAddress): numb
 }
 
 export function connectPath(fd: number, path: string): number {
+  keepUrgentData(fd);
   const arena = scratchArena();
   const size = address.putPath(arena, ADDRESS, path);
   return libc().connect(fd, arena.base + ADDRESS, size) === 0 ? 0 : libc().errno();

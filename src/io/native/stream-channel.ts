@@ -78,6 +78,8 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
     let flags = mends ? wire.PASS_FIRST : wire.PASS_FIRST | wire.PASS_SECOND;
     if (a.endSent) flags |= wire.SHUT_FIRST;
     if (b.endSent) flags |= wire.SHUT_SECOND;
+    if (!a.#ends) flags |= wire.CUT_FIRST;
+    if (!b.#ends) flags |= wire.CUT_SECOND;
     a.#thread.send(wire.Command.Relay, a.id, first, b.id, second, flags);
     return { lastActive: () => Math.max(a.#lastActive(), b.#lastActive()) };
   }

@@ -17,6 +17,11 @@ const LINGER = 10_000;
 
 const HUNG_UP = k.EPOLLRDHUP | k.EPOLLHUP | k.EPOLLERR;
 
+/** There may be more behind a short read, of which no event comes: an end, or what follows urgent data (EPOLLPRI). */
+const CUT = HUNG_UP | k.EPOLLPRI;
+
+const EVENTS = k.EPOLLIN | k.EPOLLPRI | k.EPOLLOUT | k.EPOLLRDHUP | k.EPOLLET;
+
 export class StreamSocket implements Pollable, Task, Ticking {
   readonly id: number;
   readonly fd: number;
@@ -27,7 +32,6 @@ export class StreamSocket implements Pollable, Task, Ticking {
   #passes = false;
   /** The kernel may have something to read: events come once for each change (k.EPOLLET). */
   #readable = false;
-  #hungUp = false;
   /** Its end was read; it was told of, after all that came before was handed on. */
   #ended = false;
   #told = false;
@@ -52,7 +56,7 @@ export class StreamSocket implements Pollable, Task, Ticking {
     this.#flow = new Flow(streams);
     this.#counters = wire.countersOf(streams.loop.shared, id);
     streams.known.set(this);
-    streams.loop.add(fd, k.EPOLLIN | k.EPOLLOUT | k.EPOLLRDHUP | k.EPOLLET, this);
+    streams.loop.add(fd, EVENTS, this);
   }
 
   // ------------------------------------------------------------------ what the main thread asks
@@ -64,6 +68,8 @@ export class StreamSocket implements Pollable, Task, Ticking {
     b.#peer = a;
     a.#passes = (flags & wire.PASS_FIRST) !== 0;
     b.#passes = (flags & wire.PASS_SECOND) !== 0;
+    a.#flow.cut ||= (flags & wire.CUT_FIRST) !== 0;
+    b.#flow.cut ||= (flags & wire.CUT_SECOND) !== 0;
     a.#shut ||= (flags & wire.SHUT_FIRST) !== 0;
     b.#shut ||= (flags & wire.SHUT_SECOND) !== 0;
     a.#goOn();
@@ -111,8 +117,8 @@ export class StreamSocket implements Pollable, Task, Ticking {
       this.#broken();
       return;
     }
-    if (events & HUNG_UP) this.#hungUp = true;
-    if (events & (k.EPOLLIN | HUNG_UP)) this.#readable = true;
+    if (events & CUT) this.#flow.cut = true;
+    if (events & (k.EPOLLIN | CUT)) this.#readable = true;
     if (this.#waits && events & (k.EPOLLOUT | k.EPOLLHUP | k.EPOLLERR)) this.#flush();
     if (this.#readable) this.#pump();
   }
@@ -182,8 +188,7 @@ export class StreamSocket implements Pollable, Task, Ticking {
     const { arena, now } = this.#s.loop;
     wire.countIn(arena.f64, this.#counters, 1, received, now);
     wire.countOut(arena.f64, to.#counters, 1, received);
-    // An event comes with more, but the end's may have come already.
-    if (flow.drained) this.#readable = this.#hungUp;
+    if (flow.drained) this.#readable = false;
     if (flow.error !== 0) to.#over(flow.error);
   }
 

@@ -36,10 +36,16 @@ const SPARSE_AFTER = 8;
 export class Flow {
   readonly #s: Streams<Known>;
   bulk = false;
-  /** After `move`: what was received was all that there was. */
+  /**
+   * Only EAGAIN of recv(2) says that there is no more for now: less than was asked for may be what came before an urgent
+   * mark (tcp(7)), together with descriptors (unix(7)), or before an end whose event has come already.
+   */
+  cut = false;
+  /** After `move`: there is no more for now, and an event comes with more. */
   drained = false;
   /** After `move`: why nothing was received, or why it could not be sent; 0 for neither. */
   error = 0;
+  #splices = true;
   #streak = 0;
 
   constructor(streams: Streams<Known>) {
@@ -51,21 +57,23 @@ export class Flow {
    * bytes were received, 0 at the end, -1 for an error.
    */
   move(from: number, to: number, backlog: Backlog): number {
-    this.drained = false;
     this.error = 0;
-    const pipe = this.bulk ? this.#s.pipes.take() : undefined;
-    return pipe ? this.#splice(from, to, backlog, pipe) : this.#copy(from, to, backlog);
+    this.drained = false;
+    const received = (this.bulk && this.#splice(from, to, backlog)) || this.#copy(from, to, backlog);
+    if (received > 0) this.#adapt(received);
+    return received;
   }
 
   #copy(from: number, to: number, backlog: Backlog): number {
     const { c, buffer, loop } = this.#s;
     const { base, u8 } = loop.arena;
     const received = c.recv(from, base + buffer, BUFFER, 0);
-    if (received <= 0) return this.#nothing(received);
-    // What is less than was asked for was all (epoll(7)).
-    this.drained = received < BUFFER;
-    if (this.drained) this.#streak = 0;
-    else if (++this.#streak >= BULK_AFTER) this.#setBulk(true);
+    if (received <= 0) {
+      if (received < 0) this.error = c.errno();
+      return received;
+    }
+    // As cheap as it gets for small messages: that there is no more is not asked for where it is known (epoll(7)).
+    this.drained = received < BUFFER && !this.cut;
     const sent = c.send(to, base + buffer, received, MSG_NOSIGNAL);
     if (sent === received) return received;
     if (sent < 0 && c.errno() !== EAGAIN) this.error = c.errno();
@@ -73,33 +81,40 @@ export class Flow {
     return received;
   }
 
-  #splice(from: number, to: number, backlog: Backlog, pipe: Pipe): number {
+  /**
+   * Returns 0 where recv(2) has to say what there is: at an urgent mark splice(2) says EAGAIN, or that this is the end,
+   * whatever is behind the mark (tcp_splice_read() in the kernel).
+   */
+  #splice(from: number, to: number, backlog: Backlog): number {
     const { c, pipes } = this.#s;
+    const pipe = pipes.take();
+    if (!pipe) return 0;
     const received = c.splice(from, 0, pipe.writeEnd, 0, PIPE_SIZE, SPLICE_FLAGS);
-    if (received <= 0) {
-      this.#nothing(received);
-      pipes.give(pipe);
-      if (this.error !== EINVAL) return received;
-      // Some kinds of sockets cannot be spliced in some kernels: it is not tried again.
-      this.#setBulk(false, Number.NEGATIVE_INFINITY);
-      return this.move(from, to, backlog);
+    if (received > 0) {
+      backlog.fill(pipe, received);
+      const errno = backlog.write(to);
+      if (errno !== EAGAIN) this.error = errno;
+      return received;
     }
-    if (received >= BUFFER) this.#streak = 0;
-    else if (++this.#streak >= SPARSE_AFTER) this.#setBulk(false);
-    backlog.fill(pipe, received);
-    const errno = backlog.write(to);
-    if (errno !== EAGAIN) this.error = errno;
-    return received;
+    const errno = received < 0 ? c.errno() : 0;
+    pipes.give(pipe);
+    if (errno === EAGAIN && !this.cut) {
+      this.error = errno;
+      return -1;
+    }
+    // Some kinds of sockets cannot be spliced in some kernels: it is not tried again.
+    if (errno === EINVAL) this.#splices = this.bulk = false;
+    return 0;
   }
 
-  #nothing(result: number): number {
-    if (result < 0) this.error = this.#s.c.errno();
-    return result;
-  }
-
-  #setBulk(bulk: boolean, streak = 0): void {
-    this.bulk = bulk;
-    this.#streak = streak;
+  /** Changes to what suits such amounts. */
+  #adapt(received: number): void {
+    const large = received >= BUFFER;
+    if (large === this.bulk) this.#streak = 0;
+    else if (++this.#streak >= (large ? BULK_AFTER : SPARSE_AFTER)) {
+      this.bulk = large && this.#splices;
+      this.#streak = 0;
+    }
   }
 }
 

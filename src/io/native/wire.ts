@@ -133,6 +133,9 @@ export const PASS_SECOND = 2;
 /** Our direction to the first, to the second, has ended already. */
 export const SHUT_FIRST = 4;
 export const SHUT_SECOND = 8;
+/** The first is, the second is, a socket whose messages may be cut anywhere (UNIX). */
+export const CUT_FIRST = 16;
+export const CUT_SECOND = 32;
 
 /** What the engine's thread says. */
 export const Report = {
