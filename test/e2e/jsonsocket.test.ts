@@ -325,6 +325,36 @@ describe('a JSONSocket server behind the proxy', () => {
   });
 });
 
+for (const mended of [true, false]) {
+  test(`a listener that is made anew ${mended ? 'is greeted anew, where the policy says so' : 'ends the session'}`, async (t) => {
+    const place = { protocol: 'UDP', port: await freePort(), address: '127.0.0.1' };
+    const far = listener(
+      'far',
+      { protocol: 'JSONSocket', transport: place },
+      { destination: { spec: { protocol: 'Echo' } } },
+    );
+    const destination = toJsonSocket(place.port);
+    const retry = { retry_on: mended ? 'disconnect' : 'never', num_retries: 1000, timeout: 20 };
+    const { proxy, ports } = await startProxy(t, ['near'], ({ near }) => ({
+      listeners: [
+        far,
+        listener('near', { protocol: 'UDP', port: near }, { destination, retry }, { options: { track: 60 } }),
+      ],
+    }));
+    const client = await connectDatagram(t, ports.near);
+    assert.equal(await ask(client, 'one'), 'one');
+    await proxy.ok('DELETE', 'listeners/far?recursive=true');
+    await proxy.ok('POST', 'listeners', { listener: far });
+    // To the new one this is no header.
+    client.send('lost');
+    const forgotten = ({ message }: { message: string }) => message.includes('has forgotten the connection: 400');
+    await until(async () => (await proxy.sessions('near'))[0].events.some(forgotten), 'the disconnect');
+    await proxy.session('near', mended ? 'CONNECTED' : 'DESTROYED');
+    if (mended) assert.equal(await ask(client, 'two'), 'two');
+    assert.deepEqual(client.messages, []);
+  });
+}
+
 test('one proxy’s JSONSocket cluster and another one’s listener agree', async (t) => {
   const [udp] = TRANSPORTS as [Source];
   const place = (port: number): Place => ({ listener: 'inner', port, from: 0, path: '' });

@@ -68,6 +68,41 @@ describe('a JSONSocket client', () => {
     assert.deepEqual([outcome, watch(layer)], [['completed'], ['first']]);
   });
 
+  const FORGOTTEN = '{"JSONSocketVersion":1,"JSONSocketStatus":400,"JSONSocketMessage":"the header is not JSON"}';
+
+  for (const answer of [FORGOTTEN, '{ "JSONSocketStatus": 505 }']) {
+    test(`takes a refusal where data is due for a disconnect, on datagrams that may be lost: ${answer}`, () => {
+      const { lower, layer } = connected(UDP);
+      const told = watch(layer);
+      lower.receive('data');
+      lower.receive(answer);
+      lower.receive('more');
+      assert.deepEqual([told.length, told[0], layer.open, lower.open], [2, 'data', false, false]);
+      assert.match(told[1] ?? '', /has forgotten the connection: (400: the header is not JSON|505)$/);
+    });
+  }
+
+  test('takes what only looks like a refusal for data', () => {
+    const data = [
+      '{}',
+      '{"JSONSocketStatus":"400"}',
+      `${FORGOTTEN}}`,
+      `[${FORGOTTEN}]`,
+      OK,
+      '{"x":"JSONSocketStatus"}',
+    ];
+    for (const options of [UDP, WEBSOCKET]) {
+      const { lower, layer } = connected(options);
+      const told = watch(layer);
+      for (const text of data) lower.receive(text);
+      assert.deepEqual(told, data);
+    }
+    const { lower, layer } = connected(WEBSOCKET);
+    const told = watch(layer);
+    lower.receive(FORGOTTEN);
+    assert.deepEqual([told, layer.open], [[FORGOTTEN], true]);
+  });
+
   test('takes any status from 200 to 299 for a yes', () => {
     const { lower, outcome } = client(WEBSOCKET);
     lower.receive('{"JSONSocketStatus":299}');

@@ -1,7 +1,16 @@
 import { type Channel, type MessageAttributes, TEXT } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import { LayerChannel } from '../../core/layer.ts';
-import { BadHeader, HeaderReader, MAX_HEADER, parseAnswer, sameBytes } from './header.ts';
+import {
+  type Answer,
+  BadHeader,
+  HeaderReader,
+  isYes,
+  MAX_HEADER,
+  parseAnswer,
+  refusalIn,
+  sameBytes,
+} from './header.ts';
 
 /** Milliseconds until a header that was not answered is sent again, where datagrams are lost; doubled each time. */
 export const FIRST_REPEAT = 250;
@@ -41,9 +50,9 @@ export class ClientChannel extends LayerChannel {
     try {
       const found = this.#reader?.push(bytes);
       if (!found) return;
-      const { status, message } = parseAnswer(found.header);
-      if (status < 200 || status > 299) {
-        this.#refused(`${status}${message && `: ${message}`}`, { status });
+      const answer = parseAnswer(found.header);
+      if (!isYes(answer)) {
+        this.#refused(textOf(answer), { status: answer.status });
         return;
       }
       this.#connected(found.header);
@@ -55,7 +64,11 @@ export class ClientChannel extends LayerChannel {
     }
   }
 
+  // Without connections below, nothing else tells that the server is not the one that took the header any more: to it the
+  // data was a header, and a bad one.
   protected override received(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void {
+    const refusal = this.lossy ? refusalIn(bytes) : undefined;
+    if (refusal) throw new Error(`the JSONSocket server has forgotten the connection: ${textOf(refusal)}`);
     if (this.#answer && sameBytes(bytes, this.#answer)) {
       if (--this.#repeats > 0) return;
       this.#answer = undefined;
@@ -88,4 +101,8 @@ export class ClientChannel extends LayerChannel {
     this.#request = undefined;
     if (this.#repeats > 0) this.#answer = answer;
   }
+}
+
+function textOf({ status, message }: Answer): string {
+  return `${status}${message && `: ${message}`}`;
 }

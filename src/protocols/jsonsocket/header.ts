@@ -13,6 +13,7 @@ export const MAX_HEADER = 65_536;
 const MAX_MESSAGE = 512;
 
 const LF = 0x0a;
+const OPENING_BRACE = 0x7b;
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -70,6 +71,29 @@ export function parseAnswer(bytes: Uint8Array): Answer {
   const message = own(header, 'JSONSocketMessage');
   if (typeof status !== 'number') throw new BadHeader(400, 'the header has no numeric JSONSocketStatus');
   return { status, message: typeof message === 'string' ? oneLine(message) : '' };
+}
+
+/** A quick look: few messages that begin as JSON go on to be parsed. */
+const STATUS_KEY = Buffer.from('"JSONSocketStatus"');
+
+/**
+ * What a message says in place of data where it is a server's header that is no yes: undefined where it is data. Looked
+ * at with each message, so it costs nothing where that is no JSON.
+ */
+export function refusalIn(bytes: Uint8Array): Answer | undefined {
+  if (bytes[0] !== OPENING_BRACE || bytes.length > MAX_HEADER) return undefined;
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (!view.includes(STATUS_KEY)) return undefined;
+  try {
+    const answer = parseAnswer(bytes);
+    return isYes(answer) ? undefined : answer;
+  } catch {
+    return undefined;
+  }
+}
+
+export function isYes({ status }: Answer): boolean {
+  return status >= 200 && status <= 299;
 }
 
 /** Whether a client's header is a server's: answering it could make two servers talk to each other for ever. */
