@@ -2,13 +2,14 @@
 import * as dns from 'node:dns';
 import * as net from 'node:net';
 import type { QueueLimits } from '../../core/channel.ts';
-import type { L7mpError } from '../../core/errors.ts';
+import { L7mpError } from '../../core/errors.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { connectError } from '../connect-error.ts';
 import type { Bind, Ends, SocketAddress, SocketChannel } from '../engine.ts';
 import type { Loan } from '../node/loan.ts';
 import { familyOf } from './address.ts';
 import * as k from './constants.ts';
+import { noSlot } from './datagram-channel.ts';
 import { libc } from './libc.ts';
 import * as sockets from './sockets.ts';
 import { NativeStreamChannel } from './stream-channel.ts';
@@ -75,6 +76,7 @@ export class Connecting {
   }
 
   #failure(error: unknown): L7mpError {
+    if (error instanceof L7mpError) return error;
     const where = 'path' in this.#to ? this.#to.path : `${this.#to.host}:${this.#to.port}`;
     return connectError(where, error as Error);
   }
@@ -145,7 +147,8 @@ export class Connecting {
       };
       const id = thread.hold((id) => new Connection(id, finish, () => resolve(sockets.pendingError(fd))));
       if (id < 0) {
-        resolve(k.EMFILE);
+        libc().close(fd);
+        reject(noSlot());
         return;
       }
       thread.send(Command.Watch, id, fd);

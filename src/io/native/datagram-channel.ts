@@ -1,4 +1,5 @@
 import { BINARY, Channel, type QueueLimits } from '../../core/channel.ts';
+import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Acceptor, Ends, Relay, SocketChannel } from '../engine.ts';
 import { MAX_DATAGRAM } from '../node/datagram.ts';
@@ -64,7 +65,8 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
 
   static join(a: NativeDatagramChannel, b: NativeDatagramChannel): Relay | undefined {
     if (!a.#free || !b.#free || !(b.moveTo(a.thread) || a.moveTo(b.thread))) return undefined;
-    if (!a.engage() || !b.engage()) return undefined;
+    a.engage();
+    b.engage();
     a.#other = b;
     b.#other = a;
     a.#way = 'coupling';
@@ -84,8 +86,8 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
     return thread === this.thread;
   }
 
-  /** Makes its thread know it. Returns whether it does. */
-  protected abstract engage(): boolean;
+  /** Makes its thread know it. */
+  protected abstract engage(): void;
 
   lastActive(): number {
     if (this.open) this.#noteActivity(this);
@@ -150,7 +152,8 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
   // ------------------------------------------------------------------ JavaScript
 
   protected override releaseSource(): void {
-    if (this.#other || this.#way === 'delivered' || !this.engage()) return;
+    if (this.#other || this.#way === 'delivered') return;
+    this.engage();
     this.#way = 'delivered';
     this.thread.send(wire.Command.Deliver, this.id);
   }
@@ -191,12 +194,17 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
 /** A socket that is connected to one peer: a bare descriptor until it is relayed or read. */
 export class ConnectedChannel extends NativeDatagramChannel {
   id = -1;
+  /** Kept from the start, so that it can be relayed or read whatever else is opened meanwhile. */
+  #slot: number;
   readonly #host: string;
   readonly #port: number;
   #ends: Ends | undefined;
 
+  /** Throws E_LIMIT, and leaves the descriptor alone, where the thread has no slot left. */
   constructor(thread: IoThread, fd: number, limits: QueueLimits, host: string, port: number) {
     super(thread, fd, limits);
+    this.#slot = thread.slots.take();
+    if (this.#slot < 0) throw noSlot();
     this.#host = host;
     this.#port = port;
     thread.use();
@@ -216,6 +224,10 @@ export class ConnectedChannel extends NativeDatagramChannel {
 
   protected override moveTo(thread: IoThread): boolean {
     if (this.id < 0 && thread !== this.thread) {
+      const slot = thread.slots.take();
+      if (slot < 0) return false;
+      this.thread.slots.give(this.#slot);
+      this.#slot = slot;
       this.thread.outbox.flush();
       this.thread.unuse();
       this.thread = thread;
@@ -229,14 +241,12 @@ export class ConnectedChannel extends NativeDatagramChannel {
     if (this.thread.failed) libc().close(this.fd);
   }
 
-  protected override engage(): boolean {
-    if (this.id >= 0) return true;
+  protected override engage(): void {
+    if (this.id >= 0) return;
     const { thread, limits } = this;
-    this.id = thread.slots.take();
-    if (this.id < 0) return false;
+    this.id = this.#slot;
     thread.adopt(this);
     thread.send(wire.Command.Adopt, this.id, this.fd, bounded(limits.bytes), bounded(limits.messages));
-    return true;
   }
 
   override address(): undefined {
@@ -246,8 +256,10 @@ export class ConnectedChannel extends NativeDatagramChannel {
   protected override giveUp(): void {
     const { thread, id } = this;
     thread.unuse();
-    if (id < 0) libc().close(this.fd);
-    else {
+    if (id < 0) {
+      thread.slots.give(this.#slot);
+      libc().close(this.fd);
+    } else {
       thread.release(id);
       thread.send(wire.Command.Close, id, -1, 0);
     }
@@ -299,9 +311,7 @@ export class PeerChannel extends NativeDatagramChannel {
     super.lost();
   }
 
-  protected override engage(): boolean {
-    return true;
-  }
+  protected override engage(): void {}
 
   override address(): number {
     return wire.addressOf(this.thread.shared, this.id);
@@ -318,4 +328,8 @@ export class PeerChannel extends NativeDatagramChannel {
 /** A limit as a word of a record. */
 export function bounded(limit: number): number {
   return Math.min(limit, 0x7fffffff);
+}
+
+export function noSlot(): L7mpError {
+  return new L7mpError('E_LIMIT', 'the engine holds as many sockets as it can');
 }

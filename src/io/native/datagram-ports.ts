@@ -121,17 +121,25 @@ export async function connectDatagram(
 ): Promise<SocketChannel> {
   const host = net.isIP(to.host) ? to.host : await resolve(to.host);
   if (attempt.cancelled) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
+  let fd = -1;
   try {
-    const fd = sockets.open(familyOf(host), k.SOCK_DGRAM);
-    sockets.setOption(fd, k.SOL_SOCKET, k.SO_RCVBUF, CONNECTED_BUFFER);
-    if (bind) sockets.bind(fd, { host: bind.address ?? anyAddress(host), port: bind.port ?? 0 });
-    const errno = sockets.connect(fd, { host, port: to.port });
-    if (errno === 0) return new ConnectedChannel(thread, fd, limits, host, to.port);
-    libc().close(fd);
-    throw new sockets.SocketError('connect', errno, `${host}:${to.port}`);
+    fd = openConnected({ host, port: to.port }, bind);
+    return new ConnectedChannel(thread, fd, limits, host, to.port);
   } catch (error) {
+    if (fd >= 0) libc().close(fd);
+    if (error instanceof L7mpError) throw error;
     throw connectError(`${to.host}:${to.port}`, error as Error);
   }
+}
+
+function openConnected(to: Place, bind: Bind | undefined): number {
+  const fd = sockets.open(familyOf(to.host), k.SOCK_DGRAM);
+  sockets.setOption(fd, k.SOL_SOCKET, k.SO_RCVBUF, CONNECTED_BUFFER);
+  if (bind) sockets.bind(fd, { host: bind.address ?? anyAddress(to.host), port: bind.port ?? 0 });
+  const errno = sockets.connect(fd, to);
+  if (errno === 0) return fd;
+  libc().close(fd);
+  throw new sockets.SocketError('connect', errno, `${to.host}:${to.port}`);
 }
 
 function anyAddress(host: string): string {

@@ -1,11 +1,10 @@
 import { randomInt } from 'node:crypto';
 import * as net from 'node:net';
-import { L7mpError } from '../../core/errors.ts';
 import type { Acceptor, Ends } from '../engine.ts';
 import { isWildcard } from '../node/address.ts';
 import { familyOf, hostAt, portAt, putInternet } from './address.ts';
 import * as k from './constants.ts';
-import { bounded, PeerChannel, type PeerHost } from './datagram-channel.ts';
+import { bounded, noSlot, PeerChannel, type PeerHost } from './datagram-channel.ts';
 import { libc } from './libc.ts';
 import { type Spread, socketOf } from './steering.ts';
 import { type IoThread, scratchArena } from './thread.ts';
@@ -120,7 +119,7 @@ export class ListeningPort {
     const socket = this.#sockets[socketOf(scratchArena(), ADDRESS, this.#spread)] as PortSocket;
     const { thread } = socket;
     const id = thread.slots.take();
-    if (id < 0) throw new L7mpError('E_LIMIT', 'the engine holds as many sockets as it can');
+    if (id < 0) throw noSlot();
     const { arena } = thread.shared;
     const address = wire.addressOf(thread.shared, id);
     arena.u8.set(u8.subarray(ADDRESS, ADDRESS + wire.SOCKADDR), address);

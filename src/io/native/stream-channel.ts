@@ -70,9 +70,12 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
   /** Joins two channels, if both can be. `mends`: the end of `b` is not passed on by itself. */
   static join(a: NativeStreamChannel, b: NativeStreamChannel, mends: boolean): Relay | undefined {
     if (!a.#free || !b.#free || !(b.#moveTo(a.#thread) || a.#moveTo(b.#thread))) return undefined;
-    if (a.#thread.ended) return undefined;
+    if (a.#thread.ended || !a.#takeSlot()) return undefined;
+    if (!b.#takeSlot()) {
+      a.#giveSlot();
+      return undefined;
+    }
     const [first, second] = [a.#handOver(), b.#handOver()];
-    if (first === undefined || second === undefined) return undefined;
     a.#other = b;
     b.#other = a;
     let flags = mends ? wire.PASS_FIRST : wire.PASS_FIRST | wire.PASS_SECOND;
@@ -100,17 +103,27 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
 
   /** While it is neither joined nor read, the engine's thread sees when it breaks. */
   watch(): void {
-    if (this.#state !== 'bare' || !this.open || this.#thread.ended) return;
-    const fd = this.#handOver();
-    if (fd !== undefined) this.#thread.send(wire.Command.Hold, this.id, fd);
+    if (this.#state !== 'bare' || !this.open || this.#thread.ended || !this.#takeSlot()) return;
+    this.#thread.send(wire.Command.Hold, this.id, this.#handOver());
   }
 
-  /** Makes the descriptor the engine's thread's; -1 where it was already. Undefined where it cannot. */
-  #handOver(): number | undefined {
+  /** Returns whether it has a slot: its thread may have none left, and then JavaScript carries it. */
+  #takeSlot(): boolean {
+    if (this.#state === 'bare') this.id = this.#thread.slots.take();
+    return this.id >= 0;
+  }
+
+  /** Gives back one that was taken for nothing. */
+  #giveSlot(): void {
+    if (this.#state !== 'bare') return;
+    this.#thread.slots.give(this.id);
+    this.id = -1;
+  }
+
+  /** Makes the descriptor the engine's thread's; -1 where it was already. */
+  #handOver(): number {
     if (this.#state === 'engine') return -1;
     const thread = this.#thread;
-    this.id = thread.slots.take();
-    if (this.id < 0) return undefined;
     thread.adopt(this);
     thread.unuse();
     this.#state = 'engine';
