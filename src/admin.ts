@@ -1,4 +1,6 @@
+import { tmpdir } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
+import { REDACTED_TOKEN } from './api/tokens.ts';
 import { type AdminInput, adminState } from './config/schema.ts';
 import { asL7mpError, L7mpError } from './core/errors.ts';
 import { formatPointer } from './core/pointer.ts';
@@ -7,9 +9,27 @@ import type { Logger } from './telemetry/logger.ts';
 import { VERSION } from './version.ts';
 
 /** Settings that are taken from the start-up file and the command line, and cannot change while the proxy runs. */
-const FIXED = ['plugins', 'io', 'threads', 'body_limit'] as const;
+const FIXED = ['io', 'threads', 'body_limit'] as const;
+
+/** Settings that say what the API may do: it may not say so itself. */
+const RESERVED = {
+  plugins: 'plugins run code, and are taken from the start-up file only',
+  auth: 'who may use the API is taken from the start-up file only',
+  hosts: 'names of the API are taken from the start-up file only',
+  cors: 'who may use the API is taken from the start-up file only',
+  files: 'what the API may name is taken from the start-up file only',
+} as const;
 
 const DEFAULT_BODY_LIMIT = 1 << 20;
+
+/** Below which the API may name files, where nobody says: where nothing lies that a system depends on. */
+const DEFAULT_FILES = tmpdir();
+
+type TokenInput = NonNullable<AdminInput['auth']>['tokens'][number];
+
+function shownToken({ token, ...shown }: TokenInput): TokenInput {
+  return token === undefined ? shown : { ...shown, token: REDACTED_TOKEN };
+}
 
 /** The proxy's own settings: what is set, and taking up changes of it. */
 export class Admin {
@@ -47,6 +67,10 @@ export class Admin {
       io = 'auto',
       threads = 1,
       plugins = [],
+      auth,
+      hosts = [],
+      cors = [],
+      files = DEFAULT_FILES,
     } = this.#settings;
     return {
       log_level: this.#logger.level,
@@ -59,6 +83,10 @@ export class Admin {
       threads,
       plugins,
       body_limit: this.bodyLimit,
+      ...(auth && { auth: { tokens: auth.tokens.map(shownToken) } }),
+      hosts,
+      cors,
+      files,
       version: VERSION,
     };
   }
@@ -96,7 +124,7 @@ export class Admin {
       throw new L7mpError(code, `/admin/${message}`, { cause: error });
     }
     if (settings.log_level !== undefined) this.#logger.level = settings.log_level;
-    const kept = Object.entries(settings).filter(([field]) => !Object.hasOwn(adminState, field));
+    const kept = Object.entries(settings).filter(([field]) => this.#keeps(field));
     this.#settings = { ...this.#settings, ...Object.fromEntries(kept) };
     return undo;
   }
@@ -105,12 +133,18 @@ export class Admin {
   #refuseFixed(settings: AdminInput): void {
     if (!this.#started) return;
     const shown = this.view() as Record<string, unknown>;
-    const changed = FIXED.find(
-      (field) => settings[field] !== undefined && !isDeepStrictEqual(settings[field], shown[field]),
-    );
-    if (changed === 'plugins') {
-      throw new L7mpError('E_FORBIDDEN', '/admin/plugins: plugins run code, and are taken from the start-up file only');
+    const changes = (field: keyof AdminInput): boolean =>
+      settings[field] !== undefined && !isDeepStrictEqual(settings[field], shown[field]);
+    for (const [field, why] of Object.entries(RESERVED)) {
+      if (changes(field as keyof typeof RESERVED)) throw new L7mpError('E_FORBIDDEN', `/admin/${field}: ${why}`);
     }
+    const changed = FIXED.find(changes);
     if (changed) throw new L7mpError('E_UNSUPPORTED', `/admin/${changed}: cannot change while the proxy runs`);
+  }
+
+  /** Once it has started, what is fixed is sent back as it was shown: without tokens, say. */
+  #keeps(field: string): boolean {
+    if (Object.hasOwn(adminState, field)) return false;
+    return !this.#started || !(Object.hasOwn(RESERVED, field) || FIXED.some((fixed) => fixed === field));
   }
 }

@@ -1,8 +1,10 @@
 /** The proxy: makes the parts and joins them. What each does is said where it is. */
 import { Admin } from './admin.ts';
 import { Api } from './api/api.ts';
+import { Door } from './api/door.ts';
 import { openApiDocument } from './api/openapi.ts';
-import type { ApiContext } from './api/operations.ts';
+import type { ApiContext, SessionList } from './api/operations.ts';
+import type { Query } from './api/parameters.ts';
 import type { AdminInput, ConfigInput } from './config/schema.ts';
 import { Validator } from './config/validate.ts';
 import { findWarnings, type Warning } from './config/warnings.ts';
@@ -12,6 +14,7 @@ import type { Protocol, Services } from './core/protocol.ts';
 import { Registry } from './core/registry.ts';
 import { chooseEngine } from './io/choose.ts';
 import type { Engine } from './io/engine.ts';
+import { exposedControl, exposureWarning } from './listener/exposure.ts';
 import type { Listener } from './listener/listener.ts';
 import type { Offload } from './offload/engine.ts';
 import { OffloadSwitch } from './offload/switch.ts';
@@ -20,11 +23,12 @@ import { Configuration } from './reconcile/configuration.ts';
 import { createHandlers } from './reconcile/handlers.ts';
 import { Store } from './reconcile/store.ts';
 import { clusterOf, findRoute } from './routing/router.ts';
+import { eachSession, findSessions } from './session/list.ts';
 import { Plans } from './session/plan.ts';
 import { RungBytes } from './session/rung-bytes.ts';
 import { Session, type SessionHost } from './session/session.ts';
 import { SessionTable } from './session/table.ts';
-import { sessionView } from './session/view.ts';
+import { listedView, sessionView } from './session/view.ts';
 import { Wheel } from './session/wheel.ts';
 import { AccessLog } from './telemetry/access-log.ts';
 import { Logger } from './telemetry/logger.ts';
@@ -53,7 +57,8 @@ export class L7mp {
   #io: Engine | undefined;
   #ioWhy: string | undefined;
   readonly #offload = new OffloadSwitch(this.logger, () => this.#sessions.all());
-  #stopped = false;
+  readonly #door = new Door();
+  #state: ReturnType<ApiContext['state']> = 'starting';
 
   constructor({ plugins = [] }: ProxyOptions = {}) {
     this.#registry = new Registry([...PROTOCOLS, ...plugins]);
@@ -115,6 +120,7 @@ export class L7mp {
     const checked = this.check(config);
     const admin = { ...checked.admin, ...this.#validator.admin(overrides, '/admin') };
     try {
+      await this.#door.configure(admin, this.logger);
       await this.#openEngine(admin);
       await this.#configuration.load({ ...checked, admin });
     } catch (error) {
@@ -122,6 +128,7 @@ export class L7mp {
       throw error;
     }
     this.#admin.start();
+    if (this.#state === 'starting') this.#state = 'ready';
     for (const { path, message } of this.warnings({ ...checked, admin })) {
       this.logger.write('warn', 'config', `${path}: ${message}`);
     }
@@ -163,8 +170,8 @@ export class L7mp {
 
   /** Ends every session and closes everything. */
   async stop(): Promise<void> {
-    if (this.#stopped) return;
-    this.#stopped = true;
+    if (this.#state === 'stopping') return;
+    this.#state = 'stopping';
     for (const { listening } of this.#store.listeners.values()) await listening?.close();
     const reason: CloseReason = { kind: 'shutdown', message: 'the proxy is shutting down' };
     for (const session of this.#sessions.clear()) session.end(reason);
@@ -217,13 +224,25 @@ export class L7mp {
         ...this.#admin.view(),
         io_status: this.#ioStatus(),
         offload_status: this.#offload.engine.status(),
+        warnings: this.#dangers(),
       }),
-      sessions: () => [...this.#sessions.all()].map(sessionView),
+      sessions: (query) => this.#listSessions(query),
       session: (name) => sessionView(this.#session(name)),
       endSession: (name) => this.#session(name).end({ kind: 'deleted', message: 'deleted by the API' }),
       openapi: () => openApiDocument(this.#registry),
+      state: () => this.#state,
     };
-    return new Api(context, this.logger);
+    return new Api(context, this.#door, this.logger);
+  }
+
+  async #listSessions(query: Query): Promise<SessionList> {
+    const { sessions, total, next } = await findSessions(this.#sessions, query, query);
+    return { sessions: await eachSession(sessions, (session) => listedView(session, query.fields)), total, next };
+  }
+
+  /** What is dangerous about the configuration as it is. */
+  #dangers(): string[] {
+    return this.#admin.settings.auth ? [] : exposedControl(this.#store, this.#registry).map(exposureWarning);
   }
 
   async #load(config: unknown): Promise<void> {

@@ -280,7 +280,7 @@ test('the walk', { skip }, async (t) => {
     await walk.answered(200, deletion(`sessions/${name}`));
     await until(() => receiver.stderr.includes('closed with 1001'), 'the receiver is told');
     assert.deepEqual(await walk.sessions('udp-listener'), []);
-    assert.match((await walk.answered(400, deletion(`sessions/${name}`))).content ?? '', /15001/);
+    assert.match((await walk.answered(404, deletion(`sessions/${name}`))).content ?? '', /15001/);
     type(sender, 'once more');
     await shown(receiver, 'once more');
     assert.match((await walk.sessions('udp-listener'))[0].name, /-2$/);
@@ -332,7 +332,7 @@ test('the walk', { skip }, async (t) => {
     await walk.answered(200, deletion('clusters/ws-cluster?recursive=true'));
     await walk.answered(200, deletion('clusters/logger-cluster?recursive=true'));
     assert.deepEqual(await walk.names(), NOTHING);
-    await walk.answered(400, deletion('listeners/udp-listener?recursive=true'));
+    await walk.answered(404, deletion('listeners/udp-listener?recursive=true'));
   });
 
   await t.test('deleting a cluster recursively ends the sessions that go through it', async () => {

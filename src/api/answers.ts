@@ -84,7 +84,8 @@ const StageAnswer = Type.Object({
 
 export const SessionAnswer = Type.Object({
   name: Type.String(),
-  metadata: Type.Object({}),
+  metadata: Type.Object({}, { description: 'Values of fields that hold credentials read `<redacted>`.' }),
+  metadata_cut: Type.Optional(Type.Literal(true, { description: 'In a list: more metadata than 4 KiB are left out.' })),
   source: Type.Object({
     origin: Type.String({ description: 'The name of the listener.' }),
     listener: Spec,
@@ -126,6 +127,10 @@ export const ConfigAnswer = Type.Object({
   routes: Type.Array(RouteAnswer),
   endpoints: Type.Array(ListedEndpointAnswer),
   sessions: Type.Array(SessionAnswer),
+});
+
+export const HealthAnswer = Type.Object({
+  status: Type.Enum(['ok', 'starting', 'stopping'], { description: 'With 503, if it is not `ok`.' }),
 });
 
 export const OkAnswer = Type.Object({ status: Type.Literal(200), message: Type.Literal('OK') });

@@ -2,9 +2,12 @@
 import { asL7mpError, errorBody, L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
+import { Audit } from './audit.ts';
 import { readBody } from './body.ts';
-import { format } from './format.ts';
-import { type ApiContext, type Call, OPERATIONS, type Operation } from './operations.ts';
+import { challenge, type Door, NOBODY } from './door.ts';
+import { format, type Style } from './format.ts';
+import { type ApiContext, type Call, OPERATIONS, type Operation, parametersOf, Reply } from './operations.ts';
+import { readQuery, styleOf } from './parameters.ts';
 
 export const PREFIX = '/api/v1';
 
@@ -18,32 +21,61 @@ const COMPILED: readonly Compiled[] = OPERATIONS.map((operation) => ({
   parts: operation.path.split('/').slice(1),
 }));
 
+/** Operations that need no token, also at the root of the listener: where orchestrators look. */
+const OPEN = new Set(OPERATIONS.filter(({ open }) => open).map(({ path }) => path));
+
 export class Api {
   readonly #context: ApiContext;
+  readonly #door: Door;
   readonly #log: Log;
 
-  constructor(context: ApiContext, log: Log) {
+  constructor(context: ApiContext, door: Door, log: Log) {
     this.#context = context;
+    this.#door = door;
     this.#log = log;
   }
 
   /** Never rejects: what goes wrong is the answer. */
   async handle(request: ApiRequest): Promise<ApiResponse> {
+    const { origins } = this.#door;
     const question = request.url.indexOf('?');
     const path = question < 0 ? request.url : request.url.slice(0, question);
     const query = new URLSearchParams(question < 0 ? '' : request.url.slice(question));
-    const style = query.get('format');
+    const audit = new Audit(this.#log, request);
+    let reply: Reply;
+    let style = styleOf(query);
     try {
-      const { operation, params } = find(request.method, path);
-      const body = readBody(request, operation);
-      const result = await this.#run(operation, { params, recursive: recursiveOf(query), body });
-      this.#say(request, 200);
-      return answer(200, operation.method === 'GET' ? result : { status: 200, message: 'OK' }, style);
+      origins.check(request.headers);
+      const preflight = origins.preflight(request);
+      if (preflight) reply = new Reply(undefined, preflight, 204);
+      else reply = await this.#serve(request, path, query, audit);
+      audit.done(reply.status);
     } catch (thrown) {
       const error = asL7mpError(thrown);
-      this.#say(request, error.status, error);
-      return answer(error.status, errorBody(error.status, error.message), style);
+      audit.failed(error);
+      const headers = error.code === 'E_UNAUTHORIZED' ? challenge(request) : {};
+      reply = new Reply(errorBody(error.status, error.message), headers, error.status);
+      // What a request may not have is not laid out at the request's expense.
+      if (error.status === 401) style = 'plain';
     }
+    return answer(reply, style, origins.headersFor(request));
+  }
+
+  async #serve(request: ApiRequest, path: string, given: URLSearchParams, audit: Audit): Promise<Reply> {
+    const local = path.startsWith(`${PREFIX}/`) ? path.slice(PREFIX.length) : undefined;
+    const open = OPEN.has(path) ? path : local !== undefined && OPEN.has(local) ? local : undefined;
+    audit.who = NOBODY;
+    if (open === undefined) {
+      audit.who = await this.#door.identify(request);
+      this.#door.permit(audit.who, request);
+    }
+    const { operation, params } = find(request.method, path, open ?? local);
+    const query = readQuery(given, parametersOf(operation));
+    const body = readBody(request, operation);
+    audit.about(operation, body);
+    const result = await this.#run(operation, { params, query, url: request.url, body });
+    if (result instanceof Reply) return result;
+    return new Reply(operation.method === 'GET' ? result : { status: 200, message: 'OK' });
   }
 
   #run(operation: Operation, call: Call): unknown {
@@ -51,39 +83,23 @@ export class Api {
     if (operation.settled) return context.configuration.read(() => operation.run(context, call));
     return operation.run(context, call);
   }
-
-  #say({ method, url }: ApiRequest, status: number, error?: L7mpError): void {
-    const level = error ? (error.code === 'E_INTERNAL' ? 'error' : 'info') : 'verbose';
-    if (!this.#log.enabled(level)) return;
-    this.#log.write(level, 'api', `${method} ${url} ${status}${error ? ` ${error.message}` : ''}`);
-    if (error?.code === 'E_INTERNAL')
-      this.#log.write('error', 'api', String((error.cause as Error)?.stack ?? error.stack));
-  }
 }
 
-/** A misspelt one would delete less, or more, than was meant. */
-function recursiveOf(query: URLSearchParams): boolean {
-  const text = query.get('recursive') ?? 'false';
-  if (text !== 'true' && text !== 'false') {
-    throw new L7mpError('E_INVALID', `?recursive: must be true or false, not ${JSON.stringify(text)}`);
-  }
-  return text === 'true';
-}
-
-function answer(status: number, body: unknown, style: string | null): ApiResponse {
-  return { status, headers: { 'content-type': 'application/json' }, body: `${format(body, style)}\n` };
+function answer({ status, headers, body }: Reply, style: Style, more: Record<string, string>): ApiResponse {
+  if (body === undefined) return { status, headers: { ...headers, ...more }, body: '' };
+  return {
+    status,
+    headers: { 'content-type': 'application/json', ...headers, ...more },
+    body: `${format(body, style)}\n`,
+  };
 }
 
 // -------------------------------------------------------------------- finding the operation
 
-function find(method: string, path: string): { operation: Operation; params: string[] } {
+/** `local`: the path below /api/v1, if it is there. */
+function find(method: string, path: string, local: string | undefined): { operation: Operation; params: string[] } {
   const wanted = method === 'HEAD' ? 'GET' : method;
-  const parts = path.startsWith(`${PREFIX}/`)
-    ? path
-        .slice(PREFIX.length + 1)
-        .replace(/\/$/, '')
-        .split('/')
-    : [];
+  const parts = local === undefined ? [] : local.slice(1).replace(/\/$/, '').split('/');
   const allowed = new Set<string>();
   for (const { operation, parts: pattern } of COMPILED) {
     const params = matchPath(pattern, parts);

@@ -22,16 +22,17 @@ function diffy(value: Json, indent = ''): string {
   return items.length === 0 ? `${open}${close}` : `${open} ${items.join(`\n${indent}, `)}\n${indent}${close}`;
 }
 
-export const STYLES: Readonly<Record<string, (value: Json) => string>> = {
-  plain: (value) => JSON.stringify(value, null, 4),
-  terse: (value) => JSON.stringify(value),
+export const STYLES = {
+  plain: (value: Json): string => JSON.stringify(value, null, 4),
+  terse: (value: Json): string => JSON.stringify(value),
   space: oneLine,
   lines,
-  diffy: (value) => diffy(value),
+  diffy: (value: Json): string => diffy(value),
 };
 
-/** JSON in one of the styles; an unknown style is the default one. */
-export function format(value: Json, style: string | null): string {
-  const write = (style !== null && Object.hasOwn(STYLES, style) ? STYLES[style] : undefined) ?? STYLES.plain;
-  return (write as (value: Json) => string)(value);
+export type Style = keyof typeof STYLES;
+
+/** JSON in one of the styles. */
+export function format(value: Json, style: Style): string {
+  return STYLES[style](value);
 }

@@ -7,28 +7,23 @@ import { ErrorAnswer, OkAnswer } from './answers.ts';
 import { PREFIX } from './api.ts';
 import { MEDIA_TYPES } from './body.ts';
 import { components, type Json, refer } from './components.ts';
-import { STYLES } from './format.ts';
 import { OPERATIONS, type Operation } from './operations.ts';
+import { PARAMETERS } from './parameters.ts';
 
-const PARAMETERS = {
-  recursive: {
-    name: 'recursive',
-    in: 'query',
-    description: 'On a read: what is referred to, too. On a deletion: what was written inline, too, and the sessions.',
-    schema: { type: 'boolean', default: false },
-  },
-  format: {
-    name: 'format',
-    in: 'query',
-    description: 'How the answer is laid out.',
-    schema: { enum: Object.keys(STYLES), default: 'plain' },
-  },
-} as const;
+const QUERY = Object.fromEntries(
+  Object.entries(PARAMETERS).map(([name, { description, schema }]) => [
+    name,
+    { name, in: 'query', description, schema },
+  ]),
+);
+
+/** What a token is asked for with. */
+const SECURITY = { token: { type: 'http', scheme: 'bearer', description: 'Where `admin.auth` asks for one.' } };
 
 const ERROR_STATUSES: Readonly<Record<Operation['method'], readonly number[]>> = {
-  GET: [400, 404, 422, 500],
-  POST: [400, 403, 413, 415, 422, 500],
-  DELETE: [400, 404, 422, 500],
+  GET: [400, 401, 403, 404, 500],
+  POST: [400, 401, 403, 404, 413, 415, 422, 500],
+  DELETE: [400, 401, 403, 404, 500],
 };
 
 export function openApiDocument(registry: Registry): object {
@@ -42,7 +37,13 @@ export function openApiDocument(registry: Registry): object {
     },
     servers: [{ url: PREFIX }],
     paths: paths(),
-    components: { schemas: components(registry), parameters: PARAMETERS, responses: errorResponses() },
+    security: [{}, { token: [] }],
+    components: {
+      schemas: components(registry),
+      parameters: QUERY,
+      responses: errorResponses(),
+      securitySchemes: SECURITY,
+    },
   };
 }
 
@@ -55,15 +56,18 @@ function paths(): Json {
   return all;
 }
 
-function describe({ id, method, path, summary, body, answer = OkAnswer, recursive }: Operation): Json {
+function describe(operation: Operation): Json {
+  const { id, method, path, summary, body, answer = OkAnswer, recursive, query = [], open } = operation;
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
   return {
     operationId: id,
     summary,
+    ...(open && { security: [] }),
     parameters: [
       ...names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
-      ...(recursive ? [{ $ref: '#/components/parameters/recursive' }] : []),
-      { $ref: '#/components/parameters/format' },
+      ...[...(recursive ? ['recursive'] : []), 'format', ...query].map((parameter) => ({
+        $ref: `#/components/parameters/${parameter}`,
+      })),
     ],
     ...(body && { requestBody: { required: true, content: content(Object.keys(MEDIA_TYPES), bodySchema(body)) } }),
     responses: {

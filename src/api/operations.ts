@@ -24,12 +24,14 @@ import {
   ClusterAnswer,
   ConfigAnswer,
   EndpointAnswer,
+  HealthAnswer,
   ListenerAnswer,
   RouteAnswer,
   RuleAnswer,
   RuleListAnswer,
   SessionAnswer,
 } from './answers.ts';
+import { LISTING, type ParameterName, type Query } from './parameters.ts';
 import { Views } from './views.ts';
 
 /** What the API works on. */
@@ -39,19 +41,46 @@ export interface ApiContext {
   /** Checks and loads a configuration; what only the start-up file may say is refused. */
   load(config: unknown): Promise<void>;
   admin(): unknown;
-  sessions(): unknown[];
+  sessions(query: Query): Promise<SessionList>;
   /** Throws E_UNKNOWN. */
   session(name: string): unknown;
   endSession(name: string): void;
   openapi(): unknown;
+  /** Whether sessions are taken, or why not yet, or not any more. */
+  state(): 'ready' | 'starting' | 'stopping';
+}
+
+/** A part of a list of sessions, as they are shown. */
+export interface SessionList {
+  readonly sessions: readonly unknown[];
+  /** How many there are that match. */
+  readonly total: number;
+  /** The cursor of the next part, if there is one. */
+  readonly next: number | undefined;
 }
 
 /** A request, taken apart. */
 export interface Call {
   /** The variable parts of the path, decoded, in order. */
   readonly params: readonly string[];
-  readonly recursive: boolean;
+  readonly query: Query;
+  /** As the client wrote it. */
+  readonly url: string;
   readonly body: unknown;
+}
+
+/** What an operation answers that has more to say than a value. */
+export class Reply {
+  /** JSON; undefined for none. */
+  readonly body: unknown;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly status: number;
+
+  constructor(body: unknown, headers: Readonly<Record<string, string>> = {}, status = 200) {
+    this.body = body;
+    this.headers = headers;
+    this.status = status;
+  }
 }
 
 export interface Operation {
@@ -64,11 +93,20 @@ export interface Operation {
   readonly body?: { readonly key: string; readonly schema: TSchema };
   /** Whether `?recursive` says something. */
   readonly recursive?: boolean;
+  /** The other parameters that its query may have, beside `format`. */
+  readonly query?: readonly ParameterName[];
+  /** Nobody is asked who they are. It is served at the root of the listener, too. */
+  readonly open?: true;
   /** What a read answers with; a change answers OK. */
   readonly answer?: TSchema;
   /** It reads the configuration, and so waits for the changes that came before it. */
   readonly settled?: true;
   run(context: ApiContext, call: Call): unknown;
+}
+
+/** Names of the parameters that an operation takes. `recursive` is no mistake where it makes no difference. */
+export function parametersOf({ method, query = [] }: Operation): readonly ParameterName[] {
+  return method === 'POST' ? ['format', ...query] : ['recursive', 'format', ...query];
 }
 
 const ADDED: readonly [AddedKind, TSchema, TSchema][] = [
@@ -85,6 +123,13 @@ export const OPERATIONS: readonly Operation[] = [
   ...endpoints(),
   ...rulesOfLists(),
   ...sessions(),
+  health('/healthz', 'getHealth', 'Whether the proxy runs.', (state) => state !== 'stopping'),
+  health(
+    '/readyz',
+    'getReadiness',
+    'Whether its configuration is applied, and sessions are taken.',
+    (state) => state === 'ready',
+  ),
 ];
 
 // -------------------------------------------------------------------- the whole
@@ -95,20 +140,17 @@ function whole(): Operation[] {
       method: 'GET',
       path: '/config',
       id: 'getConfig',
-      summary: 'The whole configuration, and the sessions.',
+      summary: 'The whole configuration, and the first 1,000 sessions.',
       recursive: true,
       answer: ConfigAnswer,
       settled: true,
-      run: (context, call) => {
-        const views = new Views(context.store, call.recursive);
+      run: async (context, { query }) => {
+        const views = new Views(context.store, query.recursive);
         const kinds = ['listener', 'cluster', 'rulelist', 'rule', 'route'] as const;
         const objects = Object.fromEntries(kinds.map((kind) => [`${kind}s`, views.all(kind)]));
-        return {
-          admin: context.admin(),
-          ...objects,
-          endpoints: views.endpoints(),
-          sessions: context.sessions(),
-        };
+        const endpoints = views.endpoints();
+        const { sessions } = await context.sessions(query);
+        return { admin: context.admin(), ...objects, endpoints, sessions };
       },
     },
     {
@@ -162,7 +204,7 @@ function reads(kind: AddedKind, answer: TSchema): Operation[] {
       recursive: true,
       answer: Type.Array(answer),
       settled: true,
-      run: ({ store }, { recursive }) => new Views(store, recursive).all(kind),
+      run: ({ store }, { query }) => new Views(store, query.recursive).all(kind),
     },
     readOne(kind, answer),
   ];
@@ -177,7 +219,7 @@ function readOne(kind: Kind, answer: TSchema): Operation {
     recursive: true,
     answer,
     settled: true,
-    run: ({ store }, { params, recursive }) => new Views(store, recursive).one(kind, params[0] as string),
+    run: ({ store }, { params, query }) => new Views(store, query.recursive).one(kind, params[0] as string),
   };
 }
 
@@ -199,7 +241,7 @@ function deletes(kind: Kind): Operation {
     id: `delete${title(kind)}`,
     summary: `Deletes a ${kind}; with recursive=true also what was written inline in it, and its sessions.`,
     recursive: true,
-    run: ({ configuration }, { params, recursive }) => configuration.delete(kind, params[0] as string, recursive),
+    run: ({ configuration }, { params, query }) => configuration.delete(kind, params[0] as string, query.recursive),
   };
 }
 
@@ -237,12 +279,12 @@ function rulesOfLists(): Operation[] {
       recursive: true,
       answer: RuleAnswer,
       settled: true,
-      run: ({ store }, { params, recursive }) => {
+      run: ({ store }, { params, query }) => {
         const [list, place] = params as [string, string];
         const { rules } = need(store.rulelists, 'rulelist', list).definition;
         const name = isPosition(place) ? rules[Number(place)] : rules.find((rule) => rule === place);
-        if (name === undefined) throw new L7mpError('E_POSITION', `rulelist ${list} has no rule at ${place}`);
-        return new Views(store, recursive).one('rule', name);
+        if (name === undefined) throw new L7mpError('E_UNKNOWN', `rulelist ${list} has no rule at ${place}`);
+        return new Views(store, query.recursive).one('rule', name);
       },
     },
     {
@@ -263,9 +305,9 @@ function rulesOfLists(): Operation[] {
       id: 'deleteRuleAt',
       summary: 'Takes the rule at a position, or of a name, out of a rulelist, and deletes it.',
       recursive: true,
-      run: ({ configuration }, { params, recursive }) => {
+      run: ({ configuration }, { params, query }) => {
         const [list, place] = params as [string, string];
-        return configuration.removeRule(list, isPosition(place) ? Number(place) : place, recursive);
+        return configuration.removeRule(list, isPosition(place) ? Number(place) : place, query.recursive);
       },
     },
   ];
@@ -281,9 +323,14 @@ function sessions(): Operation[] {
       method: 'GET',
       path: '/sessions',
       id: 'getSessions',
-      summary: 'The live sessions, and the ended ones that are tracked.',
+      summary: 'The live sessions, and the ended ones that are tracked, in the order in which they began.',
+      query: LISTING,
       answer: Type.Array(SessionAnswer),
-      run: (context) => context.sessions(),
+      run: async (context, { query, url }) => {
+        const { sessions, total, next } = await context.sessions(query);
+        const link = next === undefined ? {} : { link: `<${nextPage(url, next)}>; rel="next"` };
+        return new Reply(sessions, { ...link, 'x-total-count': String(total) });
+      },
     },
     {
       method: 'GET',
@@ -301,4 +348,32 @@ function sessions(): Operation[] {
       run: (context, { params }) => context.endSession(params[0] as string),
     },
   ];
+}
+
+/** The same query, from the next page on; a reference that is relative to the request's own (RFC 8288, RFC 3986). */
+function nextPage(url: string, next: number): string {
+  const [path = ''] = url.split('?', 1);
+  const parameters = new URLSearchParams(url.slice(path.length));
+  parameters.set('after', String(next));
+  return `${path}?${parameters}`;
+}
+
+// -------------------------------------------------------------------- the state
+
+type State = ReturnType<ApiContext['state']>;
+
+function health(path: string, id: string, summary: string, isGood: (state: State) => boolean): Operation {
+  return {
+    method: 'GET',
+    path,
+    id,
+    summary,
+    open: true,
+    answer: HealthAnswer,
+    run: (context) => {
+      const state = context.state();
+      const good = isGood(state);
+      return new Reply({ status: good ? 'ok' : state }, {}, good ? 200 : 503);
+    },
+  };
 }

@@ -203,7 +203,25 @@ export const adminState = {
   offload_status: Type.Optional(
     Type.Object({}, { readOnly: true, description: 'Whether the kernel moves packets, or why not.' }),
   ),
+  warnings: Type.Optional(
+    Type.Array(Type.String(), { readOnly: true, description: 'What is dangerous about the configuration as it is.' }),
+  ),
 };
+
+const TokenSchema = strict({
+  name: Type.String({ pattern: '^\\S+$', maxLength: 256, description: 'Who has it, as the log says.' }),
+  token: Type.Optional(
+    Type.String({
+      pattern: '^([A-Za-z0-9._~+/-]+=*|<redacted>)$',
+      maxLength: 4096,
+      description: 'What clients send behind `Authorization: Bearer`. Reads `<redacted>`.',
+    }),
+  ),
+  token_file: Type.Optional(
+    Type.String({ minLength: 1, description: 'A file with the token, instead; what it holds now is what counts.' }),
+  ),
+  role: Type.Enum(['reader', 'admin'], { description: 'A reader may change nothing.' }),
+});
 
 export const AdminSchema = strict({
   log_level: Type.Optional(Type.Enum([...LEVELS, 'silent'], { description: 'Default info.' })),
@@ -240,6 +258,45 @@ export const AdminSchema = strict({
       minimum: 1024,
       maximum: 1 << 30,
       description: 'Bytes of a REST API request’s body at most. Default 1 MiB.',
+    }),
+  ),
+  auth: Type.Optional(
+    strict(
+      { tokens: Type.Array(TokenSchema, { minItems: 1 }) },
+      { description: 'Who may use the REST API. Default everybody; in the start-up file only.' },
+    ),
+  ),
+  hosts: Type.Optional(
+    Type.Array(
+      Type.String({
+        pattern: '^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$',
+        maxLength: 255,
+        description: 'A name without scheme and port.',
+      }),
+      {
+        description:
+          'Names by which clients reach the REST API, beside addresses and `localhost`; in the start-up file only.',
+      },
+    ),
+  ),
+  cors: Type.Optional(
+    Type.Array(
+      Type.String({
+        pattern: '^https?://[^\\s/?#@*]+$',
+        maxLength: 512,
+        description: 'An origin: scheme, name and perhaps a port, as `https://dashboard.example`.',
+      }),
+      {
+        description:
+          'Origins whose pages may use the REST API from a browser. Default none; in the start-up file only.',
+      },
+    ),
+  ),
+  files: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'The directory below which the REST API may name files and sockets. Default that of temporary files; in the start-up file only.',
     }),
   ),
   ...adminState,

@@ -11,6 +11,7 @@ import { strict } from '../core/schema.ts';
 import { NOTHING, Normalizer } from '../reconcile/normalize.ts';
 import { compilePredicate, type Match } from '../routing/predicate.ts';
 import { compileRewrite, type Rewrite } from '../routing/rewrite.ts';
+import { checkAuth } from './auth.ts';
 import { below, check } from './check.ts';
 import {
   type AdminInput,
@@ -59,13 +60,16 @@ export class Validator {
       rulelists: (config.rulelists ?? []).map((r, n) => this.#rulelist(r, `${path}/rulelists/${n}`)),
       listeners: (config.listeners ?? []).map((l, n) => this.#listener(l, `${path}/listeners/${n}`)),
     };
+    checkAuth(config.admin ?? {}, `${path}/admin`);
     this.#listed(checked, path);
     new Normalizer(NOTHING, this.#registry).config(checked);
     return checked;
   }
 
   admin(value: unknown, path: string): AdminInput {
-    return check(AdminSchema, value, path);
+    const admin = check(AdminSchema, value, path);
+    checkAuth(admin, path);
+    return admin;
   }
 
   listener(value: unknown, path: string): ListenerInput {

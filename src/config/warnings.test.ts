@@ -82,6 +82,6 @@ test('a controller that others reach is warned about', () => {
     ],
   };
   assert.deepEqual(warned(config), [
-    '/listeners/0: the controller is reachable from other machines through l, at 0.0.0.0:1234, without authentication',
+    '/listeners/0: the controller is reachable from other machines through l, at 0.0.0.0:1234, without authentication (admin.auth)',
   ]);
 });

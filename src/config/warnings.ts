@@ -3,7 +3,7 @@
  * at a whole configuration and says what it finds; a new check is a function in the list.
  */
 import type { Registry } from '../core/registry.ts';
-import { exposedControl } from '../listener/exposure.ts';
+import { exposedControl, exposureWarning } from '../listener/exposure.ts';
 import type { Kind } from '../reconcile/definitions.ts';
 import { Outline } from './outline.ts';
 import type { AdminInput, ConfigInput } from './schema.ts';
@@ -81,9 +81,10 @@ function missingEndpoints({ outline, registry }: Checked): Warning[] {
     }));
 }
 
-function openControl({ outline, registry }: Checked): Warning[] {
-  return exposedControl(outline, registry).map(({ listener, where }) => ({
-    path: outline.placeOf(listener),
-    message: `the controller is reachable from other machines through ${listener.name}, at ${where}, without authentication`,
+function openControl({ outline, registry, admin }: Checked): Warning[] {
+  if (admin.auth) return [];
+  return exposedControl(outline, registry).map((exposure) => ({
+    path: outline.placeOf(exposure.listener),
+    message: exposureWarning(exposure),
   }));
 }

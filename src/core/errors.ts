@@ -6,14 +6,19 @@ import { STATUS_CODES } from 'node:http';
  */
 export const ERRORS = {
   E_PARSE: { status: 400, doc: 'The text is neither valid JSON nor valid YAML.' },
+  E_REQUEST: { status: 400, doc: 'The Host or a query parameter of a request is not valid.' },
   E_DUPLICATE: { status: 400, doc: 'An object of that kind and name exists already.' },
-  E_UNKNOWN: { status: 400, doc: 'There is no object of that kind and name.' },
   E_MISMATCH: { status: 400, doc: 'The name in the body is not the name in the path.' },
-  E_POSITION: { status: 400, doc: 'The position lies outside the rulelist.' },
+  E_POSITION: { status: 400, doc: 'A rule cannot be inserted there: the position lies outside the rulelist.' },
   E_BIND: { status: 400, doc: 'The address, port or path cannot be listened on.' },
   E_FILE: { status: 400, doc: 'A file or directory cannot be read or written.' },
   E_UNSUPPORTED: { status: 400, doc: 'This build, kernel or protocol cannot do what is asked.' },
-  E_FORBIDDEN: { status: 403, doc: 'Configuration that runs code is taken from the start-up file only.' },
+  E_UNAUTHORIZED: { status: 401, doc: 'The REST API wants a token, and this request has none that it knows.' },
+  E_FORBIDDEN: {
+    status: 403,
+    doc: 'Not allowed: the role may only read, the Host or Origin is foreign, or the start-up file alone may say this.',
+  },
+  E_UNKNOWN: { status: 404, doc: 'There is no object of that kind and name, or no rule at that position.' },
   E_NOT_FOUND: { status: 404, doc: 'No such REST API operation, path or route.' },
   E_NO_ROUTE: { status: 404, doc: 'No rule matches the session, or the rule leads to an object that is not there.' },
   E_CONFLICT: { status: 409, doc: 'The change would close the listener through which it was asked for.' },

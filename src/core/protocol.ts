@@ -217,12 +217,19 @@ export interface ApiRequest {
   readonly url: string;
   readonly headers: Record<string, string | string[]>;
   readonly body: Uint8Array;
+  readonly peer: ApiPeer;
+}
+
+/** Who has sent a request, as far as its connection tells. */
+export interface ApiPeer {
+  /** `<address>:<port>`, or the session's name where there is no such address. */
+  readonly from: string;
 }
 
 export interface ApiResponse {
   readonly status: number;
   readonly headers: Record<string, string>;
-  readonly body: string;
+  readonly body: string | Uint8Array;
 }
 
 // -------------------------------------------------------------------- definition

@@ -20,6 +20,11 @@ export function exposedControl(objects: Objects, registry: Registry): Exposure[]
   });
 }
 
+/** What is to be said of it where nobody is asked who they are. */
+export function exposureWarning({ listener, where }: Exposure): string {
+  return `the controller is reachable from other machines through ${listener.name}, at ${where}, without authentication (admin.auth)`;
+}
+
 function leadsToControl(objects: Objects, registry: Registry, rulelist: string): boolean {
   // Grows while it is walked.
   const lists = new Set([rulelist]);

@@ -192,9 +192,8 @@ export class Configuration {
       const position = typeof place === 'number' ? place : list.rules.indexOf(place);
       const name = list.rules[position];
       if (name === undefined) {
-        throw typeof place === 'number'
-          ? outside(rulelist, place, list.rules.length)
-          : new L7mpError('E_UNKNOWN', `rulelist ${rulelist} has no rule named ${JSON.stringify(place)}`);
+        const what = typeof place === 'number' ? `at ${place}` : `named ${JSON.stringify(place)}`;
+        throw new L7mpError('E_UNKNOWN', `rulelist ${rulelist} has no rule ${what}`);
       }
       const after = { ...list, rules: list.rules.toSpliced(position, 1) };
       const change: Change = { before: list, after };

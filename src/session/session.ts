@@ -50,6 +50,8 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   /** Why it ended, once it has. */
   outcome: CloseReason | undefined;
   slot: number | undefined;
+  /** Given by the session table: grows from one session to the next. */
+  id = 0;
   readonly #host: SessionHost;
   #metadata: Metadata | undefined;
   #plan: Plan | undefined;

@@ -10,6 +10,7 @@ export class SessionTable {
   readonly #sessions = new TurnoverMap<string, Session>();
   readonly #tracked = new Map<Session, NodeJS.Timeout>();
   #live = 0;
+  #made = 0;
 
   /** Live sessions. */
   get live(): number {
@@ -29,6 +30,7 @@ export class SessionTable {
   }
 
   add(session: Session): void {
+    session.id = ++this.#made;
     this.#sessions.set(session.name, session);
     this.#live++;
   }

@@ -1,29 +1,60 @@
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Channel, DropReason } from '../core/channel.ts';
 import type { Session } from './session.ts';
+import { shownMetadata } from './shown.ts';
 import type { Stage, StageStatus } from './stage.ts';
 
-/** A session as the REST API shows it. */
-export function sessionView(session: Session) {
-  const { listener, source } = session;
+/** Bytes of a session's metadata that a list shows. */
+const LISTED_METADATA = 4096;
+
+/** The fields of a session, each made by itself. */
+const FIELDS: Readonly<Record<string, (session: Session) => unknown>> = {
+  name: ({ name }) => name,
+  source: (session) => sourceView(session),
+  destination: ({ destination }) => (destination ? stageView(destination) : null),
+  ingress: ({ ingress }) => ingress.map(stageView),
+  egress: ({ egress }) => egress.map(stageView),
+  status: ({ status }) => status,
+  route: ({ route }) => route ?? null,
+  pipes: ({ rungs }) => rungs,
+  events: ({ events }) => events.view(),
+};
+
+/** A session as the REST API shows it, without credentials. */
+export function sessionView(session: Session): object {
+  return view(session);
+}
+
+/** A session in a list: what its client may have made large is cut. `fields`: those to show, else all. */
+export function listedView(session: Session, fields?: ReadonlySet<string>): object {
+  return view(session, fields, LISTED_METADATA);
+}
+
+function view(session: Session, fields?: ReadonlySet<string>, metadataBytes?: number): object {
+  const wanted = (field: string): boolean => fields?.has(field) ?? true;
   session.refresh();
+  const shown = wanted('metadata') ? shownMetadata(session.metadata, metadataBytes) : undefined;
+  const { name, ...others } = Object.fromEntries(
+    Object.entries(FIELDS)
+      .filter(([field]) => wanted(field))
+      .map(([field, show]) => [field, show(session)]),
+  );
   return {
-    name: session.name,
-    metadata: session.metadata,
-    source: {
-      origin: listener.name,
-      listener: session.listenedBy.spec,
-      status: sourceStatus(session),
-      ...traffic(source),
-      drops: drops(source.drops),
-    },
-    destination: session.destination ? stageView(session.destination) : null,
-    ingress: session.ingress.map(stageView),
-    egress: session.egress.map(stageView),
-    status: session.status,
-    route: session.route ?? null,
-    pipes: session.rungs,
-    events: session.events.view(),
+    ...(name !== undefined && { name }),
+    ...(shown && { metadata: shown.metadata }),
+    ...(shown?.cut && { metadata_cut: true }),
+    ...others,
+  };
+}
+
+function sourceView(session: Session) {
+  const { listener, source } = session;
+  return {
+    origin: listener.name,
+    listener: session.listenedBy.spec,
+    status: sourceStatus(session),
+    ...traffic(source),
+    drops: drops(source.drops),
   };
 }
 

@@ -2,7 +2,7 @@
 import { Channel, type QueueLimits } from '../core/channel.ts';
 import { asL7mpError, errorBody, L7mpError } from '../core/errors.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
-import type { ApiRequest, ApiResponse, ClusterHost, Dialer } from '../core/protocol.ts';
+import type { ApiRequest, ApiResponse, Attempt, ClusterHost, Dialer } from '../core/protocol.ts';
 
 type RequestHead = Omit<ApiRequest, 'body'>;
 type Answer = (request: ApiRequest) => Promise<ApiResponse>;
@@ -10,7 +10,7 @@ type Answer = (request: ApiRequest) => Promise<ApiResponse>;
 /** Answers each session's request by `answer`. */
 export function httpAnswerer({ limits, services }: ClusterHost, answer: Answer): Dialer {
   return {
-    dial: ({ session }) => new AnswerChannel(requestHead(session.metadata), answer, services.bodyLimit(), limits),
+    dial: ({ session }) => new AnswerChannel(requestHead(session), answer, services.bodyLimit(), limits),
   };
 }
 
@@ -75,9 +75,11 @@ class AnswerChannel extends Channel {
     if (!this.open) return;
     this.#answered = true;
     this.#body = [];
-    const bytes = Buffer.from(body);
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    // RFC 9110 section 8.6: a 204 has no length.
+    const length = status === 204 ? {} : { 'content-length': String(bytes.length) };
     try {
-      this.owner?.head?.({ status, headers: { ...headers, 'content-length': String(bytes.length) } });
+      this.owner?.head?.({ status, headers: { ...headers, ...length } });
     } catch (error) {
       this.deliverClose({ kind: 'error', message: (error as Error).message });
       return;
@@ -95,7 +97,8 @@ function errorOf(error: L7mpError): ApiResponse {
 // -------------------------------------------------------------------- the request, out of the metadata
 
 /** @throws L7mpError E_NO_ROUTE where the session is no HTTP request */
-function requestHead({ HTTP: http }: Metadata): RequestHead {
+function requestHead({ name, metadata }: Attempt['session']): RequestHead {
+  const { HTTP: http } = metadata;
   if (!isObject(http)) throw notHttp();
   const url = targetOf(http.url);
   const { method } = http;
@@ -103,7 +106,15 @@ function requestHead({ HTTP: http }: Metadata): RequestHead {
   // A WebSocket's metadata is that of its handshake, but what follows are its messages.
   const isWebSocket = String(headers.upgrade).toLowerCase() === 'websocket';
   if (typeof method !== 'string' || url === undefined || isWebSocket) throw notHttp();
-  return { method, url, headers };
+  return { method, url, headers, peer: { from: fromOf(metadata) ?? name } };
+}
+
+function fromOf({ IP: ip, TCP: tcp }: Metadata): string | undefined {
+  if (!isObject(ip) || !isObject(tcp)) return undefined;
+  const { src_addr: address } = ip;
+  const { src_port: port } = tcp;
+  if (typeof address !== 'string' || typeof port !== 'number') return undefined;
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function notHttp(): L7mpError {

@@ -235,7 +235,10 @@ test('settings can be read, and changed one by one', async (t) => {
   await proxy.ok('POST', 'admin', { admin: { strict: true } });
   assert.deepEqual(await proxy.ok('GET', 'admin'), { ...before, log_level: 'verbose', log_file: file, strict: true });
   await proxy.ok('POST', 'admin', { admin: { log_file: 'stderr', log_level: 'error' } });
-  assert.match(await readFile(file, 'utf8'), /^\S+ verbose api: POST \/api\/v1\/admin 200$/m);
+  assert.match(
+    await readFile(file, 'utf8'),
+    /^\S+ notice audit: POST \/api\/v1\/admin \(admin: strict\) by anonymous from 127\.0\.0\.1:\d+: 200$/m,
+  );
 });
 
 test('what the settings read can be sent back, and changes nothing', async (t) => {

@@ -277,7 +277,7 @@ for (const { protocol, serve } of SIDES) {
     await proxy.ok('DELETE', 'clusters/c');
     assert.equal(await ask(client, 'two'), 'two');
     assert.deepEqual((await left(proxy)).endpoints, []);
-    await refused(proxy, 400, 'GET', 'endpoints/e0');
+    await refused(proxy, 404, 'GET', 'endpoints/e0');
     const { destination } = (await proxy.sessions('l'))[0];
     assert.deepEqual([destination.origin, destination.endpoint.name, destination.status], ['c', 'e0', 'READY']);
   });

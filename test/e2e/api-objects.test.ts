@@ -100,8 +100,8 @@ test('names with slashes and other odd ones work in bodies and, encoded, in path
 test('names such as __proto__ are names like others', async (t) => {
   const proxy = await start(t);
   for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'prototype', 'valueOf']) {
-    await refused(proxy, 400, 'GET', `clusters/${name}`);
-    await refused(proxy, 400, 'DELETE', `rules/${name}`);
+    await refused(proxy, 404, 'GET', `clusters/${name}`);
+    await refused(proxy, 404, 'DELETE', `rules/${name}`);
     const port = await addWeb(proxy, name, {
       name,
       rules: [{ name, action: { route: { name, destination: { name, ...ECHO } } } }],
@@ -110,7 +110,7 @@ test('names such as __proto__ are names like others', async (t) => {
     const read = await proxy.ok('GET', `listeners/${name}?recursive=true`);
     assert.equal(read.rules[0].action.route.destination.name, name);
     await proxy.ok('DELETE', `listeners/${name}?recursive=true`);
-    await refused(proxy, 400, 'GET', `clusters/${name}`);
+    await refused(proxy, 404, 'GET', `clusters/${name}`);
   }
   assert.equal(({} as { polluted?: unknown }).polluted, undefined);
 });
@@ -307,7 +307,7 @@ test('a rule is inserted at the start, in the middle and at the end of a rulelis
   assert.equal((await proxy.ok('GET', 'rulelists/list/rules/list-Rule-4')).name, 'list-Rule-4');
 });
 
-test('a position that is none, or outside of the rulelist, is a 400', async (t) => {
+test('a rule is inserted at no position outside of the rulelist, and none is found there', async (t) => {
   const proxy = await start(t, list('a', 'b'));
   for (const position of [3, 1000, 999_999_999]) {
     assert.match(
@@ -322,8 +322,8 @@ test('a position that is none, or outside of the rulelist, is a 400', async (t) 
     );
   }
   for (const position of ['2', 'nix', '-1', 'constructor']) {
-    await refused(proxy, 400, 'GET', `rulelists/list/rules/${position}`);
-    await refused(proxy, 400, 'DELETE', `rulelists/list/rules/${position}`);
+    await refused(proxy, 404, 'GET', `rulelists/list/rules/${position}`);
+    await refused(proxy, 404, 'DELETE', `rulelists/list/rules/${position}`);
   }
 });
 

@@ -262,7 +262,13 @@ test('the log goes to the file that the configuration names, one line an event, 
   const lines = (await readFile(log, 'utf8')).trimEnd().split('\n');
   for (const line of lines) assert.match(line, /^\d{4}-\d\d-\d\dT\S+Z (info|notice|warn|error) \S+: \S/, line);
   assert.ok(lines.some((line) => line.endsWith(`controller: listening on ${HOST}:${port}`)));
-  assert.ok(lines.some((line) => / info api: POST \/api\/v1\/clusters 422 \/cluster\/name: /.test(line)));
+  assert.ok(
+    lines.some((line) =>
+      / notice audit: POST \/api\/v1\/clusters \(cluster.*\) by anonymous from 127\.0\.0\.1:\d+: 422 \/cluster\/name: /.test(
+        line,
+      ),
+    ),
+  );
   assert.ok(lines.some((line) => /notice l7mp: SIGTERM: shutting down/.test(line)));
 });
 

@@ -1,0 +1,64 @@
+/** Who may use the REST API, and for what. */
+import { L7mpError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { ApiRequest } from '../core/protocol.ts';
+import { OriginPolicy, type OriginSettings } from './origin.ts';
+import { type Principal, type TokenSettings, Tokens } from './tokens.ts';
+
+export interface DoorSettings extends OriginSettings {
+  readonly auth?: { readonly tokens: readonly TokenSettings[] } | undefined;
+}
+
+/** Everybody, where nobody is asked who they are. */
+export const ANYBODY: Principal = { name: 'anonymous', role: 'admin' };
+
+/** Who has not said, or not truly said, who they are. */
+export const NOBODY: Principal = { name: 'anonymous', role: 'reader' };
+
+const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** Whether a request of this method changes nothing. */
+export function reads(method: string): boolean {
+  return READS.has(method);
+}
+
+export class Door {
+  #origins = new OriginPolicy({});
+  #tokens: Tokens | undefined;
+
+  /** Rejects, and changes nothing, where a token cannot be had. Paths in errors begin with /admin. */
+  async configure({ auth, ...origins }: DoorSettings, log: Log): Promise<void> {
+    this.#tokens = auth && (await Tokens.open(auth.tokens, '/admin/auth/tokens', log));
+    this.#origins = new OriginPolicy(origins);
+  }
+
+  /** Which names, and which pages in a browser, may ask. */
+  get origins(): OriginPolicy {
+    return this.#origins;
+  }
+
+  /** Who asks. Throws E_UNAUTHORIZED. */
+  async identify({ headers }: ApiRequest): Promise<Principal> {
+    if (!this.#tokens) return ANYBODY;
+    const { authorization } = headers;
+    if (authorization === undefined) {
+      throw new L7mpError('E_UNAUTHORIZED', 'a token is needed, as in Authorization: Bearer <token>');
+    }
+    const [, token] = /^Bearer +(\S+) *$/i.exec(String(authorization)) ?? [];
+    const principal = token === undefined ? undefined : await this.#tokens.find(token);
+    if (!principal) throw new L7mpError('E_UNAUTHORIZED', 'this is no valid token');
+    return principal;
+  }
+
+  /** Throws E_FORBIDDEN. */
+  permit({ name, role }: Principal, { method }: ApiRequest): void {
+    if (role === 'admin' || reads(method)) return;
+    throw new L7mpError('E_FORBIDDEN', `${name} may read, and change nothing: its role is ${role}`);
+  }
+}
+
+/** What a 401 says beside its body (RFC 6750 section 3): what is asked for, and whether what was given is wrong. */
+export function challenge({ headers }: ApiRequest): Record<string, string> {
+  const wrong = headers.authorization === undefined ? '' : ', error="invalid_token"';
+  return { 'www-authenticate': `Bearer realm="l7mp"${wrong}` };
+}

@@ -1,0 +1,89 @@
+/** Finding sessions among very many, without holding up the traffic meanwhile. */
+import { type BlockList, isIP } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import type { Session, SessionStatus } from './session.ts';
+import type { SessionTable } from './table.ts';
+
+export const SESSION_STATUSES: readonly SessionStatus[] = [
+  'INIT',
+  'CONNECTED',
+  'DISCONNECTED',
+  'FINALIZING',
+  'DESTROYED',
+];
+
+/** What a session must be like; what is undefined does not matter. */
+export interface SessionFilter {
+  readonly listener: string | undefined;
+  /** The name of a cluster of its route. */
+  readonly cluster: string | undefined;
+  readonly endpoint: string | undefined;
+  readonly status: SessionStatus | undefined;
+  /** Where its client is. */
+  readonly peer: BlockList | undefined;
+}
+
+export interface SessionPage {
+  /** In the order in which they began. */
+  readonly sessions: readonly Session[];
+  /** How many match, on this page or not. */
+  readonly total: number;
+  /** What the next page begins after, where there is one. */
+  readonly next: number | undefined;
+}
+
+/** Sessions that are looked at, or shown, in one turn of the event loop: some milliseconds. */
+const SLICE = 2000;
+
+/**
+ * The first `limit` sessions that match and began after the one with this id. Ids grow, so a page begins at the right
+ * place whatever sessions have come and gone since the last one.
+ */
+export async function findSessions(
+  table: SessionTable,
+  filter: SessionFilter,
+  { limit, after }: { readonly limit: number; readonly after: number },
+): Promise<SessionPage> {
+  const sessions: Session[] = [];
+  let total = 0;
+  let more = false;
+  let looked = 0;
+  for (const session of table.all()) {
+    if (++looked % SLICE === 0) await setImmediate();
+    if (!matches(session, filter)) continue;
+    total++;
+    if (session.id <= after) continue;
+    if (sessions.length < limit) sessions.push(session);
+    else more = true;
+  }
+  return { sessions, total, next: more ? sessions.at(-1)?.id : undefined };
+}
+
+/** What is made of each, in slices. */
+export async function eachSession<T>(sessions: readonly Session[], make: (session: Session) => T): Promise<T[]> {
+  const made: T[] = [];
+  for (const session of sessions) {
+    made.push(make(session));
+    // To show one costs some ten times as much as to look at it.
+    if (made.length % (SLICE / 10) === 0) await setImmediate();
+  }
+  return made;
+}
+
+function matches(session: Session, { listener, cluster, endpoint, status, peer }: SessionFilter): boolean {
+  return (
+    (listener === undefined || session.listener.name === listener) &&
+    (status === undefined || session.status === status) &&
+    (cluster === undefined || session.stages.some((stage) => stage.cluster.name === cluster)) &&
+    (endpoint === undefined || session.stages.some((stage) => stage.endpoint?.name === endpoint)) &&
+    (peer === undefined || comesFrom(session, peer))
+  );
+}
+
+function comesFrom({ metadata }: Session, addresses: BlockList): boolean {
+  const { src_addr: address } = (metadata.IP ?? {}) as { src_addr?: unknown };
+  // A zone says which link it is on this machine; it is no part of the address (RFC 4007 section 11).
+  const [plain = ''] = String(address ?? '').split('%');
+  const family = isIP(plain);
+  return family !== 0 && addresses.check(plain, family === 6 ? 'ipv6' : 'ipv4');
+}
