@@ -1,6 +1,9 @@
 /** Text to plain values: JSON and YAML, bounded against input that was made to hurt. */
 import { L7mpError } from '../core/errors.ts';
-import { parseYaml } from './yaml.ts';
+import type { Pointer } from '../core/pointer.ts';
+import { locateInJson, parseJson } from './json.ts';
+import { type Place, placeAt } from './place.ts';
+import { locateInYaml, parseYaml } from './yaml.ts';
 
 /** How deep a document may nest: nothing that is meant is deeper, and recursive code must not run out of stack. */
 const MAX_DEPTH = 64;
@@ -25,19 +28,24 @@ export function parse(source: string | Uint8Array, format: Format): unknown {
   return value;
 }
 
+/**
+ * Where the value at a JSON pointer stands in a text that parses: at its key, if it has one. What is not there is said
+ * to be where the nearest thing around it is.
+ */
+export function locate(text: string, format: Format, pointer: Pointer): Place {
+  for (let length = pointer.length; length >= 0; length--) {
+    const outer = pointer.slice(0, length);
+    const offset = format === 'yaml' ? locateInYaml(text, outer, MAX_DEPTH) : locateInJson(text, outer);
+    if (offset !== undefined) return placeAt(text, offset);
+  }
+  return { line: 1, column: 1 };
+}
+
 function decode(bytes: Uint8Array): string {
   try {
     return UTF8.decode(bytes);
   } catch (error) {
     throw new L7mpError('E_PARSE', 'not valid UTF-8', { cause: error });
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return text.trim() === '' ? null : JSON.parse(text);
-  } catch (error) {
-    throw new L7mpError('E_PARSE', `not valid JSON: ${(error as Error).message}`, { cause: error });
   }
 }
 

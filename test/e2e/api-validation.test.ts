@@ -399,21 +399,45 @@ test('a name that is taken is a 400 that names it', async (t) => {
     rulelists: [{ name: 'rl', rules: ['ru'] }],
   }));
   for (const [path, body, what] of [
-    ['clusters', { cluster: { name: 'c', spec: UDP } }, 'cluster named "c"'],
+    ['clusters', { cluster: { name: 'c', spec: UDP } }, '/cluster/name: there is a cluster named "c"'],
     [
       'clusters',
       { cluster: { name: 'd', spec: UDP, endpoints: [{ name: 'e', spec: { address: 'x' } }] } },
-      'endpoint named "e"',
+      '/cluster/endpoints/0/name: there is a endpoint named "e"',
     ],
-    ['clusters/c/endpoints', { endpoint: { name: 'e', spec: { address: 'x' } } }, 'endpoint named "e"'],
-    ['routes', { route: { name: 'ro', destination: 'c' } }, 'route named "ro"'],
-    ['routes', { route: { name: 'r2', destination: 'c', ingress: [{ name: 'c', spec: UDP }] } }, 'cluster named "c"'],
-    ['rules', { rule: { name: 'ru', action: { route: 'ro' } } }, 'rule named "ru"'],
-    ['rules', { rule: { name: 'r3', action: { route: { name: 'ro', destination: 'c' } } } }, 'route named "ro"'],
-    ['rulelists', { rulelist: { name: 'rl', rules: [] } }, 'rulelist named "rl"'],
-    ['rulelists/rl/rules/0', { rule: { name: 'ru', action: { route: 'ro' } } }, 'rule named "ru"'],
-    ['listeners', { listener: { name: 'controller', spec: TCP, rules: [] } }, 'listener named "controller"'],
-    ['listeners', { listener: { name: 'l', spec: TCP, rules: { name: 'rl', rules: [] } } }, 'rulelist named "rl"'],
+    [
+      'clusters/c/endpoints',
+      { endpoint: { name: 'e', spec: { address: 'x' } } },
+      '/endpoint/name: there is a endpoint named "e"',
+    ],
+    ['routes', { route: { name: 'ro', destination: 'c' } }, '/route/name: there is a route named "ro"'],
+    [
+      'routes',
+      { route: { name: 'r2', destination: 'c', ingress: [{ name: 'c', spec: UDP }] } },
+      '/route/ingress/0/name: there is a cluster named "c"',
+    ],
+    ['rules', { rule: { name: 'ru', action: { route: 'ro' } } }, '/rule/name: there is a rule named "ru"'],
+    [
+      'rules',
+      { rule: { name: 'r3', action: { route: { name: 'ro', destination: 'c' } } } },
+      '/rule/action/route/name: there is a route named "ro"',
+    ],
+    ['rulelists', { rulelist: { name: 'rl', rules: [] } }, '/rulelist/name: there is a rulelist named "rl"'],
+    [
+      'rulelists/rl/rules/0',
+      { rule: { name: 'ru', action: { route: 'ro' } } },
+      '/rule/name: there is a rule named "ru"',
+    ],
+    [
+      'listeners',
+      { listener: { name: 'controller', spec: TCP, rules: [] } },
+      '/listener/name: there is a listener named "controller"',
+    ],
+    [
+      'listeners',
+      { listener: { name: 'l', spec: TCP, rules: { name: 'rl', rules: [] } } },
+      '/listener/rules/name: there is a rulelist named "rl"',
+    ],
     [
       'config',
       {
@@ -422,11 +446,15 @@ test('a name that is taken is a 400 that names it', async (t) => {
           { name: 'd', spec: UDP },
         ],
       },
-      'cluster named "d"',
+      '/clusters/1/name: there is a cluster named "d"',
     ],
-    ['config', { listeners: [{ name: 'controller', spec: TCP, rules: [] }] }, 'listener named "controller"'],
+    [
+      'config',
+      { listeners: [{ name: 'controller', spec: TCP, rules: [] }] },
+      '/listeners/0/name: there is a listener named "controller"',
+    ],
   ] as const) {
-    assert.equal(await refused(proxy, 400, 'POST', path, body), `there is a ${what} already`, path);
+    assert.equal(await refused(proxy, 400, 'POST', path, body), `${what} already`, path);
   }
 });
 

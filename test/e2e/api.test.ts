@@ -280,7 +280,11 @@ test('text that is neither JSON nor YAML is a 400', async (t) => {
   assert.match(await post('{"cluster": ', 'text/json'), /not valid JSON/);
   assert.match(await post("{'cluster': 1}", 'text/json'), /not valid JSON/);
   assert.match(await post('cluster: [1', 'text/yaml'), /not valid YAML: line 1/);
-  assert.match(await post('cluster: 1\n---\ncluster: 2\n', 'text/yaml'), /line 2: a second document/);
+  assert.match(await post('cluster: 1\n---\ncluster: 2\n', 'text/yaml'), /line 3, column 1: a second document/);
+  for (const type of ['text/json', 'text/yaml']) {
+    const twice = '{"cluster": {"name": "c", "spec": {"protocol": "Echo", "protocol": "Discard"}}}';
+    assert.match(await post(twice, type), /column 53: duplicate key "protocol", at \/cluster\/spec\/protocol$/);
+  }
   assert.match(await post(`${'['.repeat(65)}${']'.repeat(65)}`, 'text/json'), /64 levels/);
   assert.match(await post('['.repeat(100_000), 'text/yaml'), /64 levels/);
   const headers = { 'content-type': 'text/json' };

@@ -100,16 +100,23 @@ const BAD: Readonly<Record<string, readonly [string | Buffer, RegExp]>> = {
     '{"clusters": [{"name": "c", "spec": {"protocol": "Echo"}}], "routes": [{"name": "r", "destination": {"name": "c", "spec": {"protocol": "Echo"}}}]}',
     /there is a cluster named "c" already$/,
   ],
-  'syntax.yaml': ['clusters:\n  - name: c\n  spec: 1\n', /not valid YAML: line \d/],
+  'syntax.yaml': ['clusters:\n  - name: c\n  spec: 1\n', /not valid YAML: line \d, column \d/],
   'syntax.json': ["{'clusters': []}", /not valid JSON: /],
+  'key-twice.json': [
+    '{"admin": {"log_level": "info", "log_level": "warn"}}',
+    /duplicate key "log_level", at \/admin\/log_level$/,
+  ],
   'yaml-in.json': ['clusters: []', /not valid JSON: /],
   'latin1.yaml': [Buffer.from('# \xfc\n', 'latin1'), /^not valid UTF-8$/],
   'list.json': ['[]', /^\/: must be object$/],
   'date.yaml': [
     'clusters: [{ name: c, spec: { protocol: Echo }, options: { idle_timeout: !!timestamp 2020-01-01 } }]',
-    /line 1: Unresolved tag/,
+    /line 1, column 74: unresolved tag/,
   ],
-  'nan.yaml': ['listeners: [{ name: l, spec: { protocol: TCP, port: .nan }, rules: [] }]', /line 1: a number/],
+  'nan.yaml': [
+    'listeners: [{ name: l, spec: { protocol: TCP, port: .nan }, rules: [] }]',
+    /line 1, column \d+: a number/,
+  ],
   'level.yaml': ['admin: { log_level: loud }', /^\/admin\/log_level: must be one of silly, /],
 };
 
@@ -150,7 +157,7 @@ test('--check says what is wrong with a bad file and where, and exits with 1', a
   const file = join(await temporary(t), 'config.yaml');
   for (const [text, expected] of [
     ['clusters: [{ name: c, spec: { protocol: UDP, port: 0 } }]', '/clusters/0/spec/port: must be >= 1'],
-    ['a: 1\na: 2\n', 'not valid YAML: line 2: duplicate key "a"'],
+    ['a: 1\na: 2\n', 'not valid YAML: line 2, column 1: duplicate key "a", at /a'],
   ] as const) {
     await writeFile(file, text);
     const said = `l7mp: ${file}: ${expected}\n`;
