@@ -283,7 +283,7 @@ test('text that is neither JSON nor YAML is a 400', async (t) => {
   assert.match(await post('cluster: 1\n---\ncluster: 2\n', 'text/yaml'), /line 3, column 1: a second document/);
   for (const type of ['text/json', 'text/yaml']) {
     const twice = '{"cluster": {"name": "c", "spec": {"protocol": "Echo", "protocol": "Discard"}}}';
-    assert.match(await post(twice, type), /column 53: duplicate key "protocol", at \/cluster\/spec\/protocol$/);
+    assert.match(await post(twice, type), /column 56: duplicate key "protocol", at \/cluster\/spec\/protocol$/);
   }
   assert.match(await post(`${'['.repeat(65)}${']'.repeat(65)}`, 'text/json'), /64 levels/);
   assert.match(await post('['.repeat(100_000), 'text/yaml'), /64 levels/);
