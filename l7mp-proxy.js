@@ -52,6 +52,15 @@ function handOver() {
   child.on('exit', endAs);
 }
 
+/**
+ * Until the proxy has handlers of its own, a SIGHUP must not end it, nor a SIGUSR1 open node's debugger to every process
+ * of this machine. They stay: the last handler of a signal must not go, or its default comes back.
+ */
+function holdSignals() {
+  if (process.platform === 'win32') return;
+  for (const name of ['SIGHUP', 'SIGUSR1']) process.on(name, () => {});
+}
+
 function start() {
   if (existsSync(SOURCE)) {
     if (process.features.typescript) return load(SOURCE);
@@ -64,4 +73,5 @@ function start() {
   load(BUILD);
 }
 
+holdSignals();
 start();

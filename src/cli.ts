@@ -1,11 +1,12 @@
-/** The command: reads the configuration, starts the proxy, ends it in order. */
+/** The command: reads the configuration, starts the proxy, does what signals ask for, ends it in order. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { readConfig } from './config/load.ts';
 import { loadPlugin } from './config/plugins.ts';
 import type { AdminInput } from './config/schema.ts';
 import { asL7mpError } from './core/errors.ts';
-import { LEVELS } from './core/log.ts';
+import { LEVELS, writeDefect } from './core/log.ts';
 import type { Protocol } from './core/protocol.ts';
+import { oneLine } from './output/printable.ts';
 import { L7mp } from './proxy.ts';
 import { VERSION } from './version.ts';
 
@@ -29,7 +30,7 @@ export async function main(args: readonly string[]): Promise<void> {
     else await run(options);
   } catch (thrown) {
     const error = asL7mpError(thrown);
-    process.stderr.write(`l7mp: ${options.config}: ${error.message}\n`);
+    process.stderr.write(`l7mp: ${oneLine(`${options.config}: ${error.message}`)}\n`);
     if (error.code === 'E_INTERNAL') process.stderr.write(`${(error.cause as Error)?.stack ?? error.stack}\n`);
     process.exitCode = 1;
   }
@@ -64,7 +65,9 @@ async function run(options: Options): Promise<void> {
   const config = await readConfig(options.config);
   const proxy = new L7mp({ plugins: await plugins(config, options.config) });
   endOnSignals(proxy);
+  reopenOnSignals(proxy);
   await proxy.start(config, overrides(options));
+  await closeDebugger();
   proxy.logger.write('notice', 'l7mp', `version ${VERSION} runs, with ${options.config}`);
 }
 
@@ -100,6 +103,38 @@ function endOnSignals(proxy: L7mp): void {
   // Who read them has gone (a pipe into head, a closed terminal): what is written is lost, and nothing else.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   process.on('uncaughtException', (error) => {
-    proxy.logger.write('error', 'l7mp', `a defect, please report it: ${error.stack ?? error}`);
+    writeDefect(proxy.logger, 'l7mp', 'a defect, please report it: ', error);
   });
+}
+
+/**
+ * SIGHUP and SIGUSR1, as those who rotate logs send them. A handler of SIGUSR1 also keeps node from opening its debugger
+ * (nodejs.org/api/process.html#signal-events). Signals that come meanwhile are served together, afterwards.
+ */
+function reopenOnSignals(proxy: L7mp): void {
+  let running = false;
+  let again = false;
+  const reopen = async (signal: string): Promise<void> => {
+    again = running;
+    if (running) return;
+    running = true;
+    do {
+      again = false;
+      await proxy.reopenLogs();
+    } while (again);
+    running = false;
+    proxy.logger.write('notice', 'l7mp', `${signal}: logs are opened again`);
+  };
+  for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => void reopen(signal));
+}
+
+/**
+ * A SIGUSR1 that came before the program had a handler has opened node's debugger, which gives every process of this
+ * machine all that this one may do. (Node's own flag against that blocks the signal for good.)
+ */
+async function closeDebugger(): Promise<void> {
+  const flags = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
+  if (!process.features.inspector || flags.includes('--inspect')) return;
+  const inspector = await import('node:inspector');
+  if (inspector.url() !== undefined) inspector.close();
 }

@@ -9,7 +9,7 @@ import type { AdminInput, ConfigInput } from './config/schema.ts';
 import { Validator } from './config/validate.ts';
 import { findWarnings, type Warning } from './config/warnings.ts';
 import type { Channel, CloseReason } from './core/channel.ts';
-import { L7mpError } from './core/errors.ts';
+import { asL7mpError, L7mpError } from './core/errors.ts';
 import type { Protocol, Services } from './core/protocol.ts';
 import { Registry } from './core/registry.ts';
 import { chooseEngine } from './io/choose.ts';
@@ -166,6 +166,27 @@ export class L7mp {
   get #engine(): Engine {
     if (!this.#io) throw new L7mpError('E_INTERNAL', 'the proxy has not been started');
     return this.#io;
+  }
+
+  /**
+   * Goes on in the files that have the logs' paths now: they were renamed. What cannot be opened is told to the log, and
+   * the old file is written on.
+   */
+  async reopenLogs(): Promise<void> {
+    const dialers = [...this.#store.clusters.values()].map(({ name, dialer }) => ({
+      name,
+      reopen: async () => dialer.reopen?.(),
+    }));
+    const logs = [
+      { name: 'log', reopen: () => this.logger.reopen() },
+      { name: 'access-log', reopen: () => this.#accessLog.reopen() },
+      ...dialers,
+    ];
+    const results = await Promise.allSettled(logs.map(({ reopen }) => reopen()));
+    for (const [n, result] of results.entries()) {
+      if (result.status === 'rejected')
+        this.logger.write('error', logs[n]?.name ?? '', asL7mpError(result.reason).message);
+    }
   }
 
   /** Ends every session and closes everything. */

@@ -11,7 +11,16 @@ export type Threshold = Level | 'silent';
 export interface Log {
   enabled(level: Level): boolean;
   write(level: Level, object: string, message: string): void;
+  /** Whether its lines go to the process's stdout, where others write too. */
+  readonly onStdout?: boolean;
 }
 
 /** A log that says nothing. */
 export const SILENT: Log = { enabled: () => false, write: () => {} };
+
+/** Tells of an error of the proxy's own: what has failed, and a line for each place that the error came through. */
+export function writeDefect(log: Log, object: string, what: string, error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  for (const [n, line] of text.split('\n').entries())
+    log.write('error', object, n === 0 ? `${what}${line}` : line.trim());
+}

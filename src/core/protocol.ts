@@ -174,6 +174,11 @@ export interface Dialer {
    * or its time is over, and leaves nothing behind then. A local dialler answers at once, without a promise.
    */
   dial(attempt: Attempt): Channel | Promise<Channel>;
+  /**
+   * Goes on in the files that have its paths now: they were renamed, to be kept apart from what comes. Rejects with E_FILE,
+   * and goes on in the old ones, where it cannot.
+   */
+  reopen?(): Promise<void>;
   /** The cluster is gone; its live channels go on. */
   close?(): void | Promise<void>;
 }

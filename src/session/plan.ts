@@ -24,9 +24,12 @@ export class Plan {
   /** In milliseconds; Infinity is never. */
   readonly idleTimeout: number;
   readonly halfCloseTimeout: number;
+  /** What has been said of the route in the log, whichever of its sessions it was about. */
+  readonly #said: Set<string>;
 
-  constructor(listener: Listener, route: RouteDefinition, clusters: readonly Cluster[]) {
+  constructor(listener: Listener, route: RouteDefinition, clusters: readonly Cluster[], said = new Set<string>()) {
     this.listener = listener.definition;
+    this.#said = said;
     this.route = route.name;
     this.clusters = clusters;
     this.#definitions = clusters.map(({ definition }) => definition);
@@ -47,12 +50,20 @@ export class Plan {
     }
     return true;
   }
+
+  /** Whether something is to be said of the route: the first time that it is asked for. */
+  firstTime(what: string): boolean {
+    if (this.#said.has(what)) return false;
+    this.#said.add(what);
+    return true;
+  }
 }
 
 /** One plan for all sessions that go the same way. */
 export class Plans {
   /** By definitions, which are replaced when they change. */
   readonly #plans = new WeakMap<ListenerDefinition, WeakMap<RouteDefinition, Plan>>();
+  readonly #said = new WeakMap<RouteDefinition, Set<string>>();
   readonly #find: ClusterFinder;
 
   constructor(find: ClusterFinder) {
@@ -70,10 +81,19 @@ export class Plans {
     if (!plan?.current((name) => this.#find(name, route))) {
       const { ingress, destination, egress } = route;
       const clusters = [...ingress, destination, ...egress].map((name) => this.#find(name, route));
-      plan = new Plan(listener, route, clusters);
+      plan = new Plan(listener, route, clusters, this.#saidOf(route));
       plans.set(route, plan);
     }
     return plan;
+  }
+
+  #saidOf(route: RouteDefinition): Set<string> {
+    let said = this.#said.get(route);
+    if (!said) {
+      said = new Set();
+      this.#said.set(route, said);
+    }
+    return said;
   }
 }
 

@@ -413,7 +413,8 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     if (from === 'datagram' && taken === 'stream' && !this.#warned) {
       this.#warned = true;
       const text = 'a datagram stream is piped to a byte stream: the boundaries of messages are lost';
-      this.#event('WARNING', text, 'warn');
+      this.#event('WARNING', text);
+      if (this.#plan?.firstTime(text)) this.#host.log.write('warn', this.#plan.route, text);
     }
     return new Pipe(this, from === 'stream' && to === 'datagram');
   }

@@ -1,44 +1,52 @@
-import type { WriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
+import { Mutex } from '../core/mutex.ts';
+import { openFile } from '../output/output.ts';
+import { oneLine } from '../output/printable.ts';
+import { Writer } from '../output/writer.ts';
 import type { Session } from '../session/session.ts';
-import { openForAppend } from './files.ts';
-
-/** Bytes that may wait for a slow disk; beyond it lines are lost, and counted. */
-const MAX_PENDING = 4 << 20;
 
 /** One line of JSON for each ended session, in a file. */
 export class AccessLog {
+  readonly #turns = new Mutex();
   #path: string | undefined;
-  #stream: WriteStream | undefined;
-  lost = 0;
+  #writer: Writer | undefined;
+  /** Lines that an earlier file did not get. */
+  #lost = 0;
 
   get path(): string | undefined {
     return this.#path;
   }
 
+  /** Lines that a slow or full disk did not take. */
+  get lost(): number {
+    return this.#lost + (this.#writer?.lost ?? 0);
+  }
+
   /** Writes to this file from now on. Rejects with E_FILE, and goes on as it was, where it cannot. */
-  async open(path: string | undefined): Promise<void> {
-    if (path === this.#path) return;
-    const stream = path === undefined ? undefined : await openForAppend(path, 'access_log_path', () => this.lost++);
-    await this.close();
-    this.#path = path;
-    this.#stream = stream;
+  open(path: string | undefined): Promise<void> {
+    return this.#turns.run(async () => {
+      if (path === this.#path) return;
+      const writer = path === undefined ? undefined : new Writer(await openFile(path, 'access_log_path'));
+      const previous = this.#writer;
+      this.#path = path;
+      this.#writer = writer;
+      await previous?.close();
+      this.#lost += previous?.lost ?? 0;
+    });
+  }
+
+  /** Goes on in the file that has the path now (rotation). Rejects with E_FILE, and goes on in the old one, where it cannot. */
+  reopen(): Promise<void> {
+    return this.#turns.run(async () => this.#writer?.reopen());
   }
 
   ended(session: Session): void {
-    const stream = this.#stream;
-    if (!stream) return;
-    if (stream.writableLength > MAX_PENDING) this.lost++;
-    else stream.write(`${JSON.stringify(line(session))}\n`);
+    // In JSON, what cannot be printed may be written as an escape as well.
+    this.#writer?.write(Buffer.from(`${oneLine(JSON.stringify(line(session)))}\n`));
   }
 
-  async close(): Promise<void> {
-    const stream = this.#stream;
-    this.#stream = undefined;
-    this.#path = undefined;
-    if (!stream) return;
-    stream.end();
-    await finished(stream).catch(() => {});
+  /** Writes what waits, and closes the file. Resolves in a second at the latest. */
+  close(): Promise<void> {
+    return this.open(undefined);
   }
 }
 

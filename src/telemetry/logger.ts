@@ -1,35 +1,37 @@
-import type { Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
-import winston from 'winston';
 import { LEVELS, type Level, type Log, type Threshold } from '../core/log.ts';
-import { openForAppend } from './files.ts';
+import { Mutex } from '../core/mutex.ts';
+import { type Output, openFile, openStream } from '../output/output.ts';
+import { cutToBytes, oneLine } from '../output/printable.ts';
+import { MAX_WAITING, Writer } from '../output/writer.ts';
+import { type Line, Repeats } from './repeats.ts';
 
-/** Bytes of log that may wait for a slow disk; beyond it lines are lost. */
-const MAX_PENDING = 4 << 20;
+/** Bytes of a line, with its end. A peer can make what it is about (a URL, a name) as long as it likes. */
+export const MAX_LINE = 1024;
 
-/** winston counts levels from the most important one. */
-const ORDER = Object.fromEntries([...LEVELS].reverse().map((level, n) => [level, n]));
+/** Bytes of the object's name in a line. */
+const MAX_OBJECT = 256;
 
-const LINE = winston.format.printf(
-  ({ level, message, object, timestamp }) => `${timestamp} ${level} ${oneLine(object)}: ${oneLine(message)}`,
-);
-
-/** Names and messages come partly from the network: an event stays one line whatever they hold. */
-function oneLine(text: unknown): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-  return String(text).replace(/[\u0000-\u001f\u007f-\u009f]/g, (c) => JSON.stringify(c).slice(1, -1));
-}
+/** Bytes of what may wait for a slow disk that only warnings and errors may use. */
+const RESERVED = MAX_WAITING >> 2;
 
 /** The proxy's log: one line an event, `<time> <level> <object>: <message>`. */
 export class Logger implements Log {
   level: Threshold = 'info';
   #file = 'stderr';
-  #stream: Writable = process.stderr;
-  #winston = create(process.stderr);
+  /** Made when there is something to write. */
+  #writer: Writer | undefined;
+  readonly #turns = new Mutex();
+  readonly #repeats = new Repeats();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
 
   /** `stdout`, `stderr` or a path. */
   get file(): string {
     return this.#file;
+  }
+
+  get onStdout(): boolean {
+    return this.#file === 'stdout';
   }
 
   enabled(level: Level): boolean {
@@ -37,45 +39,75 @@ export class Logger implements Log {
   }
 
   write(level: Level, object: string, message: string): void {
-    if (!this.enabled(level) || this.#stream.writableLength > MAX_PENDING) return;
-    this.#winston.log(level, message, { object });
+    if (!this.enabled(level) || this.#closed) return;
+    const line: Line = { level, object, message: beginning(message), length: message.length };
+    if (this.#repeats.take(line, performance.now())) this.#put(line);
+    else this.#sumUpLater();
   }
 
   /** Writes elsewhere from now on. Rejects with E_FILE, and goes on as it was, where it cannot. */
-  async open(file: string): Promise<void> {
-    if (file === this.#file) return;
-    const stream = await target(file);
-    const previous = this.#stream;
-    this.#file = file;
-    this.#stream = stream;
-    this.#winston = create(stream);
-    await end(previous);
+  open(file: string): Promise<void> {
+    return this.#turns.run(async () => {
+      if (file === this.#file) return;
+      const writer = new Writer(await outputOf(file));
+      const previous = this.#writer;
+      this.#file = file;
+      this.#writer = writer;
+      await previous?.close();
+    });
   }
 
-  async close(): Promise<void> {
-    await end(this.#stream);
+  /** Goes on in the file that has the path now (rotation). Rejects with E_FILE, and goes on in the old one, where it cannot. */
+  reopen(): Promise<void> {
+    return this.#turns.run(async () => this.#writer?.reopen());
+  }
+
+  /** Writes what waits, and no more. Resolves in a second at the latest. */
+  close(): Promise<void> {
+    this.#sumUp();
+    this.#closed = true;
+    return this.#turns.run(async () => this.#writer?.close());
+  }
+
+  // ------------------------------------------------------------------ own
+
+  #put({ level, object, message, length }: Line): void {
+    this.#writer ??= new Writer(openStream(process.stderr));
+    const urgent = level === 'error' || level === 'warn';
+    const head = `${new Date().toISOString()} ${level} ${cutToBytes(oneLine(object), MAX_OBJECT)}: `;
+    this.#writer.write(Buffer.from(lineOf(head, message, length)), urgent ? 0 : RESERVED);
+  }
+
+  /** The timer runs only while there is something to tell. */
+  #sumUpLater(): void {
+    const { due } = this.#repeats;
+    if (this.#timer || due === undefined) return;
+    this.#timer = setTimeout(() => this.#sumUp(), due - performance.now()).unref();
+  }
+
+  #sumUp(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const line of this.#repeats.sumUp(performance.now())) if (this.enabled(line.level)) this.#put(line);
   }
 }
 
-async function target(file: string): Promise<Writable> {
-  if (file === 'stdout') return process.stdout;
-  if (file === 'stderr') return process.stderr;
-  return openForAppend(file, 'log_file');
+/** What a line can hold of a message. A copy: a part of a long text would keep it all in memory. */
+function beginning(message: string): string {
+  return message.length > MAX_LINE ? Buffer.from(message.slice(0, MAX_LINE)).toString() : message;
 }
 
-/** A file is closed when all is written; the process's own streams are not ours to end. */
-async function end(stream: Writable): Promise<void> {
-  if (stream === process.stdout || stream === process.stderr) return;
-  stream.end();
-  await finished(stream).catch(() => {});
+/** A line of at most MAX_LINE bytes; one that is cut says so. `length`: how long the message was. */
+function lineOf(head: string, message: string, length: number): string {
+  const text = oneLine(message);
+  const room = MAX_LINE - 1 - Buffer.byteLength(head);
+  if (length === message.length && Buffer.byteLength(text) <= room) return `${head}${text}\n`;
+  const note = ` … (cut: ${length} characters)`;
+  return `${head}${cutToBytes(text, room - Buffer.byteLength(note))}${note}\n`;
 }
 
-function create(stream: Writable): winston.Logger {
-  return winston.createLogger({
-    levels: ORDER,
-    level: LEVELS[0],
-    exitOnError: false,
-    format: winston.format.combine(winston.format.timestamp(), LINE),
-    transports: [new winston.transports.Stream({ stream })],
-  });
+async function outputOf(file: string): Promise<Output> {
+  if (file === 'stdout') return openStream(process.stdout);
+  if (file === 'stderr') return openStream(process.stderr);
+  return openFile(file, 'log_file');
 }

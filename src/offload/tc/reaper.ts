@@ -3,6 +3,9 @@ import { createInterface } from 'node:readline';
 import { type Filter, removeFilter } from './attach.ts';
 import { loadNative } from './libbpf.ts';
 
+// Signals that the proxy takes for other things, sent to all that have its name, must not end this one before its time.
+for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => {});
+
 const filters = new Set<string>();
 
 createInterface({ input: process.stdin })

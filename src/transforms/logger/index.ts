@@ -4,8 +4,10 @@ import type { MessageAttributes, QueueLimits } from '../../core/channel.ts';
 import { LocalChannel } from '../../core/local-channel.ts';
 import { defineProtocol, type Protocol } from '../../core/protocol.ts';
 import { strict } from '../../core/schema.ts';
+import { openFile, openStream } from '../../output/output.ts';
+import { printable } from '../../output/printable.ts';
+import { Writer } from '../../output/writer.ts';
 import { MessageLog } from './message-log.ts';
-import { openFile, openStream } from './output.ts';
 
 const STDOUT = '-';
 
@@ -29,7 +31,7 @@ class LoggerChannel extends LocalChannel {
 }
 
 /** The Logger on a process's stdout. */
-export function createLogger(streams: { readonly stdout: Writable }): Protocol {
+export function createLogger(streams: { readonly stdout: Writable & { readonly isTTY?: boolean } }): Protocol {
   return defineProtocol({
     name: 'Logger',
     title: 'Passes everything on, and writes it to a file or to stdout.',
@@ -52,9 +54,19 @@ export function createLogger(streams: { readonly stdout: Writable }): Protocol {
       virtual: true,
       files: ({ log_file: path = STDOUT }) => (path === STDOUT ? [] : [{ field: '/log_file', path, use: 'append' }]),
       open: async ({ log_file: path = STDOUT, log_prefix: prefix = '' }, { name, limits, log }) => {
-        const output = path === STDOUT ? openStream(streams.stdout) : await openFile(path);
-        const messages = new MessageLog(output, prefix, (text) => log.write('warn', name, text));
-        return { dial: () => new LoggerChannel(messages, limits), close: () => messages.retire() };
+        const { stdout } = streams;
+        const output = path === STDOUT ? openStream(stdout) : await openFile(path, '/log_file');
+        const shown = (): boolean => path === STDOUT && (stdout.isTTY === true || log.onStdout === true);
+        const messages = new MessageLog((onLost) => new Writer(output, { onLost }), {
+          prefix,
+          form: (bytes) => (shown() ? Buffer.from(printable(bytes.toString())) : bytes),
+          say: (text) => log.write('warn', name, text),
+        });
+        return {
+          dial: () => new LoggerChannel(messages, limits),
+          reopen: () => messages.reopen(),
+          close: () => messages.retire(),
+        };
       },
     },
   });

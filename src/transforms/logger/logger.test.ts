@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
@@ -10,8 +10,8 @@ import { dialLocal, fakeClusterHost, openCluster } from '../../../test/support/f
 import { until } from '../../../test/support/until.ts';
 import { TEXT } from '../../core/channel.ts';
 import type { L7mpError } from '../../core/errors.ts';
+import { MAX_WAITING } from '../../output/writer.ts';
 import { createLogger } from './index.ts';
-import { MAX_WAITING, MessageLog } from './message-log.ts';
 
 const CLOSE = { kind: 'end', message: '' } as const;
 
@@ -69,8 +69,7 @@ describe('on stdout', () => {
       buffer.fill(0x21);
     }
     stdout.release();
-    await until(() => stdout.taken.length === 2);
-    assert.equal(Buffer.concat(stdout.taken).toString(), 'firstkeepkeep');
+    await until(() => Buffer.concat(stdout.taken).toString() === 'firstkeepkeep');
   });
 
   test('a slow one loses copies and no traffic, which is said once, and counted', async () => {
@@ -167,24 +166,72 @@ describe('in a file', () => {
     await assert.rejects(openCluster(createLogger({ stdout }), { log_file }), refused);
   });
 
-  test('a full disk loses copies, and what comes when there is room is written', async () => {
-    const written: string[] = [];
-    let full = true;
-    const output = {
-      write: async (bytes: Uint8Array) => {
-        if (full) throw new Error('ENOSPC');
-        written.push(Buffer.from(bytes).toString());
-      },
-      close: async () => {},
-    };
-    const said: string[] = [];
-    const log = new MessageLog(output, '', (text) => said.push(text));
-    log.write(Buffer.from('lost'));
-    await until(() => log.lost === 1);
-    full = false;
-    log.write(Buffer.from('kept'));
-    await until(() => written.length === 1);
-    assert.deepEqual([written, said], [['kept'], ['messages are missing in the log_file: ENOSPC']]);
+  test('a full disk loses copies and no traffic, which is said once', async () => {
+    const host = fakeClusterHost({ name: 'tap' });
+    const dialer = await openCluster(createLogger({ stdout }), { log_file: '/dev/full' }, host);
+    const end = collect(dialLocal(dialer));
+    end.write('a');
+    await until(() => host.log.lines.length > 0);
+    end.write('b');
+    end.channel.close(CLOSE);
+    await dialer.close?.();
+    const [first, last] = host.log.lines;
+    assert.deepEqual([end.texts, host.log.lines.length], [['a', 'b'], 2]);
+    assert.match(`${first}`, /^warn tap: messages are missing in the log_file: ENOSPC/);
+    assert.match(`${last}`, /^warn tap: 2 messages are missing in the log_file$/);
+  });
+
+  test('one that was renamed keeps what came before, and the new one gets what comes', async (t) => {
+    const log_file = join(directory(t), 'log');
+    const dialer = await openCluster(createLogger({ stdout }), { log_file });
+    const end = collect(dialLocal(dialer));
+    end.write('before');
+    renameSync(log_file, `${log_file}.1`);
+    await dialer.reopen?.();
+    end.write('after');
+    end.channel.close(CLOSE);
+    await dialer.close?.();
+    assert.deepEqual([readFileSync(`${log_file}.1`, 'utf8'), readFileSync(log_file, 'utf8')], ['before', 'after']);
+  });
+
+  test('messages are written as they are, whatever they do to a terminal', async (t) => {
+    const log_file = join(directory(t), 'log');
+    const dialer = await openCluster(createLogger({ stdout: terminal() }), { log_file });
+    const end = collect(dialLocal(dialer));
+    end.channel.write(Buffer.from([0x1b, 0x9b, 0xff]));
+    end.channel.close(CLOSE);
+    await dialer.close?.();
+    assert.deepEqual([...readFileSync(log_file)], [0x1b, 0x9b, 0xff]);
+  });
+});
+
+/** Title, colour and clearing commands, in C0 and in C1; overwriting; and text. */
+const HOSTILE = '\u001b]0;title\u0007\u001b[31m\u009b2J\rok\tGrüße\n';
+const HARMLESS = '\\u001b]0;title\\u0007\\u001b[31m\\u009b2J\\rok\tGrüße\n';
+
+function terminal(): PassThrough & { isTTY: true } {
+  return Object.assign(new PassThrough(), { isTTY: true as const });
+}
+
+describe('commands to a terminal in the traffic', () => {
+  async function written(stdout: PassThrough & { isTTY?: boolean }, host = fakeClusterHost()): Promise<string> {
+    const end = collect(dialLocal(await openCluster(createLogger({ stdout }), {}, host)));
+    end.write(HOSTILE);
+    await until(() => stdout.readableLength > 0);
+    assert.deepEqual(end.texts, [HOSTILE]);
+    return String(stdout.read());
+  }
+
+  test('are escaped where stdout is one', async () => assert.equal(await written(terminal()), HARMLESS));
+
+  test('are escaped where the log is on stdout too', async () => {
+    const host = fakeClusterHost();
+    Object.assign(host.log, { onStdout: true });
+    assert.equal(await written(new PassThrough(), host), HARMLESS);
+  });
+
+  test('are data where stdout is the Logger’s alone', async () => {
+    assert.equal(await written(new PassThrough()), HOSTILE);
   });
 });
 

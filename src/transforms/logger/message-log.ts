@@ -1,32 +1,30 @@
-import type { Output } from './output.ts';
+import type { Writer } from '../../output/writer.ts';
 
-/** Bytes of copies that may wait for a slow file or stdout, for each cluster. */
-export const MAX_WAITING = 4 << 20;
-
-/** Milliseconds that closing waits for the last copies: a stdout that nobody reads takes none for ever. */
-const FLUSH_TIME = 1000;
+export interface MessageLogOptions {
+  readonly prefix: string;
+  /** Makes what is written of the prefix and a message; it may be the same bytes. */
+  readonly form: (bytes: Buffer) => Uint8Array;
+  /** Tells the log of what is missing. */
+  readonly say: (message: string) => void;
+}
 
 /**
  * The copies of one cluster's messages on their way to its output. Never slows the traffic down: what the output
- * cannot take is lost, counted, and said once. Owns the output.
+ * cannot take is lost, counted, and said once. Owns the writer.
  */
 export class MessageLog {
-  readonly #output: Output;
+  readonly #writer: Writer;
   readonly #prefix: Uint8Array;
-  readonly #say: (message: string) => void;
-  #waiting: Uint8Array[] = [];
-  /** Waiting, or being written. */
-  #bytes = 0;
-  #flushing: Promise<void> | undefined;
+  readonly #options: MessageLogOptions;
   #users = 0;
   #retired = false;
-  /** Messages that are missing in the output, as a whole or in part. */
-  lost = 0;
+  #said = false;
 
-  constructor(output: Output, prefix: string, say: (message: string) => void) {
-    this.#output = output;
-    this.#prefix = Buffer.from(prefix === '' ? '' : `${prefix}: `);
-    this.#say = say;
+  /** `open` makes the writer, which tells of what it loses. */
+  constructor(open: (onLost: (why: string) => void) => Writer, options: MessageLogOptions) {
+    this.#writer = open((why) => this.#lost(why));
+    this.#prefix = Buffer.from(options.prefix === '' ? '' : `${options.prefix}: `);
+    this.#options = options;
   }
 
   /** One more channel writes into it. */
@@ -41,55 +39,28 @@ export class MessageLog {
 
   /** Copies also what is owned: it may be a small part of a large buffer, which would be kept as a whole. */
   write(bytes: Uint8Array): void {
-    const size = this.#prefix.length + bytes.length;
-    if (this.#bytes + size > MAX_WAITING) {
-      this.#lose(1, 'it is too slow');
-      return;
-    }
-    this.#bytes += size;
-    this.#waiting.push(Buffer.concat([this.#prefix, bytes]));
-    this.#flushing ??= this.#flush();
+    this.#writer.write(this.#options.form(Buffer.concat([this.#prefix, bytes])));
   }
 
-  /** Lets go of the output: at once, or when the last live channel has left. Resolves in FLUSH_TIME at the latest. */
-  retire(): Promise<void> {
+  /** Goes on in the file that has the path now. Rejects with E_FILE. */
+  reopen(): Promise<void> {
+    return this.#writer.reopen();
+  }
+
+  /** Lets go of the output: at once, or when the last live channel has left. */
+  async retire(): Promise<void> {
     this.#retired = true;
-    return this.#users === 0 ? within(FLUSH_TIME, this.#finish()) : Promise.resolve();
+    if (this.#users === 0) await this.#finish();
   }
 
-  async #flush(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
-      const bytes = Buffer.concat(batch);
-      try {
-        await this.#output.write(bytes);
-      } catch (error) {
-        this.#lose(batch.length, (error as Error).message);
-      }
-      this.#bytes -= bytes.length;
-    }
-    this.#flushing = undefined;
-  }
-
-  #lose(messages: number, why: string): void {
-    if (this.lost === 0) this.#say(`messages are missing in the log_file: ${why}`);
-    this.lost += messages;
+  #lost(why: string): void {
+    if (this.#said) return;
+    this.#said = true;
+    this.#options.say(`messages are missing in the log_file: ${why}`);
   }
 
   async #finish(): Promise<void> {
-    await this.#flushing;
-    if (this.lost > 0) this.#say(`${this.lost} messages are missing in the log_file`);
-    await this.#output.close().catch(() => {});
+    await this.#writer.close();
+    if (this.#writer.lost > 0) this.#options.say(`${this.#writer.lost} messages are missing in the log_file`);
   }
-}
-
-function within(time: number, work: Promise<void>): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, time);
-    void work.then(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

@@ -176,4 +176,16 @@ describe('stdout', () => {
     assert.equal(a.write('a'), true);
     assert.deepEqual([a.faults, a.closings], [['stdout: EAGAIN'], []]);
   });
+
+  test('a terminal gets no commands from a peer, also not in two parts, and a pipe gets the bytes', async () => {
+    const terminal = Object.assign(new PassThrough(), { isTTY: true });
+    const pipe = new PassThrough();
+    for (const stdout of [terminal, pipe]) {
+      const { open } = await setUp(stdout);
+      const a = collect(open());
+      for (const part of [[0x1b, 0xc2], [0x9b], [0xc3], [0xbc]]) a.channel.write(Buffer.from(part));
+    }
+    const [shown, piped] = [terminal, pipe].map((stdout) => String(stdout.read(stdout.readableLength)));
+    assert.deepEqual([shown, piped], ['\\u001b\\u009bü', '\u001b\u009bü']);
+  });
 });

@@ -1,11 +1,13 @@
 import type { Readable, Writable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
 import { BINARY, Channel, type QueueLimits } from '../../core/channel.ts';
-import { guard } from '../process-stream.ts';
+import { guard } from '../../output/guard.ts';
+import { printable } from '../../output/printable.ts';
 
 /** The standard streams of a process. Asked for when the first channel opens: node makes them when they are looked at. */
 export interface Streams {
   readonly stdin: Readable & { ref?(): unknown; unref?(): unknown };
-  readonly stdout: Writable;
+  readonly stdout: Writable & { readonly isTTY?: boolean };
 }
 
 /** The standard streams, shared by every channel on them, whatever its cluster. Owns neither. */
@@ -40,6 +42,11 @@ export class SharedStreams {
     const channels = [...this.#channels];
     if (channels.length > 0 && channels.every(({ held }) => !held)) stdin.resume();
     else stdin.pause();
+  }
+
+  /** A terminal would obey what comes from a peer. */
+  get terminal(): boolean {
+    return this.#streams.stdout.isTTY === true;
   }
 
   /** Returns whether stdout takes more. `done` is told of a failure, at once or later. */
@@ -96,6 +103,8 @@ export class SharedStreams {
 export class StdioChannel extends Channel {
   readonly kind = 'stream';
   readonly #shared: SharedStreams;
+  /** Of a terminal: a character may come in two parts. */
+  #decoder: StringDecoder | undefined;
 
   constructor(shared: SharedStreams, limits: QueueLimits) {
     super(limits);
@@ -115,7 +124,12 @@ export class StdioChannel extends Channel {
   }
 
   protected override send(bytes: Uint8Array): boolean {
-    return this.#shared.write(bytes, this.#written);
+    return this.#shared.write(this.#shared.terminal ? this.#shown(bytes) : bytes, this.#written);
+  }
+
+  #shown(bytes: Uint8Array): Uint8Array {
+    this.#decoder ??= new StringDecoder();
+    return Buffer.from(printable(this.#decoder.write(Buffer.from(bytes))));
   }
 
   protected override sendEnd(): void {}

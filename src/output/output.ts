@@ -1,0 +1,56 @@
+/** Where bytes are appended: a file, or a stream of the process. Both go on after a failure, with what comes next. */
+import { constants, type FileHandle, open } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
+import { L7mpError } from '../core/errors.ts';
+import { guard } from './guard.ts';
+
+export interface Output {
+  /** Resolves when the system has taken the bytes; rejects where they are lost, as a whole or in part. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Goes on in the file that has the path now (rotation). Rejects with E_FILE, and goes on in the old one, where it cannot. */
+  reopen(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * O_APPEND: several writers, and several processes, can share a file, and it can be truncated while it is open.
+ * O_NONBLOCK: opening a FIFO that nobody reads would otherwise take a thread of node's pool for ever (fifo(7)); files do
+ * not care.
+ */
+const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
+
+/**
+ * Opens a file to append to.
+ * @param field what names the path in the configuration, for the error
+ * @throws L7mpError E_FILE where it cannot be written
+ */
+export async function openFile(path: string, field: string): Promise<Output> {
+  let file = await openToAppend(path, field);
+  return {
+    write: (bytes) => file.appendFile(bytes),
+    reopen: async () => {
+      const previous = file;
+      file = await openToAppend(path, field);
+      await previous.close();
+    },
+    close: () => file.close(),
+  };
+}
+
+async function openToAppend(path: string, field: string): Promise<FileHandle> {
+  try {
+    return await open(path, FLAGS);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new L7mpError('E_FILE', `${field}: ${path} cannot be written: ${code ?? message}`, { cause: error });
+  }
+}
+
+export function openStream(stream: Writable): Output {
+  guard(stream);
+  const write = (bytes: Uint8Array) =>
+    new Promise<void>((resolve, reject) => {
+      stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+    });
+  return { write, reopen: async () => {}, close: async () => {} };
+}
