@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +26,8 @@ import {
 
 const KIB = 1 << 10;
 const MIB = 1 << 20;
+const END = { kind: 'end', message: '' } as const;
+const LINUX = process.platform === 'linux';
 for (const { name, create, skip } of engines()) {
   describe(`stream sockets on the ${name} engine`, { skip }, () => {
     let engine: Engine;
@@ -231,6 +233,87 @@ for (const { name, create, skip } of engines()) {
       listening.close({ kind: 'end', message: '' });
     });
 
+    it('connects from one port again and again, and to several endpoints at a time', async () => {
+      const targets = [await server(() => {}), await server(() => {}), await server(() => {})];
+      const port = await freePort();
+      const connect = (n: number) =>
+        engine.connectStream({ host: '127.0.0.1', port: targets[n]?.port as number }, attempt(), DEFAULT_LIMITS, {
+          port,
+        });
+      const first = [await connect(0), await connect(1)];
+      for (const [n, channel] of first.entries()) {
+        const peer = await until(() => targets[n]?.sockets[0]);
+        equal(peer.remotePort, port);
+        const ended = once(peer.resume(), 'end');
+        channel.close(END);
+        await ended;
+        const closed = once(peer, 'close');
+        peer.end();
+        await closed;
+      }
+      // Who ended first is in TIME_WAIT.
+      await until(() => timeWait(port) === 2);
+      const next = await connect(2);
+      equal((await until(() => targets[2]?.sockets[0])).remotePort, port);
+      next.close(END);
+    });
+
+    it('has the kernel ask whether silent peers are still there, on both sides', { skip: !LINUX }, async () => {
+      const target = await server(() => {});
+      const channels: SocketChannel[] = [];
+      const { port } = await onPort((port) =>
+        engine.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor((channel) => channels.push(channel)),
+        ),
+      );
+      client(port);
+      channels.push(await engine.connectStream({ host: '127.0.0.1', port: target.port }, attempt(), DEFAULT_LIMITS));
+      await until(() => channels.length === 2);
+      for (const { ends } of channels) {
+        const { timer } = await until(() =>
+          connections().find(({ from, to }) => from === ends?.localPort && to === ends?.remotePort),
+        );
+        equal(timer, KEEPALIVE_TIMER);
+      }
+      for (const channel of channels) channel.close(END);
+    });
+
+    it('leaves alone what has come to stand at the path of a UNIX socket', async (t) => {
+      const directory = mkdtempSync(join(tmpdir(), 'l7mp-io-'));
+      t.after(() => rmSync(directory, { recursive: true }));
+      const path = join(directory, 'listen');
+      const listen = () =>
+        engine.listenStream(
+          { path },
+          acceptor(() => {}),
+        );
+      for (const end of ['its own', 'the one of its engine'] as const) {
+        const other = end === 'its own' ? engine : create();
+        const listening = await other.listenStream(
+          { path },
+          acceptor(() => {}),
+        );
+        unlinkSync(path);
+        const foreign = net.createServer().listen(path);
+        await once(foreign, 'listening');
+        if (other === engine) await listening.close();
+        else await other.close();
+        const socket = net.connect({ path });
+        await once(socket, 'connect');
+        socket.destroy();
+        await rejects(listen(), { code: 'E_BIND' });
+        await new Promise((resolve) => foreign.close(resolve));
+        ok(!existsSync(path));
+      }
+      const listening = await listen();
+      unlinkSync(path);
+      writeFileSync(path, 'precious');
+      await listening.close();
+      equal(readFileSync(path, 'utf8'), 'precious');
+      deepEqual(readdirSync(directory), ['listen']);
+    });
+
     it('speaks over UNIX sockets, and takes over a stale one', async () => {
       const directory = mkdtempSync(join(tmpdir(), 'l7mp-io-'));
       const path = join(directory, 'listen');
@@ -270,4 +353,22 @@ for (const { name, create, skip } of engines()) {
       rmSync(directory, { recursive: true });
     });
   });
+}
+
+const TIME_WAIT = '06';
+/** What the kernel's timer of a connection that is silent is for (Documentation/networking/proc_net_tcp.rst). */
+const KEEPALIVE_TIMER = 2;
+
+/** The IPv4 connections of this network namespace. */
+function connections(): { from: number; to: number; state: string; timer: number }[] {
+  const [, ...lines] = readFileSync('/proc/net/tcp', 'utf8').trimEnd().split('\n');
+  return lines.map((line) => {
+    const [, local = '', remote = '', state = '', , timer = ''] = line.trim().split(/\s+/);
+    const port = (text: string): number => Number.parseInt(text.split(':')[1] as string, 16);
+    return { from: port(local), to: port(remote), state, timer: Number.parseInt(timer, 16) };
+  });
+}
+
+function timeWait(port: number): number {
+  return connections().filter(({ from, state }) => from === port && state === TIME_WAIT).length;
 }

@@ -96,7 +96,7 @@ export class Connecting {
   #connectInternet(to: sockets.InternetAddress, more: boolean): SocketChannel | Promise<SocketChannel> {
     const fd = sockets.open(familyOf(to.host), k.SOCK_STREAM);
     sockets.prepareTcp(fd);
-    if (this.#bind) this.#bindTo(fd, to.host);
+    if (this.#bind) sockets.bindOutgoing(fd, to.host, this.#bind);
     const errno = sockets.connectStream(fd, to);
     if (errno === k.EALREADY) return this.#wait(fd, more).then((result) => this.#connected(fd, result, to));
     return this.#connected(fd, errno, to);
@@ -105,11 +105,6 @@ export class Connecting {
   #connected(fd: number, errno: number, { host, port }: sockets.InternetAddress): SocketChannel {
     if (errno !== 0) this.#fail(fd, errno, `${host}:${port}`);
     return this.#channel(fd, { localAddress: '', localPort: 0, remoteAddress: host, remotePort: port });
-  }
-
-  #bindTo(fd: number, host: string): void {
-    const any = familyOf(host) === k.AF_INET6 ? '::' : '0.0.0.0';
-    sockets.bind(fd, { host: this.#bind?.address ?? any, port: this.#bind?.port ?? 0 });
   }
 
   // A UNIX socket's connect(2) is done or has failed at once; EAGAIN says that the listener's backlog is full.

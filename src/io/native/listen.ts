@@ -1,9 +1,9 @@
 import * as dns from 'node:dns';
-import { unlinkSync } from 'node:fs';
 import * as net from 'node:net';
 import type { Acceptor, Ends, Listening, SocketAddress } from '../engine.ts';
 import { isWildcard } from '../node/address.ts';
 import { bindError } from '../node/stream.ts';
+import { removeFile, type SocketFile, socketFile } from '../unix-path.ts';
 import { hostAt, portAt } from './address.ts';
 import type { StreamHost } from './connect.ts';
 import { libc } from './libc.ts';
@@ -16,6 +16,8 @@ interface Listener {
   readonly at: SocketAddress;
   readonly acceptor: Acceptor;
   readonly fd: number;
+  /** Of a UNIX socket. */
+  readonly file: SocketFile | undefined;
   /** What its connections have at this end; a port of 0 where that is each one's own. Undefined for UNIX sockets. */
   readonly local: sockets.InternetAddress | undefined;
   thread: IoThread;
@@ -48,7 +50,8 @@ export class StreamListeners {
     const { promise, resolve } = resolvable();
     const thread = this.#host.threads.pick();
     const local = 'path' in at ? undefined : commonAddress(fd);
-    const listener: Listener = { at, acceptor, fd, local, thread, closed: resolve, closing: undefined };
+    const file = 'path' in at ? socketFile(at.path) : undefined;
+    const listener: Listener = { at, acceptor, fd, file, local, thread, closed: resolve, closing: undefined };
     this.#listeners.set(number, listener);
     this.#give(number, listener);
     return {
@@ -67,8 +70,8 @@ export class StreamListeners {
         listener.thread = heir;
         this.#give(number, listener);
       } else {
-        if (thread.failed) libc().close(listener.fd);
         this.#over(number, listener);
+        if (thread.failed) libc().close(listener.fd);
       }
     }
   }
@@ -80,8 +83,8 @@ export class StreamListeners {
 
   #close(number: number, listener: Listener, closed: Promise<void>): Promise<void> {
     if (!this.#listeners.has(number)) return Promise.resolve();
+    removeFile(listener.file);
     listener.thread.send(Command.Unlisten, number);
-    if ('path' in listener.at) unlink(listener.at.path);
     return closed;
   }
 
@@ -94,7 +97,7 @@ export class StreamListeners {
   #over(number: number, listener: Listener): void {
     this.#listeners.delete(number);
     listener.thread.unuse();
-    if ('path' in listener.at && listener.closing === undefined) unlink(listener.at.path);
+    if (listener.closing === undefined) removeFile(listener.file);
     listener.closed();
   }
 
@@ -152,14 +155,6 @@ function endsOf(local: sockets.InternetAddress, u8: Uint8Array, remote: number):
     remoteAddress: hostAt(u8, remote),
     remotePort: portAt(u8, remote),
   };
-}
-
-function unlink(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // Somebody else has removed it.
-  }
 }
 
 function resolvable(): { promise: Promise<void>; resolve: () => void } {

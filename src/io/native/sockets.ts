@@ -70,15 +70,30 @@ export function close(thread: IoThread, fd: number, reset: boolean): void {
   libc().close(fd);
 }
 
-/** Seconds of silence after which the kernel asks whether the peer is still there: as with the portable engine (tcp(7)). */
-const KEEPALIVE = 60;
+/**
+ * Seconds of silence after which the kernel asks whether the peer is still there, seconds between such questions, and
+ * how many without an answer end the connection (tcp(7)): as libuv has them, so that both engines say the same.
+ */
+const KEEPALIVE = { idle: 60, interval: 1, count: 10 };
 
-/** What every TCP socket has. A listening one hands it on to those that it accepts. */
+/** What every TCP socket has: docs/decisions/0016. A listening one hands it on to those that it accepts. */
 export function prepareTcp(fd: number): void {
   setOption(fd, k.IPPROTO_TCP, k.TCP_NODELAY, 1);
   setOption(fd, k.SOL_SOCKET, k.SO_KEEPALIVE, 1);
-  setOption(fd, k.IPPROTO_TCP, k.TCP_KEEPIDLE, KEEPALIVE);
+  setOption(fd, k.IPPROTO_TCP, k.TCP_KEEPIDLE, KEEPALIVE.idle);
+  setOption(fd, k.IPPROTO_TCP, k.TCP_KEEPINTVL, KEEPALIVE.interval);
+  setOption(fd, k.IPPROTO_TCP, k.TCP_KEEPCNT, KEEPALIVE.count);
   keepUrgentData(fd);
+}
+
+/** Binds a TCP socket that is to be connected, as `from` says. Closes it and throws where that fails. */
+export function bindOutgoing(fd: number, to: string, from: { address?: string; port?: number }): void {
+  const any = address.familyOf(to) === k.AF_INET6 ? '::' : '0.0.0.0';
+  // Else a port would be out of use while a connection from it is in TIME_WAIT, and for a second endpoint (socket(7)).
+  if (from.port !== undefined) setOption(fd, k.SOL_SOCKET, k.SO_REUSEADDR, 1);
+  // The kernel chooses the port when it knows the endpoint: so one serves a connection to each (ip(7)).
+  else setOption(fd, k.IPPROTO_IP, k.IP_BIND_ADDRESS_NO_PORT, 1);
+  bind(fd, { host: from.address ?? any, port: from.port ?? 0 });
 }
 
 /** An urgent byte stays where it was sent, among the others (RFC 6093, section 4), instead of being left out. */
@@ -90,6 +105,8 @@ export function keepUrgentData(fd: number): void {
 export function open(family: number, type: number): number {
   const fd = libc().socket(family, type | k.NONBLOCK_CLOEXEC, 0);
   if (fd < 0) throw systemError('socket', libc().errno());
+  // Whatever net.ipv6.bindv6only says: `::` is every address of the machine, and an IPv4-mapped one can be connected to.
+  if (family === k.AF_INET6) setOption(fd, k.IPPROTO_IPV6, k.IPV6_V6ONLY, 0);
   return fd;
 }
 
@@ -133,7 +150,6 @@ export function listenInternet(at: InternetAddress): number {
   const fd = open(family, k.SOCK_STREAM);
   setOption(fd, k.SOL_SOCKET, k.SO_REUSEADDR, 1);
   prepareTcp(fd);
-  if (family === k.AF_INET6) setOption(fd, k.IPPROTO_IPV6, k.IPV6_V6ONLY, 0);
   bind(fd, at, 'listen');
   if (libc().listen(fd, 4096) < 0) fail(fd, 'listen', `${at.host}:${at.port}`, true);
   return fd;

@@ -2,7 +2,7 @@
 import type * as net from 'node:net';
 import { TurnoverSet } from '../../core/turnover.ts';
 import type { Engine } from '../engine.ts';
-import { freePath } from '../unix-path.ts';
+import { closeBesideOthers, freePath, type SocketFile, socketFile } from '../unix-path.ts';
 import { type ConnectedChannels, connect as connectDatagram, ListeningPorts } from './datagram.ts';
 import { connect as connectStream, listen as listenStream, Sockets } from './stream.ts';
 
@@ -11,7 +11,7 @@ const CLOSE_GRACE = 1000;
 
 /** `sockets`: where it keeps those that it closes with itself, for an engine that adds some. */
 export function createNodeEngine(sockets = new Sockets()): Engine {
-  const servers = new Set<net.Server>();
+  const servers = new Map<net.Server, SocketFile | undefined>();
   const ports = new ListeningPorts();
   const datagrams: ConnectedChannels = new TurnoverSet();
   return {
@@ -19,10 +19,11 @@ export function createNodeEngine(sockets = new Sockets()): Engine {
     listenStream: async (at, acceptor) => {
       if ('path' in at) await freePath(at.path);
       const server = await listenStream(at, acceptor, sockets);
-      servers.add(server);
+      servers.set(server, 'path' in at ? socketFile(at.path) : undefined);
       return {
         close: async () => {
-          if (servers.delete(server)) stop(server);
+          const file = servers.get(server);
+          if (servers.delete(server)) stop(server, file);
         },
       };
     },
@@ -30,7 +31,7 @@ export function createNodeEngine(sockets = new Sockets()): Engine {
     listenDatagram: (at, acceptor) => ports.listen(at, acceptor),
     connectDatagram: (to, attempt, limits, bind) => connectDatagram(to, attempt, limits, bind, datagrams),
     close: async () => {
-      for (const server of servers) stop(server);
+      for (const [server, file] of servers) stop(server, file);
       servers.clear();
       await ports.close();
       for (const channel of datagrams) channel.close({ kind: 'shutdown', message: 'the engine is closed' });
@@ -41,8 +42,9 @@ export function createNodeEngine(sockets = new Sockets()): Engine {
 }
 
 // close() gives the address back at once, and calls back when the last connection has ended, which may be never.
-function stop(server: net.Server): void {
-  server.close();
+function stop(server: net.Server, file: SocketFile | undefined): void {
+  if (file) closeBesideOthers(file, () => server.close());
+  else server.close();
 }
 
 async function flushed(sockets: Sockets): Promise<void> {
