@@ -20,7 +20,9 @@ function npm(cwd: string, ...args: string[]) {
 /** Runs a command of the user's project, where this test's Node is the one in PATH. */
 function runInstalled(command: string, ...args: string[]) {
   const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
-  return run(command, args, { cwd: user, env: { ...process.env, PATH: path } });
+  // Node's runner would take tests that its own test starts for parts of that one.
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  return run(command, args, { cwd: user, env: { ...env, PATH: path } });
 }
 
 let user: string;
@@ -63,4 +65,55 @@ test('a module of a project that has l7mp installed can import it', async () => 
   await writeFile(join(user, 'plugin.js'), "import * as l7mp from 'l7mp'; console.log(Object.keys(l7mp).length > 0);");
   const { stdout } = await runInstalled('node', 'plugin.js');
   assert.equal(stdout.trim(), 'true');
+});
+
+const PLUGIN = `
+import { defineProtocol, LocalChannel, strict } from 'l7mp';
+
+class Upper extends LocalChannel {
+  work(bytes, attributes) {
+    this.deliver(bytes.map((byte) => (byte >= 97 && byte <= 122 ? byte - 32 : byte)), attributes, true);
+  }
+}
+
+export default defineProtocol({
+  name: 'Upper',
+  title: 'capitals',
+  cluster: {
+    schema: strict({}),
+    kind: 'same',
+    virtual: true,
+    open: (spec, { limits }) => ({ dial: () => new Upper(limits) }),
+  },
+});
+`;
+
+const PLUGIN_TEST = `
+import { createMemoryNetwork, runCompliance, runTransformCompliance } from 'l7mp/testing';
+import upper from './upper.js';
+
+runTransformCompliance({
+  name: 'Upper',
+  protocols: [upper],
+  spec: { protocol: 'Upper' },
+  output: (message) => Buffer.from(message.toString('latin1').replace(/[a-z]/g, (c) => c.toUpperCase()), 'latin1'),
+});
+
+let n = 0;
+runCompliance({
+  name: 'Memory',
+  protocols: [createMemoryNetwork()],
+  specs: async () => {
+    const name = String(n++);
+    return { listener: { protocol: 'Memory', name }, cluster: { protocol: 'Memory' }, address: name };
+  },
+});
+`;
+
+test('a plugin of such a project runs the compliance suites', async () => {
+  await writeFile(join(user, 'upper.js'), PLUGIN);
+  await writeFile(join(user, 'upper.test.js'), PLUGIN_TEST);
+  const { stdout } = await runInstalled('node', '--test', '--test-reporter=tap', 'upper.test.js');
+  assert.match(stdout, /^# fail 0$/m);
+  assert.ok(Number(/^# pass (\d+)$/m.exec(stdout)?.[1]) >= 20, 'the cases of both suites have run');
 });

@@ -4,14 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Spec } from '../../src/core/protocol.ts';
-import { createNodeEngine } from '../../src/io/node/index.ts';
-import { PROTOCOLS } from '../../src/protocols.ts';
 import { L7mp } from '../../src/proxy.ts';
-import { runCompliance } from '../../test/compliance/suite.ts';
+import { runCompliance } from '../../src/testing/compliance.ts';
+import { freePort } from '../../src/testing/ports.ts';
 import { startWith } from '../../test/support/command.ts';
 import { bytes, connectDatagram, connectStream, received, serveDatagram } from '../../test/support/peers.ts';
 import { importPlugin } from '../../test/support/plugin.ts';
-import { freePort } from '../../test/support/ports.ts';
 import { turn, until } from '../../test/support/until.ts';
 
 const CONFIG = join(import.meta.dirname, 'config.yaml');
@@ -94,8 +92,7 @@ function subject(transport: string, ends: () => Promise<{ listener: object; clus
   });
   return {
     name: `LengthPrefix on ${transport}`,
-    protocols: [...PROTOCOLS, plugin],
-    engine: createNodeEngine,
+    protocols: [plugin],
     specs: async () => {
       const { listener, cluster, address } = await ends();
       return { listener: stacked(listener), cluster: stacked(cluster), address };
@@ -103,20 +100,17 @@ function subject(transport: string, ends: () => Promise<{ listener: object; clus
   };
 }
 
-const RELIABLE = { 'bounded queue': 'the peer is held up instead: nothing is dropped' };
-
-runCompliance({
-  ...subject('TCP', async () => {
+runCompliance(
+  subject('TCP', async () => {
     const port = await freePort();
     return { listener: { port, address: '127.0.0.1' }, cluster: { port }, address: '127.0.0.1' };
   }),
-  skips: RELIABLE,
-});
+);
 
 runCompliance({
   ...subject('UnixDomainSocket', async () => {
     const filename = join(tmpdir(), `l7mp-${randomUUID()}`);
     return { listener: { filename }, cluster: {}, address: filename };
   }),
-  skips: { ...RELIABLE, 'peer death': 'UNIX sockets tell of a reset only where data was left unread' },
+  skips: { 'peer death': 'UNIX sockets tell of a reset only where data was left unread' },
 });

@@ -4,13 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import type { Spec } from '../../src/core/protocol.ts';
-import { createNodeEngine } from '../../src/io/node/index.ts';
 import { engines } from '../../src/io/testing.ts';
-import { createMemoryNetwork } from '../../src/protocols/memory/index.ts';
-import { PROTOCOLS } from '../../src/protocols.ts';
-import { freePort } from '../support/ports.ts';
-import type { CaseName, Subject } from './pair.ts';
-import { runCompliance } from './suite.ts';
+import { runCompliance } from '../../src/testing/compliance.ts';
+import { createMemoryNetwork } from '../../src/testing/memory/index.ts';
+import { freePort } from '../../src/testing/ports.ts';
+import type { CaseName, Subject } from '../../src/testing/subject.ts';
 
 const HOST = '127.0.0.1';
 const folder = mkdtempSync(join(tmpdir(), 'l7mp-compliance-'));
@@ -18,14 +16,13 @@ after(() => rmSync(folder, { recursive: true }));
 
 type Skips = Partial<Record<CaseName, string>>;
 
-const RELIABLE: Skips = { 'bounded queue': 'the peer is held up instead: nothing is dropped' };
 const LOSSY: Skips = {
-  'back-pressure': 'the peer cannot be held up: see "bounded queue"',
   'peer death': 'UDP does not tell that a peer is gone',
   'close reason': 'UDP does not tell that a peer is gone',
 };
 
-const WEBSOCKET: Skips = { ...RELIABLE, 'peer death': 'a WebSocket is closed with 1011, in order' };
+const WEBSOCKET: Skips = { 'peer death': 'a WebSocket is closed with 1011, in order' };
+const UNIX: Skips = { 'peer death': 'UNIX sockets tell of a reset only where data was left unread' };
 
 const memory = createMemoryNetwork();
 
@@ -33,21 +30,22 @@ function inMemory(kind: 'datagram' | 'stream', scribble: boolean): Subject {
   return {
     name: `Memory (${kind}${scribble ? ', buffers overwritten' : ''})`,
     protocols: [memory],
-    engine: createNodeEngine,
     specs: async () => {
       const name = randomUUID();
       const listener = { protocol: 'Memory', name, kind, scribble };
       return { listener, cluster: { protocol: 'Memory', kind }, address: name };
     },
-    skips: RELIABLE,
   };
 }
 
-function overPort(protocol: string, skips: Skips, wrap: (spec: Spec) => Spec = (spec) => spec, host = HOST): Subject {
+function overPort(
+  protocol: string,
+  skips: Skips = {},
+  wrap: (spec: Spec) => Spec = (spec) => spec,
+  host = HOST,
+): Subject {
   return {
     name: `${wrap({ protocol: '' }).protocol}${protocol}${host === HOST ? '' : ` on ${host}`}`,
-    protocols: PROTOCOLS,
-    engine: createNodeEngine,
     specs: async () => {
       const port = await freePort();
       return {
@@ -63,13 +61,11 @@ function overPort(protocol: string, skips: Skips, wrap: (spec: Spec) => Spec = (
 function overPath(protocol: string, wrap: (spec: Spec) => Spec = (spec) => spec): Subject {
   return {
     name: `${wrap({ protocol: '' }).protocol}${protocol}`,
-    protocols: PROTOCOLS,
-    engine: createNodeEngine,
     specs: async () => {
       const filename = join(folder, randomUUID().slice(0, 8));
       return { listener: wrap({ protocol, filename }), cluster: wrap({ protocol }), address: filename };
     },
-    skips: { ...RELIABLE, 'peer death': 'UNIX sockets tell of a reset only where data was left unread' },
+    skips: UNIX,
   };
 }
 
@@ -84,12 +80,12 @@ for (const { name, create, skip } of engines()) {
   const subjects: Subject[] = [
     overPort('UDP', LOSSY),
     overPort('UDP', LOSSY, undefined, '::1'),
-    overPort('TCP', RELIABLE),
-    overPort('TCP', RELIABLE, undefined, '::1'),
+    overPort('TCP'),
+    overPort('TCP', {}, undefined, '::1'),
     overPath('UnixDomainSocket'),
     overPort('WebSocket', WEBSOCKET),
     overPort('UDP', LOSSY, jsonSocket),
-    overPort('TCP', RELIABLE, jsonSocket),
+    overPort('TCP', {}, jsonSocket),
     overPort('WebSocket', WEBSOCKET, jsonSocket),
     overPath('UnixDomainSocket', jsonSocket),
   ];

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { collect, hold } from '../../../test/support/collector.ts';
-import { attempt, dialLocal, fakeClusterHost, openCluster } from '../../../test/support/fake-cluster-host.ts';
-import { type FakeHostOptions, fakeHost } from '../../../test/support/fake-host.ts';
-import { turn, until } from '../../../test/support/until.ts';
 import { type Channel, type CloseReason, type QueueLimits, TEXT } from '../../core/channel.ts';
 import type { L7mpError } from '../../core/errors.ts';
 import { Pipe } from '../../session/pipe.ts';
 import { echo } from '../../transforms/echo/index.ts';
+import { collect, hold } from '../collector.ts';
+import { attempt, dialLocal, fakeClusterHost, openCluster } from '../fake-cluster-host.ts';
+import { type FakeHostOptions, fakeHost } from '../fake-host.ts';
+import { turn, until } from '../until.ts';
 import { createMemoryNetwork } from './index.ts';
 
 interface Options extends FakeHostOptions {

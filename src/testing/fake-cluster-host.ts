@@ -1,0 +1,101 @@
+/** What dialers get from the proxy, in tests. */
+import { type Channel, DEFAULT_LIMITS } from '../core/channel.ts';
+import type { Log } from '../core/log.ts';
+import type { Metadata } from '../core/metadata.ts';
+import type { Attempt, ClusterHost, Dialer, LabelledCounter, Protocol, Services } from '../core/protocol.ts';
+import { createNodeEngine } from '../io/node/index.ts';
+
+/** A log that is kept: `<level> <object>: <message>`. */
+export class FakeLog implements Log {
+  readonly lines: string[] = [];
+
+  enabled(): boolean {
+    return true;
+  }
+
+  write(level: string, object: string, message: string): void {
+    this.lines.push(`${level} ${object}: ${message}`);
+  }
+}
+
+/** A counter whose samples can be read. */
+export class FakeCounter implements LabelledCounter {
+  readonly help: string;
+  readonly labels: readonly string[];
+  readonly live = new Map<Record<string, string>, () => number>();
+
+  constructor(help: string, labels: readonly string[]) {
+    this.help = help;
+    this.labels = labels;
+  }
+
+  watch(labels: Record<string, string>, value: () => number): () => void {
+    const own = { ...labels };
+    this.live.set(own, value);
+    return () => this.live.delete(own);
+  }
+
+  /** The live samples. */
+  samples(): { labels: Record<string, string>; value: number }[] {
+    return [...this.live].map(([labels, value]) => ({ labels, value: value() }));
+  }
+}
+
+export class FakeServices implements Services {
+  readonly counters = new Map<string, FakeCounter>();
+  limit = 1 << 20;
+  api: Services['api'] = () => Promise.reject(new Error('there is no API here'));
+  metrics: Services['metrics'] = () => Promise.reject(new Error('there are no metrics here'));
+
+  counter(name: string, help: string, labels: readonly string[]): FakeCounter {
+    const counter = this.counters.get(name) ?? new FakeCounter(help, labels);
+    this.counters.set(name, counter);
+    return counter;
+  }
+
+  bodyLimit(): number {
+    return this.limit;
+  }
+}
+
+export interface FakeClusterHost extends ClusterHost {
+  readonly log: FakeLog;
+  readonly services: FakeServices;
+}
+
+export function fakeClusterHost(overrides: Partial<FakeClusterHost> = {}): FakeClusterHost {
+  return {
+    name: 'c',
+    options: {},
+    limits: DEFAULT_LIMITS,
+    io: createNodeEngine(),
+    log: new FakeLog(),
+    services: new FakeServices(),
+    dialerOn: ({ protocol }) => Promise.reject(new Error(`there is no ${protocol} here`)),
+    ...overrides,
+  };
+}
+
+/** Opens the cluster side of a protocol; `fields` are those of its specification. */
+export async function openCluster(
+  protocol: Protocol,
+  fields: Record<string, unknown> = {},
+  host: ClusterHost = fakeClusterHost(),
+): Promise<Dialer> {
+  if (!protocol.cluster) throw new TypeError(`${protocol.name} has no cluster side`);
+  const spec = { protocol: protocol.name, ...fields };
+  protocol.cluster.check?.(spec);
+  return protocol.cluster.open(spec, host);
+}
+
+/** An attempt to connect for a session of its own. */
+export function attempt(metadata: Metadata = {}, name = 's', address = '<VIRTUAL>'): Attempt & { cancelled: boolean } {
+  return { address, timeout: 1000, session: { name, metadata }, cancelled: false, onCancel: undefined };
+}
+
+/** Dials a local dialler, which answers at once. */
+export function dialLocal(dialer: Dialer, metadata?: Metadata, name?: string): Channel {
+  const channel = dialer.dial(attempt(metadata, name));
+  if (channel instanceof Promise) throw new TypeError('a local dialler answers at once');
+  return channel;
+}

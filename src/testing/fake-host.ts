@@ -1,0 +1,73 @@
+/** A listener's surroundings for tests of one protocol, without sessions: what it emits is kept for the test. */
+import assert from 'node:assert/strict';
+import { type Channel, DEFAULT_LIMITS, type QueueLimits } from '../core/channel.ts';
+import { L7mpError } from '../core/errors.ts';
+import { SILENT } from '../core/log.ts';
+import type { ListenerHost, ListenerOptions, Listening, Protocol } from '../core/protocol.ts';
+import { createNodeEngine } from '../io/node/index.ts';
+import { freePort } from './ports.ts';
+import { until } from './until.ts';
+
+export interface FakeHost extends ListenerHost {
+  /** Every channel that was accepted. */
+  readonly channels: Channel[];
+  /** What was rejected, in order. */
+  readonly rejects: string[];
+  /** The oldest channel that no earlier call has returned. */
+  next(): Promise<Channel>;
+}
+
+export interface FakeHostOptions {
+  readonly admit?: () => boolean;
+  readonly options?: ListenerOptions;
+  readonly limits?: QueueLimits;
+  /** Called with each channel at once, as a session would be begun. */
+  readonly begin?: (channel: Channel) => void;
+}
+
+export function fakeHost({ admit, options = {}, limits = DEFAULT_LIMITS, begin }: FakeHostOptions = {}): FakeHost {
+  const channels: Channel[] = [];
+  const rejects: string[] = [];
+  let taken = 0;
+  return {
+    name: 'listener',
+    options,
+    limits,
+    io: createNodeEngine(),
+    log: SILENT,
+    channels,
+    rejects,
+    admit: admit ?? (() => true),
+    accept: (channel) => {
+      channels.push(channel);
+      begin?.(channel);
+    },
+    reject: (why) => {
+      rejects.push(why);
+    },
+    listenOn: () => Promise.reject(new Error('not in this test')),
+    next: async () => {
+      const n = taken++;
+      return until(() => channels[n], 'a channel');
+    },
+  };
+}
+
+/** Listens on some port of this machine: specifications take 1-65535, so one is tried until it is free. */
+export async function listenSomewhere(
+  protocol: Protocol,
+  host: ListenerHost,
+  fields: Readonly<Record<string, unknown>> = {},
+): Promise<{ port: number; listening: Listening }> {
+  for (;;) {
+    const port = await freePort();
+    const spec = { protocol: protocol.name, address: '127.0.0.1', ...fields, port };
+    try {
+      const listening = await protocol.listener?.listen(spec, host);
+      assert.ok(listening);
+      return { port, listening };
+    } catch (error) {
+      if (!(error instanceof L7mpError) || error.code !== 'E_BIND') throw error;
+    }
+  }
+}
