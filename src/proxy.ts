@@ -230,7 +230,7 @@ export class L7mp {
   #services(): Services {
     return {
       api: (request) => this.#api.handle(request),
-      metrics: async () => ({ type: this.#metrics.type, text: await this.#metrics.text() }),
+      metrics: () => this.#metrics.scrape(),
       counter: (name, help, labels) => this.#metrics.counter(name, help, labels),
       bodyLimit: () => this.#admin.bodyLimit,
     };

@@ -38,15 +38,14 @@ async function text(): Promise<string> {
   };
   const dialer = await metric.cluster?.open({}, host);
   dialer?.dial({ session: { name: 's', metadata: {} } } as unknown as Attempt);
-  return metrics.text();
+  return (await metrics.scrape()).text;
 }
 
-/** A row for each: its name, type, labels and help. Those of the process itself are left to prom-client. */
+/** A row for each: its name, type, labels and help. */
 export async function metricRows(): Promise<string[][]> {
   const all = await text();
   const helps = [...all.matchAll(/^# HELP (\S+) (.*)$/gm)] as unknown as [string, string, string][];
-  const own = helps.filter(([, name]) => !/^(process|nodejs)_/.test(name));
-  return own.map(([, name, help]) => {
+  return helps.map(([, name, help]) => {
     const [, type = ''] = new RegExp(`^# TYPE ${name} (\\S+)$`, 'm').exec(all) ?? [];
     const [, labels = ''] = new RegExp(`^${name}\\{(.*)\\}`, 'm').exec(all) ?? [];
     const names = [...labels.matchAll(/(\w+)="/g)].map(([, label]) => `\`${label}\``);

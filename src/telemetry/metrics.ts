@@ -1,18 +1,14 @@
-import { Counter, Gauge, Registry } from 'prom-client';
 import { addAll, addTo } from '../core/counts.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { LabelledCounter } from '../core/protocol.ts';
 import type { Store } from '../reconcile/store.ts';
 import type { RungBytes } from '../session/rung-bytes.ts';
 import type { SessionTable } from '../session/table.ts';
+import type { Definition, Scrape, Series } from './exposition.ts';
+import { PROCESS_METRICS } from './process-metrics.ts';
 
 /** Series of ended sessions that a counter still shows: a scrape should see their last values, not for ever. */
 const KEPT_ENDED = 1000;
-
-interface Series {
-  readonly labels: Record<string, string>;
-  readonly value: () => number;
-}
 
 /** Sums over the sessions that have ended. */
 export interface Totals {
@@ -22,13 +18,12 @@ export interface Totals {
 
 /** The metrics of one proxy. Everything is read when it is asked for: nothing is counted twice on the way of a message. */
 export class Metrics {
-  readonly #registry = new Registry();
+  readonly #definitions = new Map<string, Definition>(PROCESS_METRICS.map((metric) => [metric.name, metric]));
   readonly #counters = new Map<string, SessionCounter>();
   readonly totals: Totals = { sessionsEnded: new Map(), dropped: new Map() };
 
   /** `load`: how many sockets each I/O thread has. */
   constructor(store: Store, sessions: SessionTable, rungBytes: RungBytes['totals'], load: () => readonly number[]) {
-    this.#watchProcess();
     this.#watchListeners(store);
     this.#watchClusters(store);
     this.#gauge('l7mp_sessions', 'Live sessions.', [], () => [{ labels: {}, value: () => sessions.live }]);
@@ -39,19 +34,17 @@ export class Metrics {
     this.#ended();
   }
 
-  get type(): string {
-    return this.#registry.contentType;
-  }
-
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  /** The metrics in the Prometheus text format, as they are now. */
+  async scrape(): Promise<Scrape> {
+    const { expose } = await import('./exposition.ts');
+    return expose(this.#definitions.values());
   }
 
   /** A counter for virtual clusters; one of that name and those labels is shared. */
   counter(name: string, help: string, labels: readonly string[]): LabelledCounter {
     let counter = this.#counters.get(name);
     if (!counter) {
-      if (this.#registry.getSingleMetric(name)) throw new L7mpError('E_DUPLICATE', `metric ${name} is taken`);
+      if (this.#definitions.has(name)) throw new L7mpError('E_DUPLICATE', `metric ${name} is taken`);
       counter = new SessionCounter();
       const series = counter;
       this.#counter(name, help, labels, () => series.all());
@@ -83,30 +76,6 @@ export class Metrics {
       for (const session of sessions.all()) session.refresh();
       return Object.entries(bytes).map(([rung, n]) => ({ labels: { rung }, value: () => n }));
     });
-  }
-
-  // The library's own set watches the garbage collector and the event loop all the time, which costs a busy proxy a
-  // third of its throughput: these are read when they are asked for.
-  #watchProcess(): void {
-    const one = (value: () => number) => () => [{ labels: {}, value }];
-    const cpu = (): number => {
-      const { user, system } = process.cpuUsage();
-      return (user + system) / 1e6;
-    };
-    const started = Date.now() / 1000 - process.uptime();
-    this.#counter('process_cpu_seconds_total', 'CPU time spent, in seconds.', [], one(cpu));
-    this.#gauge(
-      'process_resident_memory_bytes',
-      'Resident memory.',
-      [],
-      one(() => process.memoryUsage.rss()),
-    );
-    this.#gauge(
-      'process_start_time_seconds',
-      'Start, in seconds since the epoch.',
-      [],
-      one(() => started),
-    );
   }
 
   #watchListeners(store: Store): void {
@@ -162,31 +131,11 @@ export class Metrics {
   }
 
   #counter(name: string, help: string, labels: readonly string[], series: () => readonly Series[]): void {
-    this.#show(Counter, name, help, labels, series);
+    this.#definitions.set(name, { type: 'counter', name, help, labels, series });
   }
 
   #gauge(name: string, help: string, labels: readonly string[], series: () => readonly Series[]): void {
-    this.#show(Gauge, name, help, labels, series);
-  }
-
-  /** A metric that is filled anew at each scrape. */
-  #show(
-    Kind: typeof Counter | typeof Gauge,
-    name: string,
-    help: string,
-    labelNames: readonly string[],
-    series: () => readonly Series[],
-  ): void {
-    const metric: Counter | Gauge = new Kind({
-      name,
-      help,
-      labelNames: [...labelNames],
-      registers: [this.#registry],
-      collect: () => {
-        metric.reset();
-        for (const { labels, value } of series()) metric.inc(labels, value());
-      },
-    });
+    this.#definitions.set(name, { type: 'gauge', name, help, labels, series });
   }
 }
 
