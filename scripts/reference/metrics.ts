@@ -1,5 +1,6 @@
 /** The metrics of a proxy in which everything has happened once, as Prometheus reads them. */
 
+import { Tally } from '../../src/cluster/endpoint.ts';
 import { DEFAULT_LIMITS } from '../../src/core/channel.ts';
 import { SILENT } from '../../src/core/log.ts';
 import type { Attempt, ClusterHost, Services } from '../../src/core/protocol.ts';
@@ -12,9 +13,9 @@ import { metric } from '../../src/transforms/metric/index.ts';
 
 const SPEC = { protocol: 'p' };
 const LISTENER = { name: 'l', definition: { spec: SPEC }, requests: 1, sessions: 1, rejects: new Map([['why', 1]]) };
-const CLUSTER = { name: 'c', definition: { spec: SPEC }, requests: 1 };
-const ENDPOINT = { definition: { cluster: 'c', name: 'e' }, sessions: 1 };
-const SESSION = { rungs: ['userspace'], refresh: () => {} };
+const CLUSTER = { name: 'c', definition: { spec: SPEC }, requests: 1, tally: new Tally() };
+const ENDPOINT = { name: 'e', definition: { cluster: 'c', name: 'e' }, sessions: 1, state: 'up', tally: new Tally() };
+const SESSION = { rungs: ['userspace'], stages: [], refresh: () => {} };
 const SESSIONS = { live: 1, all: () => [SESSION].values() } as unknown as SessionTable;
 
 function store(): Store {

@@ -129,6 +129,14 @@ export class Cluster {
     endpoint.broken++;
   }
 
+  /** A connection is closed, over which so many bytes came from an endpoint and went to it. */
+  carried(endpoint: Endpoint, bytesIn: number, bytesOut: number): void {
+    for (const tally of [this.tally, endpoint.tally]) {
+      tally.bytesIn += bytesIn;
+      tally.bytesOut += bytesOut;
+    }
+  }
+
   // ------------------------------------------------------------------ own
 
   #update(): void {

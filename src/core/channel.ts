@@ -44,7 +44,7 @@ export interface CloseReason {
   readonly kind: 'end' | 'reset' | 'error' | 'idle' | 'deleted' | 'shutdown' | 'refused';
   /** One line for a person. */
   readonly message: string;
-  /** The WebSocket close code that the peer sent, 1000-4999. */
+  /** The WebSocket close code that the peer sent or, of an error, that it is to get: 1000-4999. */
   readonly code?: number;
 }
 
@@ -98,6 +98,8 @@ export interface ChannelOwner {
   closed(channel: Channel, reason: CloseReason): void;
   /** Something failed that does not end the channel, such as an ICMP error. */
   fault?(channel: Channel, message: string): void;
+  /** The first messages were dropped for this reason, so many; further ones are only counted. */
+  dropped?(channel: Channel, reason: DropReason, messages: number): void;
   /** It has become `plain`. */
   cleared?(): void;
 }
@@ -280,7 +282,9 @@ export abstract class Channel {
   /** Counts a message that was lost here. */
   drop(reason: DropReason, messages = 1): void {
     this.drops ??= new Map();
+    const first = !this.drops.has(reason);
     addTo(this.drops, reason, messages);
+    if (first) this.owner?.dropped?.(this, reason, messages);
   }
 
   // ------------------------------------------------------------------ for the adapter, towards the core

@@ -298,6 +298,7 @@ export abstract class LayerChannel extends Channel {
       },
       lingering: () => this.owner?.lingering?.(this),
       fault: (_channel, message) => this.owner?.fault?.(this, message),
+      dropped: (_channel, reason, messages) => this.owner?.dropped?.(this, reason, messages),
       closed: (_channel, reason) => this.#lowerClosed(reason),
     };
   }

@@ -4,6 +4,8 @@ import type { Channel, MessageAttributes, Reader, Tail, Writer } from '../core/c
 export interface PipeOwner {
   /** A message has passed: the session is alive. */
   active(): void;
+  /** A message is larger than the sink takes. Returns whether that has ended the session; else it is dropped and counted. */
+  tooLarge(pipe: Pipe, size: number): boolean;
   /** All that the source had to say has passed. */
   sourceEnded(pipe: Pipe, tail: Tail | undefined): void;
 }
@@ -58,8 +60,8 @@ export class Pipe implements Reader, Writer {
     this.#owner.active();
     const sink = this.#sink as Channel;
     const more =
-      this.#cuts && bytes.length > sink.maxMessage
-        ? cutInto(sink, bytes, attributes, owned)
+      bytes.length > sink.maxMessage
+        ? this.#large(sink, bytes, attributes, owned)
         : sink.write(bytes, attributes, owned);
     if (!more) this.#source?.pause();
   }
@@ -83,6 +85,11 @@ export class Pipe implements Reader, Writer {
     if (this.#sink?.writer === this) this.#sink.writer = undefined;
     this.#source = undefined;
     this.#sink = undefined;
+  }
+
+  #large(sink: Channel, bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): boolean {
+    if (this.#cuts) return cutInto(sink, bytes, attributes, owned);
+    return this.#owner.tooLarge(this, bytes.length) || sink.write(bytes, attributes, owned);
   }
 
   #finish(sink: Channel): void {

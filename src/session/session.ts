@@ -35,6 +35,9 @@ export interface SessionHost {
 
 type EventLevel = Exclude<Level, 'silly'>;
 
+/** RFC 6455 section 7.4.1. */
+const MESSAGE_TOO_BIG = 1009;
+
 const NONE: readonly never[] = [];
 
 /**
@@ -241,6 +244,20 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     this.#settle();
   }
 
+  /** Where datagrams may be lost anyway it is dropped and counted; else nobody would know that something is missing. */
+  tooLarge(pipe: Pipe, size: number): boolean {
+    const lossy = this.source.lossy || this.#stages.some(({ channel }) => channel?.lossy);
+    if (lossy || pipe.sink === undefined) return false;
+    const stage = this.#stageOf(pipe.sink);
+    const where = stage ? `stage ${stage.cluster.name}` : 'the client';
+    const message = `a message of ${size} bytes does not fit ${where}, which takes ${pipe.sink.maxMessage}`;
+    // What follows is the line in the log.
+    this.status = 'FINALIZING';
+    pipe.sink.drop('too-large');
+    this.end({ kind: 'error', code: MESSAGE_TOO_BIG, message });
+    return true;
+  }
+
   // ------------------------------------------------------------------ the listener's channel
 
   closed(channel: Channel, reason: CloseReason): void {
@@ -259,6 +276,10 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
 
   fault(_channel: Channel, message: string): void {
     this.#fault('client', message);
+  }
+
+  dropped(_channel: Channel, reason: DropReason, messages: number): void {
+    this.#dropped('client', reason, messages);
   }
 
   cleared(): void {
@@ -324,6 +345,10 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
 
   stageFault(stage: Stage, message: string): void {
     this.#fault(stage.cluster.name, message);
+  }
+
+  stageDropped(stage: Stage, reason: DropReason, messages: number): void {
+    this.#dropped(`stage ${stage.cluster.name}`, reason, messages);
   }
 
   // ------------------------------------------------------------------ own
@@ -471,6 +496,14 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
 
   #fault(where: string, message: string): void {
     this.#event('ERROR', `${where}: ${message}`);
+  }
+
+  /** An event for each reason, and one line in the log. What is left over when a session ends is no news to the log. */
+  #dropped(where: string, reason: DropReason, messages: number): void {
+    const { drops } = this;
+    if (this.status === 'DESTROYED' || drops?.get(reason) !== messages) return;
+    const news = drops.size === 1 && this.status !== 'FINALIZING';
+    this.#event('WARNING', `${where}: messages are dropped (${reason})`, news ? 'info' : 'verbose');
   }
 
   #event(event: EventName, about: string, level: EventLevel = 'verbose'): void {

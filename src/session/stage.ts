@@ -30,6 +30,7 @@ export interface StageOwner {
   stageLingers(): void;
   stageCleared(): void;
   stageFault(stage: Stage, message: string): void;
+  stageDropped(stage: Stage, reason: DropReason, messages: number): void;
 }
 
 /** What passed through a stage's earlier channels. */
@@ -132,6 +133,7 @@ export class Stage implements ChannelOwner {
     this.#settle();
     clearTimeout(this.#wait);
     this.channel?.close(reason);
+    this.#tally();
     this.#release();
     this.status = 'END';
   }
@@ -169,6 +171,10 @@ export class Stage implements ChannelOwner {
 
   fault(_channel: Channel, message: string): void {
     this.#owner.stageFault(this, message);
+  }
+
+  dropped(_channel: Channel, reason: DropReason, messages: number): void {
+    this.#owner.stageDropped(this, reason, messages);
   }
 
   closed(channel: Channel, reason: CloseReason): void {
@@ -324,7 +330,15 @@ export class Stage implements ChannelOwner {
     if (this.ready && this.endpoint) this.endpoint.sessions--;
   }
 
+  /** Puts what has passed over a channel that is closed to the endpoint's account. */
+  #tally(): void {
+    const { channel, endpoint } = this;
+    if (!channel || !endpoint) return;
+    this.cluster.carried(endpoint, channel.bytesIn, channel.bytesOut);
+  }
+
   #absorb(): void {
+    this.#tally();
     this.#pastDrops = this.drops;
     this.#past = this.traffic;
     this.channel = undefined;

@@ -1,4 +1,5 @@
-import { addAll, addTo } from '../core/counts.ts';
+import type { Tally } from '../cluster/endpoint.ts';
+import { addAll, addTo, sum } from '../core/counts.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { LabelledCounter } from '../core/protocol.ts';
 import type { Store } from '../reconcile/store.ts';
@@ -6,9 +7,17 @@ import type { RungBytes } from '../session/rung-bytes.ts';
 import type { SessionTable } from '../session/table.ts';
 import type { Definition, Scrape, Series } from './exposition.ts';
 import { PROCESS_METRICS } from './process-metrics.ts';
+import { Survey } from './survey.ts';
 
 /** Series of ended sessions that a counter still shows: a scrape should see their last values, not for ever. */
 const KEPT_ENDED = 1000;
+
+const ENDPOINT_LABELS = ['clusterName', 'endpointName'];
+
+/** A sample for each of some counts. */
+function listed(counts: ReadonlyMap<string, number>, label: string): Series[] {
+  return [...counts].map(([key, n]) => ({ labels: { [label]: key }, value: () => n }));
+}
 
 /** Sums over the sessions that have ended. */
 export interface Totals {
@@ -21,13 +30,18 @@ export class Metrics {
   readonly #definitions = new Map<string, Definition>(PROCESS_METRICS.map((metric) => [metric.name, metric]));
   readonly #counters = new Map<string, SessionCounter>();
   readonly totals: Totals = { sessionsEnded: new Map(), dropped: new Map() };
+  readonly #sessions: SessionTable;
+  /** Of the scrape that is under way. */
+  #survey = new Survey([]);
 
   /** `load`: how many sockets each I/O thread has. */
   constructor(store: Store, sessions: SessionTable, rungBytes: RungBytes['totals'], load: () => readonly number[]) {
+    this.#sessions = sessions;
     this.#watchListeners(store);
     this.#watchClusters(store);
+    this.#watchTallies(store);
     this.#gauge('l7mp_sessions', 'Live sessions.', [], () => [{ labels: {}, value: () => sessions.live }]);
-    this.#watchRungs(sessions, rungBytes);
+    this.#watchRungs(rungBytes);
     this.#gauge('l7mp_io_sockets', 'Sockets and UDP peers of each thread of native I/O.', ['thread'], () =>
       load().map((count, n) => ({ labels: { thread: `${n}` }, value: () => count })),
     );
@@ -37,6 +51,7 @@ export class Metrics {
   /** The metrics in the Prometheus text format, as they are now. */
   async scrape(): Promise<Scrape> {
     const { expose } = await import('./exposition.ts');
+    this.#survey = new Survey(this.#sessions.all());
     return expose(this.#definitions.values());
   }
 
@@ -61,21 +76,11 @@ export class Metrics {
 
   // ------------------------------------------------------------------ own
 
-  #watchRungs(sessions: SessionTable, bytes: RungBytes['totals']): void {
+  #watchRungs(bytes: RungBytes['totals']): void {
     const help = 'Live sessions, by where their bytes are moved: kernel, native or userspace.';
-    this.#gauge('l7mp_rung_sessions', help, ['rung'], () => {
-      const counts = new Map<string, number>();
-      for (const { rungs } of sessions.all()) {
-        const [rung] = rungs;
-        if (rung !== undefined) addTo(counts, rung);
-      }
-      return [...counts].map(([rung, n]) => ({ labels: { rung }, value: () => n }));
-    });
+    this.#gauge('l7mp_rung_sessions', help, ['rung'], () => listed(this.#survey.rungs, 'rung'));
     const moved = 'Bytes that came from clients and went to them, by where they were moved.';
-    this.#counter('l7mp_rung_bytes_total', moved, ['rung'], () => {
-      for (const session of sessions.all()) session.refresh();
-      return Object.entries(bytes).map(([rung, n]) => ({ labels: { rung }, value: () => n }));
-    });
+    this.#counter('l7mp_rung_bytes_total', moved, ['rung'], () => listed(new Map(Object.entries(bytes)), 'rung'));
   }
 
   #watchListeners(store: Store): void {
@@ -109,7 +114,7 @@ export class Metrics {
           value: () => cluster.requests,
         })),
     );
-    this.#gauge('cluster_endpoint_sessions', 'Live sessions on an endpoint.', ['clusterName', 'endpointName'], () =>
+    this.#gauge('cluster_endpoint_sessions', 'Live sessions on an endpoint.', ENDPOINT_LABELS, () =>
       [...store.endpoints.values()].map(({ definition, sessions }) => ({
         labels: { clusterName: definition.cluster, endpointName: definition.name },
         value: () => sessions,
@@ -117,16 +122,57 @@ export class Metrics {
     );
   }
 
+  #watchTallies(store: Store): void {
+    this.#watchTally('cluster', ['clusterName', 'protocol'], () =>
+      [...store.clusters.values()].map(({ name, definition, tally }) => ({
+        labels: { clusterName: name, protocol: definition.spec.protocol },
+        tally,
+      })),
+    );
+    this.#watchTally('cluster_endpoint', ENDPOINT_LABELS, () =>
+      [...store.endpoints.values()].map(({ name, definition, tally }) => ({
+        labels: { clusterName: definition.cluster, endpointName: name },
+        tally,
+      })),
+    );
+    this.#gauge('cluster_endpoint_up', '0 while it takes no sessions because it failed, else 1.', ENDPOINT_LABELS, () =>
+      [...store.endpoints.values()].map(({ name, definition, state }) => ({
+        labels: { clusterName: definition.cluster, endpointName: name },
+        value: () => (state === 'up' ? 1 : 0),
+      })),
+    );
+  }
+
+  #watchTally(prefix: string, labelNames: string[], each: () => { labels: Series['labels']; tally: Tally }[]): void {
+    const counters = [
+      ['failures', 'Attempts to connect that failed.'],
+      ['retries', 'Attempts to connect after the first of a session.'],
+      ['disconnects', 'Connections that broke, or were ended by an endpoint and made again.'],
+    ] as const;
+    for (const [what, help] of counters) {
+      this.#counter(`${prefix}_${what}_total`, help, labelNames, () =>
+        each().map(({ labels, tally }) => ({ labels, value: () => tally[what] })),
+      );
+    }
+    const help = 'Bytes that came in from an endpoint, and went out to it.';
+    this.#counter(`${prefix}_bytes_total`, help, [...labelNames, 'direction'], () =>
+      each().flatMap(({ labels, tally }) => [
+        { labels: { ...labels, direction: 'in' }, value: () => tally.bytesIn + (this.#survey.bytesIn.get(tally) ?? 0) },
+        {
+          labels: { ...labels, direction: 'out' },
+          value: () => tally.bytesOut + (this.#survey.bytesOut.get(tally) ?? 0),
+        },
+      ]),
+    );
+  }
+
   #ended(): void {
-    const list = (totals: Map<string, number>, label: string) => () =>
-      [...totals].map(([key, n]) => ({ labels: { [label]: key }, value: () => n }));
     const { sessionsEnded, dropped } = this.totals;
-    this.#counter('l7mp_sessions_ended_total', 'Ended sessions, by why.', ['outcome'], list(sessionsEnded, 'outcome'));
-    this.#counter(
-      'l7mp_messages_dropped_total',
-      'Messages lost in ended sessions, by why.',
-      ['reason'],
-      list(dropped, 'reason'),
+    this.#counter('l7mp_sessions_ended_total', 'Ended sessions, by why.', ['outcome'], () =>
+      listed(sessionsEnded, 'outcome'),
+    );
+    this.#counter('l7mp_messages_dropped_total', 'Messages lost, by why.', ['reason'], () =>
+      listed(sum(dropped, this.#survey.dropped) ?? dropped, 'reason'),
     );
   }
 

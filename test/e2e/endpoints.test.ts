@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { type TestLog, testLog } from '../support/log.ts';
 import { ask, connectStream, connectWebSocket, received, serveStream, serveWebSocket } from '../support/peers.ts';
 import { freePort } from '../support/ports.ts';
-import { listener, startProxy } from '../support/proxy.ts';
+import { listener, request, startProxy } from '../support/proxy.ts';
 import { until } from '../support/until.ts';
 
 const [LIVE, DEAD, OTHER] = ['127.0.0.1', '127.0.0.2', '127.0.0.3'];
@@ -229,4 +229,52 @@ test('at info a session that fails is one line, with the address once', async (t
   assert.equal(lines.length, 1);
   assert.match(lines[0] ?? '', /: ERROR: stage c: .*ECONNREFUSED/);
   assert.equal((lines[0] ?? '').split(`127.0.0.1:${port}`).length, 2);
+});
+
+// -------------------------------------------------------------------- metrics
+
+test('failures, retries, bytes and state of each endpoint are metrics, while its sessions live and after', async (t) => {
+  const server = await serveStream(t, { allowHalfOpen: false });
+  const destination = {
+    name: 'c',
+    spec: { protocol: 'TCP', port: server.port },
+    endpoints: [
+      { name: 'dead', spec: { address: DEAD } },
+      { name: 'live', spec: { address: LIVE } },
+    ],
+  };
+  const retry = { retry_on: 'connect-failure', num_retries: 1, timeout: NEVER };
+  const { proxy, ports } = await startProxy(t, ['l', 'metrics'], ({ l, metrics }) => ({
+    listeners: [
+      listener('l', { protocol: 'TCP', port: l }, { destination, retry }),
+      listener(
+        'metrics',
+        { protocol: 'HTTP', port: metrics, address: LIVE },
+        { destination: { spec: { protocol: 'Prometheus' } } },
+      ),
+    ],
+  }));
+  const client = await connectStream(t, { port: ports.l });
+  assert.equal(await ask(client, 'hello'), 'hello');
+  const expected = [
+    'cluster_endpoint_failures_total{clusterName="c",endpointName="dead"} 1',
+    'cluster_endpoint_failures_total{clusterName="c",endpointName="live"} 0',
+    'cluster_endpoint_retries_total{clusterName="c",endpointName="live"} 1',
+    'cluster_endpoint_bytes_total{clusterName="c",endpointName="live",direction="in"} 5',
+    'cluster_endpoint_bytes_total{clusterName="c",endpointName="live",direction="out"} 5',
+    'cluster_endpoint_bytes_total{clusterName="c",endpointName="dead",direction="in"} 0',
+    'cluster_endpoint_up{clusterName="c",endpointName="dead"} 0',
+    'cluster_endpoint_up{clusterName="c",endpointName="live"} 1',
+    'cluster_failures_total{clusterName="c",protocol="TCP"} 1',
+    'cluster_retries_total{clusterName="c",protocol="TCP"} 1',
+    'cluster_bytes_total{clusterName="c",protocol="TCP",direction="out"} 5',
+  ];
+  const missing = async () => {
+    const lines = (await request({ port: ports.metrics })).text.split('\n');
+    return expected.filter((line) => !lines.includes(line));
+  };
+  assert.deepEqual(await missing(), []);
+  client.end();
+  await proxy.noSession('l');
+  assert.deepEqual(await missing(), []);
 });

@@ -3,4 +3,5 @@ process.env.L7MP_TEST_IO = 'node';
 await import('./sessions.test.ts');
 await import('./retry.test.ts');
 await import('./endpoints.test.ts');
+await import('./drops.test.ts');
 await import('./chains.test.ts');

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { describe, type TestContext, test } from 'node:test';
 import type { WebSocketServer } from 'ws';
 import { request as httpRequest } from '../support/http.ts';
+import { testLog } from '../support/log.ts';
 import { connectDatagram, serveStream } from '../support/peers.ts';
 import { freePort } from '../support/ports.ts';
 import { listener, startProxy } from '../support/proxy.ts';
@@ -20,15 +21,17 @@ interface Settings {
   readonly spec?: object;
   readonly options?: object;
   readonly route?: object;
+  readonly admin?: object;
 }
 
 /** A proxy with a WebSocket listener that leads to a destination. */
 async function startWith(
   t: TestContext,
   destination: object | string,
-  { spec = {}, options = {}, route = {} }: Settings = {},
+  { spec = {}, options = {}, route = {}, admin = {} }: Settings = {},
 ) {
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
+    admin,
     listeners: [
       listener('l', { protocol: 'WebSocket', port: l, address: HOST, ...spec }, { destination, ...route }, { options }),
     ],
@@ -293,13 +296,43 @@ describe('WebSocket messages through the proxy', () => {
     assert.equal(client.messages.length, 1);
   });
 
-  test('that are larger than the other side may send are dropped and counted', async (t) => {
-    const { proxy, client, endpoint } = await joined(t, {}, {}, { max_message_size: 1000 });
-    client.ws.send(Buffer.alloc(1001));
-    client.ws.send('next');
-    await until(() => endpoint.messages.length === 1, 'the next one');
-    assert.equal(endpoint.messages[0]?.text, 'next');
-    assert.deepEqual((await proxy.session('l')).destination.drops, { 'too-large': 1 });
+  for (const [from, listens, dials] of [
+    ['client', 2000, 1000],
+    ['endpoint', 1000, 2000],
+  ] as const) {
+    test(`that are larger than the side opposite the ${from} takes end the session with 1009, which is told`, async (t) => {
+      const log = await testLog(t, 'info');
+      const { proxy, client, endpoint } = await joined(
+        t,
+        { spec: { max_message_size: listens }, options: { track: 60 }, admin: log.admin },
+        {},
+        { max_message_size: dials },
+      );
+      const [sender, receiver] = from === 'client' ? [client, endpoint] : [endpoint, client];
+      sender.ws.send(Buffer.alloc(1000));
+      sender.ws.send(Buffer.alloc(1001));
+      assert.deepEqual([(await closed(client)).code, (await closed(endpoint)).code], [1009, 1009]);
+      assert.equal(receiver.messages.length, 1);
+      const session = await proxy.session('l', 'DESTROYED');
+      const where = from === 'client' ? session.destination : session.source;
+      assert.deepEqual(where.drops, { 'too-large': 1 });
+      const told = session.events.filter(({ event }: { event: string }) => event === 'ERROR' || event === 'WARNING');
+      assert.deepEqual(
+        told.map(({ event }: { event: string }) => event),
+        ['WARNING', 'ERROR'],
+      );
+      assert.match(told[1].message, /^a message of 1001 bytes does not fit .*, which takes 1000$/);
+      const lines = async () => (await log.lines()).filter((line) => line.startsWith('info WS:'));
+      await until(async () => (await lines()).length > 0, 'the line');
+      assert.equal((await lines()).length, 1);
+    });
+  }
+
+  test('of the largest size that a listener takes fit its cluster when JSONEncap has made more of them', async (t) => {
+    const { client, endpoint } = await joined(t, { route: { ingress: [{ spec: { protocol: 'JSONEncap' } }] } });
+    client.ws.send(Buffer.alloc(16 << 20));
+    await until(() => endpoint.messages.length > 0 || client.closed !== undefined, 'the message');
+    assert.equal(JSON.parse(endpoint.messages[0]?.text ?? '{}').payload?.length, Math.ceil((16 << 20) / 3) * 4);
   });
 
   test('of 16 MiB pass', async (t) => {

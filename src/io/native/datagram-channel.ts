@@ -124,6 +124,7 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
       if (type === wire.Report.Waited) this.#uncount(value);
       this.deliver(u8.subarray(from, from + value), BINARY, false);
     } else if (type === wire.Report.Coupled) this.#coupled(value);
+    else if (type === wire.Report.Dropped) this.#count();
     else if (type === wire.Report.Fault) this.owner?.fault?.(this, errorName(value));
   }
 

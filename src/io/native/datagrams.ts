@@ -197,7 +197,9 @@ export abstract class Datagram implements Destination {
   }
 
   #dropped(): void {
-    this.#add(wire.DROPPED_FULL, 1);
+    const { loop } = this.shared;
+    const first = wire.countDropped(loop.arena.f64, this.#counters + wire.DROPPED_FULL, 1);
+    if (first) loop.report(wire.Report.Dropped, this.id);
   }
 
   #add(counter: number, n: number): void {

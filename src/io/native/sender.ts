@@ -207,9 +207,8 @@ export class Sender implements Task {
   // ------------------------------------------------------------------ what is told
 
   #dropped(to: Destination, reason: number, count: number): void {
-    const { f64 } = this.#arena;
-    const at = wire.countersOf(this.#loop.shared, to.id) + reason;
-    f64[at] = (f64[at] as number) + count;
+    const counter = wire.countersOf(this.#loop.shared, to.id) + reason;
+    if (wire.countDropped(this.#arena.f64, counter, count)) this.#loop.report(wire.Report.Dropped, to.id);
   }
 
   // What is said in a flood of errors need not be said each time.

@@ -72,6 +72,13 @@ export function countIn(f64: Float64Array, at: number, messages: number, bytes: 
   f64[at + ACTIVE_AT] = now;
 }
 
+/** Counts what was dropped, in the counter of the reason. Returns whether it is the first. */
+export function countDropped(f64: Float64Array, counter: number, messages: number): boolean {
+  const before = f64[counter] as number;
+  f64[counter] = before + messages;
+  return before === 0;
+}
+
 /** Counts what went to a slot. */
 export function countOut(f64: Float64Array, at: number, messages: number, bytes: number): void {
   f64[at + BYTES_OUT] = (f64[at + BYTES_OUT] as number) + bytes;
@@ -163,6 +170,8 @@ export const Report = {
   Waited: 11,
   /** id, id: as was asked for. */
   Coupled: 12,
+  /** id: the first message was dropped for a reason; further ones are only counted. */
+  Dropped: 13,
 } as const;
 
 /** Flags of Ended: the end was passed on; this socket, the other one, is closed, since both its directions have ended. */

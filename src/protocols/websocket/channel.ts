@@ -12,7 +12,9 @@ import type { L7mpError } from '../../core/errors.ts';
 import { closeCode, closeReason, closeText } from './codes.ts';
 
 /** The largest message where the specification does not say, in bytes. */
-export const MAX_MESSAGE_SIZE = 16 << 20;
+export const LISTENER_MESSAGE_SIZE = 16 << 20;
+/** Twice as much: what a listener takes can be passed on when JSONEncap has made a third more of it (base64). */
+export const CLUSTER_MESSAGE_SIZE = 32 << 20;
 
 /**
  * What is asked of ws on either side. `closeTimeout`: milliseconds after which a peer that does not answer a close

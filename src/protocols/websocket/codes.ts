@@ -22,6 +22,8 @@ export function closeCode({ kind, code }: CloseReason): number {
       return GOING_AWAY;
     case 'refused':
       return POLICY_VIOLATION;
+    case 'error':
+      return code !== undefined && isSendable(code) ? code : INTERNAL_ERROR;
     default:
       return INTERNAL_ERROR;
   }

@@ -3,16 +3,17 @@ import { defineProtocol } from '../../core/protocol.ts';
 import { Address, BindSchema, Port, strict } from '../../core/schema.ts';
 import { ANY, endsName } from '../addresses.ts';
 import { HttpPath } from '../http/index.ts';
-import { MAX_MESSAGE_SIZE } from './channel.ts';
+import { CLUSTER_MESSAGE_SIZE, LISTENER_MESSAGE_SIZE } from './channel.ts';
 import { dial } from './dial.ts';
 import { listen } from './listen.ts';
 
 /** ws takes 32 bits. */
-const MaxMessageSize = Type.Integer({
-  minimum: 1,
-  maximum: 0x7fffffff,
-  description: 'The largest message, in bytes: who sends a larger one is closed with 1009. Default 16 MiB.',
-});
+const maxMessageSize = (byDefault: string) =>
+  Type.Integer({
+    minimum: 1,
+    maximum: 0x7fffffff,
+    description: `The largest message, in bytes, either way: a larger one ends the session with 1009. Default ${byDefault}.`,
+  });
 
 export const websocket = defineProtocol({
   name: 'WebSocket',
@@ -22,7 +23,7 @@ export const websocket = defineProtocol({
       port: Port,
       address: Type.Optional(Address),
       path: Type.Optional(HttpPath),
-      max_message_size: Type.Optional(MaxMessageSize),
+      max_message_size: Type.Optional(maxMessageSize('16 MiB')),
     }),
     options: {
       accept: Type.Optional(
@@ -36,18 +37,18 @@ export const websocket = defineProtocol({
     live: ['accept'],
     transport: true,
     sessionName: ({ n, metadata }) => `WS:${endsName('TCP', metadata)}-${n}`,
-    listen: ({ port, address = ANY, path, max_message_size: maxMessage = MAX_MESSAGE_SIZE }, host) =>
+    listen: ({ port, address = ANY, path, max_message_size: maxMessage = LISTENER_MESSAGE_SIZE }, host) =>
       listen({ host: address, port, path, maxMessage, waits: () => host.options.accept === 'connected' }, host),
   },
   cluster: {
     schema: strict({
       port: Port,
       bind: Type.Optional(BindSchema),
-      max_message_size: Type.Optional(MaxMessageSize),
+      max_message_size: Type.Optional(maxMessageSize('32 MiB')),
     }),
     kind: 'datagram',
     transport: true,
-    open: ({ port, bind = {}, max_message_size: maxMessage = MAX_MESSAGE_SIZE }, { limits }) => ({
+    open: ({ port, bind = {}, max_message_size: maxMessage = CLUSTER_MESSAGE_SIZE }, { limits }) => ({
       dial: (attempt) => dial(attempt, { port, bind, maxMessage }, limits),
     }),
   },
