@@ -91,6 +91,12 @@ export class Admin {
     };
   }
 
+  /** What can be set while it runs, as it is set. */
+  settable(): AdminInput {
+    const settable = Object.entries(this.view()).filter(([field]) => this.#isSettable(field));
+    return Object.fromEntries(settable);
+  }
+
   /** The fields that would change, as JSON pointers. Throws where one cannot. */
   differences(settings: AdminInput): string[] {
     this.#refuseFixed(settings);
@@ -124,7 +130,10 @@ export class Admin {
       throw new L7mpError(code, `/admin/${message}`, { cause: error });
     }
     if (settings.log_level !== undefined) this.#logger.level = settings.log_level;
-    const kept = Object.entries(settings).filter(([field]) => this.#keeps(field));
+    // Once it has started, what is fixed is sent back as it was shown: without tokens, say.
+    const kept = Object.entries(settings).filter(([field]) =>
+      this.#started ? this.#isSettable(field) : !Object.hasOwn(adminState, field),
+    );
     this.#settings = { ...this.#settings, ...Object.fromEntries(kept) };
     return undo;
   }
@@ -142,9 +151,8 @@ export class Admin {
     if (changed) throw new L7mpError('E_UNSUPPORTED', `/admin/${changed}: cannot change while the proxy runs`);
   }
 
-  /** Once it has started, what is fixed is sent back as it was shown: without tokens, say. */
-  #keeps(field: string): boolean {
-    if (Object.hasOwn(adminState, field)) return false;
-    return !this.#started || !(Object.hasOwn(RESERVED, field) || FIXED.some((fixed) => fixed === field));
+  #isSettable(field: string): boolean {
+    const others = [adminState, RESERVED].some((fields) => Object.hasOwn(fields, field));
+    return !others && !FIXED.some((fixed) => fixed === field);
   }
 }

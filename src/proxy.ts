@@ -19,6 +19,7 @@ import type { Listener } from './listener/listener.ts';
 import type { Offload } from './offload/engine.ts';
 import { OffloadSwitch } from './offload/switch.ts';
 import { PROTOCOLS } from './protocols.ts';
+import { applyForm } from './reconcile/apply-form.ts';
 import { Configuration } from './reconcile/configuration.ts';
 import { createHandlers } from './reconcile/handlers.ts';
 import { Store } from './reconcile/store.ts';
@@ -240,7 +241,9 @@ export class L7mp {
     const context: ApiContext = {
       store: this.#store,
       configuration: this.#configuration,
-      load: (config) => this.#load(config),
+      load: (config, terms) => this.#configuration.load(this.#fromApi(config), terms),
+      replace: (config, terms) => this.#configuration.replace(this.#fromApi(config), terms),
+      applyForm: () => ({ admin: this.#admin.settable(), ...applyForm(this.#store.definitions()) }),
       admin: () => ({
         ...this.#admin.view(),
         io_status: this.#ioStatus(),
@@ -266,12 +269,10 @@ export class L7mp {
     return this.#admin.settings.auth ? [] : exposedControl(this.#store, this.#registry).map(exposureWarning);
   }
 
-  async #load(config: unknown): Promise<void> {
+  #fromApi(config: unknown): ConfigInput {
     const checked = this.check(config);
-    if (checked.plugins !== undefined) {
-      throw new L7mpError('E_FORBIDDEN', '/plugins: plugins run code, and are taken from the start-up file only');
-    }
-    await this.#configuration.load(checked);
+    if (checked.plugins === undefined) return checked;
+    throw new L7mpError('E_FORBIDDEN', '/plugins: plugins run code, and are taken from the start-up file only');
   }
 
   #session(name: string): Session {

@@ -135,6 +135,19 @@ export const HealthAnswer = Type.Object({
 
 export const OkAnswer = Type.Object({ status: Type.Literal(200), message: Type.Literal('OK') });
 
+export const ChangedAnswer = Type.Object({
+  ...OkAnswer.properties,
+  changes: Type.Array(
+    Type.Object({
+      kind: Type.Enum(['admin', 'listener', 'cluster', 'endpoint', 'rulelist', 'rule', 'route']),
+      name: Type.String(),
+      action: Type.Enum(['create', 'update', 'restart', 'delete']),
+      fields: Type.Array(Type.String(), { description: 'JSON pointers to what differs, of an object that stays.' }),
+    }),
+    { description: 'What became of each object, in the order of the steps; what is equal is not listed.' },
+  ),
+});
+
 export const ErrorAnswer = Type.Object({
   status: Type.Integer(),
   message: Type.String({ description: 'The text of the HTTP status.' }),

@@ -2,12 +2,14 @@
 import { asL7mpError, errorBody, L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
+import type { Terms } from '../reconcile/configuration.ts';
 import { Audit } from './audit.ts';
 import { readBody } from './body.ts';
 import { challenge, type Door, NOBODY } from './door.ts';
+import { EntityTags } from './etag.ts';
 import { format, type Style } from './format.ts';
 import { type ApiContext, type Call, OPERATIONS, type Operation, parametersOf, Reply } from './operations.ts';
-import { readQuery, styleOf } from './parameters.ts';
+import { type Query, readQuery, styleOf } from './parameters.ts';
 
 export const PREFIX = '/api/v1';
 
@@ -28,6 +30,7 @@ export class Api {
   readonly #context: ApiContext;
   readonly #door: Door;
   readonly #log: Log;
+  readonly #tags = new EntityTags();
 
   constructor(context: ApiContext, door: Door, log: Log) {
     this.#context = context;
@@ -53,8 +56,7 @@ export class Api {
     } catch (thrown) {
       const error = asL7mpError(thrown);
       audit.failed(error);
-      const headers = error.code === 'E_UNAUTHORIZED' ? challenge(request) : {};
-      reply = new Reply(errorBody(error.status, error.message), headers, error.status);
+      reply = new Reply(errorBody(error.status, error.message), this.#headersOf(error, request), error.status);
       // What a request may not have is not laid out at the request's expense.
       if (error.status === 401) style = 'plain';
     }
@@ -73,17 +75,43 @@ export class Api {
     const query = readQuery(given, parametersOf(operation));
     const body = readBody(request, operation);
     audit.about(operation, body);
-    const result = await this.#run(operation, { params, query, url: request.url, body });
-    if (result instanceof Reply) return result;
-    return new Reply(operation.method === 'GET' ? result : { status: 200, message: 'OK' });
+    const terms = this.#terms(request, query);
+    return this.#run(operation, { params, query, url: request.url, body, terms }, request);
   }
 
-  #run(operation: Operation, call: Call): unknown {
-    const context = this.#context;
-    if (operation.settled) return context.configuration.read(() => operation.run(context, call));
-    return operation.run(context, call);
+  /** Entity tags are of what was read, or of what a change has led to: others may have changed more since. */
+  async #run(operation: Operation, call: Call, { headers }: ApiRequest): Promise<Reply> {
+    const { configuration } = this.#context;
+    const run = async (): Promise<Reply> => {
+      const { revision } = configuration;
+      if (operation.settled && this.#tags.names(headers['if-none-match'], revision)) {
+        return new Reply(undefined, { etag: this.#tags.of(revision) }, 304);
+      }
+      const result = await operation.run(this.#context, call);
+      const reply = result instanceof Reply ? result : new Reply(operation.method === 'GET' ? result : OK);
+      const etag = this.#tags.of(reply.revision ?? revision);
+      return new Reply(reply.body, { ...reply.headers, etag }, reply.status);
+    };
+    return operation.settled ? configuration.read(run) : run();
+  }
+
+  #terms({ headers, peer }: ApiRequest, query: Query): Terms {
+    const ifMatch = this.#tags.condition(headers['if-match']);
+    return {
+      ...(ifMatch && { ifMatch }),
+      dryRun: query.dry_run,
+      endSessions: query.sessions === 'end',
+      ...(!query.force && { keepListener: peer.listener }),
+    };
+  }
+
+  #headersOf({ code }: L7mpError, request: ApiRequest): Record<string, string> {
+    if (code === 'E_UNAUTHORIZED') return challenge(request);
+    return code === 'E_PRECONDITION' ? { etag: this.#tags.of(this.#context.configuration.revision) } : {};
   }
 }
+
+const OK = { status: 200, message: 'OK' };
 
 function answer({ status, headers, body }: Reply, style: Style, more: Record<string, string>): ApiResponse {
   if (body === undefined) return { status, headers: { ...headers, ...more }, body: '' };

@@ -22,8 +22,9 @@ const SECURITY = { token: { type: 'http', scheme: 'bearer', description: 'Where 
 
 const ERROR_STATUSES: Readonly<Record<Operation['method'], readonly number[]>> = {
   GET: [400, 401, 403, 404, 500],
-  POST: [400, 401, 403, 404, 413, 415, 422, 500],
-  DELETE: [400, 401, 403, 404, 500],
+  POST: [400, 401, 403, 404, 412, 413, 415, 422, 500],
+  PUT: [400, 401, 403, 404, 409, 412, 413, 415, 422, 500],
+  DELETE: [400, 401, 403, 404, 412, 500],
 };
 
 export function openApiDocument(registry: Registry): object {

@@ -16,11 +16,12 @@ import {
 } from '../config/schema.ts';
 import { L7mpError } from '../core/errors.ts';
 import { Name } from '../core/schema.ts';
-import type { AddedKind, Configuration } from '../reconcile/configuration.ts';
+import type { AddedKind, Configuration, Outcome, Terms } from '../reconcile/configuration.ts';
 import type { Kind } from '../reconcile/definitions.ts';
 import { need, type Store } from '../reconcile/store.ts';
 import {
   AdminAnswer,
+  ChangedAnswer,
   ClusterAnswer,
   ConfigAnswer,
   EndpointAnswer,
@@ -39,7 +40,11 @@ export interface ApiContext {
   readonly store: Store;
   readonly configuration: Configuration;
   /** Checks and loads a configuration; what only the start-up file may say is refused. */
-  load(config: unknown): Promise<void>;
+  load(config: unknown, terms: Terms): Promise<Outcome>;
+  /** Checks a configuration, and makes it so; likewise. */
+  replace(config: unknown, terms: Terms): Promise<Outcome>;
+  /** The configuration as one would write it. */
+  applyForm(): unknown;
   admin(): unknown;
   sessions(query: Query): Promise<SessionList>;
   /** Throws E_UNKNOWN. */
@@ -67,6 +72,8 @@ export interface Call {
   /** As the client wrote it. */
   readonly url: string;
   readonly body: unknown;
+  /** How a change is asked for. */
+  readonly terms: Terms;
 }
 
 /** What an operation answers that has more to say than a value. */
@@ -75,16 +82,19 @@ export class Reply {
   readonly body: unknown;
   readonly headers: Readonly<Record<string, string>>;
   readonly status: number;
+  /** Of the configuration that it is about, where that is not the present one by now. */
+  readonly revision: number | undefined;
 
-  constructor(body: unknown, headers: Readonly<Record<string, string>> = {}, status = 200) {
+  constructor(body: unknown, headers: Readonly<Record<string, string>> = {}, status = 200, revision?: number) {
     this.body = body;
     this.headers = headers;
     this.status = status;
+    this.revision = revision;
   }
 }
 
 export interface Operation {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Below /api/v1; `{x}` is a variable part. */
   readonly path: string;
   readonly id: string;
@@ -99,14 +109,14 @@ export interface Operation {
   readonly open?: true;
   /** What a read answers with; a change answers OK. */
   readonly answer?: TSchema;
-  /** It reads the configuration, and so waits for the changes that came before it. */
+  /** It reads the configuration, and so waits for the changes that came before it; who has that already is told so. */
   readonly settled?: true;
   run(context: ApiContext, call: Call): unknown;
 }
 
 /** Names of the parameters that an operation takes. `recursive` is no mistake where it makes no difference. */
 export function parametersOf({ method, query = [] }: Operation): readonly ParameterName[] {
-  return method === 'POST' ? ['format', ...query] : ['recursive', 'format', ...query];
+  return method === 'POST' || method === 'PUT' ? ['format', ...query] : ['recursive', 'format', ...query];
 }
 
 const ADDED: readonly [AddedKind, TSchema, TSchema][] = [
@@ -117,9 +127,18 @@ const ADDED: readonly [AddedKind, TSchema, TSchema][] = [
   ['route', RouteSchema, RouteAnswer],
 ];
 
+/** What every change may be asked with, and those that may take something away. */
+const ADDING = ['dry_run'] as const satisfies ParameterName[];
+const CHANGING = ['dry_run', 'sessions'] as const satisfies ParameterName[];
+
 export const OPERATIONS: readonly Operation[] = [
   ...whole(),
-  ...ADDED.flatMap(([kind, schema, answer]) => [...reads(kind, answer), adds(kind, schema), deletes(kind)]),
+  ...ADDED.flatMap(([kind, schema, answer]) => [
+    ...reads(kind, answer),
+    adds(kind, schema),
+    puts(kind, schema),
+    deletes(kind),
+  ]),
   ...endpoints(),
   ...rulesOfLists(),
   ...sessions(),
@@ -132,6 +151,23 @@ export const OPERATIONS: readonly Operation[] = [
   ),
 ];
 
+// -------------------------------------------------------------------- answers to changes
+
+/** A change is answered in two words, unless it was asked for what it would do. */
+function changed(outcome: Outcome, { query }: Call, status: 200 | 201 = 200): Reply {
+  const changes = query.dry_run ? { changes: outcome.changes } : {};
+  return new Reply({ status, message: status === 200 ? 'OK' : 'Created', ...changes }, {}, status, outcome.revision);
+}
+
+function listed({ changes, revision }: Outcome): Reply {
+  return new Reply({ status: 200, message: 'OK', changes }, {}, 200, revision);
+}
+
+function put(outcome: Outcome, call: Call, kind: Kind, name: string): Reply {
+  const created = outcome.changes.some((one) => one.action === 'create' && one.kind === kind && one.name === name);
+  return changed(outcome, call, created ? 201 : 200);
+}
+
 // -------------------------------------------------------------------- the whole
 
 function whole(): Operation[] {
@@ -142,9 +178,11 @@ function whole(): Operation[] {
       id: 'getConfig',
       summary: 'The whole configuration, and the first 1,000 sessions.',
       recursive: true,
+      query: ['form'],
       answer: ConfigAnswer,
       settled: true,
       run: async (context, { query }) => {
+        if (query.form === 'apply') return context.applyForm();
         const views = new Views(context.store, query.recursive);
         const kinds = ['listener', 'cluster', 'rulelist', 'rule', 'route'] as const;
         const objects = Object.fromEntries(kinds.map((kind) => [`${kind}s`, views.all(kind)]));
@@ -159,7 +197,18 @@ function whole(): Operation[] {
       id: 'setConfig',
       summary: 'Adds all of a configuration to what is there, or nothing of it.',
       body: { key: '', schema: ConfigSchema },
-      run: (context, call) => context.load(call.body),
+      query: ADDING,
+      run: async (context, call) => changed(await context.load(call.body, call.terms), call),
+    },
+    {
+      method: 'PUT',
+      path: '/config',
+      id: 'replaceConfig',
+      summary: 'Makes it so: what is equal stays untouched, what differs is changed in place, what is missing goes.',
+      body: { key: '', schema: ConfigSchema },
+      query: [...CHANGING, 'force'],
+      answer: ChangedAnswer,
+      run: async (context, call) => listed(await context.replace(call.body, call.terms)),
     },
     {
       method: 'GET',
@@ -175,7 +224,8 @@ function whole(): Operation[] {
       id: 'setAdmin',
       summary: 'Changes settings of the proxy.',
       body: { key: 'admin', schema: AdminSchema },
-      run: (context, call) => context.configuration.setAdmin(call.body),
+      query: ADDING,
+      run: async ({ configuration }, call) => changed(await configuration.setAdmin(call.body, call.terms), call),
     },
     {
       method: 'GET',
@@ -230,8 +280,30 @@ function adds(kind: AddedKind, schema: TSchema): Operation {
     id: `add${title(kind)}`,
     summary: `Adds a ${kind}.`,
     body: { key: kind, schema },
-    run: ({ configuration }, { body }) => configuration.add(kind, body),
+    query: ADDING,
+    run: async ({ configuration }, call) => changed(await configuration.add(kind, call.body, call.terms), call),
   };
+}
+
+function puts(kind: AddedKind, schema: TSchema): Operation {
+  return {
+    method: 'PUT',
+    path: `/${kind}s/{name}`,
+    id: `put${title(kind)}`,
+    summary: `Replaces a ${kind} in place, with what was written inline in it, or creates it.`,
+    body: { key: kind, schema: nameless(schema) },
+    query: CHANGING,
+    run: async ({ configuration }, call) => {
+      const [name] = call.params as [string];
+      return put(await configuration.put(kind, name, call.body, call.terms), call, kind, name);
+    },
+  };
+}
+
+/** The name is in the path. */
+function nameless(schema: TSchema): TSchema {
+  const { required = [], ...others } = schema as TSchema & { required?: string[] };
+  return { ...others, required: required.filter((field) => field !== 'name') } as TSchema;
 }
 
 function deletes(kind: Kind): Operation {
@@ -241,7 +313,11 @@ function deletes(kind: Kind): Operation {
     id: `delete${title(kind)}`,
     summary: `Deletes a ${kind}; with recursive=true also what was written inline in it, and its sessions.`,
     recursive: true,
-    run: ({ configuration }, { params, query }) => configuration.delete(kind, params[0] as string, query.recursive),
+    query: CHANGING,
+    run: async ({ configuration }, call) => {
+      const { params, query, terms } = call;
+      return changed(await configuration.delete(kind, params[0] as string, query.recursive, terms), call);
+    },
   };
 }
 
@@ -262,7 +338,35 @@ function endpoints(): Operation[] {
       id: 'addEndpoint',
       summary: 'Adds an endpoint to a cluster.',
       body: { key: 'endpoint', schema: EndpointSchema },
-      run: ({ configuration }, { params, body }) => configuration.addEndpoint(params[0] as string, body),
+      query: ADDING,
+      run: async ({ configuration }, call) => {
+        const { params, body, terms } = call;
+        return changed(await configuration.addEndpoint(params[0] as string, body, terms), call);
+      },
+    },
+    {
+      method: 'PUT',
+      path: '/clusters/{name}/endpoints/{endpoint}',
+      id: 'putEndpointOfCluster',
+      summary: 'Replaces an endpoint of a cluster in place, or creates it.',
+      body: { key: 'endpoint', schema: EndpointSchema },
+      query: CHANGING,
+      run: async ({ configuration }, call) => {
+        const [cluster, name] = call.params as [string, string];
+        return put(await configuration.putEndpoint(name, cluster, call.body, call.terms), call, 'endpoint', name);
+      },
+    },
+    {
+      method: 'PUT',
+      path: '/endpoints/{name}',
+      id: 'putEndpoint',
+      summary: 'Replaces an endpoint in place.',
+      body: { key: 'endpoint', schema: EndpointSchema },
+      query: CHANGING,
+      run: async ({ configuration }, call) => {
+        const [name] = call.params as [string];
+        return changed(await configuration.putEndpoint(name, undefined, call.body, call.terms), call);
+      },
     },
     readOne('endpoint', EndpointAnswer),
     deletes('endpoint'),
@@ -293,10 +397,11 @@ function rulesOfLists(): Operation[] {
       id: 'addRuleAt',
       summary: 'Inserts a rule, or the name of one, into a rulelist.',
       body: { key: 'rule', schema: Type.Union([Name, InlineRuleSchema]) },
-      run: ({ configuration }, { params, body }) => {
-        const [list, place] = params as [string, string];
+      query: ADDING,
+      run: async ({ configuration }, call) => {
+        const [list, place] = call.params as [string, string];
         if (!isPosition(place)) throw new L7mpError('E_POSITION', `${JSON.stringify(place)} is no position`);
-        return configuration.insertRule(list, Number(place), body);
+        return changed(await configuration.insertRule(list, Number(place), call.body, call.terms), call);
       },
     },
     {
@@ -305,9 +410,12 @@ function rulesOfLists(): Operation[] {
       id: 'deleteRuleAt',
       summary: 'Takes the rule at a position, or of a name, out of a rulelist, and deletes it.',
       recursive: true,
-      run: ({ configuration }, { params, query }) => {
+      query: CHANGING,
+      run: async ({ configuration }, call) => {
+        const { params, query, terms } = call;
         const [list, place] = params as [string, string];
-        return configuration.removeRule(list, isPosition(place) ? Number(place) : place, query.recursive);
+        const position = isPosition(place) ? Number(place) : place;
+        return changed(await configuration.removeRule(list, position, query.recursive, terms), call);
       },
     },
   ];

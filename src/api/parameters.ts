@@ -14,6 +14,10 @@ export const MAX_LIMIT = 10_000;
 export interface Query extends SessionFilter {
   readonly recursive: boolean;
   readonly format: Style;
+  readonly dry_run: boolean;
+  readonly force: boolean;
+  readonly form: 'apply' | undefined;
+  readonly sessions: 'end' | undefined;
   readonly limit: number;
   readonly after: number;
   readonly fields: ReadonlySet<string> | undefined;
@@ -44,6 +48,31 @@ export const PARAMETERS: { readonly [K in ParameterName]-?: Parameter<Query[K]> 
     schema: { enum: Object.keys(STYLES), default: 'plain' },
     byDefault: 'plain',
     read: (text) => oneOf(Object.keys(STYLES) as Style[], text),
+  },
+  dry_run: {
+    description: 'Only says what the change would do.',
+    schema: { type: 'boolean', default: false },
+    byDefault: false,
+    read: (text) => oneOf(['true', 'false'], text) === 'true',
+  },
+  force: {
+    description: 'Also where the listener goes, or is opened anew, through which the request came.',
+    schema: { type: 'boolean', default: false },
+    byDefault: false,
+    read: (text) => oneOf(['true', 'false'], text) === 'true',
+  },
+  form: {
+    description: '`apply`: as one would write it, so that it can be PUT back; without sessions.',
+    schema: { enum: ['apply'] },
+    byDefault: undefined,
+    read: (text) => oneOf(['apply'] as const, text),
+  },
+  sessions: {
+    description:
+      '`end`: the sessions of listeners that go end, and those on endpoints that go are disconnected. Without it, live sessions go on with what they have.',
+    schema: { enum: ['end'] },
+    byDefault: undefined,
+    read: (text) => oneOf(['end'] as const, text),
   },
   limit: {
     description: 'Sessions in the answer, at most.',

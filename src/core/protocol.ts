@@ -190,7 +190,12 @@ export interface Attempt {
   /** The time that this attempt has, in milliseconds. */
   readonly timeout: number;
   /** The session for which the connection is made. */
-  readonly session: { readonly name: string; readonly metadata: Metadata };
+  readonly session: {
+    readonly name: string;
+    readonly metadata: Metadata;
+    /** Where the session has come from. */
+    readonly listener?: { readonly name: string };
+  };
   /** The channel will be joined with another bare socket, if it is one itself. */
   readonly bare?: boolean;
   readonly cancelled: boolean;
@@ -229,6 +234,8 @@ export interface ApiRequest {
 export interface ApiPeer {
   /** `<address>:<port>`, or the session's name where there is no such address. */
   readonly from: string;
+  /** The name of the listener through which it came. */
+  readonly listener?: string | undefined;
 }
 
 export interface ApiResponse {

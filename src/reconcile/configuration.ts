@@ -47,8 +47,8 @@ export interface Terms {
   readonly dryRun?: boolean;
   /** Ends the sessions of listeners that go, and disconnects those on clusters and endpoints that go. */
   readonly endSessions?: boolean;
-  /** Throws where one of the steps must not be taken by who asks. */
-  readonly permit?: (steps: readonly ChangeView[]) => void;
+  /** The listener through which a whole configuration was sent: it must not go with that. E_CONFLICT. */
+  readonly keepListener?: string | undefined;
 }
 
 /** What became of one object. */
@@ -60,10 +60,18 @@ export interface ChangeView {
   readonly fields: readonly string[];
 }
 
+/** What a change has done, and the revision that it has led to. */
+export interface Outcome {
+  readonly changes: readonly ChangeView[];
+  readonly revision: number;
+}
+
 /** What shall become of the configuration. */
 interface Proposal {
   readonly changes: readonly Change[];
   readonly admin?: AdminInput;
+  /** Throws where one of the steps must not be taken. */
+  readonly permit?: (changes: readonly ChangeView[]) => void;
   /** What becomes of live sessions, once it is done. */
   readonly afterwards?: (() => void) | undefined;
 }
@@ -97,7 +105,7 @@ export class Configuration {
   }
 
   /** Adds all of a configuration, or nothing of it. Takes a validated one. */
-  load(config: ConfigInput, terms?: Terms): Promise<ChangeView[]> {
+  load(config: ConfigInput, terms?: Terms): Promise<Outcome> {
     return this.#change(terms, (normalizer) => {
       normalizer.config(config);
       return { changes: created(normalizer), admin: adminOf(config) };
@@ -108,17 +116,17 @@ export class Configuration {
    * Makes it so: what is equal is not touched, what differs is replaced in place, what is missing goes. The proxy's own
    * settings stay where the configuration does not give them. Takes a validated one.
    */
-  replace(config: ConfigInput, terms?: Terms): Promise<ChangeView[]> {
+  replace(config: ConfigInput, terms?: Terms): Promise<Outcome> {
     const { store, registry } = this.#context;
     return this.#change(terms, () => {
       const before = store.definitions();
       const changes = replacing(store, registry, before, (normalizer) => normalizer.config(config));
-      return { changes, admin: adminOf(config) };
+      return { changes, admin: adminOf(config), permit: (views) => keepListener(views, terms?.keepListener) };
     });
   }
 
   /** Creates an object, or replaces it in place with what was written inline in it. Its name is that of the path. */
-  put(kind: AddedKind, name: string, value: unknown, terms?: Terms): Promise<ChangeView[]> {
+  put(kind: AddedKind, name: string, value: unknown, terms?: Terms): Promise<Outcome> {
     const { store, registry, validator } = this.#context;
     const checked = validator[kind](named(value, name, kind), `/${kind}`);
     return this.#change(terms, () => {
@@ -130,7 +138,7 @@ export class Configuration {
   }
 
   /** Replaces an endpoint, or, where its cluster is given, creates it there. */
-  putEndpoint(name: string, cluster: string | undefined, value: unknown, terms?: Terms): Promise<ChangeView[]> {
+  putEndpoint(name: string, cluster: string | undefined, value: unknown, terms?: Terms): Promise<Outcome> {
     const { store, registry, validator } = this.#context;
     return this.#change(terms, () => {
       const there = store.endpoints.get(name)?.definition;
@@ -148,12 +156,12 @@ export class Configuration {
   }
 
   /** Takes up some of the proxy's own settings. */
-  async setAdmin(value: unknown, terms?: Terms): Promise<ChangeView[]> {
+  async setAdmin(value: unknown, terms?: Terms): Promise<Outcome> {
     const admin = this.#context.validator.admin(value, '/admin');
     return this.#change(terms, () => ({ changes: [], admin }));
   }
 
-  async add(kind: AddedKind, value: unknown, terms?: Terms): Promise<ChangeView[]> {
+  async add(kind: AddedKind, value: unknown, terms?: Terms): Promise<Outcome> {
     const checked = this.#context.validator[kind](value, `/${kind}`);
     return this.#change(terms, (normalizer) => {
       normalizer[kind](checked as never);
@@ -161,7 +169,7 @@ export class Configuration {
     });
   }
 
-  addEndpoint(clusterName: string, value: unknown, terms?: Terms): Promise<ChangeView[]> {
+  addEndpoint(clusterName: string, value: unknown, terms?: Terms): Promise<Outcome> {
     const { store, validator } = this.#context;
     return this.#change(terms, (normalizer) => {
       const cluster = need(store.clusters, 'cluster', clusterName);
@@ -171,7 +179,7 @@ export class Configuration {
   }
 
   /** Inserts a rule, or the name of one, into a rulelist. */
-  async insertRule(rulelist: string, position: number, value: unknown, terms?: Terms): Promise<ChangeView[]> {
+  async insertRule(rulelist: string, position: number, value: unknown, terms?: Terms): Promise<Outcome> {
     const { validator } = this.#context;
     const rule = typeof value === 'string' ? check(Name, value, '/rule') : validator.inlineRule(value, '/rule');
     return this.#change(terms, (normalizer) => {
@@ -186,7 +194,7 @@ export class Configuration {
    * Takes the rule at a position, or of a name, out of a rulelist, and deletes it, unless another rulelist has a claim
    * on it: it was written inline there, or it stands by itself and is named there too.
    */
-  removeRule(rulelist: string, place: number | string, recursive: boolean, terms?: Terms): Promise<ChangeView[]> {
+  removeRule(rulelist: string, place: number | string, recursive: boolean, terms?: Terms): Promise<Outcome> {
     return this.#change(terms, () => {
       const list = this.#rulelist(rulelist);
       const position = typeof place === 'number' ? place : list.rules.indexOf(place);
@@ -214,29 +222,29 @@ export class Configuration {
   }
 
   /** `recursive`: also what was written inline in it, and its sessions. */
-  delete(kind: Kind, name: string, recursive: boolean, terms?: Terms): Promise<ChangeView[]> {
+  delete(kind: Kind, name: string, recursive: boolean, terms?: Terms): Promise<Outcome> {
     return this.#change(terms, () => this.#removal(kind, name, recursive));
   }
 
   // ------------------------------------------------------------------ own
 
-  #change(terms: Terms | undefined, propose: (normalizer: Normalizer) => Proposal): Promise<ChangeView[]> {
+  #change(terms: Terms | undefined, propose: (normalizer: Normalizer) => Proposal): Promise<Outcome> {
     const { store, registry } = this.#context;
     return this.#mutex.run(async () => {
-      const { ifMatch, dryRun, permit, endSessions } = terms ?? NO_TERMS;
+      const { ifMatch, dryRun, endSessions } = terms ?? NO_TERMS;
       if (ifMatch && !ifMatch(this.#revision)) {
         throw new L7mpError('E_PRECONDITION', 'the configuration has changed since the version that the request names');
       }
       const proposal = propose(new Normalizer(store, registry));
       const steps = plan(proposal.changes, this.#restarts);
       const views = [...this.#adminView(proposal.admin), ...steps.filter(isVisible).map(viewOf)];
-      permit?.(views);
-      if (dryRun) return views;
+      proposal.permit?.(views);
+      if (dryRun) return { changes: views, revision: this.#revision };
       await this.#carryOut(steps, proposal.admin);
       if (views.length > 0) this.#revision++;
       proposal.afterwards?.();
       if (endSessions) this.#endSessionsOf(steps);
-      return views;
+      return { changes: views, revision: this.#revision };
     });
   }
 
@@ -296,6 +304,21 @@ export class Configuration {
 
 function created({ definitions }: Normalizer): Change[] {
   return definitions.map((after) => ({ before: undefined, after }));
+}
+
+/** Who sends a configuration would cut the branch that the request sits on. */
+function keepListener(changes: readonly ChangeView[], name: string | undefined): void {
+  const found = changes.find((one) => one.kind === 'listener' && one.name === name && closes(one));
+  if (!found) return;
+  const what = found.action === 'delete' ? 'goes' : 'is opened anew';
+  throw new L7mpError(
+    'E_CONFLICT',
+    `the listener ${name}, through which this came, ${what}: use ?force=true if it shall`,
+  );
+}
+
+function closes({ action }: ChangeView): boolean {
+  return action === 'delete' || action === 'restart';
 }
 
 /** Whose an object is, nobody sees. */

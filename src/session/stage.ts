@@ -15,6 +15,7 @@ export type StageStatus = 'INIT' | 'READY' | 'DISCONNECTED' | 'RETRYING' | 'END'
 export interface StageOwner {
   readonly name: string;
   readonly metadata: Metadata;
+  readonly listener: { readonly name: string };
   /** Its client is a bare socket, and nothing stands between it and the destination. */
   readonly joinable: boolean;
   readonly retry: RetryPolicy;

@@ -97,7 +97,7 @@ function errorOf(error: L7mpError): ApiResponse {
 // -------------------------------------------------------------------- the request, out of the metadata
 
 /** @throws L7mpError E_NO_ROUTE where the session is no HTTP request */
-function requestHead({ name, metadata }: Attempt['session']): RequestHead {
+function requestHead({ name, metadata, listener }: Attempt['session']): RequestHead {
   const { HTTP: http } = metadata;
   if (!isObject(http)) throw notHttp();
   const url = targetOf(http.url);
@@ -106,7 +106,7 @@ function requestHead({ name, metadata }: Attempt['session']): RequestHead {
   // A WebSocket's metadata is that of its handshake, but what follows are its messages.
   const isWebSocket = String(headers.upgrade).toLowerCase() === 'websocket';
   if (typeof method !== 'string' || url === undefined || isWebSocket) throw notHttp();
-  return { method, url, headers, peer: { from: fromOf(metadata) ?? name } };
+  return { method, url, headers, peer: { from: fromOf(metadata) ?? name, listener: listener?.name } };
 }
 
 function fromOf({ IP: ip, TCP: tcp }: Metadata): string | undefined {
