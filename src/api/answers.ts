@@ -133,20 +133,23 @@ export const HealthAnswer = Type.Object({
   status: Type.Enum(['ok', 'starting', 'stopping'], { description: 'With 503, if it is not `ok`.' }),
 });
 
-export const OkAnswer = Type.Object({ status: Type.Literal(200), message: Type.Literal('OK') });
+const Changes = Type.Array(
+  Type.Object({
+    kind: Type.Enum(['admin', 'listener', 'cluster', 'endpoint', 'rulelist', 'rule', 'route']),
+    name: Type.String(),
+    action: Type.Enum(['create', 'update', 'restart', 'delete']),
+    fields: Type.Array(Type.String(), { description: 'JSON pointers to what differs, of an object that stays.' }),
+  }),
+  { description: 'What became of each object, in the order of the steps; what is equal is not listed.' },
+);
 
-export const ChangedAnswer = Type.Object({
-  ...OkAnswer.properties,
-  changes: Type.Array(
-    Type.Object({
-      kind: Type.Enum(['admin', 'listener', 'cluster', 'endpoint', 'rulelist', 'rule', 'route']),
-      name: Type.String(),
-      action: Type.Enum(['create', 'update', 'restart', 'delete']),
-      fields: Type.Array(Type.String(), { description: 'JSON pointers to what differs, of an object that stays.' }),
-    }),
-    { description: 'What became of each object, in the order of the steps; what is equal is not listed.' },
-  ),
+export const OkAnswer = Type.Object({
+  status: Type.Enum([200, 201]),
+  message: Type.Enum(['OK', 'Created']),
+  changes: Type.Optional(Changes),
 });
+
+export const ChangedAnswer = Type.Object({ status: Type.Literal(200), message: Type.Literal('OK'), changes: Changes });
 
 export const ErrorAnswer = Type.Object({
   status: Type.Integer(),

@@ -17,6 +17,23 @@ const QUERY = Object.fromEntries(
   ]),
 );
 
+const CONDITIONS = {
+  'If-Match': {
+    name: 'If-Match',
+    in: 'header',
+    description: 'The change is made only if this is the entity tag of the present configuration.',
+    schema: { type: 'string' },
+  },
+  'If-None-Match': {
+    name: 'If-None-Match',
+    in: 'header',
+    description: 'Answered with 304 if this is the entity tag of the present configuration.',
+    schema: { type: 'string' },
+  },
+};
+
+const ETAG = { ETag: { description: 'The version of the configuration.', schema: { type: 'string' } } };
+
 /** What a token is asked for with. */
 const SECURITY = { token: { type: 'http', scheme: 'bearer', description: 'Where `admin.auth` asks for one.' } };
 
@@ -41,7 +58,7 @@ export function openApiDocument(registry: Registry): object {
     security: [{}, { token: [] }],
     components: {
       schemas: components(registry),
-      parameters: QUERY,
+      parameters: { ...QUERY, ...CONDITIONS },
       responses: errorResponses(),
       securitySchemes: SECURITY,
     },
@@ -58,7 +75,19 @@ function paths(): Json {
 }
 
 function describe(operation: Operation): Json {
-  const { id, method, path, summary, body, answer = OkAnswer, recursive, query = [], open } = operation;
+  const {
+    id,
+    method,
+    path,
+    summary,
+    body,
+    answer = OkAnswer,
+    recursive,
+    query = [],
+    open,
+    settled,
+    creates,
+  } = operation;
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
   return {
     operationId: id,
@@ -69,10 +98,16 @@ function describe(operation: Operation): Json {
       ...[...(recursive ? ['recursive'] : []), 'format', ...query].map((parameter) => ({
         $ref: `#/components/parameters/${parameter}`,
       })),
+      ...(settled ? [{ $ref: '#/components/parameters/If-None-Match' }] : []),
+      ...(method === 'GET' ? [] : [{ $ref: '#/components/parameters/If-Match' }]),
     ],
     ...(body && { requestBody: { required: true, content: content(Object.keys(MEDIA_TYPES), bodySchema(body)) } }),
     responses: {
-      200: { description: 'OK', content: content(['application/json'], refer(answer)) },
+      200: { description: 'OK', headers: ETAG, content: content(['application/json'], refer(answer)) },
+      ...(creates && {
+        201: { description: 'Created', headers: ETAG, content: content(['application/json'], refer(answer)) },
+      }),
+      ...(settled && { 304: { description: 'The client has it already.' } }),
       ...Object.fromEntries(
         ERROR_STATUSES[method].map((status) => [status, { $ref: `#/components/responses/${status}` }]),
       ),

@@ -107,6 +107,8 @@ export interface Operation {
   readonly query?: readonly ParameterName[];
   /** Nobody is asked who they are. It is served at the root of the listener, too. */
   readonly open?: true;
+  /** It may create what it names: then the status is 201. */
+  readonly creates?: true;
   /** What a read answers with; a change answers OK. */
   readonly answer?: TSchema;
   /** It reads the configuration, and so waits for the changes that came before it; who has that already is told so. */
@@ -293,6 +295,7 @@ function puts(kind: AddedKind, schema: TSchema): Operation {
     summary: `Replaces a ${kind} in place, with what was written inline in it, or creates it.`,
     body: { key: kind, schema: nameless(schema) },
     query: CHANGING,
+    creates: true,
     run: async ({ configuration }, call) => {
       const [name] = call.params as [string];
       return put(await configuration.put(kind, name, call.body, call.terms), call, kind, name);
@@ -351,6 +354,7 @@ function endpoints(): Operation[] {
       summary: 'Replaces an endpoint of a cluster in place, or creates it.',
       body: { key: 'endpoint', schema: EndpointSchema },
       query: CHANGING,
+      creates: true,
       run: async ({ configuration }, call) => {
         const [cluster, name] = call.params as [string, string];
         return put(await configuration.putEndpoint(name, cluster, call.body, call.terms), call, 'endpoint', name);

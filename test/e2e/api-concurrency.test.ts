@@ -31,7 +31,10 @@ test('of many requests for one name one wins, and the others are told that it is
     assert.equal(answers.filter(({ status }) => status === 200).length, 1, path);
     const lost = answers.filter(({ status }) => status !== 200);
     for (const { status, body } of lost)
-      assert.deepEqual([status, body.content], [400, `there is a ${path.slice(0, -1)} named "x" already`]);
+      assert.deepEqual(
+        [status, body.content],
+        [400, `/${path.slice(0, -1)}/name: there is a ${path.slice(0, -1)} named "x" already`],
+      );
   }
   const { clusters, rules, endpoints } = await configOf(proxy);
   // Nothing of those that lost is left: no inline cluster, no rule, no endpoint.

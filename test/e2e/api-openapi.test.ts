@@ -69,10 +69,13 @@ test('what is served is in the document, and what is in the document is served',
       const answer = await proxy.api(
         method.toUpperCase(),
         path.slice(1).replaceAll(/\{\w+\}/g, 'nix'),
-        method === 'post' ? {} : undefined,
+        method === 'post' || method === 'put' ? {} : undefined,
       );
       const served = method === 'head' ? 'get' : method;
-      const unknown = answer.status === 404 && answer.body?.content.startsWith('there is no operation');
+      // An answer to HEAD does not say why.
+      const why =
+        method === 'head' && !('get' in document.paths[path]) ? 'there is no operation' : answer.body?.content;
+      const unknown = answer.status === 404 && why?.startsWith('there is no operation');
       assert.equal(!unknown, served in document.paths[path], `${method} ${path}: ${answer.text}`);
     }
   }
@@ -94,11 +97,11 @@ test('the document is OpenAPI 3.1: parameters, answers, names and references are
       inPath,
       [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name),
     );
-    assert.equal('requestBody' in operation, method === 'post');
+    assert.equal('requestBody' in operation, method === 'post' || method === 'put');
     for (const [status, response] of Object.entries<Document>(operation.responses)) {
       const { description, content } = response.$ref ? (follow(document, response.$ref) as Document) : response;
       assert.ok(
-        /^\d{3}$/.test(status) && description && content['application/json'].schema,
+        /^\d{3}$/.test(status) && description && (status === '304' || content['application/json'].schema),
         `${method} ${path} ${status}`,
       );
     }

@@ -225,10 +225,10 @@ test('a query that the operation does not know is a 400 that lists what it does'
     [
       'DELETE',
       'clusters/l7mp-controller?force=true',
-      '?force: is no parameter of this operation; there are recursive, format',
+      '?force: is no parameter of this operation; there are recursive, format, dry_run, sessions',
     ],
-    ['POST', 'config?recursive=true', '?recursive: is no parameter of this operation; there are format'],
-    ['GET', 'config?limit=5', '?limit: is no parameter of this operation; there are recursive, format'],
+    ['POST', 'config?recursive=true', '?recursive: is no parameter of this operation; there are format, dry_run'],
+    ['GET', 'config?limit=5', '?limit: is no parameter of this operation; there are recursive, format, form'],
     ['GET', 'admin?__proto__=1', '?__proto__: is no parameter of this operation; there are recursive, format'],
     ['GET', 'rules?format=nix', '?format: must be one of plain, terse, space, lines, diffy, not "nix"'],
     ['GET', 'rules?format=__proto__', '?format: must be one of plain, terse, space, lines, diffy, not "__proto__"'],
