@@ -4,6 +4,7 @@ import { REDACTED_TOKEN } from './api/tokens.ts';
 import { type AdminInput, adminState } from './config/schema.ts';
 import { asL7mpError, L7mpError } from './core/errors.ts';
 import { formatPointer } from './core/pointer.ts';
+import { DirectoryEnclosure } from './output/enclosure.ts';
 import type { AccessLog } from './telemetry/access-log.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { VERSION } from './version.ts';
@@ -58,6 +59,11 @@ export class Admin {
     return this.#settings.body_limit ?? DEFAULT_BODY_LIMIT;
   }
 
+  /** Below which the API may name files. */
+  get enclosure(): DirectoryEnclosure {
+    return new DirectoryEnclosure(this.#settings.files ?? DEFAULT_FILES);
+  }
+
   /** As the REST API shows it. */
   view(): object {
     const {
@@ -98,61 +104,69 @@ export class Admin {
   }
 
   /** The fields that would change, as JSON pointers. Throws where one cannot. */
-  differences(settings: AdminInput): string[] {
-    this.#refuseFixed(settings);
+  differences(settings: AdminInput, trusted: boolean): string[] {
+    this.#refuseFixed(settings, trusted);
     const shown = this.view() as Record<string, unknown>;
     return Object.entries(settings)
       .filter(([field, value]) => !Object.hasOwn(adminState, field) && !isDeepStrictEqual(value, shown[field]))
       .map(([field]) => formatPointer([field]));
   }
 
-  /** Takes up the settings that are given. Returns what undoes that. Changes nothing where it rejects. */
-  async apply(settings: AdminInput): Promise<() => Promise<void>> {
-    this.#refuseFixed(settings);
+  /**
+   * Takes up the settings that are given. Returns what undoes that. Changes nothing where it rejects. `trusted`: the
+   * start-up file says it, and may say anything.
+   */
+  async apply(settings: AdminInput, trusted: boolean): Promise<() => Promise<void>> {
+    this.#refuseFixed(settings, trusted);
+    const within = trusted ? undefined : this.enclosure;
     const before = {
       settings: this.#settings,
       level: this.#logger.level,
       file: this.#logger.file,
+      fileWithin: this.#logger.within,
       access: this.#accessLog.path,
+      accessWithin: this.#accessLog.within,
     };
     const undo = async (): Promise<void> => {
       this.#settings = before.settings;
       this.#logger.level = before.level;
-      await this.#logger.open(before.file);
-      await this.#accessLog.open(before.access);
+      await this.#logger.open(before.file, before.fileWithin);
+      await this.#accessLog.open(before.access, before.accessWithin);
     };
     try {
-      if (settings.log_file !== undefined) await this.#logger.open(settings.log_file);
-      if (settings.access_log_path !== undefined) await this.#accessLog.open(settings.access_log_path);
+      if (settings.log_file !== undefined) await this.#logger.open(settings.log_file, within);
+      if (settings.access_log_path !== undefined) await this.#accessLog.open(settings.access_log_path, within);
     } catch (error) {
       await undo();
       const { code, message } = asL7mpError(error);
       throw new L7mpError(code, `/admin/${message}`, { cause: error });
     }
     if (settings.log_level !== undefined) this.#logger.level = settings.log_level;
-    // Once it has started, what is fixed is sent back as it was shown: without tokens, say.
-    const kept = Object.entries(settings).filter(([field]) =>
-      this.#started ? this.#isSettable(field) : !Object.hasOwn(adminState, field),
-    );
+    const kept = Object.entries(settings).filter(([field]) => this.#keeps(field, trusted));
     this.#settings = { ...this.#settings, ...Object.fromEntries(kept) };
     return undo;
   }
 
   /** What a reader of the settings sends back unchanged is no change. */
-  #refuseFixed(settings: AdminInput): void {
-    if (!this.#started) return;
+  #refuseFixed(settings: AdminInput, trusted: boolean): void {
     const shown = this.view() as Record<string, unknown>;
     const changes = (field: keyof AdminInput): boolean =>
       settings[field] !== undefined && !isDeepStrictEqual(settings[field], shown[field]);
-    for (const [field, why] of Object.entries(RESERVED)) {
+    for (const [field, why] of trusted ? [] : Object.entries(RESERVED)) {
       if (changes(field as keyof typeof RESERVED)) throw new L7mpError('E_FORBIDDEN', `/admin/${field}: ${why}`);
     }
-    const changed = FIXED.find(changes);
+    const changed = this.#started ? FIXED.find(changes) : undefined;
     if (changed) throw new L7mpError('E_UNSUPPORTED', `/admin/${changed}: cannot change while the proxy runs`);
   }
 
   #isSettable(field: string): boolean {
     const others = [adminState, RESERVED].some((fields) => Object.hasOwn(fields, field));
     return !others && !FIXED.some((fixed) => fixed === field);
+  }
+
+  /** What the API may not change is sent back as it was shown: without tokens, say. */
+  #keeps(field: string, trusted: boolean): boolean {
+    if (!this.#started && trusted) return !Object.hasOwn(adminState, field);
+    return this.#isSettable(field);
   }
 }

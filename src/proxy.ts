@@ -18,6 +18,7 @@ import { exposedControl, exposureWarning } from './listener/exposure.ts';
 import type { Listener } from './listener/listener.ts';
 import type { Offload } from './offload/engine.ts';
 import { OffloadSwitch } from './offload/switch.ts';
+import { DirectoryEnclosure } from './output/enclosure.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { applyForm } from './reconcile/apply-form.ts';
 import { Configuration } from './reconcile/configuration.ts';
@@ -92,13 +93,15 @@ export class L7mp {
         },
         log: this.logger,
         services: this.#services(),
+        enclosure: () => this.#admin.enclosure,
         begin: (listener, channel) => this.#begin(listener, channel),
       }),
       sessions: () => this.#sessions.all(),
       settings: {
-        differences: (admin) => this.#admin.differences(admin),
-        apply: (admin) => this.#applyAdmin(admin),
+        differences: (admin, trusted) => this.#admin.differences(admin, trusted),
+        apply: (admin, trusted) => this.#applyAdmin(admin, trusted),
       },
+      enclosure: () => this.#admin.enclosure,
     });
     this.#api = this.#createApi();
   }
@@ -122,8 +125,9 @@ export class L7mp {
     const admin = { ...checked.admin, ...this.#validator.admin(overrides, '/admin') };
     try {
       await this.#door.configure(admin, this.logger);
+      if (admin.files !== undefined) await new DirectoryEnclosure(admin.files).check();
       await this.#openEngine(admin);
-      await this.#configuration.load({ ...checked, admin });
+      await this.#configuration.load({ ...checked, admin }, { trusted: true });
     } catch (error) {
       await this.stop();
       throw error;
@@ -145,8 +149,8 @@ export class L7mp {
       this.logger.write('notice', 'io', `the ${engine.name} engine has no I/O threads: \`threads\` does nothing`);
   }
 
-  async #applyAdmin(settings: AdminInput): Promise<() => Promise<void>> {
-    const undo = await this.#admin.apply(settings);
+  async #applyAdmin(settings: AdminInput, trusted: boolean): Promise<() => Promise<void>> {
+    const undo = await this.#admin.apply(settings, trusted);
     await this.#offload.set(this.#admin.settings);
     return async () => {
       await undo();

@@ -5,6 +5,7 @@
  * A protocol owns: its schemas, how its peers are listened to and dialled, and what is known of them. It does not own:
  * routing, retries, timeouts, queues, limits and counters.
  */
+import type { FileHandle } from 'node:fs/promises';
 import type { Static, TObject, TProperties } from 'typebox';
 import type { Engine, Listening } from '../io/engine.ts';
 import type { Channel, ChannelKind, QueueLimits } from './channel.ts';
@@ -122,6 +123,8 @@ export interface ListenerHost {
    * something to say to the peer: the transport takes everybody.
    */
   listenOn(spec: Spec, accept: (channel: Channel) => void): Promise<Listening>;
+  /** The mode of sockets and files that it makes, where the specification does not say; else what the process makes of it. */
+  readonly fileMode?: number | undefined;
 }
 
 /** `options` of a listener, as validated. Protocols may have more. */
@@ -140,6 +143,8 @@ export interface ClusterSide<T extends TObject = any> extends SideBase<T, Stream
   readonly virtual?: boolean;
   /** Who reaches it controls the proxy: that it is open to the network is warned about. */
   readonly control?: boolean;
+  /** The addresses of its endpoints are paths of sockets. */
+  readonly dialsPaths?: boolean;
   /** The address of the only endpoint, where the specification holds it and no endpoint is given. */
   defaultAddress?(spec: Static<T>): string | undefined;
   /** Makes what the sessions of one cluster share. Rejects (E_FILE, …) and leaves nothing behind where it cannot. */
@@ -156,6 +161,8 @@ export interface ClusterHost {
   readonly log: Log;
   /** Services of the proxy to its own virtual clusters: the REST API, the metrics. */
   readonly services: Services;
+  /** Set where what it names was named by the API: files are opened through it. */
+  readonly enclosure?: Enclosure | undefined;
   /** Opens another protocol's dialler, for protocols that stand on one. */
   dialerOn(spec: Spec): Promise<Dialer>;
 }
@@ -201,6 +208,12 @@ export interface Attempt {
   readonly cancelled: boolean;
   /** Set by the dialler: called when the attempt is cancelled or its time is over. */
   onCancel: (() => void) | undefined;
+}
+
+/** Below which directory files may be opened, whatever links there are. */
+export interface Enclosure {
+  /** Opens a file, with the flags of open(2); one that is made is for the proxy's user only. Rejects with E_FORBIDDEN, or as open(2). */
+  open(path: string, flags: number): Promise<FileHandle>;
 }
 
 /** What the proxy offers to virtual clusters. */

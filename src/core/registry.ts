@@ -88,6 +88,12 @@ export class Registry {
     return [...own, ...this.filesOf(role, under).map((file) => ({ ...file, field: `${prefix}${file.field}` }))];
   }
 
+  /** Whether the addresses of a cluster's endpoints are paths of sockets. */
+  dialsPaths(spec: Spec): boolean {
+    const under = this.under('cluster', spec);
+    return under ? this.dialsPaths(under) : (this.cluster(spec.protocol).dialsPaths ?? false);
+  }
+
   #side<S extends 'listener' | 'cluster'>(name: string, side: S): NonNullable<Protocol[S]> {
     const found = this.#protocols.get(name)?.[side];
     if (found) return found;

@@ -7,7 +7,13 @@ import type { Metadata } from '../core/metadata.ts';
 import type { Attempt } from '../core/protocol.ts';
 
 /** An address of the Internet, or the path of a UNIX socket. */
-export type SocketAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+export type SocketAddress = { readonly host: string; readonly port: number } | PathAddress;
+
+export interface PathAddress {
+  readonly path: string;
+  /** Of a socket that is made there; else what the process makes of it (umask). */
+  readonly mode?: number | undefined;
+}
 
 /** The two ends of a connection, as the kernel names them; ports are numbers, addresses without IPv4-mapping. */
 export interface Ends {

@@ -4,6 +4,7 @@ import type { Log } from '../core/log.ts';
 import type { ListenerHost, Listening, Spec } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
 import type { Engine } from '../io/engine.ts';
+import { PRIVATE_MODE } from '../output/enclosure.ts';
 import type { Listener } from './listener.ts';
 
 export interface OpenContext {
@@ -16,7 +17,7 @@ export interface OpenContext {
 
 /** Makes a listener listen. Rejects with E_BIND, and leaves nothing behind, where it cannot. */
 export async function open(listener: Listener, context: OpenContext): Promise<void> {
-  const { name, spec, options: opened } = listener.definition;
+  const { name, spec, options: opened, confined } = listener.definition;
   const { log, io, registry } = context;
   const host: ListenerHost = {
     name,
@@ -24,6 +25,7 @@ export async function open(listener: Listener, context: OpenContext): Promise<vo
       return listener.definition.options;
     },
     limits: queueLimits(opened),
+    fileMode: confined ? PRIVATE_MODE : undefined,
     io,
     log,
     admit: () => listener.admit(),

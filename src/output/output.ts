@@ -2,6 +2,7 @@
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { L7mpError } from '../core/errors.ts';
+import type { Enclosure } from '../core/protocol.ts';
 import { guard } from './guard.ts';
 
 export interface Output {
@@ -22,25 +23,29 @@ const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | cons
 /**
  * Opens a file to append to.
  * @param field what names the path in the configuration, for the error
- * @throws L7mpError E_FILE where it cannot be written
+ * @param within below which directory it must lie, where the API has named it
+ * @throws L7mpError E_FILE where it cannot be written, E_FORBIDDEN where it must not
  */
-export async function openFile(path: string, field: string): Promise<Output> {
-  let file = await openToAppend(path, field);
+export async function openFile(path: string, field: string, within?: Enclosure): Promise<Output> {
+  let file = await openToAppend(path, field, within);
   return {
     write: (bytes) => file.appendFile(bytes),
     reopen: async () => {
       const previous = file;
-      file = await openToAppend(path, field);
+      file = await openToAppend(path, field, within);
       await previous.close();
     },
     close: () => file.close(),
   };
 }
 
-async function openToAppend(path: string, field: string): Promise<FileHandle> {
+async function openToAppend(path: string, field: string, within: Enclosure | undefined): Promise<FileHandle> {
   try {
-    return await open(path, FLAGS);
+    return await (within ? within.open(path, FLAGS) : open(path, FLAGS));
   } catch (error) {
+    if (error instanceof L7mpError) {
+      throw new L7mpError(error.code, `${field}: ${error.message}`, { cause: error });
+    }
     const { code, message } = error as NodeJS.ErrnoException;
     throw new L7mpError('E_FILE', `${field}: ${path} cannot be written: ${code ?? message}`, { cause: error });
   }

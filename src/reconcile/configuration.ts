@@ -5,8 +5,10 @@ import { L7mpError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
 import type { Registry } from '../core/registry.ts';
 import { Name } from '../core/schema.ts';
+import type { DirectoryEnclosure } from '../output/enclosure.ts';
 import type { Session } from '../session/session.ts';
 import { apply, type Handlers } from './apply.ts';
+import { confine } from './confine.ts';
 import type { Definition, Kind, RuleListDefinition } from './definitions.ts';
 import { Normalizer } from './normalize.ts';
 import { type Action, type Change, plan, type Restarts, type Step } from './plan.ts';
@@ -18,9 +20,9 @@ import { need, type Store } from './store.ts';
 /** The proxy's own settings, as far as a change of the configuration is concerned. */
 export interface Settings {
   /** The fields that would change, as JSON pointers. Throws where one cannot. */
-  differences(admin: AdminInput): string[];
+  differences(admin: AdminInput, trusted: boolean): string[];
   /** Takes them up; returns what undoes that. Rejects, and changes nothing, where it cannot. */
-  apply(admin: AdminInput): Promise<() => Promise<void>>;
+  apply(admin: AdminInput, trusted: boolean): Promise<() => Promise<void>>;
 }
 
 /** What a configuration needs of the rest of the proxy. */
@@ -30,6 +32,8 @@ export interface ConfigurationContext {
   readonly validator: Validator;
   readonly handlers: Handlers;
   readonly settings: Settings;
+  /** Below which the API may name files. */
+  enclosure(): DirectoryEnclosure;
   /** The live sessions. */
   sessions(): Iterable<Session>;
   /** Keeps a change, before it is answered. A rejection undoes the change. */
@@ -43,6 +47,8 @@ export type AddedKind = Exclude<Kind, 'endpoint'>;
 export interface Terms {
   /** The revision that it is based on: E_PRECONDITION where there is another one by now. */
   readonly ifMatch?: (revision: number) => boolean;
+  /** It is the start-up file that says it, not the API: any file may be named, and any setting. */
+  readonly trusted?: boolean;
   /** Only says what would be done. */
   readonly dryRun?: boolean;
   /** Ends the sessions of listeners that go, and disconnects those on clusters and endpoints that go. */
@@ -231,16 +237,17 @@ export class Configuration {
   #change(terms: Terms | undefined, propose: (normalizer: Normalizer) => Proposal): Promise<Outcome> {
     const { store, registry } = this.#context;
     return this.#mutex.run(async () => {
-      const { ifMatch, dryRun, endSessions } = terms ?? NO_TERMS;
+      const { ifMatch, dryRun, endSessions, trusted = false } = terms ?? NO_TERMS;
       if (ifMatch && !ifMatch(this.#revision)) {
         throw new L7mpError('E_PRECONDITION', 'the configuration has changed since the version that the request names');
       }
       const proposal = propose(new Normalizer(store, registry));
-      const steps = plan(proposal.changes, this.#restarts);
-      const views = [...this.#adminView(proposal.admin), ...steps.filter(isVisible).map(viewOf)];
+      const changes = trusted ? proposal.changes : await this.#confine(proposal.changes);
+      const steps = plan(changes, this.#restarts);
+      const views = [...this.#adminView(proposal.admin, trusted), ...steps.filter(isVisible).map(viewOf)];
       proposal.permit?.(views);
       if (dryRun) return { changes: views, revision: this.#revision };
-      await this.#carryOut(steps, proposal.admin);
+      await this.#carryOut(steps, proposal.admin, trusted);
       if (views.length > 0) this.#revision++;
       proposal.afterwards?.();
       if (endSessions) this.#endSessionsOf(steps);
@@ -248,14 +255,19 @@ export class Configuration {
     });
   }
 
-  #adminView(admin: AdminInput | undefined): ChangeView[] {
-    const fields = admin ? this.#context.settings.differences(admin) : [];
+  #confine(changes: readonly Change[]): Promise<Change[]> {
+    const { registry, store } = this.#context;
+    return confine(changes, { registry, store, enclosure: this.#context.enclosure() });
+  }
+
+  #adminView(admin: AdminInput | undefined, trusted: boolean): ChangeView[] {
+    const fields = admin ? this.#context.settings.differences(admin, trusted) : [];
     return fields.length === 0 ? [] : [{ kind: 'admin', name: 'admin', action: 'update', fields }];
   }
 
-  async #carryOut(steps: readonly Step[], admin: AdminInput = {}): Promise<void> {
+  async #carryOut(steps: readonly Step[], admin: AdminInput | undefined, trusted: boolean): Promise<void> {
     const { settings, handlers, keep } = this.#context;
-    const undoAdmin = await settings.apply(admin);
+    const undoAdmin = await settings.apply(admin ?? {}, trusted);
     try {
       await apply(steps, handlers, keep);
     } catch (error) {

@@ -12,6 +12,12 @@ interface Named {
   readonly name: string;
 }
 
+/** What opens files or sockets. */
+interface Opening {
+  /** The API named them: they are opened below `admin.files` only, without following links. */
+  readonly confined?: boolean;
+}
+
 interface Owned extends Named {
   /**
    * The name of the object in whose text it stands: a rulelist's listener, a rule's rulelist, a route's rule, a
@@ -28,7 +34,7 @@ export interface EndpointDefinition extends Named {
   readonly weight: number;
 }
 
-export interface ClusterDefinition extends Owned {
+export interface ClusterDefinition extends Owned, Opening {
   readonly kind: 'cluster';
   readonly spec: Spec;
   readonly loadbalancer: { readonly policy: Policy; readonly key?: string };
@@ -56,7 +62,7 @@ export interface RuleListDefinition extends Owned {
   readonly rules: readonly string[];
 }
 
-export interface ListenerDefinition extends Named {
+export interface ListenerDefinition extends Named, Opening {
   readonly kind: 'listener';
   readonly spec: Spec;
   /** The name of its rulelist. */

@@ -2,7 +2,7 @@ import { Cluster } from '../cluster/cluster.ts';
 import { Endpoint } from '../cluster/endpoint.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import { queueLimits } from '../core/limits.ts';
-import type { ClusterHost, Dialer, Listening, Services, Spec } from '../core/protocol.ts';
+import type { ClusterHost, Dialer, Enclosure, Listening, Services, Spec } from '../core/protocol.ts';
 import { Listener } from '../listener/listener.ts';
 import { type OpenContext, open } from '../listener/open.ts';
 import { Route, Rule, RuleList } from '../routing/objects.ts';
@@ -21,6 +21,8 @@ import { need, type Store } from './store.ts';
 export interface HandlerContext extends OpenContext {
   readonly store: Store;
   readonly services: Services;
+  /** Below which the API may name files. */
+  enclosure(): Enclosure;
 }
 
 /** How objects of each kind come, change and go. */
@@ -176,10 +178,20 @@ function clusterHandler(context: HandlerContext): Handler {
 }
 
 async function openDialer(definition: ClusterDefinition, context: HandlerContext): Promise<Dialer> {
-  const { name, options, spec } = definition;
+  const { name, options, spec, confined = false } = definition;
   const { registry, io, log, services } = context;
+  const enclosure = confined ? context.enclosure() : undefined;
   const openOn = async (under: Spec): Promise<Dialer> => registry.cluster(under.protocol).open(under, host);
-  const host: ClusterHost = { name, options, limits: queueLimits(options), io, log, services, dialerOn: openOn };
+  const host: ClusterHost = {
+    name,
+    options,
+    limits: queueLimits(options),
+    io,
+    log,
+    services,
+    enclosure,
+    dialerOn: openOn,
+  };
   try {
     return await openOn(spec);
   } catch (error) {

@@ -1,4 +1,5 @@
 import { Mutex } from '../core/mutex.ts';
+import type { Enclosure } from '../core/protocol.ts';
 import { openFile } from '../output/output.ts';
 import { oneLine } from '../output/printable.ts';
 import { Writer } from '../output/writer.ts';
@@ -8,6 +9,7 @@ import type { Session } from '../session/session.ts';
 export class AccessLog {
   readonly #turns = new Mutex();
   #path: string | undefined;
+  #within: Enclosure | undefined;
   #writer: Writer | undefined;
   /** Lines that an earlier file did not get. */
   #lost = 0;
@@ -16,18 +18,27 @@ export class AccessLog {
     return this.#path;
   }
 
+  /** Below which directory its file must lie. */
+  get within(): Enclosure | undefined {
+    return this.#within;
+  }
+
   /** Lines that a slow or full disk did not take. */
   get lost(): number {
     return this.#lost + (this.#writer?.lost ?? 0);
   }
 
-  /** Writes to this file from now on. Rejects with E_FILE, and goes on as it was, where it cannot. */
-  open(path: string | undefined): Promise<void> {
+  /**
+   * Writes to this file from now on. Rejects with E_FILE, or E_FORBIDDEN where it does not lie `within`, and goes on as
+   * it was.
+   */
+  open(path: string | undefined, within?: Enclosure): Promise<void> {
     return this.#turns.run(async () => {
       if (path === this.#path) return;
-      const writer = path === undefined ? undefined : new Writer(await openFile(path, 'access_log_path'));
+      const writer = path === undefined ? undefined : new Writer(await openFile(path, 'access_log_path', within));
       const previous = this.#writer;
       this.#path = path;
+      this.#within = within;
       this.#writer = writer;
       await previous?.close();
       this.#lost += previous?.lost ?? 0;

@@ -1,5 +1,6 @@
 import { LEVELS, type Level, type Log, type Threshold } from '../core/log.ts';
 import { Mutex } from '../core/mutex.ts';
+import type { Enclosure } from '../core/protocol.ts';
 import { type Output, openFile, openStream } from '../output/output.ts';
 import { cutToBytes, oneLine } from '../output/printable.ts';
 import { MAX_WAITING, Writer } from '../output/writer.ts';
@@ -18,6 +19,7 @@ const RESERVED = MAX_WAITING >> 2;
 export class Logger implements Log {
   level: Threshold = 'info';
   #file = 'stderr';
+  #within: Enclosure | undefined;
   /** Made when there is something to write. */
   #writer: Writer | undefined;
   readonly #turns = new Mutex();
@@ -28,6 +30,11 @@ export class Logger implements Log {
   /** `stdout`, `stderr` or a path. */
   get file(): string {
     return this.#file;
+  }
+
+  /** Below which directory its file must lie. */
+  get within(): Enclosure | undefined {
+    return this.#within;
   }
 
   get onStdout(): boolean {
@@ -45,13 +52,17 @@ export class Logger implements Log {
     else this.#sumUpLater();
   }
 
-  /** Writes elsewhere from now on. Rejects with E_FILE, and goes on as it was, where it cannot. */
-  open(file: string): Promise<void> {
+  /**
+   * Writes elsewhere from now on. Rejects with E_FILE, or E_FORBIDDEN where the file does not lie `within`, and goes on
+   * as it was.
+   */
+  open(file: string, within?: Enclosure): Promise<void> {
     return this.#turns.run(async () => {
       if (file === this.#file) return;
-      const writer = new Writer(await outputOf(file));
+      const writer = new Writer(await outputOf(file, within));
       const previous = this.#writer;
       this.#file = file;
+      this.#within = within;
       this.#writer = writer;
       await previous?.close();
     });
@@ -106,8 +117,8 @@ function lineOf(head: string, message: string, length: number): string {
   return `${head}${cutToBytes(text, room - Buffer.byteLength(note))}${note}\n`;
 }
 
-async function outputOf(file: string): Promise<Output> {
+async function outputOf(file: string, within: Enclosure | undefined): Promise<Output> {
   if (file === 'stdout') return openStream(process.stdout);
   if (file === 'stderr') return openStream(process.stderr);
-  return openFile(file, 'log_file');
+  return openFile(file, 'log_file', within);
 }

@@ -27,7 +27,7 @@ const everything = (port: number) => ({
       spec: UDP,
       endpoints: [{ spec: { address: HOST } }, { name: 'e', spec: { address: HOST }, weight: 2 }],
     },
-    { name: 'unix', spec: { protocol: 'UnixDomainSocket', filename: '/run/x.sock' } },
+    { name: 'unix', spec: { protocol: 'UnixDomainSocket', filename: join(tmpdir(), 'x.sock') } },
     { name: 'hash', spec: UDP, loadbalancer: { policy: 'HashRing', key: 'IP/src_addr' }, options: { idle_timeout: 9 } },
     { name: 'socket', spec: { protocol: 'JSONSocket', transport_spec: UDP, header: [{ path: { from: '/IP' } }] } },
   ],

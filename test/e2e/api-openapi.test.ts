@@ -172,7 +172,7 @@ const TAKEN: Readonly<Record<string, readonly object[]>> = {
       cluster: {
         name: 'f',
         spec: { protocol: 'UnixDomainSocket' },
-        endpoints: [{ name: 'e', spec: { address: '/x' }, weight: 5 }],
+        endpoints: [{ name: 'e', spec: { address: join(tmpdir(), 'x') }, weight: 5 }],
       },
     },
   ],

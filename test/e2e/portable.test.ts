@@ -5,3 +5,4 @@ await import('./retry.test.ts');
 await import('./endpoints.test.ts');
 await import('./drops.test.ts');
 await import('./chains.test.ts');
+await import('./api-files.test.ts');

@@ -132,7 +132,7 @@ export class StreamListeners {
 
 async function open(at: SocketAddress): Promise<number> {
   try {
-    if ('path' in at) return await sockets.listenPath(at.path);
+    if ('path' in at) return await sockets.listenPath(at.path, at.mode);
     const host = net.isIP(at.host) ? at.host : (await dns.promises.lookup(at.host)).address;
     return sockets.listenInternet({ host, port: at.port });
   } catch (error) {

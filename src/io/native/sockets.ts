@@ -1,4 +1,5 @@
 /** System calls on sockets that the main thread makes itself: none of them waits. */
+import { withMode } from '../socket-mode.ts';
 import { freePath } from '../unix-path.ts';
 import * as address from './address.ts';
 import * as k from './constants.ts';
@@ -155,12 +156,13 @@ export function listenInternet(at: InternetAddress): number {
   return fd;
 }
 
-export async function listenPath(path: string): Promise<number> {
+export async function listenPath(path: string, mode?: number): Promise<number> {
   await freePath(path);
   const fd = open(k.AF_UNIX, k.SOCK_STREAM);
   const arena = scratchArena();
   const size = address.putPath(arena, ADDRESS, path);
-  if (libc().bind(fd, arena.base + ADDRESS, size) < 0) fail(fd, 'listen', path, true);
+  const bound = withMode(mode, () => libc().bind(fd, arena.base + ADDRESS, size));
+  if (bound < 0) fail(fd, 'listen', path, true);
   if (libc().listen(fd, 511) < 0) fail(fd, 'listen', path, true);
   return fd;
 }

@@ -7,6 +7,7 @@ import type { Attempt } from '../../core/protocol.ts';
 import { TurnoverSet } from '../../core/turnover.ts';
 import { connectError, describeError } from '../connect-error.ts';
 import type { Acceptor, Bind, Ends, SocketAddress, SocketChannel } from '../engine.ts';
+import { withMode } from '../socket-mode.ts';
 import { endsOf, plainAddress } from './address.ts';
 import { Loan } from './loan.ts';
 
@@ -178,12 +179,15 @@ export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets):
   });
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(bindError(at, error)));
-    server.listen('path' in at ? { path: at.path } : { host: at.host, port: at.port, backlog: 4096 }, () => {
+    const listening = (): void => {
       server.removeAllListeners('error');
       // An accept that fails (no descriptors left) concerns that connection only.
       server.on('error', () => {});
       resolve(server);
-    });
+    };
+    // Of a path, node binds within the call.
+    if ('path' in at) withMode(at.mode, () => server.listen({ path: at.path }, listening));
+    else server.listen({ host: at.host, port: at.port, backlog: 4096 }, listening);
   });
 }
 

@@ -20,7 +20,7 @@ export const unix = defineProtocol({
     files: ({ filename }) => [{ field: '/filename', path: filename, use: 'listen' }],
     listen: ({ filename }, host) =>
       host.io.listenStream(
-        { path: filename },
+        { path: filename, mode: host.fileMode },
         {
           limits: host.limits,
           admit: () => host.admit(),
@@ -33,6 +33,7 @@ export const unix = defineProtocol({
     schema: strict({ filename: Type.Optional(Filename) }),
     kind: 'stream',
     transport: true,
+    dialsPaths: true,
     defaultAddress: ({ filename }) => filename,
     check: ({ filename }) => filename !== undefined && checkPath(filename),
     files: ({ filename }) => (filename === undefined ? [] : [{ field: '/filename', path: filename, use: 'connect' }]),

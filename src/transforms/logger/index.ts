@@ -53,9 +53,9 @@ export function createLogger(streams: { readonly stdout: Writable & { readonly i
       kind: 'same',
       virtual: true,
       files: ({ log_file: path = STDOUT }) => (path === STDOUT ? [] : [{ field: '/log_file', path, use: 'append' }]),
-      open: async ({ log_file: path = STDOUT, log_prefix: prefix = '' }, { name, limits, log }) => {
+      open: async ({ log_file: path = STDOUT, log_prefix: prefix = '' }, { name, limits, log, enclosure }) => {
         const { stdout } = streams;
-        const output = path === STDOUT ? openStream(stdout) : await openFile(path, '/log_file');
+        const output = path === STDOUT ? openStream(stdout) : await openFile(path, '/log_file', enclosure);
         const shown = (): boolean => path === STDOUT && (stdout.isTTY === true || log.onStdout === true);
         const messages = new MessageLog((onLost) => new Writer(output, { onLost }), {
           prefix,
