@@ -278,6 +278,21 @@ describe('a layer with a handshake', () => {
     }
   });
 
+  test('may abort: the lower channel is reset, and the owner is told why', () => {
+    class Strict extends GreetingLayer {
+      protected override ended(): void {
+        this.abort({ kind: 'reset', message: 'cut off' });
+      }
+    }
+    const lower = new FakeChannel({ kind: 'stream' });
+    const { layer } = begun(new Strict(lower));
+    lower.receive('hi');
+    const told = watch(layer);
+    lower.peerEnds();
+    assert.deepEqual([told, lower.closeReason?.kind, layer.releases], [['closed reset: cut off'], 'reset', 1]);
+    assert.equal(layer.open, false);
+  });
+
   test('stands on another layer', () => {
     const lower = new FakeChannel({ maxMessage: 10 });
     const { layer: middle } = begun(new GreetingLayer(lower));

@@ -5,7 +5,7 @@
  * Owned here: the lower channel, from `begin` on, and the order handshake, data, end, close. Not owned: queues, limits
  * and counters (the base class has them), and how many handshakes there are and how long they take (`handshakes.ts`).
  *
- * How others are written with it (`examples/secure-channel/` has one with all of these parts):
+ * How others are written with it (`examples/toy-tls/` has all of these parts but the Duplex):
  * - TLS: `start` makes a TLS socket on a Duplex that writes to `lower`; `shake` and `received` feed it copies; once it
  *   is secure, `complete`; its data is for `deliver`; `ended` and `lost` wait until all is decrypted; `lowerDrained`
  *   lets the Duplex go on; `flush` writes what is left and close_notify.
@@ -274,6 +274,16 @@ export abstract class LayerChannel extends Channel {
     this.#release();
     if (refusal) this.lower.refuse(refusal);
     else this.lower.close(reason);
+  }
+
+  /**
+   * After the handshake: the connection is of no use any more. The lower channel is reset, and the owner is told `reason`:
+   * `reset` for a connection that broke, `error` for a peer that did not keep to the protocol.
+   */
+  protected abort(reason: CloseReason): void {
+    this.#release();
+    this.lower.close({ kind: 'reset', message: reason.message });
+    this.deliverClose(reason);
   }
 
   // ------------------------------------------------------------------ own

@@ -18,11 +18,25 @@ export abstract class LocalChannel extends Channel {
   /** Works on one message. `owned` as in a reader's `message`: pass it on with bytes that are passed on. */
   protected abstract work(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void;
 
-  protected override send(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): boolean {
-    this.work(bytes, attributes, owned);
-    return !this.held;
+  /**
+   * It has enough: what it took is still being worked on. For a transform that works later, which holds its writer so,
+   * and calls `goOn` when there is less. Such a one copies what it is lent, and ends by itself: see `sendEnd`.
+   */
+  protected get busy(): boolean {
+    return false;
   }
 
+  /** Lets the writer go on, unless it is `busy`, or nobody takes what comes out. */
+  protected goOn(): void {
+    if (!this.held && !this.busy) this.drained();
+  }
+
+  protected override send(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): boolean {
+    this.work(bytes, attributes, owned);
+    return !this.held && !this.busy;
+  }
+
+  /** What works later overrides this, and calls `deliverEnd` behind what is still to come. */
   protected override sendEnd(tail?: Tail): void {
     this.deliverEnd(tail);
   }
@@ -30,6 +44,6 @@ export abstract class LocalChannel extends Channel {
   protected override shut(): void {}
 
   protected override releaseSource(): void {
-    this.drained();
+    this.goOn();
   }
 }

@@ -38,6 +38,38 @@ class Sound extends LocalChannel {
   }
 }
 
+/** Works on one message in each turn of the event loop. */
+class Later extends LocalChannel {
+  readonly #waiting: Uint8Array[] = [];
+  #ending = false;
+
+  protected override get busy(): boolean {
+    return this.#waiting.length > 4;
+  }
+
+  protected override work(bytes: Uint8Array): void {
+    this.#waiting.push(new Uint8Array(bytes));
+    if (this.#waiting.length === 1) setImmediate(this.#next);
+  }
+
+  protected override sendEnd(): void {
+    this.#ending = true;
+    if (this.#waiting.length === 0) this.deliverEnd();
+  }
+
+  protected override shut(): void {
+    this.#waiting.length = 0;
+  }
+
+  #next = (): void => {
+    const bytes = this.#waiting.shift();
+    if (bytes) this.deliver(bytes);
+    this.goOn();
+    if (this.#waiting.length > 0) setImmediate(this.#next);
+    else if (this.#ending) this.deliverEnd();
+  };
+}
+
 /** One for all sessions, by mistake. */
 const kept: Uint8Array[] = [];
 
@@ -176,6 +208,7 @@ function subjectOf(channel: Broken['channel'], patience?: number): TransformSubj
 }
 
 runTransformCompliance({ ...subjectOf(Sound), name: 'a sound transform' });
+runTransformCompliance({ ...subjectOf(Later), name: 'a sound transform that works later' });
 
 describe('a transform that', () => {
   for (const { what, fails, channel } of BROKEN) {
