@@ -1,6 +1,7 @@
 /** Request bodies: which types are taken, and the value in them. */
 import { type Format, parse } from '../config/parse.ts';
 import { L7mpError } from '../core/errors.ts';
+import { nearest } from '../core/nearest.ts';
 import { formatPointer } from '../core/pointer.ts';
 import type { ApiRequest } from '../core/protocol.ts';
 import type { Operation } from './operations.ts';
@@ -46,7 +47,10 @@ function unwrap(value: unknown, key: string): unknown {
     throw new L7mpError('E_INVALID', `/: must be an object with the field ${key}`);
   }
   const extra = Object.keys(value).find((field) => field !== key);
-  if (extra !== undefined) throw new L7mpError('E_INVALID', `${formatPointer([extra])}: unknown field`);
+  if (extra !== undefined) {
+    const hint = nearest(extra, [key]) === undefined ? '' : `; did you mean ${key}?`;
+    throw new L7mpError('E_INVALID', `${formatPointer([extra])}: unknown field${hint}`);
+  }
   if (!Object.hasOwn(value, key)) throw new L7mpError('E_INVALID', `/${key}: missing`);
   return (value as Record<string, unknown>)[key];
 }

@@ -43,6 +43,35 @@ test('the values of an enumeration are listed', () => {
   refuses({ ref: 'x', kind: 'c' }, '/o/kind: must be one of a, b');
 });
 
+test('a field that is not known is named with the one that was meant, which is not missing then', () => {
+  refuses({ rfe: 'x' }, '/o/rfe: unknown field; did you mean ref?');
+  refuses({ ref: 'x', knid: 'a' }, '/o/knid: unknown field; did you mean kind?');
+  refuses({ ref: 'x', kind: 'a', kinds: 'a' }, '/o/kinds: unknown field');
+  const Open = Type.Object({ protocol: Type.String() });
+  assert.equal(check(Open, { protocol: 'x', protocl: 1 }, '/o').protocol, 'x');
+  assert.throws(() => check(Open, { protocl: 'x', port: 1 }, '/o'), {
+    message: '/o/protocl: unknown field; did you mean protocol?',
+  });
+});
+
+test('everything that is wrong is told at once, up to ten things', () => {
+  refuses(
+    { x: 1, ref: [{ n: 'x' }, { n: 1, s: 'y' }], kind: 'c' },
+    '/o/x: unknown field; /o/ref/0/n: must be integer; /o/ref/1/s: must match pattern "^x" (Begins with x.); /o/kind: must be one of a, b',
+  );
+  const many = { ref: Array.from({ length: 100_000 }, () => ({})) };
+  assert.throws(
+    () => check(Outer, many, '/o'),
+    (error: L7mpError) => {
+      assert.deepEqual(
+        error.problems.map(({ path }) => path),
+        Array.from({ length: 10 }, (_, n) => `/o/ref/${n}/n`),
+      );
+      return true;
+    },
+  );
+});
+
 test('odd field names are escaped as in a JSON pointer, and those of prototypes are fields like others', () => {
   refuses({ ref: 'x', 'a/b~c': 1 }, '/o/a~1b~0c: unknown field');
   refuses(JSON.parse('{"ref": "x", "__proto__": 1}'), '/o/__proto__: unknown field');

@@ -170,7 +170,10 @@ const ruleFields = {
     route: Type.Optional(
       Type.Union([Name, InlineRouteSchema], { description: 'Where the session goes. It, or `apply`, must be given.' }),
     ),
-    apply: Type.Optional(Name),
+    apply: Type.Optional({
+      ...Name,
+      description: 'The name of a rulelist in which to go on; `route` is for what nothing there takes.',
+    }),
   }),
 };
 

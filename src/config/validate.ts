@@ -3,7 +3,7 @@
  * begins with the field's path. What comes out has its aliases renamed and can be normalized as it is.
  */
 import type { TObject, TProperties } from 'typebox';
-import { L7mpError } from '../core/errors.ts';
+import { invalid, type L7mpError, type Problem } from '../core/errors.ts';
 import { parsePointer } from '../core/pointer.ts';
 import type { ClusterSide, ListenerSide, Spec, StandsOn, Transport } from '../core/protocol.ts';
 import type { Registry, Role } from '../core/registry.ts';
@@ -12,7 +12,7 @@ import { NOTHING, Normalizer } from '../reconcile/normalize.ts';
 import { compilePredicate, type Match } from '../routing/predicate.ts';
 import { compileRewrite, type Rewrite } from '../routing/rewrite.ts';
 import { checkAuth } from './auth.ts';
-import { below, check } from './check.ts';
+import { attempt, below, check, gather, problemsOf } from './check.ts';
 import {
   type AdminInput,
   AdminSchema,
@@ -51,19 +51,32 @@ export class Validator {
 
   /** Also that no name is given twice: E_DUPLICATE. */
   config(value: unknown, path = ''): ConfigInput {
-    const config = check(ConfigSchema, value ?? {}, path);
-    const checked = {
+    const config = (value ?? {}) as ConfigInput;
+    const problems = problemsOf(ConfigSchema, config, path);
+    const each = <T>(key: keyof ConfigInput, items: readonly T[] | undefined, run: (item: T, at: string) => T): T[] =>
+      this.#each(items, `${path}/${key}`, problems, run);
+    const checked: ConfigInput = {
       ...config,
-      clusters: (config.clusters ?? []).map((c, n) => this.#cluster(c, `${path}/clusters/${n}`)),
-      routes: (config.routes ?? []).map((r, n) => this.#route(r, `${path}/routes/${n}`)),
-      rules: (config.rules ?? []).map((r, n) => this.#rule(r, `${path}/rules/${n}`)),
-      rulelists: (config.rulelists ?? []).map((r, n) => this.#rulelist(r, `${path}/rulelists/${n}`)),
-      listeners: (config.listeners ?? []).map((l, n) => this.#listener(l, `${path}/listeners/${n}`)),
+      clusters: each('clusters', config.clusters, (cluster, at) => this.#cluster(cluster, at)),
+      routes: each('routes', config.routes, (route, at) => this.#route(route, at)),
+      rules: each('rules', config.rules, (rule, at) => this.#rule(rule, at)),
+      rulelists: each('rulelists', config.rulelists, (rulelist, at) => this.#rulelist(rulelist, at)),
+      listeners: each('listeners', config.listeners, (listener, at) => this.#listener(listener, at)),
     };
-    checkAuth(config.admin ?? {}, `${path}/admin`);
+    if (fits(problems, `${path}/admin`)) attempt(problems, () => checkAuth(config.admin ?? {}, `${path}/admin`));
+    if (problems.length > 0) throw invalid(...problems);
     this.#listed(checked, path);
     new Normalizer(NOTHING, this.#registry).config(checked);
     return checked;
+  }
+
+  /** Checks those that fit the schema, so that what is wrong with them is told together with what is wrong with others. */
+  #each<T>(items: readonly T[] | undefined, path: string, problems: Problem[], run: (item: T, at: string) => T): T[] {
+    if (!Array.isArray(items)) return [];
+    return items.flatMap((item: T, n) => {
+      const at = `${path}/${n}`;
+      return (fits(problems, at) && attempt(problems, () => run(item, at))) || [];
+    });
   }
 
   admin(value: unknown, path: string): AdminInput {
@@ -107,13 +120,12 @@ export class Validator {
 
   #listener(listener: ListenerInput, path: string): ListenerInput {
     const side = below(`${path}/spec/protocol`, () => this.#registry.listener(listener.spec.protocol));
-    const rules = listener.rules;
-    return {
-      ...listener,
-      spec: this.#spec('listener', listener.spec, `${path}/spec`),
-      options: this.#checkOptions(side, listenerOptions, listener.options, path),
-      rules: this.#ruleRefs(rules, `${path}/rules`),
-    };
+    const [spec, options, rules] = gather([
+      () => this.#spec('listener', listener.spec, `${path}/spec`),
+      () => this.#checkOptions(side, listenerOptions, listener.options, path),
+      () => this.#ruleRefs(listener.rules, `${path}/rules`),
+    ]);
+    return { ...listener, spec, options, rules };
   }
 
   #ruleRefs(rules: ListenerInput['rules'], path: string): ListenerInput['rules'] {
@@ -127,35 +139,36 @@ export class Validator {
   }
 
   #rules(rules: RuleListInput['rules'], path: string): RuleListInput['rules'] {
-    return rules.map((rule, n) => (typeof rule === 'string' ? rule : this.#rule(rule, `${path}/${n}`)));
+    return gather(rules.map((rule, n) => () => (typeof rule === 'string' ? rule : this.#rule(rule, `${path}/${n}`))));
   }
 
   #rule<T extends RuleInput>(rule: T, path: string): T {
     const { match, action } = rule;
-    below(`${path}/match`, () => compilePredicate(match as Match));
-    below(`${path}/action/rewrite`, () => compileRewrite((action.rewrite ?? []) as Rewrite[]));
-    if (action.route === undefined && action.apply === undefined) throw invalid(`${path}/action/route`, 'missing');
-    if (action.route !== undefined && action.apply !== undefined) {
-      throw invalid(`${path}/action/apply`, 'an action has a route or an apply, not both');
-    }
-    if (typeof action.route !== 'object') return rule;
-    return { ...rule, action: { ...action, route: this.#route(action.route, `${path}/action/route`) } };
+    const [, , , route] = gather([
+      () => below(`${path}/match`, () => compilePredicate(match as Match)),
+      () => below(`${path}/action/rewrite`, () => compileRewrite((action.rewrite ?? []) as Rewrite[])),
+      () => {
+        if (action.route === undefined && action.apply === undefined) throw bad(`${path}/action/route`, 'missing');
+      },
+      () => (typeof action.route === 'object' ? this.#route(action.route, `${path}/action/route`) : action.route),
+    ]);
+    return route === action.route ? rule : { ...rule, action: { ...action, route } };
   }
 
   #route<T extends RouteInput>(route: T, path: string): T {
     const { cluster, destination = cluster, ...rest } = route;
-    if (destination === undefined) throw invalid(`${path}/destination`, 'missing');
+    if (destination === undefined) throw bad(`${path}/destination`, 'missing');
     if (cluster !== undefined && route.destination !== undefined) {
-      throw invalid(`${path}/cluster`, 'is another name of destination; only one of them can be given');
+      throw bad(`${path}/cluster`, 'is another name of destination; only one of them can be given');
     }
     const chain = (key: 'ingress' | 'egress') =>
-      (route[key] ?? []).map((c, n) => this.#clusterRef(c, `${path}/${key}/${n}`));
-    return {
-      ...rest,
-      destination: this.#clusterRef(destination, `${path}/${cluster === undefined ? 'destination' : 'cluster'}`),
-      ingress: chain('ingress'),
-      egress: chain('egress'),
-    } as unknown as T;
+      gather((route[key] ?? []).map((c, n) => () => this.#clusterRef(c, `${path}/${key}/${n}`)));
+    const [found, ingress, egress] = gather([
+      () => this.#clusterRef(destination, `${path}/${cluster === undefined ? 'destination' : 'cluster'}`),
+      () => chain('ingress'),
+      () => chain('egress'),
+    ]);
+    return { ...rest, destination: found, ingress, egress } as unknown as T;
   }
 
   #clusterRef(ref: string | ClusterInput, path: string): string | ClusterInput {
@@ -169,41 +182,38 @@ export class Validator {
       const at = `${path}/endpoints/${n}`;
       const side = sides.get(endpoint.cluster);
       if (!side)
-        throw invalid(`${at}/cluster`, `no cluster of the configuration is named ${JSON.stringify(endpoint.cluster)}`);
+        throw bad(`${at}/cluster`, `no cluster of the configuration is named ${JSON.stringify(endpoint.cluster)}`);
       this.#endpoint(endpoint, side, at);
     }
     const counts = countBy(endpoints, ({ cluster }) => cluster);
     for (const [n, { name, endpoints: said }] of clusters.entries()) {
       const there = counts.get(name) ?? 0;
       if (typeof said !== 'number' || said === there) continue;
-      throw invalid(
-        `${path}/clusters/${n}/endpoints`,
-        `is ${said}, but ${there} of ${path}/endpoints name the cluster`,
-      );
+      throw bad(`${path}/clusters/${n}/endpoints`, `is ${said}, but ${there} of ${path}/endpoints name the cluster`);
     }
   }
 
   #cluster<T extends ClusterInput | ListedClusterInput>(cluster: T, path: string): T {
     const side = below(`${path}/spec/protocol`, () => this.#registry.cluster(cluster.spec.protocol));
     const key = cluster.loadbalancer?.key;
-    if (key !== undefined) below(`${path}/loadbalancer/key`, () => parsePointer(key));
     const endpoints = Array.isArray(cluster.endpoints) ? cluster.endpoints : [];
-    for (const [n, endpoint] of endpoints.entries()) this.#endpoint(endpoint, side, `${path}/endpoints/${n}`);
-    return {
-      ...cluster,
-      spec: this.#spec('cluster', cluster.spec, `${path}/spec`),
-      options: this.#checkOptions(side, clusterOptions, cluster.options, path),
-    };
+    const [spec, options] = gather([
+      () => this.#spec('cluster', cluster.spec, `${path}/spec`),
+      () => this.#checkOptions(side, clusterOptions, cluster.options, path),
+      () => key !== undefined && below(`${path}/loadbalancer/key`, () => parsePointer(key)),
+      ...endpoints.map((endpoint, n) => () => this.#endpoint(endpoint, side, `${path}/endpoints/${n}`)),
+    ]);
+    return { ...cluster, spec, options } as T;
   }
 
   #endpoint(endpoint: EndpointInput, side: ClusterSide, path: string): void {
-    if (side.virtual) throw invalid(path, 'a cluster without a network has no endpoints');
+    if (side.virtual) throw bad(path, 'a cluster without a network has no endpoints');
     if (
       endpoint.weight !== undefined &&
       endpoint.spec.weight !== undefined &&
       endpoint.weight !== endpoint.spec.weight
     ) {
-      throw invalid(`${path}/spec/weight`, 'differs from the weight beside spec');
+      throw bad(`${path}/spec/weight`, 'differs from the weight beside spec');
     }
   }
 
@@ -228,12 +238,12 @@ export class Validator {
     if (!standsOn || !spec) return {};
     const at = `${path}/${standsOn.field}`;
     const side = below(`${at}/protocol`, () => registry[role](spec.protocol));
-    if (!side.transport) throw invalid(`${at}/protocol`, `${spec.protocol} cannot carry another protocol`);
+    if (!side.transport) throw bad(`${at}/protocol`, `${spec.protocol} cannot carry another protocol`);
     const checked = this.#spec(role, spec, at);
     const why = unsuitable(registry.transport(role, checked), standsOn);
     if (why === undefined) return { [standsOn.field]: checked };
     const others = registry.carriers(role, standsOn).join(', ');
-    throw invalid(`${at}/protocol`, `${spec.protocol} cannot carry ${protocol}: ${why}; there are ${others}`);
+    throw bad(`${at}/protocol`, `${spec.protocol} cannot carry ${protocol}: ${why}; there are ${others}`);
   }
 
   #checkOptions(side: Side, common: TProperties, options: object | undefined, path: string): object {
@@ -263,12 +273,17 @@ function countBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string
 function rename(spec: Spec, aliases: Readonly<Record<string, string>>, path: string): Spec {
   const entries = Object.entries(spec).map(([key, value]) => {
     const name = Object.hasOwn(aliases, key) ? (aliases[key] as string) : key;
-    if (name !== key && Object.hasOwn(spec, name)) throw invalid(`${path}/${key}`, `is another name of ${name}`);
+    if (name !== key && Object.hasOwn(spec, name)) throw bad(`${path}/${key}`, `is another name of ${name}`);
     return [name, value];
   });
   return Object.fromEntries(entries) as Spec;
 }
 
-function invalid(path: string, text: string): L7mpError {
-  return new L7mpError('E_INVALID', `${path}: ${text}`);
+function bad(path: string, message: string): L7mpError {
+  return invalid({ path, message });
+}
+
+/** Whether nothing is wrong at a path, or below it. */
+function fits(problems: readonly Problem[], path: string): boolean {
+  return !problems.some((problem) => `${problem.path}/`.startsWith(`${path}/`));
 }

@@ -38,20 +38,46 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** What is wrong with one field. */
+export interface Problem {
+  /** A JSON pointer to it; empty where it is not known. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Problems that are told at a time. */
+export const MAX_PROBLEMS = 10;
+
 /** An error with a stable code. `message` is one line that tells a user what is wrong and where. */
 export class L7mpError extends Error {
   readonly code: ErrorCode;
+  readonly #problems: readonly Problem[] | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { problems?: readonly Problem[] }) {
     super(message, options);
     this.name = 'L7mpError';
     this.code = code;
+    this.#problems = options?.problems;
+  }
+
+  /** What is wrong, field by field; what has no more to say than `message` is one problem. */
+  get problems(): readonly Problem[] {
+    if (this.#problems) return this.#problems;
+    const [, path = '', message = this.message] = /^(\/[^\s:]*): (.*)$/s.exec(this.message) ?? [];
+    return [{ path, message }];
   }
 
   /** The HTTP status that stands for this error. */
   get status(): number {
     return ERRORS[this.code].status;
   }
+}
+
+/** E_INVALID for the first problems, at most as many as are told at a time. `/` is the path of the whole value. */
+export function invalid(...problems: readonly Problem[]): L7mpError {
+  const told = problems.slice(0, MAX_PROBLEMS);
+  const text = told.map(({ path, message }) => `${path}: ${message}`).join('; ');
+  return new L7mpError('E_INVALID', text, { problems: told });
 }
 
 /** Any thrown value as an L7mpError: ours as it is, others under `fallback` with their own text. */

@@ -17,26 +17,32 @@ const MAX_HOPS = 32;
 
 /**
  * Where the rules send a session: references are looked up now, so that they may be to objects that came, or went,
- * after the rule. Throws E_NO_ROUTE where no rule matches or a reference leads nowhere.
+ * after the rule. A rule that has both a route and another rulelist asks that one first: its route is for what nothing
+ * there leads anywhere. Throws E_NO_ROUTE where no rule matches or a reference leads nowhere.
  */
 export function findRoute(store: Store, rulelist: string, session: Routed): RouteDefinition {
   let list = rulelist;
+  let otherwise: string | undefined;
   for (let hop = 0; hop < MAX_HOPS; hop++) {
-    const { definition } = firstMatch(store, list, session);
-    if (definition.route !== undefined) return routeNamed(store, definition.route);
-    if (definition.apply === undefined) throw new L7mpError('E_NO_ROUTE', `rule ${definition.name} has no route`);
-    list = definition.apply;
+    const { route, apply } = firstMatch(store, list, session, otherwise);
+    otherwise = route ?? otherwise;
+    if (apply === undefined) return routeNamed(store, route as string);
+    list = apply;
   }
   throw new L7mpError('E_NO_ROUTE', `more than ${MAX_HOPS} rulelists apply one another, from ${rulelist} on`);
 }
 
-/** A rule that is gone matches nothing. */
-function firstMatch(store: Store, name: string, session: Routed): Rule {
+interface Action {
+  readonly route: string | undefined;
+  readonly apply: string | undefined;
+}
+
+/** The action of the first rule that matches; else the route `otherwise`. A rule that is gone matches nothing. */
+function firstMatch(store: Store, name: string, session: Routed, otherwise: string | undefined): Action {
   const list = store.rulelists.get(name);
-  if (!list) throw new L7mpError('E_NO_ROUTE', `there is no rulelist ${name}`);
   // Made at most once for a list: there may be a thousand rules.
   let metadata: Metadata | undefined;
-  for (const ruleName of list.definition.rules) {
+  for (const ruleName of list?.definition.rules ?? []) {
     const rule = store.rules.get(ruleName);
     if (!rule) continue;
     if (rule.matches) {
@@ -44,9 +50,10 @@ function firstMatch(store: Store, name: string, session: Routed): Rule {
       if (!rule.matches(metadata)) continue;
     }
     rewrite(rule, session);
-    return rule;
+    return rule.definition;
   }
-  throw new L7mpError('E_NO_ROUTE', `no rule of ${name} matches`);
+  if (otherwise !== undefined) return { route: otherwise, apply: undefined };
+  throw new L7mpError('E_NO_ROUTE', list ? `no rule of ${name} matches` : `there is no rulelist ${name}`);
 }
 
 function rewrite(rule: Rule, session: Routed): void {

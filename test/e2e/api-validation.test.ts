@@ -263,11 +263,6 @@ const GROUPS: Readonly<Record<string, readonly Case[]>> = {
     ['cluster', cluster({ spec: { protocol: 'Sync', query: '/a~b' } }), '/cluster/spec/query: "/a~b" has a "~"'],
   ],
   'things that exclude each other': [
-    [
-      'rule',
-      { name: 'r', action: { route: 'x', apply: 'y' } },
-      '/rule/action/apply: an action has a route or an apply',
-    ],
     ['route', { name: 'r', destination: 'x', cluster: 'y' }, '/route/cluster: is another name of destination'],
     [
       'listener',

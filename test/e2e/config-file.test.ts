@@ -210,7 +210,7 @@ test('what cannot be loaded is told, and nothing runs', async (t) => {
       { clusters: [{ name: 'c', spec: { protocol: 'Logger', log_file: nowhere } }] },
       /^cluster c: \/spec\/log_file: .*nix/,
     ],
-    [{ listener: [] }, /^\/listener: unknown field$/],
+    [{ listener: [] }, /^\/listener: unknown field; did you mean listeners\?$/],
   ] as const) {
     await assert.rejects(new L7mp().start(config), { message: expected });
   }

@@ -389,6 +389,32 @@ test('a rulelist that matches nothing does not send back to the one that applied
   assert.deepEqual([status, body.content], [404, 'no rule of empty matches']);
 });
 
+test('an action with both asks the rulelist first, and takes its own route where nothing there matches', async (t) => {
+  const at = (path: string) => ({ op: 'test', path: '/HTTP/url/path', value: path });
+  const both = (apply: string) => ({ action: mark('own', { route: 'show', apply }) });
+  const { proxy, send } = await startWeb(
+    t,
+    {
+      rulelists: [
+        {
+          name: 'some',
+          rules: [
+            { match: at('/taken'), action: mark('some') },
+            { match: at('/on'), action: { apply: 'empty' } },
+          ],
+        },
+        { name: 'empty', rules: [] },
+        { name: 'inner', rules: [{ action: mark('inner', { route: 'show', apply: 'empty' }) }] },
+      ],
+    },
+    [{ match: at('/inner'), ...both('inner') }, { match: at('/nix'), ...both('nix') }, both('some')],
+  );
+  const marks = { '/taken': 'some', '/other': 'own', '/on': 'own', '/nix': 'own', '/inner': 'inner' };
+  for (const [path, value] of Object.entries(marks)) assert.equal((await send(path)).mark, value, path);
+  const { rules } = await proxy.ok('GET', 'rulelists/inner?recursive=true');
+  assert.deepEqual([rules[0].action.route.name, rules[0].action.apply], ['show', 'empty']);
+});
+
 test('rulelists that apply one another end in an error, whatever the length of the circle', async (t) => {
   const { proxy, send } = await startWeb(
     t,
