@@ -7,7 +7,7 @@ import { Audit } from './audit.ts';
 import { readBody } from './body.ts';
 import { challenge, type Door, NOBODY } from './door.ts';
 import { EntityTags } from './etag.ts';
-import { format, type Style } from './format.ts';
+import { formatInSlices, type Style } from './format.ts';
 import { type ApiContext, type Call, OPERATIONS, type Operation, parametersOf, Reply } from './operations.ts';
 import { type Query, readQuery, styleOf } from './parameters.ts';
 
@@ -113,12 +113,16 @@ export class Api {
 
 const OK = { status: 200, message: 'OK' };
 
-function answer({ status, headers, body }: Reply, style: Style, more: Record<string, string>): ApiResponse {
+async function answer(
+  { status, headers, body }: Reply,
+  style: Style,
+  more: Record<string, string>,
+): Promise<ApiResponse> {
   if (body === undefined) return { status, headers: { ...headers, ...more }, body: '' };
   return {
     status,
     headers: { 'content-type': 'application/json', ...headers, ...more },
-    body: `${format(body, style)}\n`,
+    body: `${await formatInSlices(body, style)}\n`,
   };
 }
 

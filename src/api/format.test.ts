@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { format, STYLES, type Style } from './format.ts';
+import { format, formatInSlices, STYLES, type Style } from './format.ts';
 
 const value = { a: [1, { b: 'x\ny' }], c: {}, d: [], e: null };
 
@@ -30,3 +30,21 @@ test('lines has one line for each outer entry', () => {
 test('diffy has leading commas, so that an added line changes no other', () => {
   assert.equal(format({ a: 1, b: [2, 3] }, 'diffy'), '{ "a": 1\n, "b": [ 2\n  , 3\n  ]\n}');
 });
+
+for (const style of Object.keys(STYLES) as Style[]) {
+  test(`${style} is the same text where a long list is written in slices, and others have their turn`, async () => {
+    const list = Array.from({ length: 1001 }, (_, n) => ({ n, ...value, list: [n, [value]] }));
+    let turns = 0;
+    let over = false;
+    const count = (): void => {
+      turns++;
+      if (!over) setImmediate(count);
+    };
+    count();
+    assert.equal(await formatInSlices(list, style), format(list, style));
+    over = true;
+    assert.ok(turns >= 9, `${turns} turns`);
+    for (const other of [[], [1], {}, null, 'x'])
+      assert.equal(await formatInSlices(other, style), format(other, style));
+  });
+}

@@ -1,4 +1,6 @@
 /** The styles in which the REST API writes JSON, named as in the seed. */
+import { setImmediate } from 'node:timers/promises';
+
 type Json = unknown;
 
 const oneLine = (value: Json): string => JSON.stringify(value, null, 1).replaceAll(/\n */g, ' ');
@@ -35,4 +37,28 @@ export type Style = keyof typeof STYLES;
 /** JSON in one of the styles. */
 export function format(value: Json, style: Style): string {
   return STYLES[style](value);
+}
+
+/** How the outermost list is laid out: what stands before, between and behind its items, and how each is written. */
+const LISTS: Readonly<Record<Style, readonly [string, string, string, (item: Json) => string]>> = {
+  plain: ['[\n    ', ',\n    ', '\n]', (item) => STYLES.plain(item).replaceAll('\n', '\n    ')],
+  terse: ['[', ',', ']', STYLES.terse],
+  space: ['[ ', ', ', ' ]', oneLine],
+  lines: ['[ ', '\n, ', '\n]', oneLine],
+  diffy: ['[ ', '\n, ', '\n]', (item) => diffy(item, '  ')],
+};
+
+/** Items that are written in one turn of the event loop: some milliseconds. */
+const SLICE = 100;
+
+/** The same text, but a long list is written in slices, between which others have their turn. */
+export async function formatInSlices(value: Json, style: Style): Promise<string> {
+  if (!Array.isArray(value) || value.length <= SLICE) return format(value, style);
+  const [open, between, close, write] = LISTS[style];
+  const items: string[] = [];
+  for (const item of value) {
+    items.push(write(item));
+    if (items.length % SLICE === 0) await setImmediate();
+  }
+  return `${open}${items.join(between)}${close}`;
 }

@@ -21,7 +21,7 @@ export interface OriginSettings {
 const PREFLIGHT_AGE = 600;
 
 /** What a page may read of an answer's headers, beside those that it always may. */
-const EXPOSED = 'Link, X-Total-Count, WWW-Authenticate';
+const EXPOSED = 'ETag, Link, X-Total-Count, WWW-Authenticate';
 
 /** `[<IPv6 address>]` or anything without a colon, and perhaps a port. */
 const HOST = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::\d*)?$/;

@@ -1,4 +1,5 @@
 /** Configuration objects as the REST API shows them: with names of others, or recursively with what they refer to. */
+import { L7mpError } from '../core/errors.ts';
 import type {
   ClusterDefinition,
   Definition,
@@ -20,9 +21,28 @@ import type {
   RuleView,
 } from './answers.ts';
 
+/**
+ * Bytes of objects that a recursive read shows inside of others, at most. Each of ten thousand rules may show the ten
+ * thousand endpoints of one cluster: what is read grows with the square of what was written.
+ */
+const MAX_EXPANDED = 32 << 20;
+
+/** Bytes that definitions have as JSON; they never change. */
+const sizes = new WeakMap<Definition, number>();
+
+function sizeOf(definition: Definition): number {
+  let size = sizes.get(definition);
+  if (size === undefined) {
+    size = Buffer.byteLength(JSON.stringify(definition));
+    sizes.set(definition, size);
+  }
+  return size;
+}
+
 export class Views {
   readonly #store: Store;
   readonly #recursive: boolean;
+  #expanded = 0;
 
   constructor(store: Store, recursive: boolean) {
     this.#store = store;
@@ -106,7 +126,9 @@ export class Views {
   }
 
   #cluster({ name, spec, loadbalancer, options }: ClusterDefinition): ClusterView {
-    const endpoints = this.#recursive ? this.endpointsOf(name) : this.#store.endpointsOf(name).size;
+    const there = this.#store.endpointsOf(name);
+    if (this.#recursive) for (const { definition } of there.values()) this.#spend(definition);
+    const endpoints = this.#recursive ? this.endpointsOf(name) : there.size;
     return { name, spec, endpoints, loadbalancer, options };
   }
 
@@ -115,13 +137,24 @@ export class Views {
   }
 
   /** The name, or what it leads to. */
-  #refer<D, V>(
+  #refer<D extends Definition, V>(
     objects: ReadonlyMap<string, { readonly definition: D }>,
     name: string,
     view: (definition: D) => V,
   ): string | V {
     if (!this.#recursive) return name;
     const found = objects.get(name);
-    return found ? view(found.definition) : `${name}:<STALE>`;
+    if (!found) return `${name}:<STALE>`;
+    this.#spend(found.definition);
+    return view(found.definition);
+  }
+
+  #spend(definition: Definition): void {
+    this.#expanded += sizeOf(definition);
+    if (this.#expanded <= MAX_EXPANDED) return;
+    throw new L7mpError(
+      'E_REQUEST',
+      '?recursive: the answer would be too large; read the objects one by one, without it',
+    );
   }
 }

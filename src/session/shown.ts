@@ -43,6 +43,8 @@ class BoundedCopy {
     if (typeof value === 'string') return this.#text(value);
     if (typeof value !== 'object' || value === null) return this.#plain(value);
     if (depth === MAX_DEPTH) return this.#instead(CUT);
+    // The line of its closing bracket.
+    this.#left -= depth * INDENT + 2;
     return Array.isArray(value) ? this.#list(value, depth + 1) : this.#object(value, depth + 1);
   }
 

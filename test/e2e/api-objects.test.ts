@@ -436,3 +436,16 @@ test('under another name the listener is posted again without the names of what 
   assert.equal((await post(port, 'hello')).text, 'hello');
   assert.equal((await proxy.ok('GET', 'listeners/m')).rules, 'm-RuleList-0');
 });
+
+test('a recursive read that would show the same objects again and again without end is refused', async (t) => {
+  const proxy = await start(t);
+  const value = 'x'.repeat(500_000);
+  const large = { name: 'large', action: { apply: 'x', rewrite: [{ path: '/a', value }] } };
+  await proxy.ok('POST', 'rules', { rule: large });
+  await proxy.ok('POST', 'rulelists', { rulelist: { name: 'many', rules: Array(50_000).fill('large') } });
+  for (const path of ['rulelists', 'rulelists/many', 'config']) {
+    const { status, body } = await proxy.api('GET', `${path}?recursive=true`);
+    assert.deepEqual([status, /one by one/.test(body.content)], [400, true], path);
+  }
+  assert.equal((await proxy.ok('GET', 'rulelists/many')).rules.length, 50_000);
+});
