@@ -1,10 +1,10 @@
 import module from 'node:module';
-import { extname } from 'node:path';
 import { main } from './cli.ts';
+import { ownModule } from './own-file.ts';
 
 /** What `import … from 'l7mp'` gives to a plugin: the l7mp that loads it, wherever the plugin's file lies. */
 function servePluginImports(): void {
-  const own = new URL(`./index${extname(import.meta.url)}`, import.meta.url).href;
+  const own = ownModule('index').href;
   // Node 20 has no registerHooks: there a plugin gets the l7mp that its own folder finds.
   module.registerHooks?.({
     resolve: (specifier, context, next) =>

@@ -1,10 +1,7 @@
 import type { Static, TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
 import { asL7mpError, invalid, L7mpError, MAX_PROBLEMS, type Problem } from '../core/errors.ts';
 import { explain } from './explain.ts';
-
-/** Compiled schemas, by the schema itself: compiling costs more than checking. */
-const compiled = new WeakMap<TSchema, { Check(value: unknown): boolean }>();
+import { fits } from './fits.ts';
 
 /** The value, if it fits the schema. Throws E_INVALID with the paths of the fields that do not. */
 export function check<T extends TSchema>(schema: T, value: unknown, path: string): Static<T> {
@@ -15,12 +12,7 @@ export function check<T extends TSchema>(schema: T, value: unknown, path: string
 
 /** The first problems of a value; none where it fits. */
 export function problemsOf(schema: TSchema, value: unknown, path: string): Problem[] {
-  let validator = compiled.get(schema);
-  if (!validator) {
-    validator = Compile(schema);
-    compiled.set(schema, validator);
-  }
-  if (validator.Check(value)) return [];
+  if (fits(schema, value)) return [];
   const problems = explain(schema, value, path);
   return problems.length > 0 ? problems : [{ path: path || '/', message: 'does not fit the schema' }];
 }

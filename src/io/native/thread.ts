@@ -1,6 +1,7 @@
 /** The main thread's side of an engine's thread: starts it, asks it, hears it, and makes sure that it can always end. */
 import * as net from 'node:net';
 import { Worker } from 'node:worker_threads';
+import { ownModule } from '../../own-file.ts';
 import { Arena } from './arena.ts';
 import { CLOEXEC, NONBLOCK_CLOEXEC } from './constants.ts';
 import { type Libc, libc, systemError } from './libc.ts';
@@ -88,7 +89,7 @@ export class IoThread {
       origin: performance.timeOrigin,
       pipes,
     };
-    this.#worker = new Worker(new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url), {
+    this.#worker = new Worker(ownModule('io/native/worker'), {
       workerData: start,
       // The program's own flags may be such as no worker takes.
       execArgv: [],

@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { ownModule } from '../../own-file.ts';
 import { errorName, type Native } from './libbpf.ts';
 
 export type Means = 'tcx' | 'clsact';
@@ -30,8 +31,7 @@ const HOOK = 24;
 const OPTIONS = 32;
 const AT = { fd: 8, program: 16, handle: 20, priority: 24 } as const;
 
-/** The reaper is written in the same language, and so has the name of this file's kind. */
-const REAPER = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? 'reaper.ts' : 'reaper.js', import.meta.url));
+const REAPER = fileURLToPath(ownModule('offload/tc/reaper'));
 
 export class Attacher {
   readonly #native: Native;

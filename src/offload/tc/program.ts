@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { ownFile } from '../../own-file.ts';
 import { type Entry, KEY4 } from './entries.ts';
 import { errorName, type Native } from './libbpf.ts';
 
-const OBJECT = fileURLToPath(new URL('udp.bpf.o', import.meta.url));
+const OBJECT = fileURLToPath(ownFile('offload/tc/udp.bpf.o'));
 
 /** BPF_NOEXIST, BPF_EXIST */
 const CREATE = 1;
