@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { until } from './support/until.ts';
 
 const run = promisify(execFile);
 const CHECKOUT = join(import.meta.dirname, '..');
@@ -48,6 +50,48 @@ for (const command of ['l7mp', 'l7mp-proxy']) {
 test('node l7mp-proxy.js runs in the folder of the installed package', async () => {
   const { stdout } = await runInstalled('node', join(installed, 'l7mp-proxy.js'), '--version');
   assert.equal(stdout.trim(), version);
+});
+
+/** Modules that a start may load: they are most of its time and memory. Those of Node itself are not counted. */
+const MAX_MODULES = 60;
+
+test('a start loads few modules, and the native engine finds its thread', async () => {
+  await writeFile(join(user, 'hook.mjs'), HOOK);
+  await writeFile(join(user, 'start.json'), JSON.stringify({ admin: { io: 'native' }, listeners: [], clusters: [] }));
+  const file = join(user, 'modules');
+  const script = join(installed, 'l7mp-proxy.js');
+  const child = spawn(process.execPath, ['--import', './hook.mjs', script, '-c', 'start.json'], {
+    cwd: user,
+    env: { ...process.env, MODULES: file },
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
+  let said = '';
+  child.stderr.on('data', (data) => {
+    said += data;
+  });
+  await until(() => / runs, /.test(said) || child.exitCode !== null, 'it runs');
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+  assert.equal(child.exitCode, 0, said);
+  const modules = (await readFile(file, 'utf8')).trim().split('\n');
+  assert.ok(modules.length < MAX_MODULES, modules.join('\n'));
+});
+
+/** Notes what is loaded, by `import` and by `require`. */
+const HOOK = `
+import { appendFileSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+registerHooks({
+  load(url, context, next) {
+    if (url.startsWith('file:')) appendFileSync(process.env.MODULES, url + '\\n');
+    return next(url, context);
+  },
+});
+`;
+
+test('the licences of what is part of the package’s files are passed on', async () => {
+  const text = await readFile(join(installed, 'dist', 'LICENSES'), 'utf8');
+  for (const name of ['commander', 'js-yaml', 'typebox']) assert.match(text, new RegExp(`^${name} `, 'm'));
 });
 
 test('the package holds the minimal configuration', async () => {

@@ -328,7 +328,10 @@ test('a wrapper that is wrong is a 422', async (t) => {
     [null, '/: must be an object with the field cluster'],
     [{}, '/cluster: missing'],
     [{ name: 'c', spec: { protocol: 'Echo' } }, '/name: unknown field'],
-    [{ cluster: { name: 'c', spec: { protocol: 'Echo' } }, clusters: [] }, '/clusters: unknown field; did you mean cluster?'],
+    [
+      { cluster: { name: 'c', spec: { protocol: 'Echo' } }, clusters: [] },
+      '/clusters: unknown field; did you mean cluster?',
+    ],
     [JSON.parse('{"__proto__": {"cluster": {}}}'), '/__proto__: unknown field'],
   ] as const) {
     assert.equal(await refused(proxy, 422, 'POST', 'clusters', body), expected);
