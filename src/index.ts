@@ -1,6 +1,22 @@
 /** What protocols and transforms of other packages are made of: `import { … } from 'l7mp'`. */
 export { default as Type, type Static } from 'typebox';
-export * from './core/channel.ts';
+export {
+  BINARY,
+  Channel,
+  type ChannelKind,
+  type ChannelOwner,
+  type CloseReason,
+  DEFAULT_LIMITS,
+  type DropReason,
+  type Head,
+  type Headers,
+  type MessageAttributes,
+  type QueueLimits,
+  type Reader,
+  type Tail,
+  TEXT,
+  type Writer,
+} from './core/channel.ts';
 export { asL7mpError, ERRORS, type ErrorCode, L7mpError } from './core/errors.ts';
 export { dialLayer, listenOnLayer, type Wrap } from './core/handshakes.ts';
 export { type HandshakeObserver, LayerChannel } from './core/layer.ts';
@@ -8,7 +24,29 @@ export { LocalChannel } from './core/local-channel.ts';
 export type { Level, Log } from './core/log.ts';
 export type { Json, Metadata } from './core/metadata.ts';
 export { formatPointer, getAt, type Pointer, parsePointer, parseWritablePointer, setAt } from './core/pointer.ts';
-export * from './core/protocol.ts';
+export {
+  type ApiPeer,
+  type ApiRequest,
+  type ApiResponse,
+  type Attempt,
+  type ClusterHost,
+  type ClusterOptions,
+  type ClusterSide,
+  type Dialer,
+  defineProtocol,
+  type Enclosure,
+  type FileUse,
+  type LabelledCounter,
+  type ListenerHost,
+  type ListenerOptions,
+  type ListenerSide,
+  type Protocol,
+  type Services,
+  type Spec,
+  type StandsOn,
+  type StreamKind,
+  type Transport,
+} from './core/protocol.ts';
 export { Address, BindSchema, Name, Port, strict, TransportSpec } from './core/schema.ts';
 export type {
   Acceptor,
@@ -16,6 +54,9 @@ export type {
   DatagramListening,
   Ends,
   Engine,
+  Listening,
   SocketAddress,
   SocketChannel,
 } from './io/engine.ts';
+export { freePath } from './io/unix-path.ts';
+export { endsMetadata, endsName, socketAcceptor } from './protocols/addresses.ts';

@@ -19,9 +19,20 @@ export interface MessageAttributes {
   readonly text?: boolean;
 }
 
+/**
+ * What is said of a message that is bytes: the default.
+ *
+ * @example this.deliver(bytes, BINARY, owned);
+ */
 export const BINARY: MessageAttributes = Object.freeze({});
+/**
+ * What is said of a message that is UTF-8 text.
+ *
+ * @example this.lower.write(Buffer.from(JSON.stringify(header)), TEXT, true);
+ */
 export const TEXT: MessageAttributes = Object.freeze({ text: true });
 
+/** By name, in lower case: the value, or the values where the name came several times. */
 export type Headers = Record<string, string | string[]>;
 
 /** What an answering side says before its first byte. */
@@ -54,6 +65,11 @@ export interface QueueLimits {
   readonly messages: number;
 }
 
+/**
+ * Where the options do not say: 1 MiB and 1024 messages.
+ *
+ * @example new EchoChannel(DEFAULT_LIMITS);
+ */
 export const DEFAULT_LIMITS: QueueLimits = Object.freeze({ bytes: 1 << 20, messages: 1024 });
 
 /** More than any message has. The largest small integer of V8's: a larger number, or Infinity, would be an object of its own. */
@@ -104,6 +120,30 @@ export interface ChannelOwner {
   cleared?(): void;
 }
 
+/**
+ * One end of a connection. A protocol derives from it (or from `LayerChannel`, `LocalChannel`) and fills in `send`,
+ * `sendEnd` and `shut`; it calls `deliver`, `deliverEnd` and `deliverClose` for what comes. Queues, limits, counters and
+ * the order of data, end and close are here. Nothing throws on the paths of data: what cannot be taken is dropped and
+ * counted, an error of the reader's closes the channel with the reason `error`.
+ *
+ * @example
+ * class SerialChannel extends Channel {
+ *   kind = 'stream';
+ *   #port;
+ *   constructor(port, limits) {
+ *     super(limits);
+ *     this.#port = port;
+ *     port.on('data', (bytes) => this.deliver(bytes));
+ *     port.on('drain', () => this.drained());
+ *     port.on('close', () => this.deliverClose({ kind: 'reset', message: 'unplugged' }));
+ *   }
+ *   send(bytes) { return this.#port.write(bytes); }
+ *   sendEnd() {}
+ *   shut() { this.#port.end(); }
+ *   holdSource() { this.#port.pause(); }
+ *   releaseSource() { this.#port.resume(); }
+ * }
+ */
 export abstract class Channel {
   abstract readonly kind: ChannelKind;
   owner: ChannelOwner | undefined;

@@ -3,6 +3,8 @@ import { STATUS_CODES } from 'node:http';
 /**
  * Every error that a user can meet, in one table: its code, the HTTP status that the REST API and the HTTP listener
  * answer with, and what it means. Error codes are stable; texts may change.
+ *
+ * @example const { status } = ERRORS.E_CONNECT; // 502
  */
 export const ERRORS = {
   E_PARSE: { status: 400, doc: 'The text is neither valid JSON nor valid YAML.' },
@@ -36,6 +38,7 @@ export const ERRORS = {
   E_TIMEOUT: { status: 504, doc: 'The endpoint did not answer within the time of an attempt.' },
 } as const;
 
+/** The code of an error: one of the keys of `ERRORS`. */
 export type ErrorCode = keyof typeof ERRORS;
 
 /** What is wrong with one field. */
@@ -48,7 +51,11 @@ export interface Problem {
 /** Problems that are told at a time. */
 export const MAX_PROBLEMS = 10;
 
-/** An error with a stable code. `message` is one line that tells a user what is wrong and where. */
+/**
+ * An error with a stable code. `message` is one line that tells a user what is wrong and where.
+ *
+ * @example throw new L7mpError('E_HANDSHAKE', `${address}: the peer speaks version ${version}`, { cause });
+ */
 export class L7mpError extends Error {
   readonly code: ErrorCode;
   readonly #problems: readonly Problem[] | undefined;
@@ -80,7 +87,11 @@ export function invalid(...problems: readonly Problem[]): L7mpError {
   return new L7mpError('E_INVALID', text, { problems: told });
 }
 
-/** Any thrown value as an L7mpError: ours as it is, others under `fallback` with their own text. */
+/**
+ * Any thrown value as an L7mpError: ours as it is, others under `fallback` with their own text.
+ *
+ * @example socket.once('error', (error) => reject(asL7mpError(error, 'E_CONNECT')));
+ */
 export function asL7mpError(thrown: unknown, fallback: ErrorCode = 'E_INTERNAL'): L7mpError {
   if (thrown instanceof L7mpError) return thrown;
   const text = thrown instanceof Error ? thrown.message : String(thrown);

@@ -95,7 +95,14 @@ export class Handshakes {
   };
 }
 
-/** Listens on the transport `spec`, and gives to `host` what `wrap` makes of its channels, once it has shaken hands. */
+/**
+ * Listens on the transport `spec`, and gives to `host` what `wrap` makes of its channels, once it has shaken hands.
+ *
+ * Rejects with E_BIND where the transport does. Handshakes that break, or take longer than the listener's `connect_timeout`
+ * (5,000 ms by default), are counted as rejections and begin no session; so are those beyond the limits in number.
+ *
+ * @example listen: ({ transport }, host) => listenOnLayer(host, transport, (lower) => new FramedChannel(lower)),
+ */
 export async function listenOnLayer(host: ListenerHost, spec: Spec, wrap: Wrap): Promise<Listening> {
   const handshakes = new Handshakes(host, host.options.connect_timeout as number | undefined);
   const below = await host.listenOn(spec, (lower) => handshakes.take(lower, wrap));
@@ -107,7 +114,14 @@ export async function listenOnLayer(host: ListenerHost, spec: Spec, wrap: Wrap):
   };
 }
 
-/** Dials with `below` and shakes hands, within the time of the attempt, which the caller keeps. */
+/**
+ * Dials with `below` and shakes hands, within the time of the attempt, which the caller keeps.
+ *
+ * Rejects with what `below` rejects with; with E_HANDSHAKE where the peer breaks the handshake, E_TIMEOUT where the
+ * attempt is over before it is, E_DISCONNECT where the connection is closed right behind it. Nothing is left behind then.
+ *
+ * @example dial: (attempt) => dialLayer(below, attempt, (lower) => new FramedChannel(lower)),
+ */
 export async function dialLayer(below: Dialer, attempt: Attempt, wrap: Wrap): Promise<LayerChannel> {
   const late = () => new L7mpError('E_TIMEOUT', `${attempt.address}: no handshake within ${attempt.timeout} ms`);
   const lower = await below.dial(new LowerAttempt(attempt));

@@ -52,6 +52,21 @@ class BrokenOff extends Error {
   readonly code = 'ECONNRESET';
 }
 
+/**
+ * A channel that stands on another one, `lower`. A layer fills in `send` and `received`, and `start` and `shake` where it
+ * has a handshake. What is thrown by what it fills in for reading closes both channels: with E_HANDSHAKE before the
+ * handshake is over, else with the reason `error`.
+ *
+ * @example
+ * class MarkedChannel extends LayerChannel {
+ *   constructor(lower) { super(lower, 1); }
+ *   send(bytes) { return this.lower.write(Buffer.concat([MARK, bytes]), BINARY, true); }
+ *   received(bytes, attributes, owned) {
+ *     if (bytes[0] !== MARK[0]) throw new L7mpError('E_DISCONNECT', 'a message without a mark');
+ *     this.deliver(bytes.subarray(1), attributes, owned);
+ *   }
+ * }
+ */
 export abstract class LayerChannel extends Channel {
   readonly kind: ChannelKind;
   protected readonly lower: Channel;

@@ -3,6 +3,11 @@ import { Channel, type ChannelKind, type MessageAttributes, type Tail } from './
 /**
  * The base of channels without a network: what is written is worked on and delivered, on the spot. Back-pressure goes
  * straight through: while nobody takes what comes out, no more fits in.
+ *
+ * @example
+ * class UpperCaseChannel extends LocalChannel {
+ *   work(bytes, attributes) { this.deliver(upperCase(bytes), attributes, true); }
+ * }
  */
 export abstract class LocalChannel extends Channel {
   readonly kind: ChannelKind = 'datagram';

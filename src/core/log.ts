@@ -1,6 +1,7 @@
 /** The levels of the log, from the most talkative; the seed's names. */
 export const LEVELS = ['silly', 'verbose', 'info', 'notice', 'warn', 'error'] as const;
 
+/** How important an event is. */
 export type Level = (typeof LEVELS)[number];
 export type Threshold = Level | 'silent';
 

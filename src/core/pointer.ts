@@ -18,6 +18,8 @@ const UNSAFE_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'p
  * document as `` is (the RFC's `/` is the member named by the empty string, which no protocol's metadata has).
  *
  * @throws L7mpError E_INVALID where a `~` is followed by neither 0 nor 1 (an error by section 3 of the RFC)
+ *
+ * @example parsePointer('/HTTP/headers/x-a~1b'); // ['HTTP', 'headers', 'x-a/b']
  */
 export function parsePointer(text: string): Pointer {
   if (/~(?![01])/.test(text)) {
@@ -32,6 +34,8 @@ export function parsePointer(text: string): Pointer {
  * As parsePointer, for a place that configuration or a peer wants to write to.
  *
  * @throws L7mpError E_INVALID also where a key is `__proto__`, `constructor` or `prototype`, with its name
+ *
+ * @example parseWritablePointer('/user/id'); // ['user', 'id']
  */
 export function parseWritablePointer(text: string): Pointer {
   const pointer = parsePointer(text);
@@ -40,7 +44,11 @@ export function parseWritablePointer(text: string): Pointer {
   return pointer;
 }
 
-/** The text of a pointer in the RFC's own form, with the leading slash. */
+/**
+ * The text of a pointer in the RFC's own form, with the leading slash.
+ *
+ * @example formatPointer(['a/b', '0']); // '/a~1b/0'
+ */
 export function formatPointer(pointer: Pointer): string {
   return pointer.map((key) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
@@ -48,6 +56,8 @@ export function formatPointer(pointer: Pointer): string {
 /**
  * What stands at the pointer, undefined where nothing does. Keys may come from the network (HTTP headers, JSONSocket
  * headers), so that only own properties count: neither `constructor` nor an array's `length` is there.
+ *
+ * @example getAt(session.metadata, ['IP', 'src_addr']); // '127.0.0.1'
  */
 export function getAt(root: Json, pointer: Pointer): Json | undefined {
   let here: Json | undefined = root;
@@ -67,6 +77,8 @@ export function getAt(root: Json, pointer: Pointer): Json | undefined {
  *
  * @throws L7mpError E_INVALID, with the tree as it was, where an array cannot take the key, or the root would become
  *   something other than an object
+ *
+ * @example setAt(header, ['user', 'id'], 7);
  */
 export function setAt(root: { [key: string]: Json }, pointer: Pointer, value: Json): void {
   const copy = typeof value === 'object' && value !== null ? structuredClone(value) : value;

@@ -17,6 +17,7 @@ export type { Listening } from '../io/engine.ts';
 /** `same`: what comes out has the kind of what went in. */
 export type StreamKind = ChannelKind | 'same';
 
+/** A protocol: what `defineProtocol` returns, and a plugin's default export. */
 export interface Protocol {
   readonly name: string;
   /** One line for the reference. */
@@ -93,6 +94,7 @@ interface SideBase<T extends TObject, K extends StreamKind> {
 
 // -------------------------------------------------------------------- listening
 
+/** How a protocol listens. */
 // biome-ignore lint/suspicious/noExplicitAny: a side's schema is known to the side only; the registry checks against it.
 export interface ListenerSide<T extends TObject = any> extends SideBase<T, ChannelKind> {
   /** The name of the n-th session of a listener; a name that is taken gets `_1`, `_2`, … */
@@ -137,6 +139,7 @@ export interface ListenerOptions {
 
 // -------------------------------------------------------------------- dialling
 
+/** How a protocol dials, or transforms. */
 // biome-ignore lint/suspicious/noExplicitAny: as above.
 export interface ClusterSide<T extends TObject = any> extends SideBase<T, StreamKind> {
   /** No network behind it: the cluster has one virtual endpoint, and takes none from the configuration. */
@@ -167,6 +170,7 @@ export interface ClusterHost {
   dialerOn(spec: Spec): Promise<Dialer>;
 }
 
+/** `options` of a cluster, as validated; times in milliseconds. Protocols may have more. */
 export interface ClusterOptions {
   readonly idle_timeout?: number;
   readonly connect_timeout?: number;
@@ -175,6 +179,7 @@ export interface ClusterOptions {
   readonly [field: string]: unknown;
 }
 
+/** What the sessions of one cluster share. */
 export interface Dialer {
   /**
    * Connects to an endpoint. Rejects with E_CONNECT, E_HANDSHAKE or E_TIMEOUT; gives up when the attempt is cancelled
@@ -234,6 +239,7 @@ export interface LabelledCounter {
   watch(labels: Record<string, string>, value: () => number): () => void;
 }
 
+/** A request to the REST API, from whatever carries it. */
 export interface ApiRequest {
   readonly method: string;
   /** Path and query. */
@@ -251,6 +257,7 @@ export interface ApiPeer {
   readonly listener?: string | undefined;
 }
 
+/** What answers it. */
 export interface ApiResponse {
   readonly status: number;
   readonly headers: Record<string, string>;
@@ -259,7 +266,21 @@ export interface ApiResponse {
 
 // -------------------------------------------------------------------- definition
 
-/** A protocol, with the types of its specifications taken from its schemas. */
+/**
+ * A protocol, with the types of its specifications taken from its schemas.
+ *
+ * @example
+ * export default defineProtocol({
+ *   name: 'UpperCase',
+ *   title: 'Passes everything on, in capitals.',
+ *   cluster: {
+ *     schema: strict({}),
+ *     kind: 'same',
+ *     virtual: true,
+ *     open: (_spec, { limits }) => ({ dial: () => new UpperCaseChannel(limits) }),
+ *   },
+ * });
+ */
 export function defineProtocol<L extends TObject, C extends TObject>(definition: {
   readonly name: string;
   readonly title: string;

@@ -1,28 +1,55 @@
 /** The schema parts that every protocol's and object's schema is made of. */
 import Type, { type TObject, type TProperties } from 'typebox';
 
-/** An object that takes no field that is not listed. */
+/**
+ * An object that takes no field that is not listed.
+ *
+ * @example schema: strict({ port: Port, retries: Type.Optional(Type.Integer({ minimum: 0 })) }),
+ */
 export function strict<T extends TProperties>(properties: T, options: { description?: string } = {}): TObject<T> {
   return Type.Object(properties, { additionalProperties: false, ...options });
 }
 
+/**
+ * The name of an object: 1 to 1,024 characters, none of them blank.
+ *
+ * @example strict({ group: Name })
+ */
 export const Name = Type.String({
   pattern: '^\\S+$',
   maxLength: 1024,
   description: 'One or more characters, none of them blank; unique among the objects of its kind.',
 });
 
+/**
+ * A port, 1 to 65,535.
+ *
+ * @example strict({ port: Port })
+ */
 export const Port = Type.Integer({ minimum: 1, maximum: 65_535 });
 
+/**
+ * An IP address or a name, 1 to 4,096 characters; whether there is such a one shows when it is used.
+ *
+ * @example strict({ port: Port, address: Type.Optional(Address) })
+ */
 export const Address = Type.String({ minLength: 1, maxLength: 4096 });
 
-/** Where a cluster's connections come from. */
+/**
+ * Where a cluster's connections come from.
+ *
+ * @example strict({ port: Port, bind: Type.Optional(BindSchema) })
+ */
 export const BindSchema = strict({
   address: Type.Optional(Address),
   port: Type.Optional(Port),
 });
 
-/** The specification of another protocol, for a protocol that stands on one; checked against that one's schema. */
+/**
+ * The specification of another protocol, for a protocol that stands on one; checked against that one's schema.
+ *
+ * @example schema: strict({ transport: TransportSpec }), standsOn: { field: 'transport' },
+ */
 export const TransportSpec = Type.Object(
   { protocol: Type.String() },
   { description: 'The specification of the protocol underneath.' },

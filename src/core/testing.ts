@@ -11,6 +11,7 @@ import type { L7mpError } from './errors.ts';
 import type { LayerChannel } from './layer.ts';
 import type { Metadata } from './metadata.ts';
 
+/** What its transport is like. */
 export interface FakeOptions {
   readonly kind?: ChannelKind;
   readonly lossy?: boolean;
@@ -18,7 +19,16 @@ export interface FakeOptions {
   readonly maxMessage?: number;
 }
 
-/** Receives into one buffer for ever, as an engine may: what was kept without a copy turns into `!`. */
+/**
+ * A channel whose transport is the test. It receives into one buffer for ever, as an engine may: what was kept without a
+ * copy turns into `!`.
+ *
+ * @example
+ * const lower = new FakeChannel({ kind: 'stream' });
+ * const { layer } = begun(new FramedChannel(lower));
+ * lower.receive('hello');
+ * lower.peerEnds();
+ */
 export class FakeChannel extends Channel {
   readonly kind: ChannelKind;
   readonly #options: FakeOptions;
@@ -123,7 +133,11 @@ export class FakeChannel extends Channel {
   }
 }
 
-/** Begins a layer's handshake, `accepted` by a listener or not. `outcome` is what its observer was told. */
+/**
+ * Begins a layer's handshake, `accepted` by a listener or not. `outcome` is what its observer was told.
+ *
+ * @example const { layer, outcome } = begun(new FramedChannel(new FakeChannel({ kind: 'stream' })));
+ */
 export function begun<L extends LayerChannel>(
   layer: L,
   accepted = false,
@@ -137,7 +151,11 @@ export function begun<L extends LayerChannel>(
   return { layer, outcome };
 }
 
-/** Becomes the reader, writer and owner of a channel, and notes in one list what it is told, in order. */
+/**
+ * Becomes the reader, writer and owner of a channel, and notes in one list what it is told, in order.
+ *
+ * @example assert.deepEqual(watch(layer), ['hello', 'end']);
+ */
 export function watch(channel: Channel): string[] {
   const told: string[] = [];
   channel.owner = {

@@ -71,6 +71,10 @@ export interface Relay {
   lastActive(): number;
 }
 
+/**
+ * Owns kernel sockets. A protocol that is a bare kernel socket listens and connects with its host's `io`, so that the
+ * sockets can be joined in the engine or below; one with a library's sockets has no need of it.
+ */
 export interface Engine {
   readonly name: string;
 

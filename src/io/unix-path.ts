@@ -11,7 +11,13 @@ export interface SocketFile {
   readonly inode: bigint;
 }
 
-/** Removes a socket file that nobody listens on any more. What else stands at the path is left alone: E_BIND. */
+/**
+ * Removes a socket file that nobody listens on any more. What else stands at the path is left alone: E_BIND.
+ *
+ * @example
+ * await freePath(filename);
+ * server.listen(filename);
+ */
 export async function freePath(path: string): Promise<void> {
   const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   if (!stat) return;

@@ -6,7 +6,11 @@ import type { Acceptor, Ends } from '../io/engine.ts';
 /** The default address of listeners: every IPv4 address of the machine. */
 export const ANY = '0.0.0.0';
 
-/** The metadata of a connection's ends as a listener sees them: the source is the peer. */
+/**
+ * The metadata of a connection's ends as a listener sees them: the source is the peer.
+ *
+ * @example describe: ({ ends }) => (ends ? endsMetadata('SCTP', ends) : {}),
+ */
 export function endsMetadata(transport: string, ends: Ends): Metadata {
   return {
     IP: { src_addr: ends.remoteAddress, dst_addr: ends.localAddress },
@@ -14,14 +18,24 @@ export function endsMetadata(transport: string, ends: Ends): Metadata {
   };
 }
 
-/** `<address>:<port>-<address>:<port>` out of such metadata, for session names. */
+/**
+ * `<address>:<port>-<address>:<port>` out of such metadata, for session names.
+ *
+ * Throws a TypeError where the metadata have not the form of `endsMetadata`.
+ *
+ * @example sessionName: ({ n, metadata }) => `SCTP:${endsName('SCTP', metadata)}-${n}`,
+ */
 export function endsName(transport: string, metadata: Metadata): string {
   const ip = metadata.IP as { src_addr: string; dst_addr: string };
   const ports = metadata[transport] as { src_port: number; dst_port: number };
   return `${ip.src_addr}:${ports.src_port}-${ip.dst_addr}:${ports.dst_port}`;
 }
 
-/** Takes what an engine accepts into sessions, with such metadata. `wants` sorts out peers; the rest is counted. */
+/**
+ * Takes what an engine accepts into sessions, with such metadata. `wants` sorts out peers; the rest is counted.
+ *
+ * @example listen: ({ port, address }, host) => host.io.listenStream({ host: address, port }, socketAcceptor('TCP', host)),
+ */
 export function socketAcceptor(
   transport: string,
   host: ListenerHost,

@@ -9,7 +9,14 @@ import type {
   Writer,
 } from '../core/channel.ts';
 
-/** The reader, writer and owner of a channel, that notes what it is told. Messages are copied, as the contract asks. */
+/**
+ * The reader, writer and owner of a channel, that notes what it is told. Messages are copied, as the contract asks.
+ *
+ * @example
+ * const client = new Collector(await dial()).read();
+ * client.write('ping');
+ * await until(() => client.bytes.toString() === 'pong', 'the answer');
+ */
 export class Collector implements Reader, Writer, ChannelOwner {
   readonly channel: Channel;
   readonly messages: Buffer[] = [];
@@ -87,12 +94,20 @@ export class Collector implements Reader, Writer, ChannelOwner {
   }
 }
 
-/** Reads a channel from now on. */
+/**
+ * Reads a channel from now on.
+ *
+ * @example const client = collect(await dial());
+ */
 export function collect(channel: Channel): Collector {
   return new Collector(channel).read();
 }
 
-/** Owns and writes a channel whose messages nobody reads yet. */
+/**
+ * Owns and writes a channel whose messages nobody reads yet.
+ *
+ * @example const client = hold(await dial());
+ */
 export function hold(channel: Channel): Collector {
   return new Collector(channel);
 }

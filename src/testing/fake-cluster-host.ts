@@ -5,7 +5,11 @@ import type { Metadata } from '../core/metadata.ts';
 import type { Attempt, ClusterHost, Dialer, LabelledCounter, Protocol, Services } from '../core/protocol.ts';
 import { createNodeEngine } from '../io/node/index.ts';
 
-/** A log that is kept: `<level> <object>: <message>`. */
+/**
+ * A log that is kept: `<level> <object>: <message>`.
+ *
+ * @example assert.deepEqual(host.log.lines, ['warn c: the file is gone']);
+ */
 export class FakeLog implements Log {
   readonly lines: string[] = [];
 
@@ -18,7 +22,11 @@ export class FakeLog implements Log {
   }
 }
 
-/** A counter whose samples can be read. */
+/**
+ * A counter whose samples can be read.
+ *
+ * @example assert.equal(counter.samples()[0]?.value, 7);
+ */
 export class FakeCounter implements LabelledCounter {
   readonly help: string;
   readonly labels: readonly string[];
@@ -41,6 +49,11 @@ export class FakeCounter implements LabelledCounter {
   }
 }
 
+/**
+ * The proxy's services, of which a test fills in what it needs; counters are kept.
+ *
+ * @example const host = fakeClusterHost({ services: Object.assign(new FakeServices(), { metrics }) });
+ */
 export class FakeServices implements Services {
   readonly counters = new Map<string, FakeCounter>();
   limit = 1 << 20;
@@ -58,11 +71,17 @@ export class FakeServices implements Services {
   }
 }
 
+/** The surroundings of a dialler, whose log and services can be looked at. */
 export interface FakeClusterHost extends ClusterHost {
   readonly log: FakeLog;
   readonly services: FakeServices;
 }
 
+/**
+ * Stands for the proxy behind a cluster side. `overrides` takes the place of what is faked.
+ *
+ * @example const host = fakeClusterHost({ dialerOn: async () => ({ dial: () => lower }) });
+ */
 export function fakeClusterHost(overrides: Partial<FakeClusterHost> = {}): FakeClusterHost {
   return {
     name: 'c',
@@ -76,7 +95,13 @@ export function fakeClusterHost(overrides: Partial<FakeClusterHost> = {}): FakeC
   };
 }
 
-/** Opens the cluster side of a protocol; `fields` are those of its specification. */
+/**
+ * Opens the cluster side of a protocol; `fields` are those of its specification.
+ *
+ * Rejects as `check` and `open` do; with a TypeError where there is no cluster side.
+ *
+ * @example const dialer = await openCluster(upperCase);
+ */
 export async function openCluster(
   protocol: Protocol,
   fields: Record<string, unknown> = {},
@@ -88,12 +113,24 @@ export async function openCluster(
   return protocol.cluster.open(spec, host);
 }
 
-/** An attempt to connect for a session of its own. */
+/**
+ * An attempt to connect for a session of its own.
+ *
+ * It has 1,000 ms, which nobody keeps.
+ *
+ * @example const channel = await dialer.dial(attempt({ user: 'x' }, 's', '127.0.0.1'));
+ */
 export function attempt(metadata: Metadata = {}, name = 's', address = '<VIRTUAL>'): Attempt & { cancelled: boolean } {
   return { address, timeout: 1000, session: { name, metadata }, cancelled: false, onCancel: undefined };
 }
 
-/** Dials a local dialler, which answers at once. */
+/**
+ * Dials a local dialler, which answers at once.
+ *
+ * Throws a TypeError where the answer is a promise.
+ *
+ * @example const channel = dialLocal(await openCluster(upperCase));
+ */
 export function dialLocal(dialer: Dialer, metadata?: Metadata, name?: string): Channel {
   const channel = dialer.dial(attempt(metadata, name));
   if (channel instanceof Promise) throw new TypeError('a local dialler answers at once');

@@ -8,6 +8,7 @@ import { createNodeEngine } from '../io/node/index.ts';
 import { freePort } from './ports.ts';
 import { until } from './until.ts';
 
+/** The surroundings of a listener, which keep what it accepts and rejects. */
 export interface FakeHost extends ListenerHost {
   /** Every channel that was accepted. */
   readonly channels: Channel[];
@@ -17,6 +18,7 @@ export interface FakeHost extends ListenerHost {
   next(): Promise<Channel>;
 }
 
+/** What is not as usual. */
 export interface FakeHostOptions {
   readonly admit?: () => boolean;
   readonly options?: ListenerOptions;
@@ -25,6 +27,14 @@ export interface FakeHostOptions {
   readonly begin?: (channel: Channel) => void;
 }
 
+/**
+ * Stands for the proxy behind a listener side: every peer is admitted, what is accepted is kept.
+ *
+ * @example
+ * const host = fakeHost();
+ * await myProtocol.listener.listen({ protocol: 'MyProtocol', port }, host);
+ * const channel = await host.next();
+ */
 export function fakeHost({ admit, options = {}, limits = DEFAULT_LIMITS, begin }: FakeHostOptions = {}): FakeHost {
   const channels: Channel[] = [];
   const rejects: string[] = [];
@@ -53,7 +63,13 @@ export function fakeHost({ admit, options = {}, limits = DEFAULT_LIMITS, begin }
   };
 }
 
-/** Listens on some port of this machine: specifications take 1-65535, so one is tried until it is free. */
+/**
+ * Listens on some port of this machine: specifications take 1-65535, so one is tried until it is free.
+ *
+ * Rejects as `listen` does, but for E_BIND.
+ *
+ * @example const { port, listening } = await listenSomewhere(myProtocol, fakeHost());
+ */
 export async function listenSomewhere(
   protocol: Protocol,
   host: ListenerHost,

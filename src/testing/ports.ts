@@ -16,6 +16,10 @@ let next = 0;
  * A port on which nothing listens, for TCP and UDP, that no other call of any test process gives out: test files run
  * side by side, and one that wants a port to be closed, or binds it a little later, must not find another's server
  * there. Only when all ports are held are this process's own given out again.
+ *
+ * Throws an Error where other processes hold all of its ports.
+ *
+ * @example const port = await freePort();
  */
 export async function freePort(): Promise<number> {
   for (;;) {

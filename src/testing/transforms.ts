@@ -29,6 +29,7 @@ export interface TransformSubject {
   readonly patience?: number;
 }
 
+/** The cases of the suite for transforms; what each one asks for is said where it stands. */
 export type TransformCase =
   | 'open'
   | 'output'

@@ -26,7 +26,11 @@ export async function until<T>(
   }
 }
 
-/** Lets the event loop turn, so that what is under way can happen. */
+/**
+ * Lets the event loop turn, so that what is under way can happen.
+ *
+ * @example await turn(3);
+ */
 export async function turn(times = 1): Promise<void> {
   for (let n = 0; n < times; n++) await new Promise((resolve) => setImmediate(resolve));
 }

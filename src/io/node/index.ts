@@ -9,7 +9,14 @@ import { connect as connectStream, listen as listenStream, Sockets } from './str
 /** Milliseconds that sockets have to deliver what was written when the engine closes. */
 const CLOSE_GRACE = 1000;
 
-/** `sockets`: where it keeps those that it closes with itself, for an engine that adds some. */
+/**
+ * The portable engine, on node:net and node:dgram. `sockets`: where it keeps those that it closes with itself, for an
+ * engine that adds some.
+ *
+ * @example
+ * const io = createNodeEngine();
+ * after(() => io.close());
+ */
 export function createNodeEngine(sockets = new Sockets()): Engine {
   const servers = new Map<net.Server, SocketFile | undefined>();
   const ports = new ListeningPorts();

@@ -24,7 +24,11 @@ interface Listener {
   readonly host: ListenerHost;
 }
 
-/** A protocol whose listeners and clusters meet by name in this network, and nowhere else. */
+/**
+ * A protocol whose listeners and clusters meet by name in this network, and nowhere else.
+ *
+ * @example runCompliance({ name: 'MyLayer', protocols: [createMemoryNetwork(), myLayer], specs });
+ */
 export function createMemoryNetwork(): Protocol {
   const listeners = new Map<string, Listener>();
   return defineProtocol({
