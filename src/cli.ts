@@ -1,13 +1,13 @@
 /** The command: reads the configuration, starts the proxy, does what signals ask for, ends it in order. */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { readConfig } from './config/load.ts';
+import { nameOf, readSource } from './config/load.ts';
 import { loadPlugin } from './config/plugins.ts';
 import type { AdminInput } from './config/schema.ts';
-import { asL7mpError } from './core/errors.ts';
+import { L7mpError } from './core/errors.ts';
 import { LEVELS, writeDefect } from './core/log.ts';
 import type { Protocol } from './core/protocol.ts';
-import { oneLine } from './output/printable.ts';
 import { L7mp } from './proxy.ts';
+import { errorLines, type Origin, problemLines } from './report.ts';
 import { VERSION } from './version.ts';
 
 interface Options {
@@ -25,29 +25,51 @@ export async function main(args: readonly string[]): Promise<void> {
   const command = createCommand();
   command.parse([...args], { from: 'user' });
   const options = command.opts<Options>();
+  // Not a required option of the library's: that would be asked for before an option that it does not know is told.
+  if (options.config === undefined) command.error("error: required option '-c, --config <file>' not specified");
+  const origin: { -readonly [K in keyof Origin]: Origin[K] } = {
+    name: nameOf(options.config),
+    source: undefined,
+    options: new Map(),
+  };
   try {
-    if (options.check) await check(options.config);
-    else await run(options);
+    const source = await readSource(options.config);
+    origin.source = source;
+    const proxy = new L7mp({ plugins: await plugins(source.value, options.config) });
+    try {
+      if (options.check) await check(proxy, source.value, options, origin);
+      else await run(proxy, source.value, options);
+    } catch (error) {
+      // What is wrong with the file itself goes before; the rest may have come from an option.
+      proxy.check(source.value);
+      origin.options = optionsByPath(options);
+      throw error;
+    }
   } catch (thrown) {
-    const error = asL7mpError(thrown);
-    process.stderr.write(`l7mp: ${oneLine(`${options.config}: ${error.message}`)}\n`);
-    if (error.code === 'E_INTERNAL') process.stderr.write(`${(error.cause as Error)?.stack ?? error.stack}\n`);
+    say(errorLines(thrown, origin));
     process.exitCode = 1;
   }
+}
+
+function say(lines: readonly string[]): void {
+  for (const text of lines) process.stderr.write(`${text}\n`);
 }
 
 function createCommand(): Command {
   return new Command('l7mp')
     .description('A programmable L7 multiprotocol proxy.')
     .version(VERSION)
-    .requiredOption('-c, --config <file>', 'the configuration: YAML if the name ends in .yaml or .yml, else JSON')
+    .option(
+      '-c, --config <file>',
+      'the configuration, YAML or JSON by the ending of its name, else by its content; - for stdin',
+    )
     .addOption(new Option('-l, --loglevel <level>', 'how much to log').choices([...LEVELS, 'silent']))
-    .option('-s, --strict', 'accepted as in l7mp 0.5: validation is always on')
+    .option('-s, --strict', 'with --check: what is likely a mistake is one (validation is always on)')
     .addOption(new Option('-o, --offload <mode>', 'kernel offload').choices(['init', 'no_init', 'disable']))
     .option('-i, --offload-ifs <interfaces>', 'interfaces for offload, separated by commas, or "all"')
     .addOption(new Option('--io <engine>', 'the I/O engine').choices(['auto', 'native', 'node']))
     .option('--threads <number>', 'threads of native I/O', count)
-    .option('--check', 'check the configuration, say what is wrong where, and exit with 0 or 1');
+    .option('--check', 'check the configuration, say what is wrong or likely a mistake, and exit with 0 or 1');
 }
 
 function count(text: string): number {
@@ -55,23 +77,43 @@ function count(text: string): number {
   return Number(text);
 }
 
-async function check(file: string): Promise<void> {
-  const config = await readConfig(file);
-  new L7mp({ plugins: await plugins(config, file) }).check(config);
-  process.stdout.write(`${file}: valid\n`);
+/** With `--strict` what is likely a mistake is one. */
+async function check(proxy: L7mp, config: unknown, options: Options, origin: Origin): Promise<void> {
+  const checked = proxy.check(config, overrides(options));
+  const files = await proxy.unusableFiles(checked);
+  const warnings = proxy.warnings(checked);
+  say(problemLines(warnings, origin, options.strict ? undefined : 'warning'));
+  if (files.length > 0) throw new L7mpError('E_FILE', 'files cannot be used', { problems: files });
+  if (options.strict && warnings.length > 0) process.exitCode = 1;
+  else
+    process.stdout.write(`${origin.name}: valid${warnings.length > 0 ? `, with ${warnings.length} warnings` : ''}\n`);
 }
 
-async function run(options: Options): Promise<void> {
-  const config = await readConfig(options.config);
-  const proxy = new L7mp({ plugins: await plugins(config, options.config) });
+async function run(proxy: L7mp, config: unknown, options: Options): Promise<void> {
   endOnSignals(proxy);
   reopenOnSignals(proxy);
   await proxy.start(config, overrides(options));
   await closeDebugger();
-  proxy.logger.write('notice', 'l7mp', `version ${VERSION} runs, with ${options.config}`);
+  proxy.logger.write('notice', 'l7mp', `version ${VERSION} runs, with ${nameOf(options.config)}`);
 }
 
-function overrides({ loglevel, strict, offload, offloadIfs, io, threads }: Options): AdminInput {
+/** The options that set something, by the path of what they set. */
+function optionsByPath(options: Options): Map<string, string> {
+  const names: Readonly<Record<Override, string>> = {
+    log_level: '--loglevel',
+    strict: '--strict',
+    offload: '--offload',
+    offload_ifs: '--offload-ifs',
+    io: '--io',
+    threads: '--threads',
+  };
+  const set = Object.keys(overrides(options)) as Override[];
+  return new Map(set.map((field) => [`/admin/${field}`, names[field]]));
+}
+
+type Override = 'log_level' | 'strict' | 'offload' | 'offload_ifs' | 'io' | 'threads';
+
+function overrides({ loglevel, strict, offload, offloadIfs, io, threads }: Options): Pick<AdminInput, Override> {
   return {
     ...(loglevel && { log_level: loglevel }),
     ...(strict && { strict }),

@@ -5,11 +5,13 @@ import { Door } from './api/door.ts';
 import { openApiDocument } from './api/openapi.ts';
 import type { ApiContext, SessionList } from './api/operations.ts';
 import type { Query } from './api/parameters.ts';
+import { unusableFiles } from './config/files.ts';
+import { Outline } from './config/outline.ts';
 import type { AdminInput, ConfigInput } from './config/schema.ts';
 import { Validator } from './config/validate.ts';
 import { findWarnings, type Warning } from './config/warnings.ts';
 import type { Channel, CloseReason } from './core/channel.ts';
-import { asL7mpError, L7mpError } from './core/errors.ts';
+import { asL7mpError, L7mpError, type Problem } from './core/errors.ts';
 import type { Protocol, Services } from './core/protocol.ts';
 import { Registry } from './core/registry.ts';
 import { chooseEngine } from './io/choose.ts';
@@ -106,9 +108,13 @@ export class L7mp {
     this.#api = this.#createApi();
   }
 
-  /** Checks a configuration, and says what is wrong where. Changes nothing. */
-  check(config: unknown): ConfigInput {
-    return this.#validator.config(config);
+  /**
+   * Checks a configuration, and says what is wrong where; `overrides` are settings in place of its own. Throws E_INVALID
+   * or E_DUPLICATE. Changes nothing.
+   */
+  check(config: unknown, overrides: AdminInput = {}): ConfigInput {
+    const checked = this.#validator.config(config);
+    return { ...checked, admin: { ...checked.admin, ...this.#validator.admin(overrides, '/admin') } };
   }
 
   /** What is allowed in a checked configuration, and likely a mistake. */
@@ -116,25 +122,30 @@ export class L7mp {
     return findWarnings(checked, this.#registry);
   }
 
+  /** Files that a checked configuration names and that cannot be used now. Opens and makes none. */
+  unusableFiles(checked: ConfigInput): Promise<Problem[]> {
+    return unusableFiles(new Outline(checked, this.#registry), this.#registry, checked.admin ?? {});
+  }
+
   /**
    * Starts with a configuration; `overrides` are settings of the command line. Rejects, with nothing left open, where
    * it cannot be loaded as a whole.
    */
   async start(config: unknown, overrides: AdminInput = {}): Promise<void> {
-    const checked = this.check(config);
-    const admin = { ...checked.admin, ...this.#validator.admin(overrides, '/admin') };
+    const checked = this.check(config, overrides);
+    const { admin = {} } = checked;
     try {
       await this.#door.configure(admin, this.logger);
       if (admin.files !== undefined) await new DirectoryEnclosure(admin.files).check();
       await this.#openEngine(admin);
-      await this.#configuration.load({ ...checked, admin }, { trusted: true });
+      await this.#configuration.load(checked, { trusted: true });
     } catch (error) {
       await this.stop();
       throw error;
     }
     this.#admin.start();
     if (this.#state === 'starting') this.#state = 'ready';
-    for (const { path, message } of this.warnings({ ...checked, admin })) {
+    for (const { path, message } of this.warnings(checked)) {
       this.logger.write('warn', 'config', `${path}: ${message}`);
     }
   }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatOf, locate, parse } from './parse.ts';
 
-test('a file is YAML by its ending, else JSON', () => {
-  assert.deepEqual(['a.yaml', 'a.YML', 'a.json', 'a'].map(formatOf), ['yaml', 'yaml', 'json', 'json']);
+test('a file is YAML or JSON by its ending, else by what is in it', () => {
+  assert.deepEqual(['a.yaml', 'a.YML', 'a.json', 'a'].map(formatOf), ['yaml', 'yaml', 'json', undefined]);
 });
 
 test('JSON and YAML give the same values', () => {

@@ -12,9 +12,10 @@ export type Format = 'json' | 'yaml';
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
-/** The format that a file's name asks for. */
-export function formatOf(file: string): Format {
-  return /\.ya?ml$/i.test(file) ? 'yaml' : 'json';
+/** The format that a file's name asks for, if it has one of the endings. */
+export function formatOf(file: string): Format | undefined {
+  if (/\.ya?ml$/i.test(file)) return 'yaml';
+  return /\.json$/i.test(file) ? 'json' : undefined;
 }
 
 /**
@@ -41,7 +42,8 @@ export function locate(text: string, format: Format, pointer: Pointer): Place {
   return { line: 1, column: 1 };
 }
 
-function decode(bytes: Uint8Array): string {
+/** Throws E_PARSE where it is not UTF-8. */
+export function decode(bytes: Uint8Array): string {
   try {
     return UTF8.decode(bytes);
   } catch (error) {

@@ -12,8 +12,20 @@ export function placeAt(text: string, offset: number): Place {
 }
 
 /** E_PARSE, with the place where that is known. */
-export function badText(format: string, what: string, where?: { text: string; offset: number }): L7mpError {
-  if (!where) return new L7mpError('E_PARSE', `not valid ${format}: ${what}`);
-  const { line, column } = placeAt(where.text, where.offset);
-  return new L7mpError('E_PARSE', `not valid ${format}: line ${line}, column ${column}: ${what}`);
+export class TextError extends L7mpError {
+  readonly what: string;
+  readonly place: Place | undefined;
+
+  constructor(what: string, place?: Place, message = what) {
+    super('E_PARSE', message);
+    this.what = what;
+    this.place = place;
+  }
+}
+
+/** That a text is not in the format that it should be in. */
+export function badText(format: string, why: string, where?: { text: string; offset: number }): TextError {
+  const place = where && placeAt(where.text, where.offset);
+  const at = place ? `line ${place.line}, column ${place.column}: ` : '';
+  return new TextError(`not valid ${format}: ${why}`, place, `not valid ${format}: ${at}${why}`);
 }

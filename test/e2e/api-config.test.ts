@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { stringify } from 'yaml';
-import { readConfig } from '../../src/config/load.ts';
+import { readSource } from '../../src/config/load.ts';
 import { L7mp } from '../../src/proxy.ts';
 import { configOf, names, refused } from '../support/config.ts';
 import { ask, connectDatagram, connectStream, serveStream } from '../support/peers.ts';
@@ -154,7 +154,7 @@ test('GET /config gives a configuration: loaded from a file, it makes the same p
     await proxy.proxy.stop();
     const again = new L7mp();
     t.after(() => again.stop());
-    await again.start(await readConfig(file));
+    await again.start((await readSource(file)).value);
     const copy = new TestProxy(again, proxy.port);
     const { sessions: _, ...before } = all;
     assert.deepEqual(await configOf(copy), before);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { stringify } from 'yaml';
-import { readConfig } from '../../src/config/load.ts';
+import { readSource } from '../../src/config/load.ts';
 import { L7mp } from '../../src/proxy.ts';
 import { Command, L7MP } from '../support/command.ts';
 import { serveStream } from '../support/peers.ts';
@@ -64,11 +64,10 @@ async function startOn(
 // -------------------------------------------------------------------- --check
 
 const GOOD: Readonly<Record<string, string>> = {
-  'empty.yaml': '',
-  'comment.yml': '# nothing\n',
-  'empty.json': '',
   'object.json': '{}',
   'bom.json': '\ufeff{"clusters": []}',
+  'yaml-without-ending': 'clusters: [{ name: c, spec: { protocol: Echo } }]',
+  'brackets-without-ending': "{ clusters: [{ name: 'c', spec: { protocol: Echo } }] }",
   'no-ending': '{"clusters": [{"name": "c", "spec": {"protocol": "Echo"}}]}',
   'upper.YAML': 'clusters: [{ name: c, spec: { protocol: Echo } }]',
   'merge.yaml': `
@@ -80,6 +79,10 @@ listeners:
 
 /** What is wrong, in the words of the command. */
 const BAD: Readonly<Record<string, readonly [string | Buffer, RegExp]>> = {
+  'empty.yaml': ['', /^there is nothing in it$/],
+  'comment.yml': ['# nothing\n', /^there is nothing in it$/],
+  'empty.json': [' \n', /^there is nothing in it$/],
+  'broken-without-ending': ['{"clusters": [}', /^not valid JSON: line 1, column 15: unexpected "}"$/],
   'port.yaml': [
     'listeners:\n  - name: l\n    spec: { protocol: UDP, port: 0 }\n    rules: []\n',
     /^\/listeners\/0\/spec\/port: must be >= 1$/,
@@ -122,10 +125,10 @@ const BAD: Readonly<Record<string, readonly [string | Buffer, RegExp]>> = {
 
 /** What --check does, without a process of its own. */
 async function check(file: string): Promise<void> {
-  new L7mp().check(await readConfig(file));
+  new L7mp().check((await readSource(file)).value);
 }
 
-test('files of either format are taken, and so are empty ones', async (t) => {
+test('files of either format are taken', async (t) => {
   const folder = await temporary(t);
   for (const [name, text] of Object.entries(GOOD)) {
     const file = join(folder, name);
@@ -147,22 +150,136 @@ test('what is wrong with a file is said in one line, with the place', async (t) 
   }
 });
 
+/** A configuration of which there is nothing to say. */
+const FINE = 'listeners: [{ name: l, spec: { protocol: TCP, port: 5000 }, rules: [] }]\n';
+
 test('--check says that a good file is valid, and exits with 0', async (t) => {
   const file = join(await temporary(t), 'config.yaml');
-  await writeFile(file, 'clusters: [{ name: c, spec: { protocol: Echo } }]');
-  assert.deepEqual(await run(t, '-c', file, '--check'), { status: 0, stdout: `${file}: valid\n`, stderr: '' });
+  await writeFile(file, FINE);
+  for (const more of [[], ['--strict']]) {
+    assert.deepEqual(await run(t, '-c', file, '--check', ...more), {
+      status: 0,
+      stdout: `${file}: valid\n`,
+      stderr: '',
+    });
+  }
 });
 
-test('--check says what is wrong with a bad file and where, and exits with 1', async (t) => {
-  const file = join(await temporary(t), 'config.yaml');
-  for (const [text, expected] of [
-    ['clusters: [{ name: c, spec: { protocol: UDP, port: 0 } }]', '/clusters/0/spec/port: must be >= 1'],
-    ['a: 1\na: 2\n', 'not valid YAML: line 2, column 1: duplicate key "a", at /a'],
+test('--check says what is wrong with a bad file, in which lines and columns, and exits with 1', async (t) => {
+  const folder = await temporary(t);
+  for (const [name, text, expected] of [
+    [
+      'a.yaml',
+      'clusters: [{ name: c, spec: { protocol: UDP, port: 0 } }]',
+      ['1:46: /clusters/0/spec/port: must be >= 1'],
+    ],
+    ['b.yaml', 'a: 1\na: 2\n', ['2:1: not valid YAML: duplicate key "a", at /a']],
+    [
+      'c.json',
+      '{"listener": [],\n  "rules": [\n    {"name": "a", "actoin": {}},\n    {"name": "b", "action": {"route": 7}},\n    {"action": {"apply": "x"}}]}',
+      [
+        '1:2: /listener: unknown field; did you mean listeners?',
+        '3:19: /rules/0/actoin: unknown field; did you mean action?',
+        '4:30: /rules/1/action/route: must be string or object',
+        '5:5: /rules/2/name: missing',
+      ],
+    ],
+    [
+      'd.yaml',
+      'listeners:\n  - name: l\n    spec: { protocol: TCP, prot: 1 }\n    rules: []\n  - { name: m, spec: { protocol: Nix }, rules: [{ action: {} }] }\nclusters: 5\n',
+      [
+        '3:28: /listeners/0/spec/prot: unknown field; did you mean port?',
+        '5:24: /listeners/1/spec/protocol: "Nix" is no protocol',
+        '6:1: /clusters: must be array',
+      ],
+    ],
   ] as const) {
+    const file = join(folder, name);
     await writeFile(file, text);
-    const said = `l7mp: ${file}: ${expected}\n`;
-    assert.deepEqual(await run(t, '-c', file, '--check'), { status: 1, stdout: '', stderr: said });
+    const { status, stdout, stderr } = await run(t, '-c', file, '--check');
+    assert.deepEqual([status, stdout], [1, '']);
+    const lines = stderr.trimEnd().split('\n');
+    for (const [n, line] of expected.entries()) assert.ok((lines[n] ?? '').startsWith(`l7mp: ${file}:${line}`), stderr);
+    assert.equal(lines.length, expected.length, stderr);
   }
+});
+
+test('--check lists what is likely a mistake, and exits with 0; with --strict it is one', async (t) => {
+  const file = join(await temporary(t), 'config.yaml');
+  await writeFile(
+    file,
+    `${FINE}clusters:\n  - name: c\n    spec: { protocol: TCP, port: 1 }\nroutes:\n  - { name: r, destination: nix }\n`,
+  );
+  const warnings = [
+    '3:5: {}/clusters/0: the cluster c has no endpoints; sessions fail until it has',
+    '6:16: {}/routes/0/destination: there is no cluster named "nix"; sessions fail until there is',
+  ];
+  const listed = (kind: string) => warnings.map((text) => `l7mp: ${file}:${text.replace('{}', kind)}\n`).join('');
+  const lax = await run(t, '-c', file, '--check');
+  assert.deepEqual(lax, { status: 0, stdout: `${file}: valid, with 2 warnings\n`, stderr: listed('warning: ') });
+  assert.deepEqual(await run(t, '-c', file, '--check', '--strict'), { status: 1, stdout: '', stderr: listed('') });
+});
+
+test('--check says which files cannot be used', async (t) => {
+  const folder = await temporary(t);
+  const file = join(folder, 'config.json');
+  await writeFile(join(folder, 'plain'), '');
+  const rules: unknown[] = [];
+  const unix = (name: string, filename: string) => ({ name, spec: { protocol: 'UnixDomainSocket', filename }, rules });
+  const config = {
+    admin: { log_file: folder, access_log_path: join(folder, 'nix', 'access.log') },
+    listeners: [
+      unix('a', join(folder, 'fine.sock')),
+      unix('b', join(folder, 'nix', 'x.sock')),
+      unix('c', join(folder, 'plain')),
+      { name: 'd', spec: { protocol: 'JSONSocket', transport: unix('', join(folder, 'nix', 'y.sock')).spec }, rules },
+    ],
+    clusters: [{ name: 'l', spec: { protocol: 'Logger', log_file: join(folder, 'plain', 'x.log') } }],
+  };
+  await writeFile(file, JSON.stringify(config));
+  const { status, stderr } = await run(t, '-c', file, '--check');
+  assert.equal(status, 1);
+  const paths = [...stderr.matchAll(/^l7mp: \S+config\.json:1:\d+: (\/\S+): /gm)].map(([, path]) => path);
+  assert.deepEqual(paths, [
+    '/admin/log_file',
+    '/admin/access_log_path',
+    '/listeners/1/spec/filename',
+    '/listeners/2/spec/filename',
+    '/listeners/3/spec/transport/filename',
+    '/clusters/0/spec/log_file',
+  ]);
+});
+
+test('a configuration comes from the standard input, as YAML or JSON', async (t) => {
+  for (const [text, status, said] of [
+    [FINE, 0, 'stdin: valid\n'],
+    ['{"listeners": [{"name": "l", "spec": {"protocol": "TCP", "port": 1}, "rules": []}]}', 0, 'stdin: valid\n'],
+    [FINE.replace('5000', '0'), 1, 'l7mp: stdin:1:47: /listeners/0/spec/port: must be >= 1\n'],
+    ['', 1, 'l7mp: stdin: there is nothing in it\n'],
+  ] as const) {
+    for (const name of ['-', '/dev/stdin']) {
+      const command = new Command(t, L7MP, ['--check', '-c', name]);
+      command.child.stdin?.end(text);
+      await until(() => command.over, 'the command ends');
+      assert.deepEqual(
+        [command.child.exitCode, command.output],
+        [status, said.replace('stdin', name === '-' ? 'stdin' : name)],
+      );
+    }
+  }
+});
+
+test('what is wrong with an option is said of the option, and not of the file', async (t) => {
+  const folder = await temporary(t);
+  const file = join(folder, 'config.yaml');
+  await writeFile(file, FINE);
+  for (const more of [['--check'], []]) {
+    const { status, stderr } = await run(t, '-c', file, '--threads', '100', ...more);
+    assert.deepEqual([status, stderr], [1, 'l7mp: --threads, on the command line: must be <= 64\n']);
+  }
+  await writeFile(file, `admin: { threads: 100 }\n${FINE}`);
+  const { stderr } = await run(t, '-c', file, '--threads', '2');
+  assert.equal(stderr, `l7mp: ${file}:1:10: /admin/threads: must be <= 64\n`);
 });
 
 test('--check opens nothing: neither ports nor files', async (t) => {
@@ -184,7 +301,7 @@ test('a file that cannot be read is told', async (t) => {
     ['directory.yaml', /^cannot read the configuration: EISDIR/],
     [join('nix', 'x.json'), /^cannot read the configuration: ENOENT/],
   ] as const) {
-    await assert.rejects(readConfig(join(folder, name)), { code: 'E_FILE', message: expected });
+    await assert.rejects(readSource(join(folder, name)), { code: 'E_FILE', message: expected });
   }
   for (const more of [['--check'], []]) {
     const { status, stdout, stderr } = await run(t, '-c', join(folder, 'directory.yaml'), ...more);
@@ -247,11 +364,12 @@ test('the command line overrides the file', async (t) => {
 
 test('what the command line does not take is told, and exits with 1', async (t) => {
   const cases: [string[], RegExp][] = [
-    [['-l', 'loud'], /loud.*silly, verbose/],
+    [['-c', 'x', '-l', 'loud'], /loud.*silly, verbose/],
     [[], /required option.*--config/],
+    [['--chek'], /unknown option '--chek'\n\(Did you mean --check\?\)/],
   ];
   for (const [args, expected] of cases) {
-    const { status, stderr } = await run(t, ...(args.length > 0 ? ['-c', '/dev/null', ...args] : []));
+    const { status, stderr } = await run(t, ...args);
     assert.equal(status, 1, args.join(' '));
     assert.match(stderr, expected);
   }

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
-import { readConfig } from '../../src/config/load.ts';
+import { readSource } from '../../src/config/load.ts';
 import { FIRST_PORT, freePort } from './ports.ts';
 import { until } from './until.ts';
 
@@ -73,7 +73,7 @@ const ATTEMPTS = 5;
 
 /** Starts the command with a configuration file, of which a copy has free ports, and files in a folder of its own. */
 export async function startWith(t: TestContext, file: string): Promise<Started> {
-  const config = await readConfig(file);
+  const config = (await readSource(file)).value;
   const folder = await mkdtemp(join(tmpdir(), 'l7mp-command-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   for (let attempt = 1; ; attempt++) {

@@ -236,6 +236,12 @@ function local(bind: Bind | undefined): { localAddress?: string; localPort?: num
 export function bindError(at: SocketAddress, error: Error): L7mpError {
   const where = 'host' in at ? `${at.host}:${at.port}` : at.path;
   const code = (error as NodeJS.ErrnoException).code;
-  const why = code === 'EADDRINUSE' ? 'the address is in use' : describeError(error);
+  const why = code === 'EADDRINUSE' ? 'the address is in use' : `${describeError(error)}${hint(code, at)}`;
   return new L7mpError('E_BIND', `cannot listen on ${where}: ${why}`, { cause: error });
+}
+
+/** Ports below net.ipv4.ip_unprivileged_port_start, 1024 by default, are for who has the capability (ip(7)). */
+function hint(code: string | undefined, at: SocketAddress): string {
+  if (code !== 'EACCES' || !('host' in at) || at.port >= 1024) return '';
+  return '; a port below 1024 needs the capability CAP_NET_BIND_SERVICE';
 }
