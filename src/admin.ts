@@ -112,6 +112,21 @@ export class Admin {
       .map(([field]) => formatPointer([field]));
   }
 
+  /** Rejects with E_FORBIDDEN where they name a file that the API must not name; one that is in use is no new one. */
+  async confine({ log_file: log, access_log_path: access }: AdminInput): Promise<void> {
+    const named = [
+      { field: 'log_file', path: log === 'stdout' || log === 'stderr' ? undefined : log, used: this.#logger.file },
+      { field: 'access_log_path', path: access, used: this.#accessLog.path },
+    ];
+    for (const { field, path, used } of named) {
+      if (path === undefined || path === used) continue;
+      await this.enclosure.locate(path).catch((error: unknown) => {
+        const { code, message } = asL7mpError(error);
+        throw new L7mpError(code, `/admin/${field}: ${message}`, { cause: error });
+      });
+    }
+  }
+
   /**
    * Takes up the settings that are given. Returns what undoes that. Changes nothing where it rejects. `trusted`: the
    * start-up file says it, and may say anything.

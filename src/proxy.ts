@@ -101,6 +101,7 @@ export class L7mp {
       sessions: () => this.#sessions.all(),
       settings: {
         differences: (admin, trusted) => this.#admin.differences(admin, trusted),
+        confine: (admin) => this.#admin.confine(admin),
         apply: (admin, trusted) => this.#applyAdmin(admin, trusted),
       },
       enclosure: () => this.#admin.enclosure,

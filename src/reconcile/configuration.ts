@@ -21,6 +21,8 @@ import { need, type Store } from './store.ts';
 export interface Settings {
   /** The fields that would change, as JSON pointers. Throws where one cannot. */
   differences(admin: AdminInput, trusted: boolean): string[];
+  /** Rejects with E_FORBIDDEN where they name a file that the API must not name. */
+  confine(admin: AdminInput): Promise<void>;
   /** Takes them up; returns what undoes that. Rejects, and changes nothing, where it cannot. */
   apply(admin: AdminInput, trusted: boolean): Promise<() => Promise<void>>;
 }
@@ -242,7 +244,7 @@ export class Configuration {
         throw new L7mpError('E_PRECONDITION', 'the configuration has changed since the version that the request names');
       }
       const proposal = propose(new Normalizer(store, registry));
-      const changes = trusted ? proposal.changes : await this.#confine(proposal.changes);
+      const changes = trusted ? proposal.changes : await this.#confine(proposal);
       const steps = plan(changes, this.#restarts);
       const views = [...this.#adminView(proposal.admin, trusted), ...steps.filter(isVisible).map(viewOf)];
       proposal.permit?.(views);
@@ -255,8 +257,9 @@ export class Configuration {
     });
   }
 
-  #confine(changes: readonly Change[]): Promise<Change[]> {
-    const { registry, store } = this.#context;
+  async #confine({ changes, admin }: Proposal): Promise<Change[]> {
+    const { registry, store, settings } = this.#context;
+    if (admin) await settings.confine(admin);
     return confine(changes, { registry, store, enclosure: this.#context.enclosure() });
   }
 

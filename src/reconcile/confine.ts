@@ -1,6 +1,6 @@
 /** What a change that the API asks for may name of this machine's files and sockets. */
 import { asL7mpError, L7mpError } from '../core/errors.ts';
-import type { FileUse } from '../core/protocol.ts';
+import type { FileUse, Spec } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
 import type { DirectoryEnclosure } from '../output/enclosure.ts';
 import type { Definition, EndpointDefinition } from './definitions.ts';
@@ -18,28 +18,33 @@ export interface ConfineContext {
  * before keeps the rights that it had: the start-up file may have given them. Rejects with E_FORBIDDEN.
  */
 export async function confine(changes: readonly Change[], context: ConfineContext): Promise<Change[]> {
-  const specs = specsOf(changes, context.store);
+  const now: Specs = (name) => context.store.clusters.get(name)?.definition.spec;
+  const then = coming(changes, now);
   const confined: Change[] = [];
-  for (const change of changes) confined.push(await confineOne(change, specs, context));
+  for (const change of changes) confined.push(await confineOne(change, { now, then }, context));
   return confined;
 }
 
-type Specs = (cluster: string) => { readonly protocol: string } | undefined;
+/** The specifications of clusters: they say whether the addresses of their endpoints are files. */
+type Specs = (cluster: string) => Spec | undefined;
 
-/** The specifications of clusters as they shall be. */
-function specsOf(changes: readonly Change[], store: Store): Specs {
-  const coming = new Map(
+function coming(changes: readonly Change[], now: Specs): Specs {
+  const specs = new Map(
     changes.flatMap(({ after }) => (after?.kind === 'cluster' ? [[after.name, after.spec] as const] : [])),
   );
-  return (name) => coming.get(name) ?? store.clusters.get(name)?.definition.spec;
+  return (name) => specs.get(name) ?? now(name);
 }
 
-async function confineOne(change: Change, specs: Specs, context: ConfineContext): Promise<Change> {
+async function confineOne(
+  change: Change,
+  { now, then }: { readonly now: Specs; readonly then: Specs },
+  context: ConfineContext,
+): Promise<Change> {
   const { before, after } = change;
   if (!after) return change;
-  const files = filesOf(after, specs, context.registry);
+  const files = filesOf(after, then, context.registry);
   if (files.length === 0) return change;
-  const known = before ? filesOf(before, specs, context.registry) : [];
+  const known = before ? filesOf(before, now, context.registry) : [];
   const isKnown = ({ path, use }: FileUse): boolean => known.some((one) => one.path === path && one.use === use);
   if (before && files.every(isKnown)) return { ...change, after: marked(after, isConfined(before)) };
   for (const { field, path } of files) {

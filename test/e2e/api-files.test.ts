@@ -170,6 +170,38 @@ test('the start-up file names what it likes, and the API may leave it as it is',
   await refused(proxy, 403, 'POST', 'clusters', again);
 });
 
+test('what is no file yet does not become one behind the back of the door', async (t) => {
+  const { proxy, inside, outside } = await start(t, () => OBJECTS);
+  const address = join(outside, 'socket');
+  const tcp = { spec: { protocol: 'TCP', port: 1 }, endpoints: [{ name: 'e', spec: { address } }] };
+  // Refused where such an address is none; it makes no difference here.
+  await proxy.api('POST', 'clusters', { cluster: { name: 'x', ...tcp } });
+  const unix = { spec: { protocol: UNIX }, endpoints: [{ name: 'e', spec: { address } }] };
+  await refused(proxy, 403, 'PUT', 'clusters/x', { cluster: unix });
+  const inner = { ...unix, endpoints: [{ name: 'f', spec: { address: join(inside, 's') } }] };
+  assert.equal((await proxy.api('PUT', 'clusters/y', { cluster: inner })).status, 201);
+  await refused(proxy, 403, 'PUT', 'endpoints/f', { endpoint: { spec: { address } } });
+  await refused(proxy, 403, 'PUT', 'clusters/y', {
+    cluster: { ...unix, endpoints: [{ name: 'f', spec: { address } }] },
+  });
+});
+
+test('what would be refused is refused as well where it is only tried', async (t) => {
+  const { proxy, outside } = await start(t, () => OBJECTS);
+  for (const [path, body] of [...WRITERS, ...SOCKETS]) {
+    await refused(proxy, 403, 'POST', `${path}?dry_run=true`, body(join(outside, 'new')));
+  }
+});
+
+test('a file of the start-up file stays where the API changes something else about its object', async (t) => {
+  const { proxy, outside } = await start(t, (folder) => ({
+    clusters: [{ name: 'log', spec: { protocol: 'Logger', log_file: join(folder, 'log') } }],
+  }));
+  const spec = { protocol: 'Logger', log_file: join(outside, 'log') };
+  await proxy.ok('PUT', 'clusters/log', { cluster: { spec: { ...spec, log_prefix: 'x' } } });
+  await refused(proxy, 403, 'PUT', 'clusters/log', { cluster: { spec: { ...spec, log_file: join(outside, 'new') } } });
+});
+
 test('a file of the API that was renamed is not made anew through a link', async (t) => {
   const { proxy, inside, outside } = await start(t, () => OBJECTS);
   const log = join(inside, 'sub', 'log');
