@@ -84,8 +84,9 @@ function restOperations(): string {
 }
 
 function errors(): string {
-  const rows = Object.entries(ERRORS).map(([code, { status, doc }]) => [`\`${code}\``, String(status), doc]);
-  return table(['Code', 'HTTP status', 'Meaning'], rows);
+  const all: [string, { status: number; doc: string; told?: string }][] = Object.entries(ERRORS);
+  const rows = all.map(([code, { status, doc, told = '' }]) => [`\`${code}\``, String(status), doc, told]);
+  return table(['Code', 'HTTP status', 'Meaning', 'What clients are told'], rows);
 }
 
 async function help(): Promise<string> {

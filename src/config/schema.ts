@@ -59,6 +59,12 @@ export const listenerOptions = {
         'Seconds for which an ended session stays visible in the API; of all listeners’ together the latest 10,000 do.',
     }),
   ),
+  verbose_errors: Type.Optional(
+    Type.Boolean({
+      description:
+        'Clients and endpoints are told all of what went wrong, with addresses and names: for development. Default false: the code and a general word.',
+    }),
+  ),
   max_sessions: Type.Optional(
     Type.Integer({ minimum: 0, description: 'Live sessions at most; more are refused and counted.' }),
   ),

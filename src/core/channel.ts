@@ -402,9 +402,9 @@ export abstract class Channel {
     const message = error instanceof Error ? error.message : String(error);
     if (this.#is(CLOSED)) return;
     const { owner } = this;
-    const reason: CloseReason = { kind: 'error', message };
-    this.close(reason);
-    owner?.closed(this, reason);
+    // Of an exception the peer is told nothing.
+    this.close({ kind: 'error', message: 'the session failed' });
+    owner?.closed(this, { kind: 'error', message });
   }
 
   // A transport that can be held has little in flight then, and loses none of it; a lossy one is bounded.

@@ -1,8 +1,15 @@
 import { STATUS_CODES } from 'node:http';
 
+export interface ErrorKind {
+  readonly status: number;
+  readonly doc: string;
+  /** What clients of a session are told, with the code. */
+  readonly told?: string;
+}
+
 /**
  * Every error that a user can meet, in one table: its code, the HTTP status that the REST API and the HTTP listener
- * answer with, and what it means. Error codes are stable; texts may change.
+ * answer with, what it means, and what clients are told. Error codes are stable; texts may change.
  *
  * @example const { status } = ERRORS.E_CONNECT; // 502
  */
@@ -19,24 +26,53 @@ export const ERRORS = {
   E_FORBIDDEN: {
     status: 403,
     doc: 'Not allowed: the role may only read, the Host or Origin is foreign, or the start-up file alone may say this.',
+    told: 'not allowed',
   },
   E_UNKNOWN: { status: 404, doc: 'There is no object of that kind and name, or no rule at that position.' },
-  E_NOT_FOUND: { status: 404, doc: 'No such REST API operation, path or route.' },
-  E_NO_ROUTE: { status: 404, doc: 'No rule matches the session, or the rule leads to an object that is not there.' },
+  E_NOT_FOUND: { status: 404, doc: 'No such REST API operation, path or route.', told: 'there is nothing here' },
+  E_NO_ROUTE: {
+    status: 404,
+    doc: 'No rule matches the session, or the rule leads to an object that is not there.',
+    told: 'no rule leads to a service',
+  },
   E_CONFLICT: { status: 409, doc: 'The change would close the listener through which it was asked for.' },
   E_PRECONDITION: { status: 412, doc: 'The configuration has changed since the version that the request names.' },
-  E_BODY_SIZE: { status: 413, doc: 'The request body is larger than the limit (1 MiB by default).' },
+  E_BODY_SIZE: {
+    status: 413,
+    doc: 'The request body is larger than the limit (1 MiB by default).',
+    told: 'the body is too large',
+  },
   E_MEDIA_TYPE: { status: 415, doc: 'The request body is of a type that is neither JSON nor YAML.' },
   E_INVALID: { status: 422, doc: 'The object does not fit its schema; the field is named.' },
-  E_INTERNAL: { status: 500, doc: 'A defect of the proxy.' },
+  E_INTERNAL: { status: 500, doc: 'A defect of the proxy.', told: 'internal error' },
   E_STATE: { status: 500, doc: 'The state file cannot be written; the change was undone.' },
-  E_CONNECT: { status: 502, doc: 'The connection to an endpoint could not be made.' },
-  E_HANDSHAKE: { status: 502, doc: 'The endpoint broke the protocol while the connection was made.' },
-  E_DISCONNECT: { status: 502, doc: 'The connection to an endpoint broke.' },
-  E_NO_ENDPOINT: { status: 503, doc: 'The cluster has no endpoint that takes new sessions.' },
-  E_LIMIT: { status: 503, doc: 'A limit on sessions is reached.' },
-  E_TIMEOUT: { status: 504, doc: 'The endpoint did not answer within the time of an attempt.' },
-} as const;
+  E_CONNECT: {
+    status: 502,
+    doc: 'The connection to an endpoint could not be made.',
+    told: 'the service cannot be reached',
+  },
+  E_HANDSHAKE: {
+    status: 502,
+    doc: 'The endpoint broke the protocol while the connection was made.',
+    told: 'the service did not take the connection',
+  },
+  E_DISCONNECT: {
+    status: 502,
+    doc: 'The connection to an endpoint broke.',
+    told: 'the connection to the service broke',
+  },
+  E_NO_ENDPOINT: {
+    status: 503,
+    doc: 'The cluster has no endpoint that takes new sessions.',
+    told: 'no endpoint is available',
+  },
+  E_LIMIT: { status: 503, doc: 'A limit on sessions is reached.', told: 'too many sessions' },
+  E_TIMEOUT: {
+    status: 504,
+    doc: 'The endpoint did not answer within the time of an attempt.',
+    told: 'the service did not answer in time',
+  },
+} as const satisfies Record<string, ErrorKind>;
 
 /** The code of an error: one of the keys of `ERRORS`. */
 export type ErrorCode = keyof typeof ERRORS;

@@ -134,6 +134,7 @@ export interface ListenerOptions {
   readonly track?: number;
   readonly idle_timeout?: number;
   readonly max_sessions?: number;
+  readonly verbose_errors?: boolean;
   readonly [field: string]: unknown;
 }
 

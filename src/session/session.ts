@@ -5,6 +5,7 @@ import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Level, Log } from '../core/log.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { StreamKind } from '../core/protocol.ts';
+import { MESSAGE_TOO_BIG, toldError, toldReason } from '../core/told.ts';
 import type { Engine, Relay, SocketChannel } from '../io/engine.ts';
 import type { Listener } from '../listener/listener.ts';
 import type { Offload } from '../offload/engine.ts';
@@ -34,9 +35,6 @@ export interface SessionHost {
 }
 
 type EventLevel = Exclude<Level, 'silly'>;
-
-/** RFC 6455 section 7.4.1. */
-const MESSAGE_TOO_BIG = 1009;
 
 const NONE: readonly never[] = [];
 
@@ -187,7 +185,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
 
   /** Ends it in order, whatever it is doing. */
   end(reason: CloseReason): void {
-    this.#finish(reason, () => this.source.close(reason));
+    this.#finish(reason, () => this.source.close(this.#told(reason)));
   }
 
   /** An endpoint is gone: stages on it are mended as the retry policy says. */
@@ -463,14 +461,27 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   }
 
   #refuse(error: L7mpError, level: EventLevel = 'info'): void {
-    this.#finish({ kind: 'refused', message: error.message }, () => this.source.refuse(error), 'ERROR', level);
+    this.#finish({ kind: 'refused', message: error.message }, () => this.#refuseSource(error), 'ERROR', level);
   }
 
   /** A stage has failed, which was said. Half of an answer must not look like a whole one: a byte stream is reset. */
   #fail(error: L7mpError): void {
     const reason: CloseReason = { kind: this.source.kind === 'stream' ? 'reset' : 'error', message: error.message };
-    const tell = () => (this.source.kind === 'stream' ? this.source.close(reason) : this.source.refuse(error));
+    const tell = () => (this.source.kind === 'stream' ? this.source.close(reason) : this.#refuseSource(error));
     this.#finish(reason, tell, 'ERROR', 'verbose');
+  }
+
+  #refuseSource(error: L7mpError): void {
+    this.source.refuse(this.#verbose ? error : toldError(error));
+  }
+
+  #told(reason: CloseReason): CloseReason {
+    return this.#verbose ? reason : toldReason(reason);
+  }
+
+  /** Peers are told everything. */
+  get #verbose(): boolean {
+    return this.listener.definition.options.verbose_errors === true;
   }
 
   #finish(reason: CloseReason, closeSource: () => void, event: EventName = 'END', level: EventLevel = 'info'): void {
@@ -482,7 +493,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     this.#host.wheel.remove(this);
     this.land();
     for (const pipe of this.#pipes) pipe.part();
-    for (const stage of this.#stages) stage.end(reason);
+    for (const stage of this.#stages) stage.end(this.#told(reason));
     closeSource();
     this.#putDown(this.#socketRung);
     this.status = 'DESTROYED';

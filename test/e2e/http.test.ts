@@ -180,15 +180,14 @@ describe('an HTTP request that cannot be served', () => {
     const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
       listeners: [listener('l', { protocol: 'HTTP', port: l, address: HOST }, { destination: 'late' })],
     }));
-    isProblem(await asked(t, ports.l), problem(404, 'Not Found', /no cluster late/));
+    isProblem(await asked(t, ports.l), problem(404, 'Not Found', /^E_NO_ROUTE: no rule leads/));
     await proxy.ok('POST', 'clusters', { cluster: { name: 'late', ...ECHO } });
     assert.equal((await asked(t, ports.l, { method: 'POST' }, 'body')).text, 'body');
   });
 
-  test('because the endpoint refuses is a 502 that says which', async (t) => {
-    const upstream = await freePort();
-    const { port } = await serveHttp(t, to('TCP', upstream));
-    isProblem(await asked(t, port), problem(502, 'Bad Gateway', new RegExp(`${upstream}.*ECONNREFUSED`)));
+  test('because the endpoint refuses is a 502', async (t) => {
+    const { port } = await serveHttp(t, to('TCP', await freePort()));
+    isProblem(await asked(t, port), problem(502, 'Bad Gateway', /^E_CONNECT: the service cannot be reached$/));
   });
 
   test('because the cluster has no endpoint that takes sessions is a 503', async (t) => {
@@ -213,7 +212,7 @@ describe('an HTTP request that cannot be served', () => {
     // It takes the connection, and never answers the handshake.
     const mute = await serveStream(t, MUTE);
     const { port } = await serveHttp(t, to('WebSocket', mute.port), { route: { retry: { timeout: 50 } } });
-    isProblem(await asked(t, port), problem(504, 'Gateway Timeout', /50 ms/));
+    isProblem(await asked(t, port), problem(504, 'Gateway Timeout', /^E_TIMEOUT: /));
   });
 
   test('because nothing has come for the idle timeout is a 504', async (t) => {
@@ -224,7 +223,7 @@ describe('an HTTP request that cannot be served', () => {
 
   test('because the endpoint breaks before it answers is a 502', async (t) => {
     const { port } = await serveHttpOnTcp(t, { reply: (_data, peer) => void peer.reset() });
-    isProblem(await asked(t, port, { method: 'POST' }, 'body'), problem(502, 'Bad Gateway', /ECONNRESET/));
+    isProblem(await asked(t, port, { method: 'POST' }, 'body'), problem(502, 'Bad Gateway', /^E_DISCONNECT: /));
   });
 
   test('because its session is deleted is a 503', async (t) => {

@@ -221,7 +221,14 @@ const status = (code: number, message = 'as told') =>
 /** A proxy with an HTTP listener in front of it: what a client is told is in the answer. */
 async function startInFront(t: TestContext, destination: object, route: object = {}) {
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
-    listeners: [listener('l', { protocol: 'HTTP', port: l, address: HOST }, { destination, ...route })],
+    listeners: [
+      listener(
+        'l',
+        { protocol: 'HTTP', port: l, address: HOST },
+        { destination, ...route },
+        { options: { verbose_errors: true } },
+      ),
+    ],
   }));
   const post = async (headers: Record<string, string> = {}) => {
     const { req, answer } = request(t, ports.l, { method: 'POST', headers });
@@ -376,7 +383,7 @@ test('one proxy’s JSONSocket cluster and another one’s listener agree', asyn
   const { port, post } = await startInFront(t, toJsonSocket(ports.inner, { header }));
   const refused = await post({ 'x-user': 'you' });
   assert.equal(refused.status, 502);
-  assert.match(JSON.parse(refused.text).content, /404: no rule/);
+  assert.match(JSON.parse(refused.text).content, /404: E_NO_ROUTE: no rule/);
   const { req } = request(t, port, { method: 'POST', headers: { 'x-user': 'me' } });
   const first = new Promise((resolve) => {
     req.on('response', (res) => res.once('data', (data: Buffer) => resolve(data.toString())));

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Channel, type CloseReason, type Head, type QueueLimits, type Tail } from '../../core/channel.ts';
 import { asL7mpError, L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
+import { textOf } from '../../core/told.ts';
 import { answerError, cutLater, drain, LINGER, statusOf } from './answer.ts';
 import type { Connection, Exchange } from './connection.ts';
 import { endToEnd, plainHeaders } from './headers.ts';
@@ -68,7 +69,7 @@ export class HttpChannel extends Channel implements Exchange {
       this.#begin(status, endToEnd(headers));
     } catch (thrown) {
       const error = asL7mpError(thrown, 'E_HANDSHAKE');
-      this.#answer(error.status, error.message);
+      this.#answer(error.status, textOf(error.code));
       drain(this.#req);
       this.deliverClose({ kind: 'error', message: error.message });
       return;
