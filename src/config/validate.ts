@@ -93,9 +93,11 @@ export class Validator {
     return this.#cluster(check(ClusterSchema, value, path), path);
   }
 
-  endpoint(value: unknown, path: string, cluster: { readonly side: ClusterSide }): EndpointInput {
+  endpoint(value: unknown, path: string, cluster: { readonly definition: { readonly spec: Spec } }): EndpointInput {
     const endpoint = check(EndpointSchema, value, path);
-    this.#endpoint(endpoint, cluster.side, path);
+    const { spec } = cluster.definition;
+    this.#endpoint(endpoint, this.#registry.cluster(spec.protocol), path);
+    this.#address(endpoint, spec, path);
     return endpoint;
   }
 
@@ -177,13 +179,14 @@ export class Validator {
 
   /** The endpoints that do not stand in their clusters. */
   #listed({ clusters = [], endpoints = [] }: ConfigInput, path: string): void {
-    const sides = new Map(clusters.map(({ name, spec }) => [name, this.#registry.cluster(spec.protocol)]));
+    const specs = new Map(clusters.map(({ name, spec }) => [name, spec]));
     for (const [n, endpoint] of endpoints.entries()) {
       const at = `${path}/endpoints/${n}`;
-      const side = sides.get(endpoint.cluster);
-      if (!side)
+      const spec = specs.get(endpoint.cluster);
+      if (!spec)
         throw bad(`${at}/cluster`, `no cluster of the configuration is named ${JSON.stringify(endpoint.cluster)}`);
-      this.#endpoint(endpoint, side, at);
+      this.#endpoint(endpoint, this.#registry.cluster(spec.protocol), at);
+      this.#address(endpoint, spec, at);
     }
     const counts = countBy(endpoints, ({ cluster }) => cluster);
     for (const [n, { name, endpoints: said }] of clusters.entries()) {
@@ -197,12 +200,14 @@ export class Validator {
     const side = below(`${path}/spec/protocol`, () => this.#registry.cluster(cluster.spec.protocol));
     const key = cluster.loadbalancer?.key;
     const endpoints = Array.isArray(cluster.endpoints) ? cluster.endpoints : [];
+    const at = (n: number): string => `${path}/endpoints/${n}`;
     const [spec, options] = gather([
       () => this.#spec('cluster', cluster.spec, `${path}/spec`),
       () => this.#checkOptions(side, clusterOptions, cluster.options, path),
       () => key !== undefined && below(`${path}/loadbalancer/key`, () => parsePointer(key)),
-      ...endpoints.map((endpoint, n) => () => this.#endpoint(endpoint, side, `${path}/endpoints/${n}`)),
+      ...endpoints.map((endpoint, n) => () => this.#endpoint(endpoint, side, at(n))),
     ]);
+    gather(endpoints.map((endpoint, n) => () => this.#address(endpoint, spec as Spec, at(n))));
     return { ...cluster, spec, options } as T;
   }
 
@@ -215,6 +220,11 @@ export class Validator {
     ) {
       throw bad(`${path}/spec/weight`, 'differs from the weight beside spec');
     }
+  }
+
+  /** `cluster`: the specification of its cluster, checked. */
+  #address(endpoint: EndpointInput, cluster: Spec, path: string): void {
+    below(`${path}/spec/address`, () => this.#registry.checkAddress(cluster, endpoint.spec.address));
   }
 
   // ------------------------------------------------------------------ what depends on the protocol

@@ -151,6 +151,8 @@ export interface ClusterSide<T extends TObject = any> extends SideBase<T, Stream
   readonly dialsPaths?: boolean;
   /** The address of the only endpoint, where the specification holds it and no endpoint is given. */
   defaultAddress?(spec: Static<T>): string | undefined;
+  /** Checks the address of an endpoint, where the protocol knows what addresses are like. Throws E_INVALID. */
+  checkAddress?(address: string): void;
   /** Makes what the sessions of one cluster share. Rejects (E_FILE, …) and leaves nothing behind where it cannot. */
   open(spec: Static<T>, host: ClusterHost): Dialer | Promise<Dialer>;
 }

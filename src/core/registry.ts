@@ -78,6 +78,13 @@ export class Registry {
     return under ? this.defaultAddress(under) : this.cluster(spec.protocol).defaultAddress?.(spec);
   }
 
+  /** Checks the address of a cluster's endpoint, as what it stands on wants it. Throws E_INVALID. */
+  checkAddress(spec: Spec, address: string): void {
+    const under = this.under('cluster', spec);
+    if (under) this.checkAddress(under, address);
+    else this.cluster(spec.protocol).checkAddress?.(address);
+  }
+
   /** The files that a specification names, those of what it stands on among them. */
   filesOf(role: Role, spec: Spec): FileUse[] {
     const side: ListenerSide | ClusterSide = this[role](spec.protocol);

@@ -1,6 +1,7 @@
+import { hostPort, isLoopback } from '../core/address.ts';
 import type { Registry } from '../core/registry.ts';
 import type { DefinitionOf, Objects } from '../reconcile/definitions.ts';
-import { isLoopback, networkAddress } from './open.ts';
+import { networkAddress } from './open.ts';
 
 /** A listener through which other machines may control the proxy, and the address at which they reach it. */
 export interface Exposure {
@@ -13,10 +14,10 @@ export function exposedControl(objects: Objects, registry: Registry): Exposure[]
   const known = new Map<string, boolean>();
   return [...objects.of('listener').values()].flatMap(({ definition: listener }) => {
     const where = networkAddress(listener.spec, registry);
-    if (where === undefined || isLoopback(where)) return [];
+    if (where === undefined || isLoopback(where.host)) return [];
     const { rules } = listener;
     if (!known.has(rules)) known.set(rules, leadsToControl(objects, registry, rules));
-    return known.get(rules) ? [{ listener, where }] : [];
+    return known.get(rules) ? [{ listener, where: hostPort(where.host, where.port) }] : [];
   });
 }
 

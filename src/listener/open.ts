@@ -1,3 +1,4 @@
+import { ANY, hostPort, isLoopback } from '../core/address.ts';
 import type { Channel } from '../core/channel.ts';
 import { queueLimits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
@@ -36,23 +37,33 @@ export async function open(listener: Listener, context: OpenContext): Promise<vo
     listenOn: (under, accept) => listenWith(under, { ...host, accept, admit: () => true }, registry),
   };
   listener.listening = await listenWith(spec, host, registry);
-  const where = networkAddress(spec, registry);
-  if (where) log.write('info', name, `listening on ${where}${isLoopback(where) ? '' : ', open to the network'}`);
+  for (const where of placesOf(spec, registry)) log.write('info', name, `listening on ${where}`);
 }
 
 function listenWith(spec: Spec, host: ListenerHost, registry: Registry): Promise<Listening> {
   return registry.listener(spec.protocol).listen(spec, host);
 }
 
-/** `<address>:<port>` that a listener opens, or undefined where it is no Internet socket. */
-export function networkAddress(spec: Spec, registry: Registry): string | undefined {
-  const under = registry.under('listener', spec);
-  if (under) return networkAddress(under, registry);
-  const { port, address = '0.0.0.0' } = spec as { port?: number; address?: string };
-  return port === undefined ? undefined : `${address}:${port}`;
+/** An address of the Internet that a listener opens. */
+export interface Place {
+  readonly host: string;
+  readonly port: number;
 }
 
-/** Whether only this machine reaches the address. */
-export function isLoopback(where: string): boolean {
-  return /^(127\.|localhost:|::1:)/.test(where);
+/** The address that a listener opens, or undefined where it is no Internet socket. */
+export function networkAddress(spec: Spec, registry: Registry): Place | undefined {
+  const under = registry.under('listener', spec);
+  if (under) return networkAddress(under, registry);
+  const { port, address = ANY } = spec as { port?: number; address?: string };
+  return port === undefined ? undefined : { host: address, port };
+}
+
+/** What a listener listens on, for a person. */
+function placesOf(spec: Spec, registry: Registry): string[] {
+  const files = registry.filesOf('listener', spec).filter(({ use }) => use === 'listen');
+  const paths = files.map(({ path }) => path);
+  const place = networkAddress(spec, registry);
+  if (!place) return paths;
+  const where = hostPort(place.host, place.port);
+  return [isLoopback(place.host) ? where : `${where}, open to the network`, ...paths];
 }

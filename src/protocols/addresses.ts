@@ -1,10 +1,10 @@
 /** What the protocols on Internet sockets say of a connection. */
+import { checkHost, checkIp } from '../core/address.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { ListenerHost } from '../core/protocol.ts';
 import type { Acceptor, Ends } from '../io/engine.ts';
 
-/** The default address of listeners: every IPv4 address of the machine. */
-export const ANY = '0.0.0.0';
+export { ANY } from '../core/address.ts';
 
 /**
  * The metadata of a connection's ends as a listener sees them: the source is the peer.
@@ -51,4 +51,16 @@ export function socketAcceptor(
     accept: (channel) => host.accept(channel),
     describe: ({ ends }) => (ends ? endsMetadata(transport, ends) : {}),
   };
+}
+
+// -------------------------------------------------------------------- what schemas cannot say
+
+/** Of where a listener listens. */
+export function checkListen({ address }: { address?: string }): void {
+  if (address !== undefined) checkHost(address, '/address');
+}
+
+/** Of where a cluster's connections come from. */
+export function checkBind({ bind }: { bind?: { address?: string } }): void {
+  if (bind?.address !== undefined) checkIp(bind.address, '/bind/address');
 }

@@ -133,6 +133,57 @@ const GROUPS: Readonly<Record<string, readonly Case[]>> = {
     ['route', { name: 'r', destination: 'x', retry: { num_retries: -1 } }, '/route/retry/num_retries: must be >= 0'],
     ['route', { name: 'r', destination: 'x', retry: { timeout: 0 } }, '/route/retry/timeout: must be >= 1'],
   ],
+  'an address that is none': [
+    [
+      'listener',
+      { ...inListener([]), spec: { ...TCP, address: '127.1' } },
+      '/listener/spec/address: "127.1" is no IPv4 address: four numbers up to 255',
+    ],
+    [
+      'listener',
+      { ...inListener([]), spec: { ...TCP, address: '127.0.0.1:80' } },
+      '/listener/spec/address: "127.0.0.1:80" has a port in it: the address is 127.0.0.1, and 80 belongs into the field "port"',
+    ],
+    ...['TCP', 'UDP', 'HTTP', 'WebSocket'].map(
+      (protocol): Case => [
+        'listener',
+        { ...inListener([]), spec: { protocol, port: 7, address: '127.0.0.300' } },
+        '/listener/spec/address: "127.0.0.300" is no IPv4 address: four numbers up to 255',
+      ],
+    ),
+    [
+      'listener',
+      { ...inListener([]), spec: { protocol: 'JSONSocket', transport: { ...UDP, address: 'a b' } } },
+      '/listener/spec/transport/address: "a b" is no name of a host',
+    ],
+    [
+      'listener',
+      { ...inListener([]), spec: { ...UDP, connect: { address: '::1::' } } },
+      '/listener/spec/connect/address: "::1::" is no IPv6 address',
+    ],
+    ...['TCP', 'UDP', 'WebSocket'].flatMap((protocol): Case[] => [
+      [
+        'cluster',
+        cluster({ spec: { protocol, port: 7, bind: { address: '127.1' } } }),
+        '/cluster/spec/bind/address: "127.1" is no IPv4 address: four numbers up to 255',
+      ],
+      [
+        'cluster',
+        cluster({ spec: { protocol, port: 7, bind: { address: 'localhost' } } }),
+        '/cluster/spec/bind/address: "localhost" is a name, and must be an IP address',
+      ],
+      [
+        'cluster',
+        cluster({ spec: { protocol, port: 7 }, endpoints: [{ spec: { address: '[::1]:9000' } }] }),
+        '/cluster/endpoints/0/spec/address: "[::1]:9000" has a port in it: the address is [::1], and 9000 belongs into the field "port"',
+      ],
+    ]),
+    [
+      'cluster',
+      cluster({ spec: { protocol: 'JSONSocket', transport: UDP }, endpoints: [{ spec: { address: '127.0.0.300' } }] }),
+      '/cluster/endpoints/0/spec/address: "127.0.0.300" is no IPv4 address: four numbers up to 255',
+    ],
+  ],
   'an unknown protocol, policy or mode': [
     [
       'listener',

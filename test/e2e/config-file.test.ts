@@ -378,7 +378,19 @@ test('what the command line does not take is told, and exits with 1', async (t) 
 test('the log goes to the file that the configuration names, one line an event, from its level on', async (t) => {
   const folder = await temporary(t);
   const log = join(folder, 'l7mp.log');
-  const { command, port } = await startOn(t, folder, () => ({ admin: { log_file: log, log_level: 'info' } }));
+  const filename = join(folder, 'listen.sock');
+  const { command, port } = await startOn(t, folder, (api) => ({
+    admin: { log_file: log, log_level: 'info' },
+    listeners: [
+      controller(api),
+      { name: 'path', spec: { protocol: 'UnixDomainSocket', filename }, rules: [] },
+      {
+        name: 'layer',
+        spec: { protocol: 'JSONSocket', transport: { protocol: 'UnixDomainSocket', filename: `${filename}2` } },
+        rules: [],
+      },
+    ],
+  }));
   const headers = { 'content-type': 'text/json' };
   const bad = JSON.stringify({ cluster: { name: 'two\nlines', spec: { protocol: 'Echo' } } });
   await request({ port, method: 'POST', path: '/api/v1/clusters', headers }, bad);
@@ -386,7 +398,15 @@ test('the log goes to the file that the configuration names, one line an event, 
   assert.equal(command.output, '');
   const lines = (await readFile(log, 'utf8')).trimEnd().split('\n');
   for (const line of lines) assert.match(line, /^\d{4}-\d\d-\d\dT\S+Z (info|notice|warn|error) \S+: \S/, line);
-  assert.ok(lines.some((line) => line.endsWith(`controller: listening on ${HOST}:${port}`)));
+  for (const where of [
+    `controller: listening on ${HOST}:${port}`,
+    `path: listening on ${filename}`,
+    `layer: listening on ${filename}2`,
+  ])
+    assert.ok(
+      lines.some((line) => line.endsWith(where)),
+      where,
+    );
   assert.ok(
     lines.some((line) =>
       / notice audit: POST \/api\/v1\/clusters \(cluster.*\) by anonymous from 127\.0\.0\.1:\d+: 422 \/cluster\/name: /.test(

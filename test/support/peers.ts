@@ -79,7 +79,7 @@ function socketPeer(socket: net.Socket): Peer {
 /** `allowHalfOpen: false`: its direction ends with the server's. */
 export async function connectStream(
   t: TestContext,
-  to: ({ port: number } | { path: string }) & { allowHalfOpen?: boolean },
+  to: ({ port: number; host?: string } | { path: string }) & { allowHalfOpen?: boolean },
 ): Promise<Peer & { socket: net.Socket }> {
   const socket = net.connect({ host: HOST, allowHalfOpen: true, ...to } as net.NetConnectOpts);
   t.after(() => socket.destroy());

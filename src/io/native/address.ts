@@ -3,12 +3,15 @@ import type { Arena } from './arena.ts';
 import { AF_INET, AF_INET6, AF_UNIX, IPPROTO_IP } from './constants.ts';
 import { CMSG_HEADER } from './datagram-batch.ts';
 import { libc } from './libc.ts';
+import { scratchArena } from './thread.ts';
 import * as wire from './wire.ts';
 
 const SOCKADDR_IN = 16;
 const SOCKADDR_IN6 = 28;
 const DOT = 46;
 const ZERO = 48;
+/** The offset of an interface's name in the scratch arena: 16 bytes (IF_NAMESIZE). */
+const NAME = 320;
 /** Bytes of sockaddr_un.sun_path. */
 const SUN_PATH = 108;
 
@@ -66,7 +69,22 @@ export function portAt(u8: Uint8Array, at: number): number {
 export function hostAt(u8: Uint8Array, at: number): string {
   const family = (u8[at] as number) | ((u8[at + 1] as number) << 8);
   if (family === AF_INET) return dotted(u8, at + 4);
-  return family === AF_INET6 ? ipv6At(u8, at + 8) : '';
+  return family === AF_INET6 ? ipv6At(u8, at + 8) + zoneAt(u8, at) : '';
+}
+
+/** The link of a link-local address (fe80::/10), with which alone it is one. */
+function zoneAt(u8: Uint8Array, at: number): string {
+  if (u8[at + 8] !== 0xfe || ((u8[at + 9] as number) & 0xc0) !== 0x80) return '';
+  const index = [27, 26, 25, 24].reduce((word, n) => word * 256 + (u8[at + n] as number), 0);
+  return index === 0 ? '' : `%${interfaceName(index)}`;
+}
+
+/** Its number, where it is gone. */
+function interfaceName(index: number): string {
+  const arena = scratchArena();
+  if (libc().if_indextoname(index, arena.base + NAME) === 0) return String(index);
+  const end = arena.u8.indexOf(0, NAME);
+  return Buffer.from(arena.u8.subarray(NAME, end)).toString();
 }
 
 /** The address that is sent from, in the slot's address at an offset (in_pktinfo.ipi_spec_dst, in6_pktinfo.ipi6_addr). */

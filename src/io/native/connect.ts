@@ -1,6 +1,7 @@
 /** Connects streams that stay bare: without a node socket, and on a fast network without a turn of the loop. */
 import * as dns from 'node:dns';
 import * as net from 'node:net';
+import { hostPort, plainAddress } from '../../core/address.ts';
 import type { QueueLimits } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Attempt } from '../../core/protocol.ts';
@@ -58,7 +59,8 @@ export class Connecting {
 
   #begin(): SocketChannel | Promise<SocketChannel> {
     if ('path' in this.#to) return this.#connectPath(this.#to.path);
-    const { host, port } = this.#to;
+    const { port } = this.#to;
+    const host = plainAddress(this.#to.host);
     if (net.isIP(host)) return this.#connectInternet({ host, port }, false);
     return resolve(host).then((hosts) => this.#connectFirst(hosts, port));
   }
@@ -77,7 +79,7 @@ export class Connecting {
 
   #failure(error: unknown): L7mpError {
     if (error instanceof L7mpError) return error;
-    const where = 'path' in this.#to ? this.#to.path : `${this.#to.host}:${this.#to.port}`;
+    const where = 'path' in this.#to ? this.#to.path : hostPort(this.#to.host, this.#to.port);
     return connectError(where, error as Error);
   }
 
@@ -103,7 +105,7 @@ export class Connecting {
   }
 
   #connected(fd: number, errno: number, { host, port }: sockets.InternetAddress): SocketChannel {
-    if (errno !== 0) this.#fail(fd, errno, `${host}:${port}`);
+    if (errno !== 0) this.#fail(fd, errno, hostPort(host, port));
     return this.#channel(fd, { localAddress: '', localPort: 0, remoteAddress: host, remotePort: port });
   }
 

@@ -1,12 +1,11 @@
-import * as dns from 'node:dns';
-import * as net from 'node:net';
+import { hostPort, isWildcard } from '../../core/address.ts';
 import type { QueueLimits } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { connectError } from '../connect-error.ts';
 import type { Acceptor, Bind, DatagramListening, SocketChannel } from '../engine.ts';
-import { isWildcard } from '../node/address.ts';
 import { bindError } from '../node/stream.ts';
+import { addressToBind, addressToConnect } from '../resolve.ts';
 import { familyOf } from './address.ts';
 import * as k from './constants.ts';
 import { ConnectedChannel } from './datagram-channel.ts';
@@ -40,9 +39,9 @@ export class DatagramPorts {
   }
 
   async listen(at: Place, acceptor: Acceptor): Promise<DatagramListening> {
-    const key = `${at.host}|${at.port}`;
+    const host = await addressToBind(at);
+    const key = `${host}|${at.port}`;
     await this.#closing.get(key);
-    const host = net.isIP(at.host) ? at.host : (await dns.promises.lookup(at.host)).address;
     let port = this.#ports.get(key);
     if (port?.acceptor) throw bindError(at, Object.assign(new Error(), { code: 'EADDRINUSE' }));
     port ??= this.#open(key, { host, port: at.port });
@@ -119,7 +118,7 @@ export async function connectDatagram(
   limits: QueueLimits,
   bind: Bind | undefined,
 ): Promise<SocketChannel> {
-  const host = net.isIP(to.host) ? to.host : await resolve(to.host);
+  const host = await addressToConnect(to.host);
   if (attempt.cancelled) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
   let fd = -1;
   try {
@@ -128,28 +127,16 @@ export async function connectDatagram(
   } catch (error) {
     if (fd >= 0) libc().close(fd);
     if (error instanceof L7mpError) throw error;
-    throw connectError(`${to.host}:${to.port}`, error as Error);
+    throw connectError(hostPort(to.host, to.port), error as Error);
   }
 }
 
 function openConnected(to: Place, bind: Bind | undefined): number {
   const fd = sockets.open(familyOf(to.host), k.SOCK_DGRAM);
   sockets.setOption(fd, k.SOL_SOCKET, k.SO_RCVBUF, CONNECTED_BUFFER);
-  if (bind) sockets.bind(fd, { host: bind.address ?? anyAddress(to.host), port: bind.port ?? 0 });
+  if (bind) sockets.bind(fd, sockets.localOf(bind, to.host));
   const errno = sockets.connect(fd, to);
   if (errno === 0) return fd;
   libc().close(fd);
-  throw new sockets.SocketError('connect', errno, `${to.host}:${to.port}`);
-}
-
-function anyAddress(host: string): string {
-  return familyOf(host) === k.AF_INET6 ? '::' : '0.0.0.0';
-}
-
-async function resolve(name: string): Promise<string> {
-  try {
-    return (await dns.promises.lookup(name)).address;
-  } catch (error) {
-    throw connectError(name, error as Error);
-  }
+  throw new sockets.SocketError('connect', errno, hostPort(to.host, to.port));
 }

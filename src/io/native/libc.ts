@@ -35,6 +35,7 @@ export interface Libc {
   epoll_wait(epoll: Fd, events: Pointer, count: number, timeout: number): number;
   eventfd(initial: number, flags: number): Fd;
   if_nametoindex(name: Pointer): number;
+  if_indextoname(index: number, name: Pointer): Pointer;
   syscall(number: number, a: number, b: Pointer, c: number, d: number): number;
   /** The error of this thread's last call that failed. */
   errno(): number;
@@ -71,6 +72,7 @@ const SIGNATURES: Record<Exclude<keyof Libc, 'errno' | 'view'>, [result: string,
   epoll_wait: ['int', ['int', P, 'int', 'int']],
   eventfd: ['int', ['uint', 'int']],
   if_nametoindex: ['uint', [P]],
+  if_indextoname: [P, ['uint', P]],
   syscall: ['long', ['long', 'long', P, 'long', 'long']],
 };
 

@@ -1,8 +1,7 @@
-import * as dns from 'node:dns';
-import * as net from 'node:net';
+import { isWildcard } from '../../core/address.ts';
 import type { Acceptor, Ends, Listening, SocketAddress } from '../engine.ts';
-import { isWildcard } from '../node/address.ts';
 import { bindError } from '../node/stream.ts';
+import { addressToBind } from '../resolve.ts';
 import { removeFile, type SocketFile, socketFile } from '../unix-path.ts';
 import { hostAt, portAt } from './address.ts';
 import type { StreamHost } from './connect.ts';
@@ -133,8 +132,7 @@ export class StreamListeners {
 async function open(at: SocketAddress): Promise<number> {
   try {
     if ('path' in at) return await sockets.listenPath(at.path, at.mode);
-    const host = net.isIP(at.host) ? at.host : (await dns.promises.lookup(at.host)).address;
-    return sockets.listenInternet({ host, port: at.port });
+    return sockets.listenInternet({ host: await addressToBind(at), port: at.port });
   } catch (error) {
     if (error instanceof sockets.SocketError) throw bindError(at, error);
     throw error;

@@ -1,4 +1,7 @@
 /** System calls on sockets that the main thread makes itself: none of them waits. */
+import { isIP } from 'node:net';
+import { hostPort, plainAddress } from '../../core/address.ts';
+import type { Bind } from '../engine.ts';
 import { withMode } from '../socket-mode.ts';
 import { freePath } from '../unix-path.ts';
 import * as address from './address.ts';
@@ -88,13 +91,18 @@ export function prepareTcp(fd: number): void {
 }
 
 /** Binds a TCP socket that is to be connected, as `from` says. Closes it and throws where that fails. */
-export function bindOutgoing(fd: number, to: string, from: { address?: string; port?: number }): void {
-  const any = address.familyOf(to) === k.AF_INET6 ? '::' : '0.0.0.0';
+export function bindOutgoing(fd: number, to: string, from: Bind): void {
   // Else a port would be out of use while a connection from it is in TIME_WAIT, and for a second endpoint (socket(7)).
   if (from.port !== undefined) setOption(fd, k.SOL_SOCKET, k.SO_REUSEADDR, 1);
   // The kernel chooses the port when it knows the endpoint: so one serves a connection to each (ip(7)).
   else setOption(fd, k.IPPROTO_IP, k.IP_BIND_ADDRESS_NO_PORT, 1);
-  bind(fd, { host: from.address ?? any, port: from.port ?? 0 });
+  bind(fd, localOf(from, to));
+}
+
+/** Where a socket that is to be connected is bound. */
+export function localOf({ address: host, port = 0 }: Bind, to: string): InternetAddress {
+  if (host !== undefined) return { host: plainAddress(host), port };
+  return { host: address.familyOf(to) === k.AF_INET6 ? '::' : '0.0.0.0', port };
 }
 
 /** An urgent byte stays where it was sent, among the others (RFC 6093, section 4), instead of being left out. */
@@ -114,8 +122,13 @@ export function open(family: number, type: number): number {
 /** Binds a socket; closes it and throws where that fails. */
 export function bind(fd: number, { host, port }: InternetAddress, call = 'bind'): void {
   const arena = scratchArena();
+  const where = hostPort(host, port);
+  if (isIP(host) === 0) {
+    libc().close(fd);
+    throw new SocketError(call, k.EINVAL, where, call === 'listen');
+  }
   const size = address.putInternet(arena, ADDRESS, host, port);
-  if (libc().bind(fd, arena.base + ADDRESS, size) < 0) fail(fd, call, `${host}:${port}`, call === 'listen');
+  if (libc().bind(fd, arena.base + ADDRESS, size) < 0) fail(fd, call, where, call === 'listen');
 }
 
 /** Begins to connect. Returns 0, or the error. */
@@ -152,7 +165,7 @@ export function listenInternet(at: InternetAddress): number {
   setOption(fd, k.SOL_SOCKET, k.SO_REUSEADDR, 1);
   prepareTcp(fd);
   bind(fd, at, 'listen');
-  if (libc().listen(fd, 4096) < 0) fail(fd, 'listen', `${at.host}:${at.port}`, true);
+  if (libc().listen(fd, 4096) < 0) fail(fd, 'listen', hostPort(at.host, at.port), true);
   return fd;
 }
 

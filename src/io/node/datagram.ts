@@ -1,7 +1,7 @@
 /** Datagrams on node:dgram: a listening socket shared by its peers, and sockets connected to one peer. */
 import * as dgram from 'node:dgram';
-import * as dns from 'node:dns';
 import * as net from 'node:net';
+import { hostPort, isWildcard, plainAddress } from '../../core/address.ts';
 import { Channel, type CloseReason, type QueueLimits } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
@@ -9,7 +9,7 @@ import type { Attempt } from '../../core/protocol.ts';
 import { TurnoverMap, type TurnoverSet } from '../../core/turnover.ts';
 import { connectError } from '../connect-error.ts';
 import type { Acceptor, Bind, DatagramListening, Ends, SocketChannel } from '../engine.ts';
-import { isWildcard, plainAddress } from './address.ts';
+import { addressToBind, addressToConnect } from '../resolve.ts';
 import { bindError } from './stream.ts';
 
 /** The largest UDP payload over IPv4: 65,535 less the IP and UDP headers (RFC 768, RFC 791). */
@@ -97,9 +97,9 @@ class ConnectedChannel extends DatagramChannel {
     const local = socket.address();
     const remote = socket.remoteAddress();
     this.ends = {
-      localAddress: local.address,
+      localAddress: plainAddress(local.address),
       localPort: local.port,
-      remoteAddress: remote.address,
+      remoteAddress: plainAddress(remote.address),
       remotePort: remote.port,
     };
     socket.on('message', (bytes) => this.deliver(bytes));
@@ -123,13 +123,13 @@ export async function connect(
   bind: Bind | undefined,
   channels: ConnectedChannels,
 ): Promise<SocketChannel> {
-  const host = net.isIP(to.host) ? to.host : await resolve(to.host);
+  const host = await addressToConnect(to.host);
   if (attempt.cancelled) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
   const socket = createSocket(host);
   return new Promise((done, reject) => {
     const fail = (error: Error): void => {
       socket.close();
-      reject(connectError(`${to.host}:${to.port}`, error));
+      reject(connectError(hostPort(to.host, to.port), error));
     };
     socket.once('error', fail);
     const connected = (error?: Error): void => {
@@ -139,17 +139,10 @@ export async function connect(
       else if (attempt.cancelled) fail(new Error('cancelled'));
       else done(new ConnectedChannel(socket, limits, channels));
     };
-    if (bind) socket.bind({ port: bind.port ?? 0, ...(bind.address !== undefined && { address: bind.address }) });
+    if (bind)
+      socket.bind({ port: bind.port ?? 0, ...(bind.address !== undefined && { address: plainAddress(bind.address) }) });
     socket.connect(to.port, host, connected);
   });
-}
-
-async function resolve(name: string): Promise<string> {
-  try {
-    return (await dns.promises.lookup(name)).address;
-  } catch (error) {
-    throw connectError(name, error as Error);
-  }
 }
 
 // -------------------------------------------------------------------- many peers on one socket
@@ -159,14 +152,14 @@ class PeerChannel extends DatagramChannel {
   readonly #port: ListeningPort;
   readonly #key: string;
   /** As the socket knows it: an IPv4 peer of an IPv6 socket is `::ffff:192.0.2.1` there. */
-  readonly #address: string;
+  readonly address: string;
   readonly #acceptor: Acceptor;
 
   constructor(port: ListeningPort, key: string, address: string, ends: Ends, acceptor: Acceptor) {
     super(port.socket, acceptor.limits);
     this.#port = port;
     this.#key = key;
-    this.#address = address;
+    this.address = address;
     this.#acceptor = acceptor;
     this.ends = ends;
   }
@@ -181,7 +174,7 @@ class PeerChannel extends DatagramChannel {
   }
 
   protected override transmit(bytes: Uint8Array, done: (error: Error | null) => void): void {
-    this.socket.send(bytes, this.ends.remotePort, this.#address, done);
+    this.socket.send(bytes, this.ends.remotePort, this.address, done);
   }
 
   protected override shut(_reason: CloseReason): void {
@@ -192,7 +185,9 @@ class PeerChannel extends DatagramChannel {
 /** A listening socket and its peers. Lives while somebody listens or a peer has a session. */
 class ListeningPort {
   readonly socket: dgram.Socket;
+  /** The address, not a name. */
   readonly #at: { host: string; port: number };
+  readonly #ipv6: boolean;
   readonly #peers = new TurnoverMap<string, PeerChannel>();
   readonly #released: () => void;
   acceptor: Acceptor | undefined;
@@ -201,6 +196,7 @@ class ListeningPort {
 
   constructor(at: { host: string; port: number }, released: () => void) {
     this.#at = at;
+    this.#ipv6 = net.isIPv6(at.host);
     this.#released = released;
     this.socket = createSocket(at.host);
     this.socket.on('message', (bytes, peer) => this.#receive(bytes, peer));
@@ -249,7 +245,7 @@ class ListeningPort {
   // Datagrams come in trains: the peer of the last one is looked at first, which spares making its key.
   #receive(bytes: Buffer, peer: dgram.RemoteInfo): void {
     const last = this.#last;
-    if (last?.open && last.ends.remotePort === peer.port && last.ends.remoteAddress === peer.address) {
+    if (last?.open && last.ends.remotePort === peer.port && last.address === peer.address) {
       last.receive(bytes);
       return;
     }
@@ -259,8 +255,14 @@ class ListeningPort {
   }
 
   emit(peer: { address: string; port: number }): void {
-    const key = `${peer.address}|${peer.port}`;
-    if (!this.#peers.has(key)) this.#admit(key, peer);
+    const known = { address: this.#asKnown(peer.address), port: peer.port };
+    const key = `${known.address}|${known.port}`;
+    if (!this.#peers.has(key)) this.#admit(key, known);
+  }
+
+  /** A dual-stack socket knows IPv4 addresses in their IPv4-mapped form (ipv6(7)). */
+  #asKnown(address: string): string {
+    return this.#ipv6 && net.isIPv4(address) ? `::ffff:${address}` : address;
   }
 
   #admit(key: string, peer: { address: string; port: number }): PeerChannel | undefined {
@@ -291,10 +293,11 @@ class ListeningPort {
 export class ListeningPorts {
   readonly #ports = new Map<string, ListeningPort>();
 
-  async listen(at: { host: string; port: number }, acceptor: Acceptor): Promise<DatagramListening> {
+  async listen(asked: { host: string; port: number }, acceptor: Acceptor): Promise<DatagramListening> {
+    const at = { host: await addressToBind(asked), port: asked.port };
     const key = `${at.host}|${at.port}`;
     let port = this.#ports.get(key);
-    if (port?.acceptor) throw bindError(at, Object.assign(new Error(), { code: 'EADDRINUSE' }));
+    if (port?.acceptor) throw bindError(asked, Object.assign(new Error(), { code: 'EADDRINUSE' }));
     if (!port) {
       port = new ListeningPort(at, () => this.#ports.delete(key));
       await port.bind();

@@ -1,5 +1,6 @@
 /** Byte streams on node:net: the channel, listening and connecting. */
 import * as net from 'node:net';
+import { hostPort, plainAddress } from '../../core/address.ts';
 import { BINARY, Channel, type CloseReason, type MessageAttributes, type QueueLimits } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
@@ -8,7 +9,7 @@ import { TurnoverSet } from '../../core/turnover.ts';
 import { connectError, describeError } from '../connect-error.ts';
 import type { Acceptor, Bind, Ends, SocketAddress, SocketChannel } from '../engine.ts';
 import { withMode } from '../socket-mode.ts';
-import { endsOf, plainAddress } from './address.ts';
+import { endsOf } from './address.ts';
 import { Loan } from './loan.ts';
 
 /** Milliseconds without progress after which a closed socket that still has something to deliver is cut. */
@@ -170,7 +171,7 @@ export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets):
       socket.destroy();
       return;
     }
-    const peer = { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
+    const peer = { address: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
     if (acceptor.admit(peer)) {
       const channel = new NodeStreamChannel(acceptor.limits, acceptor);
       channel.setSocket(socket, loan);
@@ -187,7 +188,7 @@ export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets):
     };
     // Of a path, node binds within the call.
     if ('path' in at) withMode(at.mode, () => server.listen({ path: at.path }, listening));
-    else server.listen({ host: at.host, port: at.port, backlog: 4096 }, listening);
+    else server.listen({ host: plainAddress(at.host), port: at.port, backlog: 4096 }, listening);
   });
 }
 
@@ -198,11 +199,11 @@ export function connect(
   bind: Bind | undefined,
   sockets: Sockets,
 ): Promise<SocketChannel> {
-  const where = 'path' in to ? to.path : `${to.host}:${to.port}`;
+  const where = 'path' in to ? to.path : hostPort(to.host, to.port);
   const options: net.NetConnectOpts =
     'path' in to
       ? { path: to.path, allowHalfOpen: true }
-      : { host: to.host, port: to.port, allowHalfOpen: true, noDelay: true, ...ALIVE, ...local(bind) };
+      : { host: plainAddress(to.host), port: to.port, allowHalfOpen: true, noDelay: true, ...ALIVE, ...local(bind) };
   const socket = net.connect(options);
   const loan = sockets.add(socket);
   return new Promise((resolve, reject) => {
@@ -228,13 +229,13 @@ export function connect(
 
 function local(bind: Bind | undefined): { localAddress?: string; localPort?: number } {
   return {
-    ...(bind?.address !== undefined && { localAddress: bind.address }),
+    ...(bind?.address !== undefined && { localAddress: plainAddress(bind.address) }),
     ...(bind?.port !== undefined && { localPort: bind.port }),
   };
 }
 
 export function bindError(at: SocketAddress, error: Error): L7mpError {
-  const where = 'host' in at ? `${at.host}:${at.port}` : at.path;
+  const where = 'host' in at ? hostPort(at.host, at.port) : at.path;
   const code = (error as NodeJS.ErrnoException).code;
   const why = code === 'EADDRINUSE' ? 'the address is in use' : `${describeError(error)}${hint(code, at)}`;
   return new L7mpError('E_BIND', `cannot listen on ${where}: ${why}`, { cause: error });

@@ -24,11 +24,6 @@ export function isLoopback(bytes: Buffer): boolean {
   return bytes.length === 4 ? bytes[0] === 127 : bytes.readBigUInt64BE(0) === 0n && bytes.readBigUInt64BE(8) === 1n;
 }
 
-/** 0.0.0.0, :: */
-export function isWildcard(address: string): boolean {
-  return net.isIP(address) !== 0 && /^[0:.]+$/.test(address);
-}
-
 function words(text: string): number[] {
   return text === '' ? [] : text.split(':').map((word) => Number.parseInt(word, 16));
 }

@@ -6,8 +6,9 @@
  * again when they change, up to a second late: until then packets go the way that was right before.
  */
 import * as net from 'node:net';
+import { isWildcard, plainAddress } from '../../core/address.ts';
 import type { Offload, OffloadedFlow, OffloadStatus, Refused, UdpEnd, UdpFlow } from '../engine.ts';
-import { addressText, isWildcard } from './address.ts';
+import { addressText } from './address.ts';
 import { Attacher, type Means } from './attach.ts';
 import { type Entries, entriesOf, type Slots } from './entries.ts';
 import { TcFlow } from './flow.ts';
@@ -190,10 +191,9 @@ export class TcOffload implements Offload {
 }
 
 function plain({ client, listen, local, upstream }: UdpFlow): UdpFlow {
-  return { client: unmapped(client), listen: unmapped(listen), local: unmapped(local), upstream: unmapped(upstream) };
+  return { client: plainEnd(client), listen: plainEnd(listen), local: plainEnd(local), upstream: plainEnd(upstream) };
 }
 
-/** A dual-stack socket shows IPv4 as ::ffff:192.0.2.1. */
-function unmapped({ address, port }: UdpEnd): UdpEnd {
-  return { address: /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice(7) : address, port };
+function plainEnd({ address, port }: UdpEnd): UdpEnd {
+  return { address: plainAddress(address), port };
 }

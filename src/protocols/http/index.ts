@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox';
 import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
 import { Address, Port, strict } from '../../core/schema.ts';
-import { ANY, endsName } from '../addresses.ts';
+import { ANY, checkListen, endsName } from '../addresses.ts';
 import { RETRY_AFTER } from './answer.ts';
 import { HttpChannel } from './channel.ts';
 import { pathName } from './metadata.ts';
@@ -21,6 +21,7 @@ export const http = defineProtocol({
     schema: ListenerSpec,
     kind: 'stream',
     sessionName: ({ n, metadata }) => `HTTP:${endsName('TCP', metadata)}-${n}`,
+    check: checkListen,
     listen: (spec, host) =>
       serve({ host: spec.address ?? ANY, port: spec.port }, host, { request: (call) => take(call, spec, host) }),
   },

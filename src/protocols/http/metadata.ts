@@ -1,5 +1,6 @@
 /** What is known of an HTTP request, as session metadata; WebSocket's handshake is one. */
 import type { IncomingMessage } from 'node:http';
+import { authority } from '../../core/address.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Ends } from '../../io/engine.ts';
 import { endsMetadata } from '../addresses.ts';
@@ -24,8 +25,8 @@ export function pathName(req: IncomingMessage): string {
 }
 
 function urlOf(req: IncomingMessage, ends: Ends): Metadata {
-  const { authority, path } = splitTarget(req.url);
-  const at = authority ?? req.headers.host ?? `${ends.localAddress}:${ends.localPort}`;
+  const { authority: given, path } = splitTarget(req.url);
+  const at = given ?? req.headers.host ?? authority(ends.localAddress, ends.localPort);
   const question = path.indexOf('?');
   return {
     url: req.url ?? path,

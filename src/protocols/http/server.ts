@@ -2,6 +2,7 @@
 import * as http from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { plainAddress } from '../../core/address.ts';
 import type { ListenerHost, Listening } from '../../core/protocol.ts';
 import { TurnoverMap } from '../../core/turnover.ts';
 import type { Ends } from '../../io/engine.ts';
@@ -89,7 +90,7 @@ class Server implements Listening {
     const server = this.#server;
     return new Promise((resolve, reject) => {
       server.once('error', (error) => reject(bindError(at, error)));
-      server.listen({ host: at.host, port: at.port, backlog: 4096 }, () => {
+      server.listen({ host: plainAddress(at.host), port: at.port, backlog: 4096 }, () => {
         server.removeAllListeners('error');
         // An accept that fails (no descriptors left) concerns that connection only.
         server.on('error', () => {});

@@ -1,7 +1,8 @@
 import Type from 'typebox';
+import { checkHost } from '../../core/address.ts';
 import { defineProtocol } from '../../core/protocol.ts';
 import { Address, BindSchema, Port, strict } from '../../core/schema.ts';
-import { ANY, endsName, socketAcceptor } from '../addresses.ts';
+import { ANY, checkBind, checkListen, endsName, socketAcceptor } from '../addresses.ts';
 
 export const tcp = defineProtocol({
   name: 'TCP',
@@ -11,6 +12,7 @@ export const tcp = defineProtocol({
     kind: 'stream',
     transport: true,
     sessionName: ({ metadata }) => `TCP:${endsName('TCP', metadata)}`,
+    check: checkListen,
     listen: ({ port, address = ANY }, host) =>
       host.io.listenStream({ host: address, port }, socketAcceptor('TCP', host)),
   },
@@ -18,6 +20,8 @@ export const tcp = defineProtocol({
     schema: strict({ port: Port, bind: Type.Optional(BindSchema) }),
     kind: 'stream',
     transport: true,
+    check: checkBind,
+    checkAddress: (address) => checkHost(address),
     open: ({ port, bind }, { io, limits }) => ({
       dial: (attempt) => io.connectStream({ host: attempt.address, port }, attempt, limits, bind),
     }),

@@ -1,10 +1,10 @@
 import { lookup } from 'node:dns/promises';
-import { isIP, SocketAddress } from 'node:net';
 import Type, { type Static } from 'typebox';
+import { checkHost, isAddress, matchesAddress, plainAddress } from '../../core/address.ts';
 import { L7mpError } from '../../core/errors.ts';
 import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
 import { Address, BindSchema, Port, strict } from '../../core/schema.ts';
-import { ANY, endsName, socketAcceptor } from '../addresses.ts';
+import { ANY, checkBind, checkListen, endsName, socketAcceptor } from '../addresses.ts';
 
 /** Milliseconds of silence after which a client is taken to be gone: UDP never says so. */
 export const UDP_IDLE_TIMEOUT = 60_000;
@@ -48,6 +48,8 @@ export const udp = defineProtocol({
     idleTimeout: (spec) => (isSingleton(spec) ? 0 : UDP_IDLE_TIMEOUT),
     sessionName: ({ n, metadata }) => `UDP:${endsName('UDP', metadata)}-${n}`,
     check: (spec) => {
+      checkListen(spec);
+      if (spec.connect?.address !== undefined) checkHost(spec.connect.address, '/connect/address');
       const complete = spec.connect?.address !== undefined && spec.connect.port !== undefined;
       if (isSingleton(spec) && !complete) {
         throw new L7mpError('E_INVALID', '/connect: singleton mode needs an address and a port');
@@ -61,32 +63,33 @@ export const udp = defineProtocol({
     lossy: true,
     transport: true,
     idleTimeout: UDP_IDLE_TIMEOUT,
+    check: checkBind,
+    checkAddress: (address) => checkHost(address),
     open: ({ port, bind }, { io, limits }) => ({
       dial: (attempt) => io.connectDatagram({ host: attempt.address, port }, attempt, limits, bind),
     }),
   },
 });
 
-/** A name's address, or an address in the form in which the kernel's are written (RFC 5952). */
-async function plainForm(address: string): Promise<string> {
-  const family = isIP(address);
-  if (family === 4) return address;
-  if (family === 6) return new SocketAddress({ address, family: 'ipv6' }).address;
+/** The address of a host, in its plain form. */
+async function addressOf(host: string): Promise<string> {
+  const plain = plainAddress(host);
+  if (isAddress(plain)) return plain;
   try {
-    return (await lookup(address)).address;
+    return plainAddress((await lookup(plain)).address);
   } catch (error) {
-    throw new L7mpError('E_BIND', `connect address ${address}: ${(error as Error).message}`, { cause: error });
+    throw new L7mpError('E_BIND', `connect address ${host}: ${(error as Error).message}`, { cause: error });
   }
 }
 
 async function listen(spec: ListenerSpec, host: ListenerHost) {
   const { port, address = ANY } = spec;
-  const connect = { ...spec.connect, ...(spec.connect?.address && { address: await plainForm(spec.connect.address) }) };
+  const connect = { ...spec.connect, ...(spec.connect?.address && { address: await addressOf(spec.connect.address) }) };
   const acceptor = socketAcceptor(
     'UDP',
     host,
     (peer) =>
-      (connect.address === undefined || connect.address === peer.address) &&
+      (connect.address === undefined || matchesAddress(connect.address, peer.address)) &&
       (connect.port === undefined || connect.port === peer.port),
   );
   const listening = await host.io.listenDatagram({ host: address, port }, acceptor);

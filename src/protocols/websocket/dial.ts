@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import * as net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
+import { authority, hostPort, plainAddress } from '../../core/address.ts';
 import type { Head, Headers, QueueLimits } from '../../core/channel.ts';
 import { asL7mpError, L7mpError } from '../../core/errors.ts';
 import type { Json, Metadata } from '../../core/metadata.ts';
@@ -100,14 +101,14 @@ export function dial(attempt: Attempt, target: Target, limits: QueueLimits): Pro
 function begin(attempt: Attempt, { port, bind, maxMessage }: Target, connected: () => void): WebSocket {
   const { metadata } = attempt.session;
   const path = pathOf(metadata);
-  const headers = { host: hostPort(attempt.address, port), ...headersOf(metadata) };
-  const from = { localAddress: bind?.address, localPort: bind?.port };
+  const headers = { host: authority(attempt.address, port), ...headersOf(metadata) };
+  const from = { localAddress: bind?.address && plainAddress(bind.address), localPort: bind?.port };
   const options = {
     ...WS_OPTIONS,
     maxPayload: maxMessage,
     headers: headers as Record<string, string>,
     createConnection: () => {
-      const socket = net.connect({ host: attempt.address, port, noDelay: true, ...from });
+      const socket = net.connect({ host: plainAddress(attempt.address), port, noDelay: true, ...from });
       socket.once('connect', connected);
       // Node's client listens for errors from the next turn on.
       socket.on('error', () => {});
@@ -158,8 +159,4 @@ export function splitProtocols(header: string): string[] | undefined {
 
 function isObject(value: Json | undefined): value is { [key: string]: Json } {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function hostPort(address: string, port: number): string {
-  return net.isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -1,7 +1,8 @@
 import Type from 'typebox';
+import { checkHost } from '../../core/address.ts';
 import { defineProtocol } from '../../core/protocol.ts';
 import { Address, BindSchema, Port, strict } from '../../core/schema.ts';
-import { ANY, endsName } from '../addresses.ts';
+import { ANY, checkBind, checkListen, endsName } from '../addresses.ts';
 import { HttpPath } from '../http/index.ts';
 import { CLUSTER_MESSAGE_SIZE, LISTENER_MESSAGE_SIZE } from './channel.ts';
 import { dial } from './dial.ts';
@@ -37,6 +38,7 @@ export const websocket = defineProtocol({
     live: ['accept'],
     transport: true,
     sessionName: ({ n, metadata }) => `WS:${endsName('TCP', metadata)}-${n}`,
+    check: checkListen,
     listen: ({ port, address = ANY, path, max_message_size: maxMessage = LISTENER_MESSAGE_SIZE }, host) =>
       listen({ host: address, port, path, maxMessage, waits: () => host.options.accept === 'connected' }, host),
   },
@@ -48,6 +50,8 @@ export const websocket = defineProtocol({
     }),
     kind: 'datagram',
     transport: true,
+    check: checkBind,
+    checkAddress: (address) => checkHost(address),
     open: ({ port, bind = {}, max_message_size: maxMessage = CLUSTER_MESSAGE_SIZE }, { limits }) => ({
       dial: (attempt) => dial(attempt, { port, bind, maxMessage }, limits),
     }),
