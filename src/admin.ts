@@ -10,14 +10,15 @@ import type { Logger } from './telemetry/logger.ts';
 import { VERSION } from './version.ts';
 
 /** Settings that are taken from the start-up file and the command line, and cannot change while the proxy runs. */
-const FIXED = ['io', 'threads', 'body_limit'] as const;
+const FIXED = ['io', 'threads', 'body_limit', 'plugins', 'state'] as const;
 
-/** Settings that say what the API may do: it may not say so itself. */
+/** Settings that say what the API may do, or run code: it may not say so itself. */
 const RESERVED = {
   plugins: 'plugins run code, and are taken from the start-up file only',
   auth: 'who may use the API is taken from the start-up file only',
   hosts: 'names of the API are taken from the start-up file only',
   cors: 'who may use the API is taken from the start-up file only',
+  state: 'where the configuration is kept is taken from the start-up file only',
   files: 'what the API may name is taken from the start-up file only',
 } as const;
 
@@ -77,6 +78,7 @@ export class Admin {
       hosts = [],
       cors = [],
       files = DEFAULT_FILES,
+      state,
     } = this.#settings;
     return {
       log_level: this.#logger.level,
@@ -93,6 +95,7 @@ export class Admin {
       hosts,
       cors,
       files,
+      ...(state !== undefined && { state }),
       version: VERSION,
     };
   }
@@ -106,10 +109,11 @@ export class Admin {
   /** The fields that would change, as JSON pointers. Throws where one cannot. */
   differences(settings: AdminInput, trusted: boolean): string[] {
     this.#refuseFixed(settings, trusted);
-    const shown = this.view() as Record<string, unknown>;
-    return Object.entries(settings)
-      .filter(([field, value]) => !Object.hasOwn(adminState, field) && !isDeepStrictEqual(value, shown[field]))
-      .map(([field]) => formatPointer([field]));
+    return Object.keys(settings)
+      .filter(
+        (field) => !Object.hasOwn(adminState, field) && this.#changes(settings, field as keyof AdminInput, trusted),
+      )
+      .map((field) => formatPointer([field]));
   }
 
   /** Rejects with E_FORBIDDEN where they name a file that the API must not name; one that is in use is no new one. */
@@ -162,15 +166,21 @@ export class Admin {
     return undo;
   }
 
-  /** What a reader of the settings sends back unchanged is no change. */
+  /** What a reader of the settings sends back unchanged is no change: it was shown without secrets. */
+  #changes(settings: AdminInput, field: keyof AdminInput, trusted: boolean): boolean {
+    const { [field]: value } = settings;
+    const shown = (this.view() as AdminInput)[field];
+    const own = trusted && Object.hasOwn(RESERVED, field) ? (this.#settings[field] ?? shown) : shown;
+    return value !== undefined && !isDeepStrictEqual(value, own);
+  }
+
   #refuseFixed(settings: AdminInput, trusted: boolean): void {
-    const shown = this.view() as Record<string, unknown>;
-    const changes = (field: keyof AdminInput): boolean =>
-      settings[field] !== undefined && !isDeepStrictEqual(settings[field], shown[field]);
-    for (const [field, why] of trusted ? [] : Object.entries(RESERVED)) {
-      if (changes(field as keyof typeof RESERVED)) throw new L7mpError('E_FORBIDDEN', `/admin/${field}: ${why}`);
+    if (!this.#started) return;
+    for (const [field, why] of Object.entries(RESERVED)) {
+      if (!trusted && this.#changes(settings, field as keyof typeof RESERVED, trusted))
+        throw new L7mpError('E_FORBIDDEN', `/admin/${field}: ${why}`);
     }
-    const changed = this.#started ? FIXED.find(changes) : undefined;
+    const changed = FIXED.find((field) => this.#changes(settings, field, trusted));
     if (changed) throw new L7mpError('E_UNSUPPORTED', `/admin/${changed}: cannot change while the proxy runs`);
   }
 
@@ -181,7 +191,7 @@ export class Admin {
 
   /** What the API may not change is sent back as it was shown: without tokens, say. */
   #keeps(field: string, trusted: boolean): boolean {
-    if (!this.#started && trusted) return !Object.hasOwn(adminState, field);
+    if (trusted) return !Object.hasOwn(adminState, field);
     return this.#isSettable(field);
   }
 }

@@ -8,6 +8,7 @@ import type { Query } from './api/parameters.ts';
 import { unusableFiles } from './config/files.ts';
 import { Outline } from './config/outline.ts';
 import type { AdminInput, ConfigInput } from './config/schema.ts';
+import { readState, unusableState, writeState } from './config/state.ts';
 import { Validator } from './config/validate.ts';
 import { findWarnings, type Warning } from './config/warnings.ts';
 import type { Channel, CloseReason } from './core/channel.ts';
@@ -23,7 +24,7 @@ import { OffloadSwitch } from './offload/switch.ts';
 import { DirectoryEnclosure } from './output/enclosure.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { applyForm } from './reconcile/apply-form.ts';
-import { Configuration } from './reconcile/configuration.ts';
+import { type ChangeView, Configuration, type ConfigurationContext } from './reconcile/configuration.ts';
 import { createHandlers } from './reconcile/handlers.ts';
 import { Store } from './reconcile/store.ts';
 import { clusterOf, findRoute } from './routing/router.ts';
@@ -41,6 +42,11 @@ import { Metrics } from './telemetry/metrics.ts';
 export interface ProxyOptions {
   /** Protocols and transforms beside the built-in ones. */
   readonly plugins?: readonly Protocol[];
+}
+
+export interface StartOptions {
+  /** Leaves aside what `admin.state` has kept; the first change writes it anew. */
+  readonly ignoreState?: boolean;
 }
 
 export class L7mp {
@@ -62,6 +68,7 @@ export class L7mp {
   #ioWhy: string | undefined;
   readonly #offload = new OffloadSwitch(this.logger, () => this.#sessions.all());
   readonly #door = new Door();
+  #keep: ConfigurationContext['keep'];
   #state: ReturnType<ApiContext['state']> = 'starting';
 
   constructor({ plugins = [] }: ProxyOptions = {}) {
@@ -69,6 +76,7 @@ export class L7mp {
     this.#validator = new Validator(this.#registry);
     const engine = (): Engine => this.#engine;
     const offload = (): Offload => this.#offload.engine;
+    const keep = () => this.#keep;
     this.#sessionHost = {
       log: this.logger,
       wheel: this.#wheel,
@@ -99,6 +107,9 @@ export class L7mp {
         begin: (listener, channel) => this.#begin(listener, channel),
       }),
       sessions: () => this.#sessions.all(),
+      get keep() {
+        return keep();
+      },
       settings: {
         differences: (admin, trusted) => this.#admin.differences(admin, trusted),
         confine: (admin) => this.#admin.confine(admin),
@@ -129,14 +140,15 @@ export class L7mp {
   }
 
   /**
-   * Starts with a configuration; `overrides` are settings of the command line. Rejects, with nothing left open, where
-   * it cannot be loaded as a whole.
+   * Starts with a configuration, or with the one that `admin.state` has kept of it; `overrides` are settings of the
+   * command line. Rejects, with nothing left open, where it cannot be loaded as a whole.
    */
-  async start(config: unknown, overrides: AdminInput = {}): Promise<void> {
-    const checked = this.check(config, overrides);
-    const { admin = {} } = checked;
+  async start(config: unknown, overrides: AdminInput = {}, { ignoreState = false }: StartOptions = {}): Promise<void> {
+    const given = this.check(config, overrides);
+    const kept = ignoreState ? undefined : await this.#kept(given.admin?.state);
+    const admin = { ...given.admin, ...kept?.admin, ...overrides };
+    const checked = { ...(kept ?? given), admin };
     try {
-      await this.#door.configure(admin, this.logger);
       if (admin.files !== undefined) await new DirectoryEnclosure(admin.files).check();
       await this.#openEngine(admin);
       await this.#configuration.load(checked, { trusted: true });
@@ -145,10 +157,36 @@ export class L7mp {
       throw error;
     }
     this.#admin.start();
+    this.#keep = this.#keeper(admin.state);
     if (this.#state === 'starting') this.#state = 'ready';
     for (const { path, message } of this.warnings(checked)) {
       this.logger.write('warn', 'config', `${path}: ${message}`);
     }
+  }
+
+  /**
+   * Takes a start-up file in again, as it is now: what is equal stays untouched. Rejects, and changes nothing, where that
+   * cannot be. Tells what became of each object.
+   */
+  async reload(config: unknown, overrides: AdminInput = {}): Promise<readonly ChangeView[]> {
+    const { changes } = await this.#configuration.replace(this.check(config, overrides), { trusted: true });
+    return changes;
+  }
+
+  async #kept(path: string | undefined): Promise<ConfigInput | undefined> {
+    const kept = path === undefined ? undefined : await readState(path);
+    if (kept === undefined) return undefined;
+    this.logger.write('notice', 'l7mp', `goes on with the state in ${path}, in place of the configuration file`);
+    try {
+      return this.check(kept);
+    } catch (error) {
+      throw unusableState(path as string, asL7mpError(error).message);
+    }
+  }
+
+  #keeper(path: string | undefined): ConfigurationContext['keep'] {
+    if (path === undefined) return undefined;
+    return (definitions) => writeState(path, { admin: this.#admin.settable(), ...applyForm(definitions) });
   }
 
   async #openEngine({ io, threads = 1, log_level: level }: AdminInput): Promise<void> {
@@ -163,11 +201,21 @@ export class L7mp {
 
   async #applyAdmin(settings: AdminInput, trusted: boolean): Promise<() => Promise<void>> {
     const undo = await this.#admin.apply(settings, trusted);
-    await this.#offload.set(this.#admin.settings);
-    return async () => {
-      await undo();
+    const takeUp = async (): Promise<void> => {
       await this.#offload.set(this.#admin.settings);
+      if (trusted) await this.#door.configure(this.#admin.settings, this.logger);
     };
+    const undoAll = async (): Promise<void> => {
+      await undo();
+      await takeUp();
+    };
+    try {
+      await takeUp();
+    } catch (error) {
+      await undoAll();
+      throw error;
+    }
+    return undoAll;
   }
 
   /** What moves the bytes, and why it is not something faster. */

@@ -262,6 +262,13 @@ export const AdminSchema = strict({
       description: 'Modules or packages with protocols and transforms; in the start-up file only.',
     }),
   ),
+  state: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'A file in which the configuration is kept as the API has left it: the next start goes on with that. In the start-up file only.',
+    }),
+  ),
   body_limit: Type.Optional(
     Type.Integer({
       minimum: 1024,

@@ -21,11 +21,11 @@ export async function readState(path: string): Promise<unknown> {
     text = await readFile(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw unusable(path, asL7mpError(error).message);
+    throw unusableState(path, asL7mpError(error).message);
   }
   const { l7mp, sha256, config } = parse(path, text);
-  if (l7mp !== 1) throw unusable(path, 'it is no state file of this version');
-  if (sha256 !== sumOf(config)) throw unusable(path, 'it is damaged: its checksum is another one');
+  if (l7mp !== 1) throw unusableState(path, 'it is no state file of this version');
+  if (sha256 !== sumOf(config)) throw unusableState(path, 'it is damaged: its checksum is another one');
   return config;
 }
 
@@ -47,14 +47,14 @@ export async function writeState(path: string, config: unknown): Promise<void> {
 }
 
 function parse(path: string, text: string): Partial<Kept> {
-  if (text.trim() === '') throw unusable(path, 'it is empty');
+  if (text.trim() === '') throw unusableState(path, 'it is empty');
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null) return value as Partial<Kept>;
   } catch {
     // As anything else that is no object.
   }
-  throw unusable(path, 'it is damaged: it is no JSON object');
+  throw unusableState(path, 'it is damaged: it is no JSON object');
 }
 
 async function writeSynced(path: string, text: string): Promise<void> {
@@ -82,7 +82,8 @@ function sumOf(config: unknown): string {
     .digest('hex');
 }
 
-function unusable(path: string, why: string): L7mpError {
+/** E_FILE, with what to do. */
+export function unusableState(path: string, why: string): L7mpError {
   const help = 'mend or remove it, or start with --ignore-state';
   return new L7mpError('E_FILE', `the state file ${path} cannot be used: ${why} (${help})`);
 }

@@ -38,8 +38,8 @@ export interface ConfigurationContext {
   enclosure(): DirectoryEnclosure;
   /** The live sessions. */
   sessions(): Iterable<Session>;
-  /** Keeps a change, before it is answered. A rejection undoes the change. */
-  readonly keep?: () => Promise<void>;
+  /** Keeps a change, before it is answered: the objects that there are from now on. A rejection undoes the change. */
+  readonly keep: ((definitions: readonly Definition[]) => Promise<void>) | undefined;
 }
 
 /** The kinds of objects that can be added by themselves. */
@@ -269,15 +269,23 @@ export class Configuration {
   }
 
   async #carryOut(steps: readonly Step[], admin: AdminInput | undefined, trusted: boolean): Promise<void> {
-    const { settings, handlers, keep } = this.#context;
+    const { settings, handlers } = this.#context;
     const undoAdmin = await settings.apply(admin ?? {}, trusted);
     try {
-      await apply(steps, handlers, keep);
+      await apply(steps, handlers, () => this.#keep(steps));
     } catch (error) {
       await undoAdmin();
       this.#endUndone(steps);
       throw error;
     }
+  }
+
+  /** What goes is still there when the change is kept: until then it can be undone. */
+  async #keep(steps: readonly Step[]): Promise<void> {
+    const { keep, store } = this.#context;
+    if (!keep) return;
+    const gone = new Set(steps.filter(({ action }) => action === 'delete').map(({ before }) => before));
+    await keep(store.definitions().filter((definition) => !gone.has(definition)));
   }
 
   /** Sessions may have come to a listener that was then undone. */
