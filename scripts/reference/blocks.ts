@@ -25,6 +25,7 @@ import { ERRORS } from '../../src/core/errors.ts';
 import type { Registry } from '../../src/core/registry.ts';
 import { OPERATIONS as TESTS } from '../../src/routing/operations.ts';
 import { VALUE_TYPES } from '../../src/routing/value-type.ts';
+import { changeTable } from './changes.ts';
 import { metricRows } from './metrics.ts';
 import { blockOf, pageOf, protocolBlock, protocolTable } from './protocols.ts';
 import { fieldTable, prose, type Schema, table } from './tables.ts';
@@ -59,6 +60,7 @@ export async function blocks(registry: Registry): Promise<Map<string, string>> {
       .join('\n'),
   );
   all.set('rest-operations', restOperations());
+  all.set('changes', changeTable(registry));
   all.set('rest-media-types', list(Object.keys(MEDIA_TYPES)));
   all.set('rest-formats', list(Object.keys(STYLES)));
   all.set('errors', errors());
