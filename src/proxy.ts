@@ -24,6 +24,7 @@ import { OffloadSwitch } from './offload/switch.ts';
 import { DirectoryEnclosure } from './output/enclosure.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { applyForm } from './reconcile/apply-form.ts';
+import { confinedOf } from './reconcile/confine.ts';
 import { type ChangeView, Configuration, type ConfigurationContext } from './reconcile/configuration.ts';
 import { createHandlers } from './reconcile/handlers.ts';
 import { Store } from './reconcile/store.ts';
@@ -146,12 +147,12 @@ export class L7mp {
   async start(config: unknown, overrides: AdminInput = {}, { ignoreState = false }: StartOptions = {}): Promise<void> {
     const given = this.check(config, overrides);
     const kept = ignoreState ? undefined : await this.#kept(given.admin?.state);
-    const admin = { ...given.admin, ...kept?.admin, ...overrides };
-    const checked = { ...(kept ?? given), admin };
+    const admin = { ...given.admin, ...kept?.config.admin, ...overrides };
+    const checked = { ...(kept?.config ?? given), admin };
     try {
       if (admin.files !== undefined) await new DirectoryEnclosure(admin.files).check();
       await this.#openEngine(admin);
-      await this.#configuration.load(checked, { trusted: true });
+      await this.#configuration.load(checked, { trusted: true, confined: kept?.confined ?? [] });
     } catch (error) {
       await this.stop();
       throw error;
@@ -173,12 +174,12 @@ export class L7mp {
     return changes;
   }
 
-  async #kept(path: string | undefined): Promise<ConfigInput | undefined> {
+  async #kept(path: string | undefined): Promise<{ config: ConfigInput; confined: readonly string[] } | undefined> {
     const kept = path === undefined ? undefined : await readState(path);
     if (kept === undefined) return undefined;
     this.logger.write('notice', 'l7mp', `goes on with the state in ${path}, in place of the configuration file`);
     try {
-      return this.check(kept);
+      return { config: this.check(kept.config), confined: kept.confined };
     } catch (error) {
       throw unusableState(path as string, asL7mpError(error).message);
     }
@@ -186,7 +187,11 @@ export class L7mp {
 
   #keeper(path: string | undefined): ConfigurationContext['keep'] {
     if (path === undefined) return undefined;
-    return (definitions) => writeState(path, { admin: this.#admin.settable(), ...applyForm(definitions) });
+    return (definitions) =>
+      writeState(path, {
+        config: { admin: this.#admin.settable(), ...applyForm(definitions) },
+        confined: confinedOf(definitions),
+      });
   }
 
   async #openEngine({ io, threads = 1, log_level: level }: AdminInput): Promise<void> {

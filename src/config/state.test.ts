@@ -15,20 +15,21 @@ const config = {
   listeners: [{ name: 'l', spec: { protocol: 'UDP', port: 1 }, rules: [] }],
   admin: { log_level: 'warn' },
 };
+const state = { config, confined: ['cluster c'] };
 
 test('what was kept is read again; nobody else may read it, and nothing else is left', async () => {
   const path = join(directory, 'kept');
   assert.equal(await readState(path), undefined);
-  await writeState(path, { clusters: [] });
-  await writeState(path, config);
-  assert.deepEqual(await readState(path), config);
+  await writeState(path, { config: {}, confined: [] });
+  await writeState(path, state);
+  assert.deepEqual(await readState(path), state);
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   assert.deepEqual(await readdir(directory), ['kept']);
 });
 
 test('a damaged file is refused, whatever is wrong with it', async () => {
   const path = join(directory, 'damaged');
-  await writeState(path, config);
+  await writeState(path, state);
   const good = await readFile(path, 'utf8');
   const bad = {
     empty: '',
@@ -50,7 +51,7 @@ test('a damaged file is refused, whatever is wrong with it', async () => {
 });
 
 test('where it cannot be written, the error names it and the former one stays', async () => {
-  await assert.rejects(writeState(join(directory, 'missing', 'state'), config), {
+  await assert.rejects(writeState(join(directory, 'missing', 'state'), state), {
     code: 'E_STATE',
     message: /missing/,
   });

@@ -8,14 +8,22 @@ import { open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 
+/** What is kept. */
+export interface State {
+  /** As one would write it. */
+  readonly config: unknown;
+  /** The objects, as `<kind> <name>`, that the API has made with files: they are confined to `admin.files` still. */
+  readonly confined: readonly string[];
+}
+
 interface Kept {
   readonly l7mp: 1;
   readonly sha256: string;
-  readonly config: unknown;
+  readonly state: State;
 }
 
-/** The configuration that was kept; undefined where there is no such file. Rejects with E_FILE where it is of no use. */
-export async function readState(path: string): Promise<unknown> {
+/** What was kept; undefined where there is no such file. Rejects with E_FILE where it is of no use. */
+export async function readState(path: string): Promise<State | undefined> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -23,18 +31,18 @@ export async function readState(path: string): Promise<unknown> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw unusableState(path, asL7mpError(error).message);
   }
-  const { l7mp, sha256, config } = parse(path, text);
+  const { l7mp, sha256, state } = parse(path, text);
   if (l7mp !== 1) throw unusableState(path, 'it is no state file of this version');
-  if (sha256 !== sumOf(config)) throw unusableState(path, 'it is damaged: its checksum is another one');
-  return config;
+  if (!state || sha256 !== sumOf(state)) throw unusableState(path, 'it is damaged: its checksum is another one');
+  return state;
 }
 
 /**
- * Keeps a configuration: when it resolves, the file is on the disk as a whole, also after a power failure; until then
+ * Keeps a state: when it resolves, the file is on the disk as a whole, also after a power failure; until then
  * the former one is (rename(2) is atomic, and so is the directory entry once the directory is synchronised).
  */
-export async function writeState(path: string, config: unknown): Promise<void> {
-  const kept: Kept = { l7mp: 1, sha256: sumOf(config), config };
+export async function writeState(path: string, state: State): Promise<void> {
+  const kept: Kept = { l7mp: 1, sha256: sumOf(state), state };
   const temporary = `${path}.new`;
   try {
     await writeSynced(temporary, `${JSON.stringify(kept)}\n`);
@@ -76,9 +84,9 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-function sumOf(config: unknown): string {
+function sumOf(state: State): string {
   return createHash('sha256')
-    .update(JSON.stringify(config) ?? '')
+    .update(JSON.stringify(state))
     .digest('hex');
 }
 

@@ -8,7 +8,7 @@ import { Name } from '../core/schema.ts';
 import type { DirectoryEnclosure } from '../output/enclosure.ts';
 import type { Session } from '../session/session.ts';
 import { apply, type Handlers } from './apply.ts';
-import { confine } from './confine.ts';
+import { confine, confineAgain } from './confine.ts';
 import type { Definition, Kind, RuleListDefinition } from './definitions.ts';
 import { Normalizer } from './normalize.ts';
 import { type Action, type Change, plan, type Restarts, type Step } from './plan.ts';
@@ -51,6 +51,8 @@ export interface Terms {
   readonly ifMatch?: (revision: number) => boolean;
   /** It is the start-up file that says it, not the API: any file may be named, and any setting. */
   readonly trusted?: boolean;
+  /** The objects, as `<kind> <name>`, for which that is not so: the API had made them. */
+  readonly confined?: readonly string[];
   /** Only says what would be done. */
   readonly dryRun?: boolean;
   /** Ends the sessions of listeners that go, and disconnects those on clusters and endpoints that go. */
@@ -239,12 +241,12 @@ export class Configuration {
   #change(terms: Terms | undefined, propose: (normalizer: Normalizer) => Proposal): Promise<Outcome> {
     const { store, registry } = this.#context;
     return this.#mutex.run(async () => {
-      const { ifMatch, dryRun, endSessions, trusted = false } = terms ?? NO_TERMS;
+      const { ifMatch, dryRun, endSessions, trusted = false, confined = [] } = terms ?? NO_TERMS;
       if (ifMatch && !ifMatch(this.#revision)) {
         throw new L7mpError('E_PRECONDITION', 'the configuration has changed since the version that the request names');
       }
       const proposal = propose(new Normalizer(store, registry));
-      const changes = trusted ? proposal.changes : await this.#confine(proposal);
+      const changes = trusted ? confineAgain(proposal.changes, confined) : await this.#confine(proposal);
       const steps = plan(changes, this.#restarts);
       const views = [...this.#adminView(proposal.admin, trusted), ...steps.filter(isVisible).map(viewOf)];
       proposal.permit?.(views);

@@ -25,6 +25,25 @@ export async function confine(changes: readonly Change[], context: ConfineContex
   return confined;
 }
 
+/** The changes, with those objects marked that were confined before the proxy was started again, by `<kind> <name>`. */
+export function confineAgain(changes: readonly Change[], confined: readonly string[]): readonly Change[] {
+  if (confined.length === 0) return changes;
+  const keys = new Set(confined);
+  return changes.map((change) => {
+    const { after } = change;
+    return after && keys.has(keyOf(after)) ? { ...change, after: marked(after, true) } : change;
+  });
+}
+
+/** The objects that are confined, by `<kind> <name>`. */
+export function confinedOf(definitions: readonly Definition[]): string[] {
+  return definitions.filter(isConfined).map(keyOf);
+}
+
+function keyOf({ kind, name }: Definition): string {
+  return `${kind} ${name}`;
+}
+
 /** The specifications of clusters: they say whether the addresses of their endpoints are files. */
 type Specs = (cluster: string) => Spec | undefined;
 
