@@ -1,9 +1,9 @@
 /** The command: reads the configuration, starts the proxy, does what signals ask for, ends it in order. */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { nameOf, readSource } from './config/load.ts';
+import { isStdin, nameOf, readSource } from './config/load.ts';
 import { loadPlugin } from './config/plugins.ts';
 import type { AdminInput } from './config/schema.ts';
-import { L7mpError } from './core/errors.ts';
+import { asL7mpError, L7mpError } from './core/errors.ts';
 import { LEVELS, writeDefect } from './core/log.ts';
 import type { Protocol } from './core/protocol.ts';
 import { L7mp } from './proxy.ts';
@@ -18,6 +18,7 @@ interface Options {
   readonly offloadIfs?: string;
   readonly io?: AdminInput['io'];
   readonly threads?: number;
+  readonly ignoreState?: boolean;
   readonly check?: boolean;
 }
 
@@ -69,6 +70,7 @@ function createCommand(): Command {
     .option('-i, --offload-ifs <interfaces>', 'interfaces for offload, separated by commas, or "all"')
     .addOption(new Option('--io <engine>', 'the I/O engine').choices(['auto', 'native', 'node']))
     .option('--threads <number>', 'threads of native I/O', count)
+    .option('--ignore-state', 'start with the configuration, not with what `admin.state` has kept of it')
     .option('--check', 'check the configuration, say what is wrong or likely a mistake, and exit with 0 or 1');
 }
 
@@ -91,10 +93,30 @@ async function check(proxy: L7mp, config: unknown, options: Options, origin: Ori
 
 async function run(proxy: L7mp, config: unknown, options: Options): Promise<void> {
   endOnSignals(proxy);
-  reopenOnSignals(proxy);
-  await proxy.start(config, overrides(options));
+  const reading = onReloadSignals(proxy, () => reload(proxy, options));
+  await proxy.start(config, overrides(options), { ignoreState: options.ignoreState ?? false });
   await closeDebugger();
+  reading.started();
   proxy.logger.write('notice', 'l7mp', `version ${VERSION} runs, with ${nameOf(options.config)}`);
+}
+
+/** Takes the configuration file in again. What is wrong with it is logged, and changes nothing. */
+async function reload(proxy: L7mp, options: Options): Promise<void> {
+  const { logger } = proxy;
+  const name = nameOf(options.config);
+  if (isStdin(options.config)) {
+    logger.write('notice', 'l7mp', `SIGHUP: the configuration came from ${name}, and cannot be read again`);
+    return;
+  }
+  try {
+    const { value } = await readSource(options.config);
+    const changes = await proxy.reload(value, overrides(options));
+    for (const { kind, name, action, fields } of changes)
+      logger.write('info', 'l7mp', `SIGHUP: ${kind} ${name}: ${[action, ...fields].join(' ')}`);
+    logger.write('notice', 'l7mp', `SIGHUP: ${name} is read again: ${changes.length} changes`);
+  } catch (error) {
+    logger.write('error', 'l7mp', `SIGHUP: ${name} is not taken, nothing has changed: ${asL7mpError(error).message}`);
+  }
 }
 
 /** The options that set something, by the path of what they set. */
@@ -150,24 +172,37 @@ function endOnSignals(proxy: L7mp): void {
 }
 
 /**
- * SIGHUP and SIGUSR1, as those who rotate logs send them. A handler of SIGUSR1 also keeps node from opening its debugger
+ * SIGUSR1 opens the logs again, as those who rotate logs want it; SIGHUP does so, too, and has the configuration read again
+ * once the proxy has started. A handler of SIGUSR1 also keeps node from opening its debugger
  * (nodejs.org/api/process.html#signal-events). Signals that come meanwhile are served together, afterwards.
  */
-function reopenOnSignals(proxy: L7mp): void {
-  let running = false;
-  let again = false;
-  const reopen = async (signal: string): Promise<void> => {
-    again = running;
-    if (running) return;
-    running = true;
-    do {
-      again = false;
+function onReloadSignals(proxy: L7mp, readAgain: () => Promise<void>): { started(): void } {
+  const asked = new Set<string>();
+  let isStarted = false;
+  let isRunning = false;
+  const serve = async (): Promise<void> => {
+    if (isRunning) return;
+    isRunning = true;
+    while (asked.size > 0) {
+      const signals = [...asked].join(', ');
+      const reads = asked.delete('SIGHUP') && isStarted;
+      asked.clear();
       await proxy.reopenLogs();
-    } while (again);
-    running = false;
-    proxy.logger.write('notice', 'l7mp', `${signal}: logs are opened again`);
+      proxy.logger.write('notice', 'l7mp', `${signals}: logs are opened again`);
+      if (reads) await readAgain();
+    }
+    isRunning = false;
   };
-  for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => void reopen(signal));
+  for (const signal of ['SIGHUP', 'SIGUSR1'] as const) {
+    process.on(signal, () => {
+      asked.add(signal);
+      void serve();
+    });
+  }
+  const started = (): void => {
+    isStarted = true;
+  };
+  return { started };
 }
 
 /**

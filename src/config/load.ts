@@ -27,7 +27,7 @@ export async function readSource(file: string): Promise<Source> {
   const name = nameOf(file);
   let bytes: Uint8Array;
   try {
-    bytes = STDIN_NAMES.has(file) ? await buffer(process.stdin) : await readFile(file);
+    bytes = isStdin(file) ? await buffer(process.stdin) : await readFile(file);
   } catch (error) {
     throw new L7mpError('E_FILE', `cannot read the configuration: ${(error as Error).message}`, { cause: error });
   }
@@ -35,6 +35,11 @@ export async function readSource(file: string): Promise<Source> {
   const { value, format } = parseAs(text, formatOf(file));
   if (value === null) throw new TextError('there is nothing in it');
   return { name, value, placeOf: (path) => locate(text, format, parsePointer(path)) };
+}
+
+/** Whether it can be read only once. */
+export function isStdin(file: string): boolean {
+  return STDIN_NAMES.has(file);
 }
 
 /** What to call a configuration file in messages. */

@@ -85,9 +85,7 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 function sumOf(state: State): string {
-  return createHash('sha256')
-    .update(JSON.stringify(state))
-    .digest('hex');
+  return createHash('sha256').update(JSON.stringify(state)).digest('hex');
 }
 
 /** E_FILE, with what to do. */
