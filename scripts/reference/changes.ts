@@ -13,15 +13,13 @@ export function changeTable(registry: Registry): string {
   const row = (side: 'listener' | 'cluster'): string[] => {
     const common = [...FIELDS[side], ...Object.keys(OPTIONS[side]).map((option) => `options/${option}`)];
     const any = registry.all().find((protocol) => protocol[side]);
-    const own = registry
-      .all()
-      .flatMap(({ name, [side]: one }) =>
-        Object.keys(one?.options ?? {}).map((option) => ({
-          protocol: name,
-          field: `options/${option}`,
-          of: ` (${name})`,
-        })),
-      );
+    const own = registry.all().flatMap(({ name, [side]: one }) =>
+      Object.keys(one?.options ?? {}).map((option) => ({
+        protocol: name,
+        field: `options/${option}`,
+        of: ` (${name})`,
+      })),
+    );
     const all = [...common.map((field) => ({ protocol: any?.name as string, field, of: '' })), ...own];
     const opened = all.filter(({ protocol, field }) => restarts(definitionOf(side, protocol), `/${field}`));
     const shown = (list: typeof all): string => list.map(({ field, of }) => `\`${field}\`${of}`).join(', ');
