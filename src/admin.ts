@@ -4,6 +4,7 @@ import { REDACTED_TOKEN } from './api/tokens.ts';
 import { type AdminInput, adminState } from './config/schema.ts';
 import { asL7mpError, L7mpError } from './core/errors.ts';
 import { formatPointer } from './core/pointer.ts';
+import { deriveLimits, type Limits, type System } from './limits/system.ts';
 import { DirectoryEnclosure } from './output/enclosure.ts';
 import type { AccessLog } from './telemetry/access-log.ts';
 import type { Logger } from './telemetry/logger.ts';
@@ -37,10 +38,12 @@ function shownToken({ token, ...shown }: TokenInput): TokenInput {
 export class Admin {
   readonly #logger: Logger;
   readonly #accessLog: AccessLog;
+  readonly #system: System;
   #settings: AdminInput = {};
   #started = false;
 
-  constructor(logger: Logger, accessLog: AccessLog) {
+  constructor(logger: Logger, accessLog: AccessLog, system: System) {
+    this.#system = system;
     this.#logger = logger;
     this.#accessLog = accessLog;
   }
@@ -63,6 +66,11 @@ export class Admin {
   /** Below which the API may name files. */
   get enclosure(): DirectoryEnclosure {
     return new DirectoryEnclosure(this.#settings.files ?? DEFAULT_FILES);
+  }
+
+  /** Those that are set, and what the others are by the system. */
+  get limits(): Limits {
+    return deriveLimits(this.#system, this.#settings.limits);
   }
 
   /** As the REST API shows it. */
@@ -96,13 +104,17 @@ export class Admin {
       cors,
       files,
       ...(state !== undefined && { state }),
+      limits: this.limits,
       version: VERSION,
     };
   }
 
   /** What can be set while it runs, as it is set. */
   settable(): AdminInput {
-    const settable = Object.entries(this.view()).filter(([field]) => this.#isSettable(field));
+    // What is derived is derived anew where it is put back.
+    const { limits } = this.#settings;
+    const settings = Object.entries({ ...this.view(), limits });
+    const settable = settings.filter(([field, value]) => value !== undefined && this.#isSettable(field));
     return Object.fromEntries(settable);
   }
 
@@ -162,13 +174,16 @@ export class Admin {
     }
     if (settings.log_level !== undefined) this.#logger.level = settings.log_level;
     const kept = Object.entries(settings).filter(([field]) => this.#keeps(field, trusted));
-    this.#settings = { ...this.#settings, ...Object.fromEntries(kept) };
+    const limits = settings.limits && { limits: { ...this.#settings.limits, ...settings.limits } };
+    this.#settings = { ...this.#settings, ...Object.fromEntries(kept), ...limits };
     return undo;
   }
 
   /** What a reader of the settings sends back unchanged is no change: it was shown without secrets. */
   #changes(settings: AdminInput, field: keyof AdminInput, trusted: boolean): boolean {
-    const { [field]: value } = settings;
+    // Limits that are not named stay as they are.
+    const limits = settings.limits && { limits: { ...this.limits, ...settings.limits } };
+    const { [field]: value } = { ...settings, ...limits };
     const shown = (this.view() as AdminInput)[field];
     const own = trusted && Object.hasOwn(RESERVED, field) ? (this.#settings[field] ?? shown) : shown;
     return value !== undefined && !isDeepStrictEqual(value, own);

@@ -16,7 +16,11 @@ import { asL7mpError, L7mpError, type Problem } from './core/errors.ts';
 import type { Protocol, Services } from './core/protocol.ts';
 import { Registry } from './core/registry.ts';
 import { chooseEngine } from './io/choose.ts';
+import { Connections } from './io/connections.ts';
 import type { Engine } from './io/engine.ts';
+import { Admission } from './limits/admission.ts';
+import { ManagementListeners } from './limits/management.ts';
+import { readSystem } from './limits/system.ts';
 import { exposedControl, exposureWarning } from './listener/exposure.ts';
 import type { Listener } from './listener/listener.ts';
 import type { Offload } from './offload/engine.ts';
@@ -30,7 +34,7 @@ import { createHandlers } from './reconcile/handlers.ts';
 import { Store } from './reconcile/store.ts';
 import { clusterOf, findRoute } from './routing/router.ts';
 import { eachSession, findSessions } from './session/list.ts';
-import { Plans } from './session/plan.ts';
+import { type Plan, Plans } from './session/plan.ts';
 import { RungBytes } from './session/rung-bytes.ts';
 import { Session, type SessionHost } from './session/session.ts';
 import { SessionTable } from './session/table.ts';
@@ -53,11 +57,29 @@ export interface StartOptions {
 export class L7mp {
   readonly logger = new Logger();
   readonly #accessLog = new AccessLog();
-  readonly #admin = new Admin(this.logger, this.#accessLog);
+  readonly #system = readSystem();
+  readonly #admin = new Admin(this.logger, this.#accessLog, this.#system);
   readonly #store = new Store();
   readonly #sessions = new SessionTable();
   readonly #rungBytes = new RungBytes();
-  readonly #metrics = new Metrics(this.#store, this.#sessions, this.#rungBytes.totals, () => this.#io?.load ?? []);
+  readonly #connections = new Connections();
+  readonly #metrics = new Metrics({
+    store: this.#store,
+    sessions: this.#sessions,
+    rungBytes: this.#rungBytes.totals,
+    load: () => this.#io?.load ?? [],
+    connections: this.#connections,
+    admission: () => this.#admission,
+  });
+  readonly #management: ManagementListeners;
+  readonly #admission = new Admission({
+    descriptors: this.#system.descriptors,
+    limits: this.#admin.limits,
+    log: this.logger,
+    sessions: this.#sessions,
+    connections: this.#connections,
+    leadsToManagement: (listener) => this.#management.has(listener),
+  });
   readonly #wheel = new Wheel();
   readonly #plans = new Plans((name, route) => clusterOf(this.#store, name, route));
   readonly #registry: Registry;
@@ -75,6 +97,7 @@ export class L7mp {
   constructor({ plugins = [] }: ProxyOptions = {}) {
     this.#registry = new Registry([...PROTOCOLS, ...plugins]);
     this.#validator = new Validator(this.#registry);
+    this.#management = new ManagementListeners(this.#store, this.#registry);
     const engine = (): Engine => this.#engine;
     const offload = (): Offload => this.#offload.engine;
     const keep = () => this.#keep;
@@ -88,8 +111,7 @@ export class L7mp {
       get offload() {
         return offload();
       },
-      route: (listener, session) =>
-        this.#plans.for(listener, findRoute(this.#store, listener.definition.rules, session)),
+      route: (listener, session) => this.#route(listener, session),
       ended: (session) => this.#ended(session),
     };
     this.#configuration = new Configuration({
@@ -105,6 +127,7 @@ export class L7mp {
         log: this.logger,
         services: this.#services(),
         enclosure: () => this.#admin.enclosure,
+        admission: this.#admission,
         begin: (listener, channel) => this.#begin(listener, channel),
       }),
       sessions: () => this.#sessions.all(),
@@ -196,7 +219,7 @@ export class L7mp {
 
   async #openEngine({ io, threads = 1, log_level: level }: AdminInput): Promise<void> {
     if (level !== undefined) this.logger.level = level;
-    const { engine, why } = await chooseEngine(io ?? 'auto', threads);
+    const { engine, why } = await chooseEngine(io ?? 'auto', threads, this.#connections);
     this.#io = engine;
     this.#ioWhy = why;
     if (why !== undefined) this.logger.write('notice', 'io', `the portable engine is used: ${why}`);
@@ -207,6 +230,7 @@ export class L7mp {
   async #applyAdmin(settings: AdminInput, trusted: boolean): Promise<() => Promise<void>> {
     const undo = await this.#admin.apply(settings, trusted);
     const takeUp = async (): Promise<void> => {
+      this.#admission.set(this.#admin.limits);
       await this.#offload.set(this.#admin.settings);
       if (trusted) await this.#door.configure(this.#admin.settings, this.logger);
     };
@@ -284,12 +308,20 @@ export class L7mp {
     listener.requests++;
     listener.sessions++;
     this.#sessions.add(session);
+    this.#admission.begun(session);
     session.start();
+  }
+
+  #route(listener: Listener, session: Session): Plan {
+    const plan = this.#plans.for(listener, findRoute(this.#store, listener.definition.rules, session));
+    this.#admission.routed(session, plan);
+    return plan;
   }
 
   #ended(session: Session): void {
     const { listener } = session;
     listener.sessions--;
+    this.#admission.ended(session);
     this.#sessions.ended(session, listener.definition.options.track ?? 0);
     this.#metrics.sessionEnded(session.outcome?.kind ?? 'end', session.drops);
     this.#accessLog.ended(session);

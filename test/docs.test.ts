@@ -7,6 +7,7 @@ import { REFERENCE, staleFiles } from '../scripts/reference/files.ts';
 import { pageOf } from '../scripts/reference/protocols.ts';
 import { parse } from '../src/config/parse.ts';
 import { ERRORS } from '../src/core/errors.ts';
+import { OF_LISTENER, WHOLE } from '../src/limits/admission.ts';
 import { PROTOCOLS } from '../src/protocols.ts';
 import { L7mp } from '../src/proxy.ts';
 import { ROOT } from './support/command.ts';
@@ -41,7 +42,8 @@ test('every reason of a drop and of a rejection is documented', () => {
   const text = read(`${REFERENCE}/metrics.md`);
   const [drops = ''] = found(read('src/core/channel.ts'), /^export type DropReason = (.*?);$/gms);
   const sources = globSync('src/**/*.ts', { cwd: ROOT, exclude: ['**/*.test.ts'] }).map(read);
-  const reasons = new Set([...found(drops, /'([^']+)'/g), ...sources.flatMap(rejectsIn)]);
+  const limits = [...Object.keys(WHOLE), ...Object.keys(OF_LISTENER)];
+  const reasons = new Set([...found(drops, /'([^']+)'/g), ...sources.flatMap(rejectsIn), ...limits]);
   assert.ok(reasons.has('queue-full') && reasons.has('max-sessions'));
   for (const reason of reasons) assert.ok(text.includes(`\`${reason}\``), reason);
 });

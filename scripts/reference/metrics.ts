@@ -5,6 +5,7 @@ import { DEFAULT_LIMITS } from '../../src/core/channel.ts';
 import { SILENT } from '../../src/core/log.ts';
 import type { Attempt, ClusterHost, Services } from '../../src/core/protocol.ts';
 import { createNodeEngine } from '../../src/io/node/index.ts';
+import { deriveLimits } from '../../src/limits/system.ts';
 import type { Store } from '../../src/reconcile/store.ts';
 import { RungBytes } from '../../src/session/rung-bytes.ts';
 import type { SessionTable } from '../../src/session/table.ts';
@@ -25,7 +26,14 @@ function store(): Store {
 }
 
 async function text(): Promise<string> {
-  const metrics = new Metrics(store(), SESSIONS, new RungBytes().totals, () => [0]);
+  const metrics = new Metrics({
+    store: store(),
+    sessions: SESSIONS,
+    rungBytes: new RungBytes().totals,
+    load: () => [0],
+    connections: { open: 0 },
+    admission: () => ({ limits: deriveLimits({ descriptors: 1, memory: 1 }), refusals: new Map(), evicted: 0 }),
+  });
   metrics.sessionEnded('end', new Map([['why', 1]]));
   const services = { counter: metrics.counter.bind(metrics) } as unknown as Services;
   const host: ClusterHost = {

@@ -10,6 +10,7 @@ import {
   InlineRouteSchema,
   InlineRuleListSchema,
   InlineRuleSchema,
+  LimitsSchema,
   ListedClusterSchema,
   ListedEndpointSchema,
   ListenerSchema,
@@ -34,6 +35,7 @@ export type Json = { readonly [key: string]: unknown };
 const NAMED: Readonly<Record<string, object>> = {
   Name,
   Admin: AdminSchema,
+  Limits: LimitsSchema,
   Config: ConfigSchema,
   ConfigCluster: ListedClusterSchema,
   ConfigEndPoint: ListedEndpointSchema,

@@ -66,7 +66,26 @@ export const listenerOptions = {
     }),
   ),
   max_sessions: Type.Optional(
-    Type.Integer({ minimum: 0, description: 'Live sessions at most; more are refused and counted.' }),
+    Type.Integer({
+      minimum: 0,
+      description:
+        'Live sessions at most; more are refused and counted. Default seven eighths of admin.limits.max_sessions.',
+    }),
+  ),
+  max_sessions_per_source: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description:
+        'Live sessions of one IP address at most, likewise. Default three quarters of what the whole proxy can have.',
+    }),
+  ),
+  handshake_timeout: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 2_147_483_647,
+      description:
+        'Milliseconds that the handshake of a layer (JSONSocket) may take. Default the listener’s connect_timeout, or 5,000.',
+    }),
   ),
 };
 
@@ -232,6 +251,36 @@ const TokenSchema = strict({
   role: Type.Enum(['reader', 'admin'], { description: 'A reader may change nothing.' }),
 });
 
+/** The limits of the whole proxy. */
+export const LimitsSchema = strict({
+  max_sessions: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description: 'Live sessions. Default one for each 16 KiB of `memory`, from 1,000 to 1,000,000.',
+    }),
+  ),
+  max_connections: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description: 'Sockets of clients and endpoints. Default all descriptors but those that are reserved.',
+    }),
+  ),
+  reserved_descriptors: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description:
+        'Descriptors that traffic leaves free for the API, files and new listeners. Default 256, an eighth where there are few.',
+    }),
+  ),
+  memory: Type.Optional(
+    Type.Integer({
+      minimum: 1 << 20,
+      description:
+        'Bytes of the process from which on no session is begun. Default four fifths of what the control group, or the machine, has.',
+    }),
+  ),
+});
+
 export const AdminSchema = strict({
   log_level: Type.Optional(Type.Enum([...LEVELS, 'silent'], { description: 'Default info.' })),
   log_file: Type.Optional(Type.String({ minLength: 1, description: '`stdout`, `stderr` or a path. Default stderr.' })),
@@ -315,6 +364,7 @@ export const AdminSchema = strict({
         'The directory below which the REST API may name files and sockets. Default that of temporary files; in the start-up file only.',
     }),
   ),
+  limits: Type.Optional(LimitsSchema),
   ...adminState,
 });
 

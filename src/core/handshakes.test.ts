@@ -23,6 +23,7 @@ const wrap = (lower: Channel): LayerChannel => new HiLayer(lower);
 class TestHost implements HandshakeHost {
   readonly name = 'l';
   readonly log = SILENT;
+  readonly io = { connections: { scarce: false } };
   readonly accepted: Channel[] = [];
   readonly rejects: string[] = [];
   /** Called after each rejection. */
@@ -68,20 +69,45 @@ describe('handshakes of a listener', () => {
     assert.deepEqual([host.accepted.length, host.rejects, bad.open, good.open], [1, ['broken-handshake'], false, true]);
   });
 
-  test('are bounded in number', () => {
+  test('are bounded in number: the oldest one gives way', () => {
     const host = new TestHost();
     const handshakes = new Handshakes(host, undefined, 2);
     const lowers = [0, 1, 2].map(() => new FakeChannel());
     for (const lower of lowers) handshakes.take(lower, wrap);
     assert.deepEqual(
       lowers.map(({ open }) => open),
-      [true, true, false],
+      [false, true, true],
     );
     assert.deepEqual([host.rejects, handshakes.pending], [['too-many-handshakes'], 2]);
-    assert.equal(lowers[2]?.closeReason?.kind, 'refused');
-    lowers[0]?.receive('hi');
+    assert.equal(lowers[0]?.closeReason?.kind, 'refused');
+    lowers[1]?.receive('hi');
     handshakes.take(new FakeChannel(), wrap);
     assert.equal(handshakes.pending, 2);
+  });
+
+  test('of an address that has more than its share give way to its own next ones only', () => {
+    const host = new TestHost();
+    const handshakes = new Handshakes(host, undefined, 16);
+    const of = (address: string): FakeChannel => {
+      const lower = new FakeChannel({ metadata: { IP: { src_addr: address } } });
+      handshakes.take(lower, wrap);
+      return lower;
+    };
+    const first = of('192.0.2.7');
+    for (let n = 0; n < 100; n++) of('192.0.2.1');
+    for (let n = 0; n < 100; n++) of(`2001:db8::${n.toString(16)}`);
+    assert.ok(first.open);
+    first.receive('hi');
+    assert.deepEqual([host.accepted.length, handshakes.pending], [1, 15]);
+  });
+
+  test('give way where hardly a descriptor is left', () => {
+    const host = new TestHost();
+    host.io.connections.scarce = true;
+    const handshakes = new Handshakes(host);
+    const lowers = [0, 1, 2].map(() => new FakeChannel());
+    for (const lower of lowers) handshakes.take(lower, wrap);
+    assert.deepEqual([handshakes.pending, lowers.at(-1)?.open], [1, true]);
   });
 
   test('are bounded in time, each by its own', async (t) => {

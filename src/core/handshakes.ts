@@ -1,20 +1,33 @@
 /** The handshakes of layers: a listener's, bounded in number and in time, and those within an attempt to dial. */
 import type { Channel } from './channel.ts';
-import { L7mpError } from './errors.ts';
+import { type ErrorCode, L7mpError } from './errors.ts';
 import type { LayerChannel } from './layer.ts';
 import type { Attempt, Dialer, ListenerHost, Listening, Spec } from './protocol.ts';
+import { sourceOf } from './source.ts';
 
-/** Milliseconds that a peer's handshake may take, where the listener's connect_timeout does not say. */
+/** Milliseconds that a peer's handshake may take, where the listener's options do not say. */
 export const HANDSHAKE_TIMEOUT = 5000;
 
 /** Handshakes of one listener at a time: what peers that never finish may cost. */
 export const MAX_HANDSHAKES = 1024;
 
+/** Of those that are going on: where an address has more, it is its own oldest one that gives way to its next one. */
+const SOURCE_SHARE = 1 / 8;
+
 /** Makes the layer of one channel. Nothing happens to that channel before the layer's `begin`. */
 export type Wrap = (lower: Channel) => LayerChannel;
 
 /** What they need of a listener. */
-export type HandshakeHost = Pick<ListenerHost, 'name' | 'log' | 'admit' | 'accept' | 'reject'>;
+export interface HandshakeHost extends Pick<ListenerHost, 'name' | 'log' | 'admit' | 'accept' | 'reject'> {
+  readonly io: { readonly connections: { readonly scarce: boolean } };
+}
+
+interface Pending {
+  /** When its time is over, on the clock of performance.now(). */
+  readonly deadline: number;
+  /** The address of the peer, where it has one. */
+  readonly source: string | undefined;
+}
 
 /**
  * The handshakes that a listener's peers have begun and not finished. A session begins, and the listener's name for it
@@ -24,8 +37,10 @@ export class Handshakes {
   readonly #host: HandshakeHost;
   readonly #timeout: number;
   readonly #most: number;
-  /** When each one's time is over, on the clock of performance.now(); the oldest first. */
-  readonly #pending = new Map<LayerChannel, number>();
+  /** The oldest first. */
+  readonly #pending = new Map<LayerChannel, Pending>();
+  /** How many each address has. */
+  readonly #sources = new Map<string | undefined, number>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -40,15 +55,20 @@ export class Handshakes {
     return this.#pending.size;
   }
 
-  /** Begins the handshake on a channel that was accepted. */
+  /**
+   * Begins the handshake on a channel that was accepted. Where there are as many as may be, or hardly a descriptor is
+   * left, the oldest one gives way: silent peers must not keep others out.
+   */
   take(lower: Channel, wrap: Wrap): void {
-    if (this.#closed || this.#pending.size >= this.#most) {
-      this.#host.reject('too-many-handshakes');
-      lower.close({ kind: 'refused', message: 'too many handshakes at once' });
+    if (this.#closed) {
+      lower.close({ kind: 'refused', message: 'the listener is closed' });
       return;
     }
+    const source = sourceOf(lower);
+    if (this.#pending.size >= this.#most || this.#host.io.connections.scarce) this.#makeRoom(source);
     const layer = wrap(lower);
-    this.#pending.set(layer, performance.now() + this.#timeout);
+    this.#pending.set(layer, { deadline: performance.now() + this.#timeout, source });
+    this.#sources.set(source, (this.#sources.get(source) ?? 0) + 1);
     // One timer for all, and none for a handshake that is over within its first message.
     this.#timer ??= setTimeout(this.#expire, this.#timeout).unref();
     const observer = {
@@ -69,23 +89,46 @@ export class Handshakes {
   // The transport has asked `admit` before, and has counted what it refused. That was before the handshake, and many
   // may be going on at once: so it is asked again, of those that were let through then.
   #completed(layer: LayerChannel): void {
-    this.#pending.delete(layer);
-    if (this.#host.admit()) this.#host.accept(layer);
+    const source = this.#forget(layer);
+    if (this.#host.admit({ address: source, lossy: layer.lossy })) this.#host.accept(layer);
     else layer.refuse(new L7mpError('E_LIMIT', 'too many sessions'));
+  }
+
+  /** Ends one: of the source, if that has more than its share, else of another that has, else the oldest of all. */
+  #makeRoom(source: string | undefined): void {
+    const share = this.#pending.size * SOURCE_SHARE;
+    const own = (this.#sources.get(source) ?? 0) > share;
+    let [victim] = this.#pending.keys();
+    for (const [layer, { source: other }] of this.#pending) {
+      if (own ? other !== source : (this.#sources.get(other) as number) <= share) continue;
+      victim = layer;
+      break;
+    }
+    victim?.fail(new L7mpError('E_LIMIT', 'gave way to a newer handshake'), 'refused');
+  }
+
+  /** It is over. Returns whose it was. */
+  #forget(layer: LayerChannel): string | undefined {
+    const source = this.#pending.get(layer)?.source;
+    if (!this.#pending.delete(layer)) return source;
+    const left = (this.#sources.get(source) ?? 0) - 1;
+    if (left > 0) this.#sources.set(source, left);
+    else this.#sources.delete(source);
+    return source;
   }
 
   #failed(layer: LayerChannel, { code, message }: L7mpError): void {
     const { log, name } = this.#host;
-    this.#pending.delete(layer);
+    this.#forget(layer);
     if (this.#closed) return;
-    this.#host.reject(code === 'E_TIMEOUT' ? 'handshake-timeout' : 'broken-handshake');
+    this.#host.reject(REJECTS[code] ?? 'broken-handshake');
     if (log.enabled('verbose')) log.write('verbose', name, `broken handshake: ${message}`);
   }
 
   #expire = (): void => {
     const now = performance.now();
     this.#timer = undefined;
-    for (const [layer, deadline] of this.#pending) {
+    for (const [layer, { deadline }] of this.#pending) {
       if (deadline > now) {
         this.#timer = setTimeout(this.#expire, deadline - now).unref();
         return;
@@ -95,16 +138,23 @@ export class Handshakes {
   };
 }
 
+/** Why a handshake has failed, where it was not broken by its peer. */
+const REJECTS: { readonly [code in ErrorCode]?: string } = {
+  E_TIMEOUT: 'handshake-timeout',
+  E_LIMIT: 'too-many-handshakes',
+};
+
 /**
  * Listens on the transport `spec`, and gives to `host` what `wrap` makes of its channels, once it has shaken hands.
  *
- * Rejects with E_BIND where the transport does. Handshakes that break, or take longer than the listener's `connect_timeout`
- * (5,000 ms by default), are counted as rejections and begin no session; so are those beyond the limits in number.
+ * Rejects with E_BIND where the transport does. Handshakes that break, or take longer than the listener's
+ * `handshake_timeout` (its `connect_timeout`, or 5,000 ms, by default), are counted as rejections and begin no session; so
+ * are those that give way to newer ones, of which there may be too many.
  *
  * @example listen: ({ transport }, host) => listenOnLayer(host, transport, (lower) => new FramedChannel(lower)),
  */
 export async function listenOnLayer(host: ListenerHost, spec: Spec, wrap: Wrap): Promise<Listening> {
-  const handshakes = new Handshakes(host, host.options.connect_timeout as number | undefined);
+  const handshakes = new Handshakes(host, host.options.handshake_timeout ?? host.options.connect_timeout);
   const below = await host.listenOn(spec, (lower) => handshakes.take(lower, wrap));
   return {
     close: () => {

@@ -7,6 +7,7 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import type { Static, TObject, TProperties } from 'typebox';
+import type { Shortage } from '../io/connections.ts';
 import type { Engine, Listening } from '../io/engine.ts';
 import type { Channel, ChannelKind, QueueLimits } from './channel.ts';
 import type { Log } from './log.ts';
@@ -103,6 +104,16 @@ export interface ListenerSide<T extends TObject = any> extends SideBase<T, Chann
   listen(spec: Static<T>, host: ListenerHost): Promise<Listening>;
 }
 
+/** What is known of a peer before it has a session. */
+export interface NewPeer {
+  /** Its IP address, where it has one: one address may have a share of the sessions only. */
+  readonly address?: string | undefined;
+  /** It may be forged, and can be told nothing (UDP): others that have not answered give way to it. */
+  readonly lossy?: boolean;
+  /** It needs the place of another one: see `Acceptor.admit`. */
+  readonly scarce?: boolean | undefined;
+}
+
 /** What a listening protocol gets from the proxy. */
 export interface ListenerHost {
   /** The listener's name. */
@@ -115,7 +126,16 @@ export interface ListenerHost {
    * Whether one more session is taken now. What is refused is counted; tell the peer "try again later" where the
    * protocol can, before anything is set up for it.
    */
-  admit(): boolean;
+  admit(peer?: NewPeer): boolean;
+  /** Nothing more is taken, whichever listener it comes to: what `admit` refuses is not this one's alone. */
+  overloaded(): boolean;
+  /**
+   * Whether a connection may stay that the protocol has accepted itself, without an engine. A refusal is counted; the
+   * protocol closes it at once. What stays is to be given to `io.connections`.
+   */
+  admitConnection(): boolean;
+  /** Counts what an engine has refused by itself. */
+  refused(why: Shortage | 'peers', count: number): void;
   /** Begins a session. The channel's messages may be delivered from now on: they queue up until the session stands. */
   accept(channel: Channel): void;
   /** Counts, and says once in the log, what was not taken: a datagram from a wrong peer, a broken handshake. */
@@ -135,6 +155,9 @@ export interface ListenerOptions {
   readonly idle_timeout?: number;
   readonly max_sessions?: number;
   readonly verbose_errors?: boolean;
+  readonly max_sessions_per_source?: number;
+  readonly connect_timeout?: number;
+  readonly handshake_timeout?: number;
   readonly [field: string]: unknown;
 }
 
@@ -145,6 +168,11 @@ export interface ListenerOptions {
 export interface ClusterSide<T extends TObject = any> extends SideBase<T, StreamKind> {
   /** No network behind it: the cluster has one virtual endpoint, and takes none from the configuration. */
   readonly virtual?: boolean;
+  /**
+   * A full proxy is seen and mended by it: its sessions count for no limit of the whole proxy, and may use what is
+   * reserved.
+   */
+  readonly management?: boolean;
   /** Who reaches it controls the proxy: that it is open to the network is warned about. */
   readonly control?: boolean;
   /** The addresses of its endpoints are paths of sockets. */

@@ -17,6 +17,7 @@ export interface FakeOptions {
   readonly lossy?: boolean;
   readonly halfClose?: boolean;
   readonly maxMessage?: number;
+  readonly metadata?: Metadata;
 }
 
 /**
@@ -93,7 +94,7 @@ export class FakeChannel extends Channel {
   }
 
   override describe(): Metadata {
-    return { Fake: { side: 'lower' } };
+    return this.#options.metadata ?? { Fake: { side: 'lower' } };
   }
 
   override routed(): void {

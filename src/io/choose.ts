@@ -1,4 +1,5 @@
 import { L7mpError } from '../core/errors.ts';
+import type { Connections } from './connections.ts';
 import type { Engine } from './engine.ts';
 import { createNodeEngine } from './node/index.ts';
 
@@ -11,17 +12,18 @@ export type EngineMode = 'auto' | 'native' | 'node';
 export async function chooseEngine(
   mode: EngineMode,
   threads: number,
+  connections: Connections,
 ): Promise<{ readonly engine: Engine; readonly why?: string }> {
-  if (mode === 'node') return { engine: createNodeEngine() };
+  if (mode === 'node') return { engine: createNodeEngine(connections) };
   try {
     const { createNativeEngine } = await import('./native/index.ts');
-    const engine = createNativeEngine(threads);
+    const engine = createNativeEngine(threads, connections);
     // A peer that is asked before would wait for its answer to be read as long as the threads take to start.
     await engine.ready;
     return { engine };
   } catch (error) {
     const why = (error as Error).message;
     if (mode === 'native') throw new L7mpError('E_UNSUPPORTED', `/admin/io: there is no native I/O here: ${why}`);
-    return { engine: createNodeEngine(), why };
+    return { engine: createNodeEngine(connections), why };
   }
 }

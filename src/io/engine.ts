@@ -5,6 +5,7 @@
 import type { Channel, QueueLimits } from '../core/channel.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { Attempt } from '../core/protocol.ts';
+import type { Connections, Shortage } from './connections.ts';
 
 /** An address of the Internet, or the path of a UNIX socket. */
 export type SocketAddress = { readonly host: string; readonly port: number } | PathAddress;
@@ -40,8 +41,10 @@ export interface Listening {
 /** What an engine asks of who listens. */
 export interface Acceptor {
   readonly limits: QueueLimits;
-  /** Whether a new peer is taken. */
-  admit(peer: { readonly address: string; readonly port: number }): boolean;
+  /** Whether a new peer is taken. `scarce`: the engine has no room for more peers than it has, only for another one. */
+  admit(peer: { readonly address: string; readonly port: number }, scarce?: boolean): boolean;
+  /** So many were not taken for want of room, and `admit` was not asked. */
+  refused?(why: Shortage | 'peers', count: number): void;
   accept(channel: SocketChannel): void;
   /** What such a channel says of itself as session metadata. */
   describe(channel: SocketChannel): Metadata;
@@ -77,6 +80,9 @@ export interface Relay {
  */
 export interface Engine {
   readonly name: string;
+
+  /** The sockets of traffic: those of its own, and of who makes others. */
+  readonly connections: Connections;
 
   /** Resolves when it serves its sockets; what is opened before has to wait for that. Undefined: it does at once. */
   readonly ready?: Promise<unknown>;

@@ -28,8 +28,8 @@ export interface TestedEngine {
 export function engines(): TestedEngine[] {
   const skip = whyNotNative();
   return [
-    { name: 'node', create: createNodeEngine, admin: { io: 'node' }, skip: false },
-    { name: 'native', create: createNativeEngine, admin: { io: 'native' }, skip },
+    { name: 'node', create: () => createNodeEngine(), admin: { io: 'node' }, skip: false },
+    { name: 'native', create: () => createNativeEngine(), admin: { io: 'native' }, skip },
     { name: 'native, 2 threads', create: () => createNativeEngine(2), admin: { io: 'native', threads: 2 }, skip },
   ];
 }

@@ -1,4 +1,5 @@
 import { hostPort, isLoopback } from '../core/address.ts';
+import type { ClusterSide } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
 import type { DefinitionOf, Objects } from '../reconcile/definitions.ts';
 import { networkAddress } from './open.ts';
@@ -16,7 +17,11 @@ export function exposedControl(objects: Objects, registry: Registry): Exposure[]
     const where = networkAddress(listener.spec, registry);
     if (where === undefined || isLoopback(where.host)) return [];
     const { rules } = listener;
-    if (!known.has(rules)) known.set(rules, leadsToControl(objects, registry, rules));
+    if (!known.has(rules))
+      known.set(
+        rules,
+        leadsTo(objects, registry, rules, ({ control }) => control === true),
+      );
     return known.get(rules) ? [{ listener, where: hostPort(where.host, where.port) }] : [];
   });
 }
@@ -26,7 +31,13 @@ export function exposureWarning({ listener, where }: Exposure): string {
   return `the controller is reachable from other machines through ${listener.name}, at ${where}, without authentication (admin.auth)`;
 }
 
-function leadsToControl(objects: Objects, registry: Registry, rulelist: string): boolean {
+/** Whether the rules may lead to a cluster of such a kind. */
+export function leadsTo(
+  objects: Objects,
+  registry: Registry,
+  rulelist: string,
+  wanted: (side: ClusterSide) => boolean,
+): boolean {
   // Grows while it is walked.
   const lists = new Set([rulelist]);
   for (const list of lists) {
@@ -34,7 +45,7 @@ function leadsToControl(objects: Objects, registry: Registry, rulelist: string):
       const { route, apply } = objects.of('rule').get(name)?.definition ?? {};
       const destination = objects.of('route').get(route ?? '')?.definition.destination;
       const cluster = objects.of('cluster').get(destination ?? '')?.definition;
-      if (cluster && registry.cluster(cluster.spec.protocol).control) return true;
+      if (cluster && wanted(registry.cluster(cluster.spec.protocol))) return true;
       if (apply !== undefined) lists.add(apply);
     }
   }

@@ -1,5 +1,6 @@
 import { idleTimeout } from '../cluster/cluster.ts';
 import type { ListenerSide, Listening } from '../core/protocol.ts';
+import { SourceCounts } from '../limits/sources.ts';
 import type { ListenerDefinition } from '../reconcile/definitions.ts';
 
 /** Where sessions come from: a protocol that listens, the rules for what it emits, and its counts. */
@@ -12,6 +13,8 @@ export class Listener {
   sessions = 0;
   /** Sessions begun. */
   requests = 0;
+  /** Whose its live sessions are. */
+  readonly sources = new SourceCounts();
   /** What was not taken, by reason. */
   readonly rejects = new Map<string, number>();
 
@@ -41,14 +44,6 @@ export class Listener {
   /** Milliseconds; 0 is never: then the defaults of clusters' protocols do not count either. */
   get idleTimeout(): number | undefined {
     return idleTimeout(this.definition.options.idle_timeout, this.side.idleTimeout, this.definition.spec);
-  }
-
-  /** Whether one more session fits; a refusal is counted. */
-  admit(): boolean {
-    const { max_sessions: most } = this.definition.options;
-    if (most === undefined || this.sessions < most) return true;
-    this.reject('max-sessions');
-    return false;
   }
 
   /** Counts what was not taken. Returns whether it is the first for that reason. */

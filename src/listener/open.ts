@@ -5,6 +5,7 @@ import type { Log } from '../core/log.ts';
 import type { ListenerHost, Listening, Spec } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
 import type { Engine } from '../io/engine.ts';
+import type { Admission } from '../limits/admission.ts';
 import { PRIVATE_MODE } from '../output/enclosure.ts';
 import type { Listener } from './listener.ts';
 
@@ -12,6 +13,7 @@ export interface OpenContext {
   readonly registry: Registry;
   readonly io: Engine;
   readonly log: Log;
+  readonly admission: Pick<Admission, 'admit' | 'admitConnection' | 'overloaded' | 'refusedBy'>;
   /** Begins a session of the listener with what it has accepted. */
   begin(listener: Listener, channel: Channel): void;
 }
@@ -19,7 +21,7 @@ export interface OpenContext {
 /** Makes a listener listen. Rejects with E_BIND, and leaves nothing behind, where it cannot. */
 export async function open(listener: Listener, context: OpenContext): Promise<void> {
   const { name, spec, options: opened, confined } = listener.definition;
-  const { log, io, registry } = context;
+  const { admission, log, io, registry } = context;
   const host: ListenerHost = {
     name,
     get options() {
@@ -29,7 +31,10 @@ export async function open(listener: Listener, context: OpenContext): Promise<vo
     fileMode: confined ? PRIVATE_MODE : undefined,
     io,
     log,
-    admit: () => listener.admit(),
+    admit: (peer) => admission.admit(listener, peer),
+    admitConnection: () => admission.admitConnection(listener),
+    overloaded: () => admission.overloaded,
+    refused: (why, count) => admission.refusedBy(listener, why, count),
     accept: (channel) => context.begin(listener, channel),
     reject: (why) => {
       if (listener.reject(why)) log.write('info', name, `rejected: ${why} (said once; the metrics count the rest)`);

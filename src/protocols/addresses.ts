@@ -31,23 +31,28 @@ export function endsName(transport: string, metadata: Metadata): string {
   return `${ip.src_addr}:${ports.src_port}-${ip.dst_addr}:${ports.dst_port}`;
 }
 
+/** What is special about the peers of a transport. */
+export interface Peers {
+  /** They may be forged, and cannot be told anything. */
+  readonly lossy?: boolean;
+  /** Sorts them out; what is not wanted is counted. */
+  readonly wants?: (peer: { address: string; port: number }) => boolean;
+}
+
 /**
- * Takes what an engine accepts into sessions, with such metadata. `wants` sorts out peers; the rest is counted.
+ * Takes what an engine accepts into sessions, with such metadata.
  *
  * @example listen: ({ port, address }, host) => host.io.listenStream({ host: address, port }, socketAcceptor('TCP', host)),
  */
-export function socketAcceptor(
-  transport: string,
-  host: ListenerHost,
-  wants: (peer: { address: string; port: number }) => boolean = () => true,
-): Acceptor {
+export function socketAcceptor(transport: string, host: ListenerHost, { lossy = false, wants }: Peers = {}): Acceptor {
   return {
     limits: host.limits,
-    admit: (peer) => {
-      if (wants(peer)) return host.admit();
+    admit: (peer, scarce) => {
+      if (!wants || wants(peer)) return host.admit({ address: peer.address, lossy, scarce });
       host.reject('wrong-peer');
       return false;
     },
+    refused: (why, count) => host.refused(why, count),
     accept: (channel) => host.accept(channel),
     describe: ({ ends }) => (ends ? endsMetadata(transport, ends) : {}),
   };

@@ -1,8 +1,10 @@
 import { Cluster } from '../cluster/cluster.ts';
 import { Endpoint } from '../cluster/endpoint.ts';
+import type { Channel } from '../core/channel.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import { queueLimits } from '../core/limits.ts';
-import type { ClusterHost, Dialer, Enclosure, Listening, Services, Spec } from '../core/protocol.ts';
+import type { Attempt, ClusterHost, Dialer, Enclosure, Listening, Services, Spec } from '../core/protocol.ts';
+import type { Connections } from '../io/connections.ts';
 import { Listener } from '../listener/listener.ts';
 import { type OpenContext, open } from '../listener/open.ts';
 import { Route, Rule, RuleList } from '../routing/objects.ts';
@@ -193,9 +195,31 @@ async function openDialer(definition: ClusterDefinition, context: HandlerContext
     dialerOn: openOn,
   };
   try {
-    return await openOn(spec);
+    const dialer = await openOn(spec);
+    // Virtual clusters have no network behind them, and so no connections.
+    return registry.cluster(spec.protocol).virtual ? dialer : new ClaimingDialer(dialer, io.connections);
   } catch (error) {
     throw failure(definition, error);
+  }
+}
+
+/** Dials where there is room for one more connection. */
+class ClaimingDialer implements Dialer {
+  readonly #dialer: Dialer;
+  readonly #connections: Connections;
+
+  constructor(dialer: Dialer, connections: Connections) {
+    this.#dialer = dialer;
+    this.#connections = connections;
+  }
+
+  dial(attempt: Attempt): Channel | Promise<Channel> {
+    this.#connections.claim();
+    return this.#dialer.dial(attempt);
+  }
+
+  close(): void | Promise<void> {
+    return this.#dialer.close?.();
   }
 }
 

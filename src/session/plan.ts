@@ -34,7 +34,7 @@ export class Plan {
     this.clusters = clusters;
     this.#definitions = clusters.map(({ definition }) => definition);
     this.destination = route.ingress.length;
-    this.policy = retryPolicy(route.retry, listener.definition.options.connect_timeout as number | undefined);
+    this.policy = retryPolicy(route.retry, listener.definition.options.connect_timeout);
     this.idleTimeout = idleTimeoutOf(listener, clusters);
     const all = [listener, ...clusters].map(
       ({ definition }) => definition.options.half_close_timeout as number | undefined,

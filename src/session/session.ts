@@ -202,7 +202,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   deadline(): number {
     if (!this.#plan) return Number.POSITIVE_INFINITY;
     const { idleTimeout, halfCloseTimeout } = this.#plan;
-    return this.#lastActivity + (this.#waning ? Math.min(idleTimeout, halfCloseTimeout) : idleTimeout);
+    return this.lastActivity + (this.#waning ? Math.min(idleTimeout, halfCloseTimeout) : idleTimeout);
   }
 
   expire(): void {
@@ -213,14 +213,15 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
       this.#host.wheel.schedule(this);
       return;
     }
-    const idle = this.#plan && performance.now() - this.#lastActivity >= this.#plan.idleTimeout;
+    const idle = this.#plan && performance.now() - this.lastActivity >= this.#plan.idleTimeout;
     const reason: CloseReason = idle
       ? { kind: 'idle', message: 'no traffic for the idle timeout' }
       : { kind: 'end', message: 'one side has ended, and nothing more came from the other' };
     this.end(reason);
   }
 
-  get #lastActivity(): number {
+  /** When something last passed in either direction, on the clock of performance.now(). */
+  get lastActivity(): number {
     return Math.max(this.#lastActive, this.#relay?.lastActive() ?? 0, this.#lift?.lastActive ?? 0);
   }
 

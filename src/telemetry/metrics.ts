@@ -2,6 +2,7 @@ import type { Tally } from '../cluster/endpoint.ts';
 import { addAll, addTo, sum } from '../core/counts.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { LabelledCounter } from '../core/protocol.ts';
+import type { Admission } from '../limits/admission.ts';
 import type { Store } from '../reconcile/store.ts';
 import type { RungBytes } from '../session/rung-bytes.ts';
 import type { SessionTable } from '../session/table.ts';
@@ -11,6 +12,17 @@ import { Survey } from './survey.ts';
 
 /** Series of ended sessions that a counter still shows: a scrape should see their last values, not for ever. */
 const KEPT_ENDED = 1000;
+
+/** What the metrics are read from. */
+export interface Watched {
+  readonly store: Store;
+  readonly sessions: SessionTable;
+  readonly rungBytes: RungBytes['totals'];
+  /** How many sockets each I/O thread has. */
+  load(): readonly number[];
+  readonly connections: { readonly open: number };
+  admission(): Pick<Admission, 'limits' | 'refusals' | 'evicted'>;
+}
 
 const ENDPOINT_LABELS = ['clusterName', 'endpointName'];
 
@@ -34,8 +46,7 @@ export class Metrics {
   /** Of the scrape that is under way. */
   #survey = new Survey([]);
 
-  /** `load`: how many sockets each I/O thread has. */
-  constructor(store: Store, sessions: SessionTable, rungBytes: RungBytes['totals'], load: () => readonly number[]) {
+  constructor({ store, sessions, rungBytes, load, connections, admission }: Watched) {
     this.#sessions = sessions;
     this.#watchListeners(store);
     this.#watchClusters(store);
@@ -45,6 +56,7 @@ export class Metrics {
     this.#gauge('l7mp_io_sockets', 'Sockets and UDP peers of each thread of native I/O.', ['thread'], () =>
       load().map((count, n) => ({ labels: { thread: `${n}` }, value: () => count })),
     );
+    this.#watchLimits(connections, admission);
     this.#ended();
   }
 
@@ -81,6 +93,21 @@ export class Metrics {
     this.#gauge('l7mp_rung_sessions', help, ['rung'], () => listed(this.#survey.rungs, 'rung'));
     const moved = 'Bytes that came from clients and went to them, by where they were moved.';
     this.#counter('l7mp_rung_bytes_total', moved, ['rung'], () => listed(new Map(Object.entries(bytes)), 'rung'));
+  }
+
+  #watchLimits(connections: Watched['connections'], admission: Watched['admission']): void {
+    this.#gauge('l7mp_connections', 'Open sockets of clients and endpoints.', [], () => [
+      { labels: {}, value: () => connections.open },
+    ]);
+    this.#gauge('l7mp_limit', 'The limits of the whole proxy, as `GET /admin` shows them.', ['limit'], () =>
+      Object.entries(admission().limits).map(([limit, n]) => ({ labels: { limit }, value: () => n })),
+    );
+    const gone = 'UDP sessions that gave way to new ones where a limit was reached.';
+    this.#counter('l7mp_sessions_evicted_total', gone, [], () => [{ labels: {}, value: () => admission().evicted }]);
+    const help = 'What was refused because of a limit of the whole proxy.';
+    this.#counter('l7mp_refused_total', help, ['reason'], () =>
+      [...admission().refusals].map(([reason, n]) => ({ labels: { reason }, value: () => n })),
+    );
   }
 
   #watchListeners(store: Store): void {

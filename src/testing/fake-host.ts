@@ -5,6 +5,7 @@ import { L7mpError } from '../core/errors.ts';
 import { SILENT } from '../core/log.ts';
 import type { ListenerHost, ListenerOptions, Listening, Protocol } from '../core/protocol.ts';
 import { createNodeEngine } from '../io/node/index.ts';
+import type { OpenContext } from '../listener/open.ts';
 import { freePort } from './ports.ts';
 import { until } from './until.ts';
 
@@ -17,6 +18,14 @@ export interface FakeHost extends ListenerHost {
   /** The oldest channel that no earlier call has returned. */
   next(): Promise<Channel>;
 }
+
+/** Takes everything. */
+export const UNLIMITED: OpenContext['admission'] = {
+  admit: () => true,
+  admitConnection: () => true,
+  overloaded: false,
+  refusedBy: () => {},
+};
 
 /** What is not as usual. */
 export interface FakeHostOptions {
@@ -48,6 +57,9 @@ export function fakeHost({ admit, options = {}, limits = DEFAULT_LIMITS, begin }
     channels,
     rejects,
     admit: admit ?? (() => true),
+    overloaded: () => false,
+    admitConnection: () => true,
+    refused: () => {},
     accept: (channel) => {
       channels.push(channel);
       begin?.(channel);

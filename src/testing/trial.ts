@@ -12,6 +12,7 @@ import { Listener } from '../listener/listener.ts';
 import { open } from '../listener/open.ts';
 import { PROTOCOLS } from '../protocols.ts';
 import { Collector } from './collector.ts';
+import { UNLIMITED } from './fake-host.ts';
 import type { Subject } from './subject.ts';
 import { until } from './until.ts';
 
@@ -158,7 +159,7 @@ export class Opened {
       answer(channel);
     };
     const io = this.#io;
-    await open(this.#listener, { registry, io, log: SILENT, begin });
+    await open(this.#listener, { registry, io, log: SILENT, admission: UNLIMITED, begin });
     const limits = queueLimits(options);
     const dialerOn = async (under: Spec): Promise<Dialer> => registry.cluster(under.protocol).open(under, host);
     const host: ClusterHost = { name: 'c', options: {}, limits, io, log: SILENT, services: {} as Services, dialerOn };

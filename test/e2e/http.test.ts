@@ -198,13 +198,13 @@ describe('an HTTP request that cannot be served', () => {
     isProblem(await asked(t, port), problem(503, 'Service Unavailable', /no endpoint/));
   });
 
-  test('because there are too many is a 503 that says when to come again', async (t) => {
+  test('because there are too many is a 429 that says when to come again', async (t) => {
     const { server, port } = await serveHttpOnTcp(t, {}, { more: { options: { max_sessions: 1 } } });
     const { req } = request(t, port, { method: 'POST' });
     req.flushHeaders();
     await until(() => server.peers[0], 'the first one');
     const answer = await asked(t, port);
-    isProblem(answer, problem(503, 'Service Unavailable', /too many/));
+    isProblem(answer, problem(429, 'Too Many Requests', /too many/));
     assert.equal(answer.headers['retry-after'], '1');
   });
 

@@ -58,6 +58,8 @@ export class DatagramPort implements Pollable {
   readonly #shared: Datagrams;
   readonly #peers: PeerTable<Peer>;
   readonly #undecided = new TurnoverSet<Peer>();
+  /** Datagrams of new peers that were dropped, and not told of yet. */
+  #refused = 0;
   /** One that the main thread was not told of. */
   #fresh: Peer | undefined;
   #singles = 0;
@@ -123,6 +125,7 @@ export class DatagramPort implements Pollable {
         // Who has sent these may have done so after something that the main thread has asked for.
         this.#shared.loop.catchUp();
         this.#spread(count);
+        if (this.#refused > 0) this.#tellRefused();
       }
       if (one || count < BATCH) return;
     }
@@ -141,6 +144,13 @@ export class DatagramPort implements Pollable {
     }
   }
 
+  #tellRefused(): void {
+    const { loop } = this.#shared;
+    if (loop.congested) return;
+    loop.report(wire.Report.PeersRefused, this.#number, this.#refused);
+    this.#refused = 0;
+  }
+
   // The main thread may look at a new peer's counters as soon as it is told of it.
   #hand(peer: Peer, n: number): void {
     peer.take(n);
@@ -154,9 +164,12 @@ export class DatagramPort implements Pollable {
     const { index, of } = this.#share;
     // What is sent to a group or to all comes to every socket (ip(7)).
     if (of > 1 && socketOf(loop.arena, batch.name(n), this.#share) !== index) return undefined;
-    if (!this.#admits || loop.congested || this.#undecided.size >= MOST_UNDECIDED) return undefined;
-    const id = slots.take();
-    if (id < 0) return undefined;
+    if (!this.#admits) return undefined;
+    const id = loop.congested || this.#undecided.size >= MOST_UNDECIDED ? -1 : slots.take();
+    if (id < 0) {
+      this.#refused++;
+      return undefined;
+    }
     this.#writeAddress(id, n);
     wire.clearCounters(loop.shared, id);
     const peer = new Peer(id, this.#limits, this, this.#shared);

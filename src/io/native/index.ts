@@ -3,6 +3,7 @@
  * JavaScript costs none. Where something does, a socket becomes node's, as with the portable engine.
  */
 import { L7mpError } from '../../core/errors.ts';
+import { Connections } from '../connections.ts';
 import type { Engine, Relay, SocketChannel } from '../engine.ts';
 import { createNodeEngine } from '../node/index.ts';
 import { Sockets } from '../node/stream.ts';
@@ -14,10 +15,13 @@ import { StreamListeners } from './listen.ts';
 import { NativeStreamChannel } from './stream-channel.ts';
 import { IoThreads } from './threads.ts';
 
-/** The native engine. Throws an error of one line where the machine does not have what it takes. */
-export function createNativeEngine(threads = 1): Engine {
+/**
+ * The native engine. Throws an error of one line where the machine does not have what it takes. `peers`: how many UDP
+ * peers each thread may have.
+ */
+export function createNativeEngine(threads = 1, connections = new Connections(), peers?: number): Engine {
   libc();
-  return new NativeEngine(new IoThreads(threads));
+  return new NativeEngine(new IoThreads(threads, peers), connections);
 }
 
 class NativeEngine implements Engine {
@@ -26,13 +30,18 @@ class NativeEngine implements Engine {
   readonly #host: StreamHost;
   readonly #listeners: StreamListeners;
   readonly #ports: DatagramPorts;
-  readonly #sockets = new Sockets();
+  readonly connections: Connections;
   /** Makes what is not to stay bare. */
-  readonly #portable = createNodeEngine(this.#sockets);
+  readonly #portable: Engine;
 
-  constructor(threads: IoThreads) {
+  constructor(threads: IoThreads, connections: Connections) {
+    const sockets = new Sockets(connections);
     this.#threads = threads;
-    this.#host = { threads, onSocket: (socket) => this.#sockets.add(socket) };
+    this.connections = connections;
+    connections.onCeiling = (ceiling) => threads.limitDescriptors(ceiling);
+    threads.limitDescriptors(connections.ceiling);
+    this.#portable = createNodeEngine(connections, sockets);
+    this.#host = { threads, connections, onSocket: (socket) => sockets.add(socket) };
     this.#listeners = new StreamListeners(this.#host);
     this.#ports = new DatagramPorts(threads);
     threads.onEnd((thread) => {
@@ -66,7 +75,7 @@ class NativeEngine implements Engine {
   };
 
   connectDatagram: Engine['connectDatagram'] = (to, attempt, limits, bind) =>
-    connectDatagram(this.#threads.pick(), to, attempt, limits, bind);
+    connectDatagram(this.connections, this.#threads.pick(), to, attempt, limits, bind);
 
   relay(a: SocketChannel, b: SocketChannel, mends = false): Relay | undefined {
     if (a instanceof NativeStreamChannel && b instanceof NativeStreamChannel)

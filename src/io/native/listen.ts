@@ -38,6 +38,10 @@ export class StreamListeners {
   constructor(host: StreamHost) {
     this.#host = host;
     host.threads.handle(Report.Accepted, (thread, at) => this.#accept(thread, at));
+    host.threads.handle(Report.Refused, ({ shared: { arena } }, at) => {
+      const listener = this.#listeners.get(arena.i32[at] as number);
+      listener?.acceptor.refused?.('descriptors', arena.i32[at + 1] as number);
+    });
     host.threads.handle(Report.Unlistened, (thread, at) => this.#unlistened(thread, at));
   }
 
@@ -101,7 +105,7 @@ export class StreamListeners {
   }
 
   #accept(thread: IoThread, at: number): void {
-    const { threads, onSocket } = this.#host;
+    const { threads, connections } = this.#host;
     const { i32, u8 } = thread.shared.arena;
     const fd = i32[at + 1] as number;
     const listener = this.#listeners.get(i32[at] as number);
@@ -110,6 +114,12 @@ export class StreamListeners {
       return;
     }
     const { acceptor, local } = listener;
+    const shortage = connections.shortage(fd);
+    if (shortage !== undefined) {
+      acceptor.refused?.(shortage, 1);
+      libc().close(fd);
+      return;
+    }
     const ends = local && endsOf(local, u8, (at + 2) << 2);
     if (!acceptor.admit({ address: ends?.remoteAddress ?? '', port: ends?.remotePort ?? 0 })) {
       libc().close(fd);
@@ -117,7 +127,7 @@ export class StreamListeners {
     }
     // What a UNIX socket accepts inherits nothing.
     if (!local) sockets.keepUrgentData(fd);
-    const channel = new NativeStreamChannel(threads.pick(), fd, acceptor.limits, ends, onSocket, acceptor);
+    const channel = new NativeStreamChannel(this.#host, threads.pick(), fd, acceptor.limits, ends, acceptor);
     if (this.#accepted.push(channel) === 1) setImmediate(() => this.#watchAccepted());
     acceptor.accept(channel);
   }

@@ -134,7 +134,8 @@ export class ListeningPort {
     const { thread } = socket;
     const peer = peerAt(thread, id);
     const known = this.#emitted.has(`${peer.address}|${peer.port}`);
-    if (!known && !thread.closing && this.acceptor?.admit(peer)) this.#accept(socket, id, this.acceptor);
+    if (!known && !thread.closing && this.acceptor?.admit(peer, thread.crowded))
+      this.#accept(socket, id, this.acceptor);
     else thread.send(wire.Command.Close, id, -1, 0);
   }
 

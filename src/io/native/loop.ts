@@ -7,7 +7,7 @@ import type { Arena } from './arena.ts';
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from './constants.ts';
 import { type Libc, libc } from './libc.ts';
 import { type RingHandler, RingReader, RingWriter } from './ring.ts';
-import { RUNG, type Shared, SLEEPING, STOPPING, type WorkerStart } from './wire.ts';
+import { CEILING, RUNG, type Shared, SLEEPING, STOPPING, type WorkerStart } from './wire.ts';
 
 /** Owns a descriptor. */
 export interface Pollable {
@@ -46,6 +46,11 @@ export class Loop {
   /** When this turn began, on the main thread's performance.now(). */
   now = 0;
   /** The reports' ring is full: what makes new ones should wait. */
+  /** The lowest descriptor that no connection may have. */
+  get ceiling(): number {
+    return Atomics.load(this.#control, CEILING);
+  }
+
   get congested(): boolean {
     return this.reports.congested;
   }

@@ -16,6 +16,8 @@ export class StreamListener implements Pollable, Ticking {
   readonly #c: Libc = libc();
   readonly #address: number;
   #resumeAt = 0;
+  /** Connections that were closed at once, and not told of yet. */
+  #refused = 0;
   #closed = false;
 
   /** `scratch`: the offset of 32 bytes. */
@@ -32,6 +34,10 @@ export class StreamListener implements Pollable, Ticking {
       if (this.#loop.congested || !this.#accept()) break;
     }
     if (this.#loop.congested) this.#pause();
+    else if (this.#refused > 0) {
+      this.#loop.report(Report.Refused, this.#number, this.#refused);
+      this.#refused = 0;
+    }
   }
 
   broken(): void {
@@ -56,6 +62,11 @@ export class StreamListener implements Pollable, Ticking {
     i32[at + 7] = SOCKADDR;
     const fd = this.#c.accept4(this.#fd, base + this.#address, base + this.#address + SOCKADDR, NONBLOCK_CLOEXEC);
     if (fd < 0) return this.#failed(this.#c.errno());
+    if (fd >= this.#loop.ceiling) {
+      this.#c.close(fd);
+      this.#refused++;
+      return true;
+    }
     const word = (n: number): number => i32[at + n] as number;
     this.#loop.report(Report.Accepted, this.#number, fd, word(0), word(1), word(2), word(3), word(4), word(5), word(6));
     return true;

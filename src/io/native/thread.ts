@@ -57,7 +57,10 @@ export class IoThread {
   readonly #wake: number;
   readonly #bell: net.Socket;
   readonly #exited: Promise<void>;
+  readonly #mostPeers: number;
   #users = 0;
+  /** Peers of listening sockets that the thread has told of. */
+  #peers = 0;
   /** In the middle of the thread's reports; and how many commands it has not been woken for. */
   #hearing = false;
   #unannounced = 0;
@@ -65,12 +68,14 @@ export class IoThread {
   #ended = false;
   #error = '';
 
-  /** `pipes`: how many it may have at a time. Throws where the system lacks something. */
-  constructor(pipes: number) {
+  /** `pipes`: how many it may have at a time; `peers`: likewise, of listening sockets. Throws where the system lacks something. */
+  constructor(pipes: number, peers: number) {
+    this.#mostPeers = peers;
     const arena = idle.pop() ?? Arena.map(wire.ARENA_SIZE);
     arena.reset();
     const control = new SharedArrayBuffer(wire.CONTROL_WORDS * 4);
     this.#control = new Int32Array(control);
+    this.limitDescriptors(Number.POSITIVE_INFINITY);
     this.shared = wire.layOut(arena, this.#control);
     this.outbox = new Outbox(this.shared);
     this.#commands = new RingWriter(this.shared.commands);
@@ -122,7 +127,17 @@ export class IoThread {
     return this.#users;
   }
 
+  /** It has as many peers of listening sockets as it may: another one is taken only for one that goes. */
+  get crowded(): boolean {
+    return this.#peers >= this.#mostPeers;
+  }
+
   // ------------------------------------------------------------------ asking
+
+  /** `ceiling`: the lowest descriptor that no connection may have. What is accepted above is closed at once. */
+  limitDescriptors(ceiling: number): void {
+    Atomics.store(this.#control, wire.CEILING, Math.min(ceiling, 0x7fffffff));
+  }
 
   send(type: number, ...args: number[]): void {
     if (this.#ended) return;
@@ -141,9 +156,8 @@ export class IoThread {
   /** Something has a slot now: the process lives on for it. */
   adopt(holder: Held): void {
     this.held.set(holder);
-    if (wire.slotOf(holder.id) < wire.HALF) {
-      wire.clearCounters(this.shared, holder.id);
-    }
+    if (wire.slotOf(holder.id) < wire.HALF) wire.clearCounters(this.shared, holder.id);
+    else this.#peers++;
     this.use();
   }
 
@@ -152,6 +166,7 @@ export class IoThread {
     if (!this.held.get(id)) return;
     this.held.delete(id);
     if (wire.slotOf(id) < wire.HALF) this.slots.give(id);
+    else this.#peers--;
     this.unuse();
   }
 

@@ -1,5 +1,6 @@
 import { MOST_PIPES } from './pipes.ts';
 import { IoThread, type ReportHandler } from './thread.ts';
+import { MOST_PEERS } from './wire.ts';
 
 /** The threads of an engine. What is new goes to the one that has the least. */
 export class IoThreads {
@@ -9,10 +10,10 @@ export class IoThreads {
   };
 
   /** Throws, and leaves nothing behind, where the system lacks something. */
-  constructor(count: number) {
+  constructor(count: number, peers = MOST_PEERS) {
     const pipes = Math.max(1, Math.floor(MOST_PIPES / count));
     try {
-      while (this.#all.length < count) this.#all.push(new IoThread(pipes));
+      while (this.#all.length < count) this.#all.push(new IoThread(pipes, peers));
     } catch (error) {
       void this.close();
       throw error;
@@ -36,6 +37,11 @@ export class IoThreads {
       if (best.closing !== thread.closing) return best.closing ? thread : best;
       return thread.load < best.load ? thread : best;
     });
+  }
+
+  /** As a thread's. */
+  limitDescriptors(ceiling: number): void {
+    for (const thread of this.#all) thread.limitDescriptors(ceiling);
   }
 
   /** Has the reports of a type about a listener or a port handled. */

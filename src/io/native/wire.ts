@@ -14,6 +14,12 @@ export const SLOTS = 1 << SLOT_BITS;
 export const HALF = SLOTS >> 1;
 const GENERATIONS = 1 << 12;
 
+/**
+ * Peers of listening sockets that an engine's thread may have. The other slots of its half are for those that the main
+ * thread has not decided on, of whichever port they are.
+ */
+export const MOST_PEERS = HALF - (1 << 13);
+
 export function slotOf(id: number): number {
   return id & (SLOTS - 1);
 }
@@ -172,6 +178,10 @@ export const Report = {
   Coupled: 12,
   /** id: the first message was dropped for a reason; further ones are only counted. */
   Dropped: 13,
+  /** listener, how many connections were refused for want of a descriptor */
+  Refused: 14,
+  /** port, how many datagrams of new peers were dropped for want of room */
+  PeersRefused: 15,
 } as const;
 
 /** Flags of Ended: the end was passed on; this socket, the other one, is closed, since both its directions have ended. */
@@ -188,7 +198,9 @@ const REPORT_WORDS = 1 << 20;
 export const SLEEPING = 2 * RING_CONTROL;
 export const RUNG = 3 * RING_CONTROL;
 export const STOPPING = 4 * RING_CONTROL;
-export const CONTROL_WORDS = 5 * RING_CONTROL;
+/** The lowest descriptor that no connection may have. */
+export const CEILING = 5 * RING_CONTROL;
+export const CONTROL_WORDS = 6 * RING_CONTROL;
 
 /** Bytes of what the main thread gathers to send: more than the largest datagram, and what describes it. */
 export const OUTBOX_BYTES = 1 << 18;

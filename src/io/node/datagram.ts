@@ -8,6 +8,7 @@ import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { TurnoverMap, type TurnoverSet } from '../../core/turnover.ts';
 import { connectError } from '../connect-error.ts';
+import type { Connections } from '../connections.ts';
 import type { Acceptor, Bind, DatagramListening, Ends, SocketChannel } from '../engine.ts';
 import { addressToBind, addressToConnect } from '../resolve.ts';
 import { bindError } from './stream.ts';
@@ -83,8 +84,11 @@ abstract class DatagramChannel extends Channel implements SocketChannel {
 
 // -------------------------------------------------------------------- one connected peer
 
-/** The connected channels of an engine, so that a shutdown can close them. */
-export type ConnectedChannels = TurnoverSet<Channel>;
+/** The connected channels of an engine, so that a shutdown can close them; they are counted with all connections. */
+export interface ConnectedChannels {
+  readonly open: TurnoverSet<Channel>;
+  readonly connections: Connections;
+}
 
 class ConnectedChannel extends DatagramChannel {
   readonly ends: Ends;
@@ -93,7 +97,8 @@ class ConnectedChannel extends DatagramChannel {
   constructor(socket: dgram.Socket, limits: QueueLimits, all: ConnectedChannels) {
     super(socket, limits);
     this.#all = all;
-    all.add(this);
+    all.open.add(this);
+    all.connections.open++;
     const local = socket.address();
     const remote = socket.remoteAddress();
     this.ends = {
@@ -111,7 +116,8 @@ class ConnectedChannel extends DatagramChannel {
   }
 
   protected override shut(): void {
-    this.#all.delete(this);
+    this.#all.open.delete(this);
+    this.#all.connections.open--;
     this.socket.close();
   }
 }
@@ -125,6 +131,7 @@ export async function connect(
 ): Promise<SocketChannel> {
   const host = await addressToConnect(to.host);
   if (attempt.cancelled) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
+  if (host !== to.host) channels.connections.claim();
   const socket = createSocket(host);
   return new Promise((done, reject) => {
     const fail = (error: Error): void => {

@@ -1,6 +1,7 @@
 /** The portable engine: node's own sockets. The reference for what any other engine must do. */
 import type * as net from 'node:net';
 import { TurnoverSet } from '../../core/turnover.ts';
+import { Connections } from '../connections.ts';
 import type { Engine } from '../engine.ts';
 import { closeBesideOthers, freePath, type SocketFile, socketFile } from '../unix-path.ts';
 import { type ConnectedChannels, connect as connectDatagram, ListeningPorts } from './datagram.ts';
@@ -10,19 +11,20 @@ import { connect as connectStream, listen as listenStream, Sockets } from './str
 const CLOSE_GRACE = 1000;
 
 /**
- * The portable engine, on node:net and node:dgram. `sockets`: where it keeps those that it closes with itself, for an
- * engine that adds some.
+ * The portable engine, on node:net and node:dgram. `connections`: where sockets are counted, and bounded. `sockets`: where
+ * it keeps those that it closes with itself, for an engine that adds some.
  *
  * @example
  * const io = createNodeEngine();
  * after(() => io.close());
  */
-export function createNodeEngine(sockets = new Sockets()): Engine {
+export function createNodeEngine(connections = new Connections(), sockets = new Sockets(connections)): Engine {
   const servers = new Map<net.Server, SocketFile | undefined>();
   const ports = new ListeningPorts();
-  const datagrams: ConnectedChannels = new TurnoverSet();
+  const datagrams: ConnectedChannels = { connections, open: new TurnoverSet() };
   return {
     name: 'node',
+    connections,
     listenStream: async (at, acceptor) => {
       if ('path' in at) await freePath(at.path);
       const server = await listenStream(at, acceptor, sockets);
@@ -41,7 +43,7 @@ export function createNodeEngine(sockets = new Sockets()): Engine {
       for (const [server, file] of servers) stop(server, file);
       servers.clear();
       await ports.close();
-      for (const channel of datagrams) channel.close({ kind: 'shutdown', message: 'the engine is closed' });
+      for (const channel of datagrams.open) channel.close({ kind: 'shutdown', message: 'the engine is closed' });
       await flushed(sockets);
       for (const socket of sockets.all) socket.destroy();
     },

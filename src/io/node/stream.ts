@@ -1,4 +1,5 @@
 /** Byte streams on node:net: the channel, listening and connecting. */
+import { lookup } from 'node:dns';
 import * as net from 'node:net';
 import { hostPort, plainAddress } from '../../core/address.ts';
 import { BINARY, Channel, type CloseReason, type MessageAttributes, type QueueLimits } from '../../core/channel.ts';
@@ -7,6 +8,7 @@ import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { TurnoverSet } from '../../core/turnover.ts';
 import { connectError, describeError } from '../connect-error.ts';
+import type { Connections } from '../connections.ts';
 import type { Acceptor, Bind, Ends, SocketAddress, SocketChannel } from '../engine.ts';
 import { withMode } from '../socket-mode.ts';
 import { endsOf } from './address.ts';
@@ -146,12 +148,21 @@ const ALIVE = { keepAlive: true, keepAliveInitialDelay: KEEPALIVE };
 /** Every socket of the engine, so that a shutdown can close them, and what they share. */
 export class Sockets {
   readonly all = new TurnoverSet<net.Socket>();
+  readonly connections: Connections;
   readonly #loan = new Loan();
+
+  constructor(connections: Connections) {
+    this.connections = connections;
+  }
 
   /** Returns the loan for the socket's channel. */
   add(socket: net.Socket): Loan {
     this.all.add(socket);
-    socket.on('close', () => this.all.delete(socket));
+    this.connections.open++;
+    socket.on('close', () => {
+      this.all.delete(socket);
+      this.connections.open--;
+    });
     return this.#loan;
   }
 }
@@ -165,6 +176,12 @@ export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets):
     ...ALIVE,
   });
   server.on('connection', (socket) => {
+    const shortage = sockets.connections.shortage();
+    if (shortage !== undefined) {
+      acceptor.refused?.(shortage, 1);
+      socket.destroy();
+      return;
+    }
     const loan = sockets.add(socket);
     // Reset before it was accepted: it has no address any more.
     if ('host' in at && socket.remotePort === undefined) {
@@ -203,7 +220,15 @@ export function connect(
   const options: net.NetConnectOpts =
     'path' in to
       ? { path: to.path, allowHalfOpen: true }
-      : { host: plainAddress(to.host), port: to.port, allowHalfOpen: true, noDelay: true, ...ALIVE, ...local(bind) };
+      : {
+          host: plainAddress(to.host),
+          port: to.port,
+          allowHalfOpen: true,
+          noDelay: true,
+          lookup: claimingLookup(sockets.connections),
+          ...ALIVE,
+          ...local(bind),
+        };
   const socket = net.connect(options);
   const loan = sockets.add(socket);
   return new Promise((resolve, reject) => {
@@ -225,6 +250,19 @@ export function connect(
       fail(new Error('no connection in time'));
     };
   });
+}
+
+/** Resolves a name, which may take long: whether there still is a descriptor is asked once more after it. */
+export function claimingLookup(connections: Connections): net.LookupFunction {
+  return (host, options, done) =>
+    lookup(host, options, (error, ...found) => {
+      try {
+        if (!error) connections.claim();
+      } catch (shortage) {
+        error = shortage as Error;
+      }
+      done(error, ...found);
+    });
 }
 
 function local(bind: Bind | undefined): { localAddress?: string; localPort?: number } {

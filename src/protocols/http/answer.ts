@@ -3,6 +3,7 @@ import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse, ST
 import type { Duplex } from 'node:stream';
 import type { CloseReason } from '../../core/channel.ts';
 import { errorBody } from '../../core/errors.ts';
+import type { ListenerHost } from '../../core/protocol.ts';
 
 /** Milliseconds that a peer has to take what it is still owed, or to end what nobody wants any more. */
 export const LINGER = 10_000;
@@ -12,6 +13,11 @@ const DRAIN_BYTES = 16 << 20;
 
 /** Seconds after which a client that was one too many may come again. */
 export const RETRY_AFTER = { 'retry-after': '1' };
+
+/** What such a client is told: that it is the listener which has too many (RFC 6585 section 4), or the whole proxy. */
+export function refusedStatus(host: ListenerHost): number {
+  return host.overloaded() ? 503 : 429;
+}
 
 /** What a client is told where a session ends before the answer has begun. */
 export function statusOf({ kind }: CloseReason): number {

@@ -2,7 +2,7 @@ import Type, { type Static } from 'typebox';
 import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
 import { Address, Port, strict } from '../../core/schema.ts';
 import { ANY, checkListen, endsName } from '../addresses.ts';
-import { RETRY_AFTER } from './answer.ts';
+import { RETRY_AFTER, refusedStatus } from './answer.ts';
 import { HttpChannel } from './channel.ts';
 import { pathName } from './metadata.ts';
 import { type Call, refuseCall, serve } from './server.ts';
@@ -31,6 +31,7 @@ function take(call: Call, { path }: Static<typeof ListenerSpec>, host: ListenerH
   if (path !== undefined && pathName(call.req) !== path) {
     host.reject('wrong-path');
     refuseCall(call, 404, `nothing is served here but ${path}`);
-  } else if (!host.admit()) refuseCall(call, 503, 'too many sessions', RETRY_AFTER);
-  else host.accept(new HttpChannel(call, host.limits));
+  } else if (!host.admit({ address: call.connection.ends.remoteAddress })) {
+    refuseCall(call, refusedStatus(host), 'too many sessions', RETRY_AFTER);
+  } else host.accept(new HttpChannel(call, host.limits));
 }

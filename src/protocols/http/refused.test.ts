@@ -23,13 +23,13 @@ describe('what is not taken', () => {
     req.destroy();
   });
 
-  test('one session too many is a 503 that says when to come again', async (t) => {
+  test('one session too many is a 429 that says when to come again', async (t) => {
     const { host, port } = await listenTo(t, http, { admit: () => false });
     const { req, answer } = request(t, port, { method: 'POST' });
     req.end('body');
     const { status, headers, text } = await answer;
-    assert.deepEqual([status, headers['retry-after']], [503, '1']);
-    assert.equal(text, CONTENT(503, 'Service Unavailable', 'too many sessions'));
+    assert.deepEqual([status, headers['retry-after']], [429, '1']);
+    assert.equal(text, CONTENT(429, 'Too Many Requests', 'too many sessions'));
     assert.equal(host.channels.length, 0);
   });
 

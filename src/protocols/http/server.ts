@@ -114,6 +114,11 @@ class Server implements Listening {
       socket.destroy();
       return;
     }
+    if (!this.#host.admitConnection()) {
+      socket.destroy();
+      return;
+    }
+    this.#host.io.connections.add(socket);
     this.#connections.set(socket, new Connection(socket, ends));
     socket.once('close', () => this.#connections.delete(socket));
   }

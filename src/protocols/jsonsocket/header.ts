@@ -6,8 +6,11 @@ import { MAX_DEPTH } from '../../routing/operations.ts';
 
 export const VERSION = 1;
 
-/** Bytes of JSON in a header at most, on any transport. */
+/** Bytes of JSON in a header at most, on any transport: what a server may take, and a client send. */
 export const MAX_HEADER = 65_536;
+
+/** What a server takes where it is not told otherwise: a header is kept, and shown, as long as its session lives. */
+export const DEFAULT_MAX_HEADER = 16_384;
 
 /** Characters of a JSONSocketMessage at most: an answer to an unproven address is to be small, and fit any datagram. */
 const MAX_MESSAGE = 512;
@@ -36,7 +39,7 @@ export interface Answer {
 
 /** Any JSON object as a header. Throws a BadHeader. Keys are the peer's: own properties, maybe `__proto__`. */
 export function parseHeader(bytes: Uint8Array): Metadata {
-  if (bytes.length > MAX_HEADER) throw tooLarge();
+  if (bytes.length > MAX_HEADER) throw tooLarge(MAX_HEADER);
   let header: unknown;
   try {
     header = JSON.parse(UTF8.decode(bytes));
@@ -118,12 +121,15 @@ export function encodeAnswer({ status, message }: Answer, kind: ChannelKind): Ui
 /** Takes the header off what a transport brings: the first message, or the first line where there are no messages. */
 export class HeaderReader {
   readonly #kind: ChannelKind;
+  readonly #most: number;
   /** The line so far; grows as it comes, since peers who have proved nothing must not cost 64 KiB each. */
   #line = new Uint8Array(0);
   #length = 0;
 
-  constructor(kind: ChannelKind) {
+  /** `most`: bytes of a header. */
+  constructor(kind: ChannelKind, most = MAX_HEADER) {
     this.#kind = kind;
+    this.#most = most;
   }
 
   /** Part of a line has come. */
@@ -138,7 +144,7 @@ export class HeaderReader {
   push(bytes: Uint8Array): { header: Uint8Array; rest: Uint8Array } | undefined {
     const at = this.#kind === 'datagram' ? bytes.length : bytes.indexOf(LF);
     const part = at < 0 ? bytes : bytes.subarray(0, at);
-    if (this.#length + part.length > MAX_HEADER) throw tooLarge();
+    if (this.#length + part.length > this.#most) throw tooLarge(this.#most);
     if (at < 0 || this.begun) this.#append(part);
     if (at < 0) return undefined;
     // Not slice(): a Buffer's is a view.
@@ -149,7 +155,7 @@ export class HeaderReader {
   #append(part: Uint8Array): void {
     const length = this.#length + part.length;
     if (length > this.#line.length) {
-      const larger = new Uint8Array(Math.min(MAX_HEADER, Math.max(length, 2 * this.#line.length)));
+      const larger = new Uint8Array(Math.min(this.#most, Math.max(length, 2 * this.#line.length)));
       larger.set(this.#line.subarray(0, this.#length));
       this.#line = larger;
     }
@@ -167,8 +173,8 @@ function own(header: Metadata, key: string): unknown {
   return Object.hasOwn(header, key) ? header[key] : undefined;
 }
 
-function tooLarge(): BadHeader {
-  return new BadHeader(400, `the header is larger than ${MAX_HEADER} bytes`);
+function tooLarge(most: number): BadHeader {
+  return new BadHeader(400, `the header is larger than ${most} bytes`);
 }
 
 /** A peer's text for a log or an event: short, and without what would break the line. */

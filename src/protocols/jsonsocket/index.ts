@@ -3,7 +3,7 @@ import { dialLayer, listenOnLayer } from '../../core/handshakes.ts';
 import { defineProtocol } from '../../core/protocol.ts';
 import { strict, TransportSpec } from '../../core/schema.ts';
 import { ClientChannel } from './client.ts';
-import { encodeHeader } from './header.ts';
+import { encodeHeader, MAX_HEADER } from './header.ts';
 import { compileHeader, HeaderSchema } from './request.ts';
 import { ServerChannel } from './server.ts';
 
@@ -21,9 +21,23 @@ export const jsonsocket = defineProtocol({
     aliases: ALIASES,
     standsOn: { field: 'transport' },
     kind: ({ transport }, kindOf) => kindOf(transport),
+    options: {
+      max_header_size: Type.Optional(
+        Type.Integer({
+          minimum: 64,
+          maximum: MAX_HEADER,
+          description: 'Bytes of a client’s header at most; a larger one is answered with status 400. Default 16 KiB.',
+        }),
+      ),
+    },
     idleTimeout: IDLE_TIMEOUT,
     sessionName: ({ listener, n }) => `JSONSocket:${listener}-${n}`,
-    listen: ({ transport }, host) => listenOnLayer(host, transport, (lower) => new ServerChannel(lower)),
+    listen: ({ transport }, host) =>
+      listenOnLayer(
+        host,
+        transport,
+        (lower) => new ServerChannel(lower, host.options.max_header_size as number | undefined),
+      ),
   },
   cluster: {
     schema: strict({ transport: TransportSpec, header: Type.Optional(HeaderSchema) }),

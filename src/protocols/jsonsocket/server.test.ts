@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { TEXT } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import { begun, FakeChannel, type FakeOptions, watch } from '../../core/testing.ts';
-import { MAX_HEADER } from './header.ts';
+import { DEFAULT_MAX_HEADER } from './header.ts';
 import { ServerChannel } from './server.ts';
 
 const UDP: FakeOptions = { lossy: true, halfClose: false };
@@ -116,8 +116,8 @@ describe('a JSONSocket server', () => {
     ['no version', TCP, '{}\n', 400],
     ['version 2', UDP, '{"JSONSocketVersion":2}', 505],
     ['version 2', TCP, '{"JSONSocketVersion":2}\n', 505],
-    ['too large a message', WEBSOCKET, ' '.repeat(MAX_HEADER + 1), 400],
-    ['too long a line', TCP, ' '.repeat(MAX_HEADER + 1), 400],
+    ['too large a message', WEBSOCKET, ' '.repeat(DEFAULT_MAX_HEADER + 1), 400],
+    ['too long a line', TCP, ' '.repeat(DEFAULT_MAX_HEADER + 1), 400],
   ];
   for (const [what, options, header, status] of bad) {
     const name = options === UDP ? 'UDP' : options === TCP ? 'TCP' : 'WebSocket';

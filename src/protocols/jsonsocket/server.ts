@@ -5,6 +5,7 @@ import type { Metadata } from '../../core/metadata.ts';
 import {
   type Answer,
   BadHeader,
+  DEFAULT_MAX_HEADER,
   encodeAnswer,
   HeaderReader,
   isAnswer,
@@ -22,9 +23,10 @@ export class ServerChannel extends LayerChannel {
   #answer: Uint8Array | undefined;
   #dataSeen = false;
 
-  constructor(lower: Channel) {
+  /** `maxHeader`: bytes of the client's header at most. */
+  constructor(lower: Channel, maxHeader = DEFAULT_MAX_HEADER) {
     super(lower);
-    this.#reader = new HeaderReader(lower.kind);
+    this.#reader = new HeaderReader(lower.kind, maxHeader);
   }
 
   /** A client that sends data has had its answer, and so sends no more headers. */

@@ -96,6 +96,9 @@ export async function listenOn(rig: Rig, under: Spec, options: ListenOptions = {
     limits: DEFAULT_LIMITS,
     io: rig.io,
     log: SILENT,
+    overloaded: () => false,
+    admitConnection: () => true,
+    refused: () => {},
     admit: () => {
       if (sessions < (options.most ?? Number.POSITIVE_INFINITY)) return true;
       rejected.push('max-sessions');

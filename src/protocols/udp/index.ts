@@ -85,13 +85,12 @@ async function addressOf(host: string): Promise<string> {
 async function listen(spec: ListenerSpec, host: ListenerHost) {
   const { port, address = ANY } = spec;
   const connect = { ...spec.connect, ...(spec.connect?.address && { address: await addressOf(spec.connect.address) }) };
-  const acceptor = socketAcceptor(
-    'UDP',
-    host,
-    (peer) =>
+  const acceptor = socketAcceptor('UDP', host, {
+    lossy: true,
+    wants: (peer) =>
       (connect.address === undefined || matchesAddress(connect.address, peer.address)) &&
       (connect.port === undefined || connect.port === peer.port),
-  );
+  });
   const listening = await host.io.listenDatagram({ host: address, port }, acceptor);
   if (listening.hitUnknown) {
     const text = 'answers may leave from another address of this machine than the one that was hit: listen on that one';

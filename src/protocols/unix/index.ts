@@ -24,6 +24,7 @@ export const unix = defineProtocol({
         {
           limits: host.limits,
           admit: () => host.admit(),
+          refused: (why, count) => host.refused(why, count),
           accept: (channel) => host.accept(channel),
           describe: () => ({ UNIX: { filename } }),
         },

@@ -9,6 +9,8 @@ import type { Json, Metadata } from '../../core/metadata.ts';
 import { getAt } from '../../core/pointer.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { describeError, tellWhere } from '../../io/connect-error.ts';
+import type { Connections } from '../../io/connections.ts';
+import { claimingLookup } from '../../io/node/stream.ts';
 import { endToEnd } from '../http/headers.ts';
 import { WebSocketChannel, WS_OPTIONS } from './channel.ts';
 
@@ -36,6 +38,7 @@ export interface Target {
   readonly port: number;
   readonly bind?: { readonly address?: string; readonly port?: number };
   readonly maxMessage: number;
+  readonly connections: Connections;
 }
 
 /** An endpoint's answer to the handshake that is an HTTP response: the cause of an E_HANDSHAKE. */
@@ -77,7 +80,7 @@ export function dial(attempt: Attempt, target: Target, limits: QueueLimits): Pro
     const fail = (code: 'E_CONNECT' | 'E_HANDSHAKE', message: string, cause?: Error): void => {
       attempt.onCancel = undefined;
       socket.terminate();
-      reject(new L7mpError(code, tellWhere(where, message), { cause }));
+      reject(cause instanceof L7mpError ? cause : new L7mpError(code, tellWhere(where, message), { cause }));
     };
     const onError = (error: Error): void => fail(connected ? 'E_HANDSHAKE' : 'E_CONNECT', describeError(error), error);
     socket.on('error', onError);
@@ -98,7 +101,8 @@ export function dial(attempt: Attempt, target: Target, limits: QueueLimits): Pro
 }
 
 /** Throws where the session's metadata make no request, before anything is connected. */
-function begin(attempt: Attempt, { port, bind, maxMessage }: Target, connected: () => void): WebSocket {
+function begin(attempt: Attempt, target: Target, connected: () => void): WebSocket {
+  const { port, bind, maxMessage, connections } = target;
   const { metadata } = attempt.session;
   const path = pathOf(metadata);
   const headers = { host: authority(attempt.address, port), ...headersOf(metadata) };
@@ -108,7 +112,9 @@ function begin(attempt: Attempt, { port, bind, maxMessage }: Target, connected: 
     maxPayload: maxMessage,
     headers: headers as Record<string, string>,
     createConnection: () => {
-      const socket = net.connect({ host: plainAddress(attempt.address), port, noDelay: true, ...from });
+      const lookup = claimingLookup(connections);
+      const socket = net.connect({ host: plainAddress(attempt.address), port, noDelay: true, lookup, ...from });
+      connections.add(socket);
       socket.once('connect', connected);
       // Node's client listens for errors from the next turn on.
       socket.on('error', () => {});

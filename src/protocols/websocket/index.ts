@@ -52,8 +52,8 @@ export const websocket = defineProtocol({
     transport: true,
     check: checkBind,
     checkAddress: (address) => checkHost(address),
-    open: ({ port, bind = {}, max_message_size: maxMessage = CLUSTER_MESSAGE_SIZE }, { limits }) => ({
-      dial: (attempt) => dial(attempt, { port, bind, maxMessage }, limits),
+    open: ({ port, bind = {}, max_message_size: maxMessage = CLUSTER_MESSAGE_SIZE }, { io, limits }) => ({
+      dial: (attempt) => dial(attempt, { port, bind, maxMessage, connections: io.connections }, limits),
     }),
   },
 });

@@ -191,10 +191,10 @@ describe('what is no WebSocket', () => {
     });
   }
 
-  test('one session too many is a 503 that says when to come again', async (t) => {
+  test('one session too many is a 429 that says when to come again', async (t) => {
     const { port } = await listenTo(t, websocket, { admit: () => false });
     const { status, headers } = await refusal(connect(t, port));
-    assert.deepEqual([status, headers['retry-after']], [503, '1']);
+    assert.deepEqual([status, headers['retry-after']], [429, '1']);
   });
 
   test('nonsense is a 400', async (t) => {

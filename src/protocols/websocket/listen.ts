@@ -5,7 +5,7 @@ import type { CloseReason, Head, QueueLimits } from '../../core/channel.ts';
 import type { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { ListenerHost, Listening } from '../../core/protocol.ts';
-import { answerSocket, RETRY_AFTER, statusOf } from '../http/answer.ts';
+import { answerSocket, RETRY_AFTER, refusedStatus, statusOf } from '../http/answer.ts';
 import { tokens } from '../http/headers.ts';
 import { pathName, requestMetadata } from '../http/metadata.ts';
 import { type Call, refuseCall, serve, type UpgradeCall } from '../http/server.ts';
@@ -57,8 +57,9 @@ function take(call: UpgradeCall, served: Served, host: ListenerHost, upgrader: W
     host.reject('bad-handshake');
     // RFC 6455 section 4.2.2: the versions that are spoken are named.
     answerSocket(socket, 426, 'the version of WebSocket is not 13', { ...UPGRADE, 'sec-websocket-version': '13' });
-  } else if (!host.admit()) answerSocket(socket, 503, 'too many sessions', RETRY_AFTER);
-  else host.accept(new AcceptedChannel(new Handshake(call, upgrader), served, host.limits));
+  } else if (!host.admit({ address: call.ends.remoteAddress })) {
+    answerSocket(socket, refusedStatus(host), 'too many sessions', RETRY_AFTER);
+  } else host.accept(new AcceptedChannel(new Handshake(call, upgrader), served, host.limits));
 }
 
 function refuseOther(path: string, host: ListenerHost, answer: (status: number, content: string) => void): void {

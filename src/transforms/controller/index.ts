@@ -9,6 +9,7 @@ export const controller = defineProtocol({
     schema: strict({}),
     kind: 'stream',
     virtual: true,
+    management: true,
     control: true,
     open: (_spec, host) => httpAnswerer(host, (request) => host.services.api(request)),
   },

@@ -11,6 +11,7 @@ export const prometheus = defineProtocol({
     schema: strict({}),
     kind: 'stream',
     virtual: true,
+    management: true,
     open: (_spec, host) =>
       httpAnswerer(host, async ({ method }) => {
         if (!METHODS.includes(method))

@@ -1,0 +1,85 @@
+import { closeSync, openSync } from 'node:fs';
+import { devNull } from 'node:os';
+import { L7mpError } from '../core/errors.ts';
+
+/** Why a connection was refused for the whole proxy. */
+export type Shortage = 'max-connections' | 'descriptors';
+
+/** Of the room that there is, in sixteenths: from here on it is scarce. */
+const SCARCE = 15 / 16;
+
+/** A socket of node's, as far as it is counted. */
+interface Closing {
+  once(event: 'close', listener: () => void): unknown;
+}
+
+/**
+ * The sockets of traffic, whoever opens them, and whether there may be more. The kernel gives each new descriptor the
+ * lowest free number (POSIX.1-2017, 2.14), and none above the limit of the process: so who keeps off the highest
+ * numbers leaves so many descriptors to others, however many are open and whatever for.
+ */
+export class Connections {
+  /** How many are open. */
+  open = 0;
+  /** How many there may be. */
+  most = Number.POSITIVE_INFINITY;
+  /** Told of each claim that is refused. */
+  onRefused: ((why: Shortage) => void) | undefined;
+  /** Told of a new ceiling. */
+  onCeiling: ((ceiling: number) => void) | undefined;
+  #ceiling = Number.POSITIVE_INFINITY;
+  /** The latest descriptor that was looked at: all below it were in use. */
+  #latest = 0;
+
+  /** The lowest descriptor that is not for traffic. */
+  get ceiling(): number {
+    return this.#ceiling;
+  }
+
+  set ceiling(ceiling: number) {
+    this.#ceiling = ceiling;
+    this.onCeiling?.(ceiling);
+  }
+
+  /** Most of the room is taken. */
+  get scarce(): boolean {
+    const mark = this.#ceiling * SCARCE;
+    if (this.#latest >= mark) this.#latest = this.#lowestFree();
+    return this.open >= this.most * SCARCE || this.#latest >= mark;
+  }
+
+  /** What there is not enough of for the connection that has this descriptor, or for the next one. */
+  shortage(fd = this.#lowestFree()): Shortage | undefined {
+    this.#latest = fd;
+    if (fd >= this.#ceiling) return 'descriptors';
+    return this.open >= this.most ? 'max-connections' : undefined;
+  }
+
+  /** To be called before a connection is made. Throws E_LIMIT, and counts it, where there is no room for one. */
+  claim(): void {
+    const why = this.shortage();
+    if (why === undefined) return;
+    this.onRefused?.(why);
+    throw new L7mpError('E_LIMIT', why === 'descriptors' ? 'no descriptor is left for it' : 'too many connections');
+  }
+
+  /** Counts a socket of node's until it closes. */
+  add(socket: Closing): void {
+    this.open++;
+    socket.once('close', () => {
+      this.open--;
+    });
+  }
+
+  /** Takes the lowest free descriptor for a moment (about 2 µs), where anybody wants to know it. */
+  #lowestFree(): number {
+    if (this.#ceiling === Number.POSITIVE_INFINITY) return 0;
+    try {
+      const fd = openSync(devNull, 'r');
+      closeSync(fd);
+      return fd;
+    } catch {
+      return Number.POSITIVE_INFINITY;
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import type { Registry } from '../core/registry.ts';
+import { leadsTo } from '../listener/exposure.ts';
+import type { Listener } from '../listener/listener.ts';
+import type { Store } from '../reconcile/store.ts';
+
+/** Milliseconds for which an answer holds: rules change seldom, and who asks is one too many. */
+const HOLDS = 1000;
+
+/** Tells the listeners through which a full proxy is seen and mended: whose rules may lead to the API or the metrics. */
+export class ManagementListeners {
+  readonly #store: Store;
+  readonly #registry: Registry;
+  readonly #known = new WeakMap<Listener, { readonly leads: boolean; readonly at: number }>();
+
+  constructor(store: Store, registry: Registry) {
+    this.#store = store;
+    this.#registry = registry;
+  }
+
+  has(listener: Listener): boolean {
+    const now = performance.now();
+    const known = this.#known.get(listener);
+    if (known && now - known.at < HOLDS) return known.leads;
+    const leads = leadsTo(
+      this.#store,
+      this.#registry,
+      listener.definition.rules,
+      ({ management }) => management === true,
+    );
+    this.#known.set(listener, { leads, at: now });
+    return leads;
+  }
+}
