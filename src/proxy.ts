@@ -13,6 +13,7 @@ import { Validator } from './config/validate.ts';
 import { findWarnings, type Warning } from './config/warnings.ts';
 import type { Channel, CloseReason } from './core/channel.ts';
 import { asL7mpError, L7mpError, type Problem } from './core/errors.ts';
+import { GatheringLimit } from './core/gathering.ts';
 import type { Protocol, Services } from './core/protocol.ts';
 import { Registry } from './core/registry.ts';
 import { chooseEngine } from './io/choose.ts';
@@ -81,6 +82,7 @@ export class L7mp {
     leadsToManagement: (listener) => this.#management.has(listener),
   });
   readonly #wheel = new Wheel();
+  readonly #gathering = new GatheringLimit();
   readonly #plans = new Plans((name, route) => clusterOf(this.#store, name, route));
   readonly #registry: Registry;
   readonly #validator: Validator;
@@ -125,6 +127,7 @@ export class L7mp {
           return engine();
         },
         log: this.logger,
+        gathering: this.#gathering,
         services: this.#services(),
         enclosure: () => this.#admin.enclosure,
         admission: this.#admission,

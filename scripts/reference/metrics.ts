@@ -2,6 +2,7 @@
 
 import { Tally } from '../../src/cluster/endpoint.ts';
 import { DEFAULT_LIMITS } from '../../src/core/channel.ts';
+import { GatheringLimit } from '../../src/core/gathering.ts';
 import { SILENT } from '../../src/core/log.ts';
 import type { Attempt, ClusterHost, Services } from '../../src/core/protocol.ts';
 import { createNodeEngine } from '../../src/io/node/index.ts';
@@ -42,6 +43,7 @@ async function text(): Promise<string> {
     limits: DEFAULT_LIMITS,
     io: createNodeEngine(),
     log: SILENT,
+    gathering: new GatheringLimit(),
     services,
     dialerOn: () => Promise.reject(new Error('nothing stands here')),
   };

@@ -116,6 +116,8 @@ export interface ChannelOwner {
   fault?(channel: Channel, message: string): void;
   /** The first messages were dropped for this reason, so many; further ones are only counted. */
   dropped?(channel: Channel, reason: DropReason, messages: number): void;
+  /** The peer has said that it is there, without a message (a WebSocket's ping): that is no silence. */
+  active?(channel: Channel): void;
   /** It has become `plain`. */
   cleared?(): void;
 }
@@ -188,6 +190,14 @@ export abstract class Channel {
     return false;
   }
 
+  /**
+   * It carries one request and its answer (HTTP), which are whole or broken: a second connection to an endpoint cannot
+   * go on where the first one has stopped.
+   */
+  get exchange(): boolean {
+    return false;
+  }
+
   /** The transport retains what it is given, so that bytes which are not owned must be copied first. */
   protected get retains(): boolean {
     return true;
@@ -235,7 +245,7 @@ export abstract class Channel {
     return this.bare ? this : undefined;
   }
 
-  /** Messages received and not read yet. */
+  /** Messages received and not read yet; of a stream, the pieces that they were put together to. */
   get queued(): number {
     return this.#queue?.length ?? 0;
   }
@@ -335,7 +345,7 @@ export abstract class Channel {
     this.messagesIn++;
     this.bytesIn += bytes.length;
     if (this.#reader && !this.#is(PAUSED) && !this.#queue?.length) this.#hand(bytes, attributes, owned);
-    else this.#enqueue(owned ? bytes : new Uint8Array(bytes), attributes);
+    else this.#enqueue(bytes, attributes, owned);
   }
 
   /** The peer has ended its direction. */
@@ -408,14 +418,15 @@ export abstract class Channel {
   }
 
   // A transport that can be held has little in flight then, and loses none of it; a lossy one is bounded.
-  #enqueue(bytes: Uint8Array, attributes: MessageAttributes): void {
+  #enqueue(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void {
     this.#queue ??= new MessageQueue();
     const { bytes: maxBytes, messages } = this.limits;
     if (this.lossy && (this.#queue.length >= messages || this.#queue.bytes + bytes.length > maxBytes)) {
       this.drop('queue-full');
       return;
     }
-    this.#queue.push(bytes, attributes);
+    if (this.kind === 'stream') this.#queue.append(bytes, attributes, owned);
+    else this.#queue.push(owned ? bytes : new Uint8Array(bytes), attributes);
   }
 
   #discard(): void {

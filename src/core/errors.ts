@@ -35,6 +35,11 @@ export const ERRORS = {
     doc: 'No rule matches the session, or the rule leads to an object that is not there.',
     told: 'no rule leads to a service',
   },
+  E_REQUEST_TIMEOUT: {
+    status: 408,
+    doc: 'The request did not come in time.',
+    told: 'the request did not come in time',
+  },
   E_CONFLICT: { status: 409, doc: 'The change would close the listener through which it was asked for.' },
   E_PRECONDITION: { status: 412, doc: 'The configuration has changed since the version that the request names.' },
   E_BODY_SIZE: {

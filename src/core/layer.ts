@@ -104,6 +104,10 @@ export abstract class LayerChannel extends Channel {
     return this.lower.halfClose;
   }
 
+  override get exchange(): boolean {
+    return this.lower.exchange;
+  }
+
   override get answer(): Head | undefined {
     return this.lower.answer;
   }
@@ -321,6 +325,7 @@ export abstract class LayerChannel extends Channel {
         if (this.owner) this.owner.head?.(head);
         else this.#head = head;
       },
+      active: () => this.owner?.active?.(this),
       lingering: () => this.owner?.lingering?.(this),
       fault: (_channel, message) => this.owner?.fault?.(this, message),
       dropped: (_channel, reason, messages) => this.owner?.dropped?.(this, reason, messages),

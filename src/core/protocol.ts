@@ -10,6 +10,7 @@ import type { Static, TObject, TProperties } from 'typebox';
 import type { Shortage } from '../io/connections.ts';
 import type { Engine, Listening } from '../io/engine.ts';
 import type { Channel, ChannelKind, QueueLimits } from './channel.ts';
+import type { GatheringLimit } from './gathering.ts';
 import type { Log } from './log.ts';
 import type { Metadata } from './metadata.ts';
 
@@ -122,6 +123,8 @@ export interface ListenerHost {
   readonly limits: QueueLimits;
   readonly io: Engine;
   readonly log: Log;
+  /** The bound of what is held of messages and bodies that are not complete, in the whole proxy. */
+  readonly gathering: GatheringLimit;
   /**
    * Whether one more session is taken now. What is refused is counted; tell the peer "try again later" where the
    * protocol can, before anything is set up for it.
@@ -193,6 +196,8 @@ export interface ClusterHost {
   readonly limits: QueueLimits;
   readonly io: Engine;
   readonly log: Log;
+  /** As a listener's. */
+  readonly gathering: GatheringLimit;
   /** Services of the proxy to its own virtual clusters: the REST API, the metrics. */
   readonly services: Services;
   /** Set where what it names was named by the API: files are opened through it. */

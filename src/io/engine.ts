@@ -2,6 +2,7 @@
  * The contract of an I/O engine: who owns sockets. Protocols that are bare kernel sockets (TCP, UDP, UNIX) are made of
  * an engine's channels and their own names and metadata, and nothing else, so that another engine can take their place.
  */
+import type { Socket } from 'node:net';
 import type { Channel, QueueLimits } from '../core/channel.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { Attempt } from '../core/protocol.ts';
@@ -126,6 +127,9 @@ export interface Engine {
    */
   relay?(a: SocketChannel, b: SocketChannel, mends?: boolean): Relay | undefined;
 
-  /** Closes everything; what was written has a second to leave. */
+  /** Takes a connected socket that a library of node's has made among its own: it is closed with them. */
+  adopt(socket: Socket): void;
+
+  /** Closes everything; what was written has a second to leave. What has not left then is a reset to its peer, never an end. */
   close(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { ANY, hostPort, isLoopback } from '../core/address.ts';
 import type { Channel } from '../core/channel.ts';
+import type { GatheringLimit } from '../core/gathering.ts';
 import { queueLimits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import type { ListenerHost, Listening, Spec } from '../core/protocol.ts';
@@ -14,6 +15,7 @@ export interface OpenContext {
   readonly io: Engine;
   readonly log: Log;
   readonly admission: Pick<Admission, 'admit' | 'admitConnection' | 'overloaded' | 'refusedBy'>;
+  readonly gathering: GatheringLimit;
   /** Begins a session of the listener with what it has accepted. */
   begin(listener: Listener, channel: Channel): void;
 }
@@ -21,7 +23,7 @@ export interface OpenContext {
 /** Makes a listener listen. Rejects with E_BIND, and leaves nothing behind, where it cannot. */
 export async function open(listener: Listener, context: OpenContext): Promise<void> {
   const { name, spec, options: opened, confined } = listener.definition;
-  const { admission, log, io, registry } = context;
+  const { admission, log, io, registry, gathering } = context;
   const host: ListenerHost = {
     name,
     get options() {
@@ -31,6 +33,7 @@ export async function open(listener: Listener, context: OpenContext): Promise<vo
     fileMode: confined ? PRIVATE_MODE : undefined,
     io,
     log,
+    gathering,
     admit: (peer) => admission.admit(listener, peer),
     admitConnection: () => admission.admitConnection(listener),
     overloaded: () => admission.overloaded,

@@ -1,4 +1,6 @@
+import { BINARY } from '../core/channel.ts';
 import { Mutex } from '../core/mutex.ts';
+import { MessageQueue } from '../core/queue.ts';
 import type { Output } from './output.ts';
 
 /** Bytes that may wait for a slow file or stream, by default. */
@@ -24,7 +26,9 @@ export class Writer {
   readonly #onLost: (why: string) => void;
   /** Writing, reopening and closing: never two of them at a time. */
   readonly #turns = new Mutex();
-  #waiting: Uint8Array[] = [];
+  readonly #waiting = new MessageQueue();
+  /** Writes that are waiting: the queue puts small ones together. */
+  #writes = 0;
   /** Bytes that wait or are being written. */
   #bytes = 0;
   #flushing: Promise<void> | undefined;
@@ -44,7 +48,8 @@ export class Writer {
     else if (this.#bytes + bytes.length > this.#limit - reserve) this.#lose(1, 'it is too slow');
     else {
       this.#bytes += bytes.length;
-      this.#waiting.push(bytes);
+      this.#writes++;
+      this.#waiting.append(bytes, BINARY, true);
       this.#flushing ??= this.#turns.run(() => this.#flush());
     }
   }
@@ -66,17 +71,24 @@ export class Writer {
 
   async #flush(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
-      const bytes = batch.length === 1 ? (batch[0] as Uint8Array) : Buffer.concat(batch);
+      const writes = this.#writes;
+      const bytes = this.#take();
       try {
         await this.#output.write(bytes);
       } catch (error) {
-        this.#lose(batch.length, (error as Error).message);
+        this.#lose(writes, (error as Error).message);
       }
       this.#bytes -= bytes.length;
     }
     this.#flushing = undefined;
+  }
+
+  /** All that waits, as one. */
+  #take(): Uint8Array {
+    const parts: Uint8Array[] = [];
+    while (this.#waiting.length > 0) parts.push(this.#waiting.shift().bytes);
+    this.#writes = 0;
+    return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
   }
 
   #lose(writes: number, why: string): void {

@@ -181,7 +181,7 @@ function clusterHandler(context: HandlerContext): Handler {
 
 async function openDialer(definition: ClusterDefinition, context: HandlerContext): Promise<Dialer> {
   const { name, options, spec, confined = false } = definition;
-  const { registry, io, log, services } = context;
+  const { registry, io, log, services, gathering } = context;
   const enclosure = confined ? context.enclosure() : undefined;
   const openOn = async (under: Spec): Promise<Dialer> => registry.cluster(under.protocol).open(under, host);
   const host: ClusterHost = {
@@ -190,6 +190,7 @@ async function openDialer(definition: ClusterDefinition, context: HandlerContext
     limits: queueLimits(options),
     io,
     log,
+    gathering,
     services,
     enclosure,
     dialerOn: openOn,

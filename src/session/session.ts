@@ -109,6 +109,10 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     return (this.#plan as Plan).policy;
   }
 
+  get exchange(): boolean {
+    return this.source.exchange;
+  }
+
   get ingress(): readonly Stage[] {
     return this.#stages.slice(0, this.#plan?.destination ?? 0);
   }

@@ -19,6 +19,8 @@ export interface StageOwner {
   /** Its client is a bare socket, and nothing stands between it and the destination. */
   readonly joinable: boolean;
   readonly retry: RetryPolicy;
+  /** Its client waits for one answer to one request. */
+  readonly exchange: boolean;
   /** It is connected, for the first time or again. */
   stageReady(stage: Stage): void;
   /** An attempt failed; another one follows if `again`. */
@@ -28,6 +30,8 @@ export interface StageOwner {
   /** It is closed, and the retry policy does not bring it back. */
   stageClosed(stage: Stage, reason: CloseReason): void;
   stageHead(stage: Stage, head: Head): void;
+  /** Its endpoint is there, though it has sent no message. */
+  active(): void;
   stageLingers(): void;
   stageCleared(): void;
   stageFault(stage: Stage, message: string): void;
@@ -104,9 +108,20 @@ export class Stage implements ChannelOwner {
     return this.ready && this.mends && this.channel?.endSent === false;
   }
 
-  /** Whether a lost connection is made again. A cluster without a network has nothing that could come back. */
+  /**
+   * Whether a lost connection is made again. A cluster without a network has nothing that could come back, and a part of
+   * a request, or of an answer, cannot be continued by another endpoint.
+   */
   get mends(): boolean {
-    return this.#owner.retry.onDisconnect && this.#owner.retry.retries > 0 && !this.cluster.side.virtual;
+    const { exchange, retry } = this.#owner;
+    if (!retry.onDisconnect || retry.retries === 0 || this.cluster.side.virtual) return false;
+    return !exchange || !this.#used;
+  }
+
+  /** Something has passed through it, in either direction. */
+  get #used(): boolean {
+    const { bytesIn, bytesOut } = this.traffic;
+    return bytesIn + bytesOut > 0;
   }
 
   connect(): void {
@@ -168,6 +183,10 @@ export class Stage implements ChannelOwner {
 
   cleared(): void {
     this.#owner.stageCleared();
+  }
+
+  active(): void {
+    this.#owner.active();
   }
 
   fault(_channel: Channel, message: string): void {

@@ -29,6 +29,8 @@ export class Collector implements Reader, Writer, ChannelOwner {
   tail: Tail | undefined;
   drains = 0;
   lingerings = 0;
+  /** How often the peer has said that it is there. */
+  actives = 0;
   /** Called with each message, within the call. */
   onMessage: ((bytes: Uint8Array) => void) | undefined;
 
@@ -87,6 +89,10 @@ export class Collector implements Reader, Writer, ChannelOwner {
 
   closed(_channel: Channel, reason: CloseReason): void {
     this.closings.push(reason);
+  }
+
+  active(): void {
+    this.actives++;
   }
 
   fault(_channel: Channel, message: string): void {

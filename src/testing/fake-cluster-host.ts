@@ -1,5 +1,6 @@
 /** What dialers get from the proxy, in tests. */
 import { type Channel, DEFAULT_LIMITS } from '../core/channel.ts';
+import { GatheringLimit } from '../core/gathering.ts';
 import type { Log } from '../core/log.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { Attempt, ClusterHost, Dialer, LabelledCounter, Protocol, Services } from '../core/protocol.ts';
@@ -89,6 +90,7 @@ export function fakeClusterHost(overrides: Partial<FakeClusterHost> = {}): FakeC
     limits: DEFAULT_LIMITS,
     io: createNodeEngine(),
     log: new FakeLog(),
+    gathering: new GatheringLimit(),
     services: new FakeServices(),
     dialerOn: ({ protocol }) => Promise.reject(new Error(`there is no ${protocol} here`)),
     ...overrides,

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type Channel, DEFAULT_LIMITS, type QueueLimits } from '../core/channel.ts';
 import { L7mpError } from '../core/errors.ts';
+import { GatheringLimit } from '../core/gathering.ts';
 import { SILENT } from '../core/log.ts';
 import type { ListenerHost, ListenerOptions, Listening, Protocol } from '../core/protocol.ts';
 import { createNodeEngine } from '../io/node/index.ts';
@@ -32,6 +33,7 @@ export interface FakeHostOptions {
   readonly admit?: () => boolean;
   readonly options?: ListenerOptions;
   readonly limits?: QueueLimits;
+  readonly gathering?: GatheringLimit;
   /** Called with each channel at once, as a session would be begun. */
   readonly begin?: (channel: Channel) => void;
 }
@@ -44,7 +46,13 @@ export interface FakeHostOptions {
  * await myProtocol.listener.listen({ protocol: 'MyProtocol', port }, host);
  * const channel = await host.next();
  */
-export function fakeHost({ admit, options = {}, limits = DEFAULT_LIMITS, begin }: FakeHostOptions = {}): FakeHost {
+export function fakeHost({
+  admit,
+  options = {},
+  limits = DEFAULT_LIMITS,
+  gathering = new GatheringLimit(),
+  begin,
+}: FakeHostOptions = {}): FakeHost {
   const channels: Channel[] = [];
   const rejects: string[] = [];
   let taken = 0;
@@ -54,6 +62,7 @@ export function fakeHost({ admit, options = {}, limits = DEFAULT_LIMITS, begin }
     limits,
     io: createNodeEngine(),
     log: SILENT,
+    gathering,
     channels,
     rejects,
     admit: admit ?? (() => true),

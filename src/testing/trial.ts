@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test';
 import { Validator } from '../config/validate.ts';
 import type { Channel } from '../core/channel.ts';
 import { L7mpError } from '../core/errors.ts';
+import { GatheringLimit } from '../core/gathering.ts';
 import { queueLimits } from '../core/limits.ts';
 import { SILENT } from '../core/log.ts';
 import type { Attempt, ClusterHost, Dialer, Services, Spec, Transport } from '../core/protocol.ts';
@@ -159,10 +160,20 @@ export class Opened {
       answer(channel);
     };
     const io = this.#io;
-    await open(this.#listener, { registry, io, log: SILENT, admission: UNLIMITED, begin });
+    const gathering = new GatheringLimit();
+    await open(this.#listener, { registry, io, log: SILENT, admission: UNLIMITED, gathering, begin });
     const limits = queueLimits(options);
     const dialerOn = async (under: Spec): Promise<Dialer> => registry.cluster(under.protocol).open(under, host);
-    const host: ClusterHost = { name: 'c', options: {}, limits, io, log: SILENT, services: {} as Services, dialerOn };
+    const host: ClusterHost = {
+      name: 'c',
+      options: {},
+      limits,
+      io,
+      log: SILENT,
+      gathering,
+      services: {} as Services,
+      dialerOn,
+    };
     this.#dialer = await dialerOn(cluster);
   }
 

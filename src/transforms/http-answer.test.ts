@@ -4,6 +4,7 @@ import { type Collector, collect, hold } from '../../test/support/collector.ts';
 import { attempt, dialLocal, fakeClusterHost, openCluster } from '../../test/support/fake-cluster-host.ts';
 import { turn, until } from '../../test/support/until.ts';
 import type { L7mpError } from '../core/errors.ts';
+import { GatheringLimit } from '../core/gathering.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
 import type { ApiRequest } from '../core/protocol.ts';
 import { controller } from './controller/index.ts';
@@ -94,6 +95,42 @@ describe('L7mpController', () => {
     end.channel.end();
     await until(() => end.ends === 1);
     assert.equal(requests[0]?.body.length, 4);
+  });
+
+  test('a body of one-byte pieces costs no more than twice its bytes, and is answered', async () => {
+    const { host, requests } = api();
+    const end = await ask(http('POST'), host);
+    const byte = Buffer.from('x');
+    for (let n = 0; n < 1 << 20; n++) end.channel.write(byte, undefined, true);
+    assert.ok(host.gathering.bytes <= 2 << 20, `${host.gathering.bytes} bytes are held`);
+    end.channel.end();
+    await until(() => end.ends === 1);
+    assert.deepEqual([requests[0]?.body.length, host.gathering.bytes], [1 << 20, 0]);
+  });
+
+  test('bodies that become too much in all give way to later ones, with a 503', async () => {
+    const host = { ...api().host, gathering: new GatheringLimit(10_000) };
+    const ends = await Promise.all([1, 2, 3].map(() => ask(http('POST'), host)));
+    for (const end of ends) end.channel.write(Buffer.alloc(4000));
+    assert.deepEqual(
+      ends.map(({ heads }) => heads[0]?.status),
+      [503, undefined, undefined],
+    );
+    for (const { channel } of ends) channel.close(CLOSE);
+    assert.equal(host.gathering.bytes, 0);
+  });
+
+  test('a body that does not become whole in time is a 408', async (t) => {
+    const { host, requests } = api();
+    const end = await ask(http('POST'), host);
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    end.write('begun');
+    t.mock.timers.tick(29_999);
+    end.write('and not ended');
+    assert.equal(end.heads.length, 0);
+    t.mock.timers.tick(1);
+    t.mock.timers.reset();
+    assert.deepEqual([failure(end)[0], end.ends, requests.length, host.gathering.bytes], [408, 1, 0, 0]);
   });
 
   for (const [what, fail] of [

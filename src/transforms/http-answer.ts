@@ -1,16 +1,23 @@
 /** The destinations of HTTP sessions that answer by themselves: they read the request, and give one answer. */
 import { Channel, type QueueLimits } from '../core/channel.ts';
 import { asL7mpError, errorBody, L7mpError } from '../core/errors.ts';
+import { Gathering, type GatheringLimit } from '../core/gathering.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
 import type { ApiRequest, ApiResponse, Attempt, ClusterHost, Dialer } from '../core/protocol.ts';
 
 type RequestHead = Omit<ApiRequest, 'body'>;
 type Answer = (request: ApiRequest) => Promise<ApiResponse>;
 
+/** Milliseconds in which a body must be complete once it has begun: it is small, and nothing is done before. */
+const BODY_TIME = 30_000;
+
 /** Answers each session's request by `answer`. */
-export function httpAnswerer({ limits, services }: ClusterHost, answer: Answer): Dialer {
+export function httpAnswerer({ limits, services, gathering }: ClusterHost, answer: Answer): Dialer {
   return {
-    dial: ({ session }) => new AnswerChannel(requestHead(session), answer, services.bodyLimit(), limits),
+    dial: ({ session }) => {
+      const request = requestHead(session);
+      return new AnswerChannel(request, answer, { size: services.bodyLimit(), gathering }, limits);
+    },
   };
 }
 
@@ -23,45 +30,59 @@ export function errorAnswer(status: number, content: string, headers: Record<str
   };
 }
 
-/** Takes a request's body, and gives the answer when it is complete, or at once when it is too large. */
+/** What bounds a request's body: its own bytes, and those of all together. */
+interface BodyBounds {
+  readonly size: number;
+  readonly gathering: GatheringLimit;
+}
+
+/** Takes a request's body, and gives the answer when it is complete, or at once when it is too large or too late. */
 class AnswerChannel extends Channel {
   readonly kind = 'stream';
   readonly #request: RequestHead;
   readonly #answer: Answer;
-  readonly #bodyLimit: number;
-  #body: Uint8Array[] = [];
-  #size = 0;
+  readonly #most: number;
+  readonly #body: Gathering;
+  #timer: NodeJS.Timeout | undefined;
   #answered = false;
 
-  constructor(request: RequestHead, answer: Answer, bodyLimit: number, limits: QueueLimits) {
+  constructor(request: RequestHead, answer: Answer, { size, gathering }: BodyBounds, limits: QueueLimits) {
     super(limits);
     this.#request = request;
     this.#answer = answer;
-    this.#bodyLimit = bodyLimit;
+    this.#most = size;
+    this.#body = new Gathering(gathering, () => this.#fail(crowded()));
   }
 
   override get halfClose(): boolean {
     return true;
   }
 
+  /** What is written is copied into the body. */
+  protected override get retains(): boolean {
+    return false;
+  }
+
   protected override send(bytes: Uint8Array): boolean {
     if (this.#answered) return true;
-    this.#size += bytes.length;
-    if (this.#size <= this.#bodyLimit) this.#body.push(bytes);
-    else this.#give(errorOf(new L7mpError('E_BODY_SIZE', `the request body is larger than ${this.#bodyLimit} bytes`)));
+    if (this.#body.length + bytes.length > this.#most) {
+      this.#fail(new L7mpError('E_BODY_SIZE', `the request body is larger than ${this.#most} bytes`));
+    } else if (!this.#body.push(bytes)) this.#fail(crowded());
+    else this.#timer ??= setTimeout(() => this.#fail(late()), BODY_TIME);
     return true;
   }
 
   protected override sendEnd(): void {
-    if (!this.#answered) void this.#respond(Buffer.concat(this.#body));
+    clearTimeout(this.#timer);
+    if (!this.#answered) void this.#respond(this.#body.take());
   }
 
   protected override shut(): void {
-    this.#body = [];
+    clearTimeout(this.#timer);
+    this.#body.clear();
   }
 
   async #respond(body: Uint8Array): Promise<void> {
-    this.#body = [];
     let answer: ApiResponse;
     try {
       answer = await this.#answer({ ...this.#request, body });
@@ -71,10 +92,15 @@ class AnswerChannel extends Channel {
     this.#give(answer);
   }
 
+  #fail(error: L7mpError): void {
+    this.#give(errorOf(error));
+  }
+
   #give({ status, headers, body }: ApiResponse): void {
     if (!this.open) return;
     this.#answered = true;
-    this.#body = [];
+    clearTimeout(this.#timer);
+    this.#body.clear();
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
     // RFC 9110 section 8.6: a 204 has no length.
     const length = status === 204 ? {} : { 'content-length': String(bytes.length) };
@@ -88,6 +114,14 @@ class AnswerChannel extends Channel {
     if (bytes.length > 0 && this.#request.method !== 'HEAD') this.deliver(bytes);
     this.deliverEnd();
   }
+}
+
+function crowded(): L7mpError {
+  return new L7mpError('E_LIMIT', 'too much is being received at once');
+}
+
+function late(): L7mpError {
+  return new L7mpError('E_REQUEST_TIMEOUT', `the request body was not complete within ${BODY_TIME} ms`);
 }
 
 function errorOf(error: L7mpError): ApiResponse {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import * as net from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { Raw } from '../support/http.ts';
 import { ask, bytes, connectDatagram, connectStream, received, serveDatagram, serveStream } from '../support/peers.ts';
 import { freePort } from '../support/ports.ts';
 import { listener, startProxy } from '../support/proxy.ts';
@@ -241,4 +244,93 @@ test('a stage in the chain is mended by itself, with the others left up', async 
   await proxy.session('l');
   assert.equal(await ask(client, 'two'), 'two');
   assert.equal(server.peers.length, 1);
+});
+
+// -------------------------------------------------------------------- requests and answers
+
+/** What an HTTP client gets, byte for byte, until its connection has ended. */
+async function http(t: TestContext, port: number, text: string): Promise<string> {
+  const raw = new Raw(t, port).send(text);
+  return raw.untilEnd();
+}
+
+const ALWAYS = { retry_on: 'always', num_retries: 5, timeout: 10 };
+const CLOSE = 'Host: h\r\nConnection: close\r\n';
+
+/** Endpoints on one port: each connection is answered by the next of `turns`, and the last one by all after it. */
+async function inTurns(t: TestContext, ...turns: ((socket: net.Socket, said: string) => void)[]) {
+  const said: string[] = [];
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    const n = said.push('') - 1;
+    const hear = (bytes: Buffer): void => {
+      said[n] = `${said[n]}${bytes}`;
+    };
+    const turn = turns[Math.min(n, turns.length - 1)];
+    socket.on('error', () => {});
+    socket.on('data', hear);
+    socket.once('end', () => turn?.(socket, said[n] ?? ''));
+    if (n === 0) socket.once('data', () => turn?.(socket, said[n] ?? ''));
+  });
+  server.listen(0, HOST);
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return { port: (server.address() as net.AddressInfo).port, said };
+}
+
+/** Answers a part, and resets when that has arrived. */
+const breaks = (part: string, arrived: () => boolean) => (socket: net.Socket) => {
+  socket.write(part);
+  void until(arrived, 'the part').then(() => socket.resetAndDestroy());
+};
+
+for (const [version, cut] of [
+  ['1.1', /\r\n\r\n3\r\nhel\r\n$/],
+  ['1.0', /\r\n\r\nhel$/],
+] as const) {
+  test(`an HTTP/${version} answer that an endpoint has begun and broken is broken`, async (t) => {
+    const client: { raw?: Raw } = {};
+    const server = await inTurns(
+      t,
+      breaks('hel', () => client.raw?.text.endsWith(version === '1.1' ? 'hel\r\n' : 'hel') ?? false),
+      (socket) => socket.end('hello'),
+    );
+    const { ports } = await startOne(t, 'HTTP', { destination: tcp(server.port, HOST), retry: ALWAYS });
+    client.raw = new Raw(t, ports.l);
+    let error: NodeJS.ErrnoException | undefined;
+    client.raw.socket.on('error', (thrown) => {
+      error = thrown;
+    });
+    client.raw.send(`GET / HTTP/${version}\r\n${CLOSE}\r\n`);
+    assert.match(await client.raw.untilEnd(), cut);
+    if (version === '1.0') assert.equal(error?.code, 'ECONNRESET', 'its end would be that of the answer');
+    assert.equal(server.said.length, 1);
+  });
+}
+
+test('an HTTP body that was passed on in part is not sent on to another endpoint', async (t) => {
+  const server = await inTurns(
+    t,
+    (socket) => socket.resetAndDestroy(),
+    (socket, said) => socket.end(`got ${said}`),
+  );
+  const { ports } = await startOne(t, 'HTTP', { destination: tcp(server.port, HOST), retry: ALWAYS });
+  const raw = new Raw(t, ports.l).send(`POST / HTTP/1.1\r\n${CLOSE}Content-Length: 6\r\n\r\none`);
+  await raw.until(/HTTP\/1\.1 502 /);
+  raw.send('two');
+  assert.match(await raw.untilEnd(), /^HTTP\/1\.1 502 /);
+  assert.deepEqual(server.said, ['one']);
+});
+
+test('an HTTP request of which nothing has passed is mended by another connection', async (t) => {
+  const server = await inTurns(
+    t,
+    (socket) => socket.resetAndDestroy(),
+    (socket) => socket.end('hello'),
+  );
+  const { ports } = await startOne(t, 'HTTP', { destination: tcp(server.port, HOST), retry: ALWAYS });
+  assert.match(
+    await http(t, ports.l, `GET / HTTP/1.1\r\n${CLOSE}\r\n`),
+    /^HTTP\/1\.1 200 [\s\S]*\r\n5\r\nhello\r\n0\r\n\r\n$/,
+  );
+  assert.equal(server.said.length, 2);
 });

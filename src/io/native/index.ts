@@ -77,6 +77,10 @@ class NativeEngine implements Engine {
   connectDatagram: Engine['connectDatagram'] = (to, attempt, limits, bind) =>
     connectDatagram(this.connections, this.#threads.pick(), to, attempt, limits, bind);
 
+  adopt: Engine['adopt'] = (socket) => {
+    this.#portable.adopt(socket);
+  };
+
   relay(a: SocketChannel, b: SocketChannel, mends = false): Relay | undefined {
     if (a instanceof NativeStreamChannel && b instanceof NativeStreamChannel)
       return NativeStreamChannel.join(a, b, mends);

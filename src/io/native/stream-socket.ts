@@ -144,6 +144,8 @@ export class StreamSocket implements Pollable, Task, Ticking {
     if (this.#closed) return;
     this.#closed = true;
     const { loop, known, closing } = this.#s;
+    // An end after a part of what was written would look like the end of it all.
+    if (this.#waits) this.#lingerNot();
     this.#part();
     known.delete(this.id);
     closing.delete(this);
@@ -293,14 +295,18 @@ export class StreamSocket implements Pollable, Task, Ticking {
     }
   }
 
-  // A socket that lingers for no time is closed with a reset (socket(7), k.SO_LINGER).
   #reset(): void {
+    this.#lingerNot();
+    this.cut();
+  }
+
+  // A socket that lingers for no time is closed with a reset (socket(7), k.SO_LINGER).
+  #lingerNot(): void {
     const { c, argument, loop } = this.#s;
     const at = argument >> 2;
     loop.arena.i32[at] = 1;
     loop.arena.i32[at + 1] = 0;
     c.setsockopt(this.fd, k.SOL_SOCKET, k.SO_LINGER, loop.arena.base + argument, 8);
-    this.cut();
   }
 
   #released(): void {

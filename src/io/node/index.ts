@@ -5,7 +5,7 @@ import { Connections } from '../connections.ts';
 import type { Engine } from '../engine.ts';
 import { closeBesideOthers, freePath, type SocketFile, socketFile } from '../unix-path.ts';
 import { type ConnectedChannels, connect as connectDatagram, ListeningPorts } from './datagram.ts';
-import { connect as connectStream, listen as listenStream, Sockets } from './stream.ts';
+import { connect as connectStream, cut, listen as listenStream, Sockets } from './stream.ts';
 
 /** Milliseconds that sockets have to deliver what was written when the engine closes. */
 const CLOSE_GRACE = 1000;
@@ -39,13 +39,16 @@ export function createNodeEngine(connections = new Connections(), sockets = new 
     connectStream: (to, attempt, limits, bind) => connectStream(to, attempt, limits, bind, sockets),
     listenDatagram: (at, acceptor) => ports.listen(at, acceptor),
     connectDatagram: (to, attempt, limits, bind) => connectDatagram(to, attempt, limits, bind, datagrams),
+    adopt: (socket) => {
+      sockets.add(socket);
+    },
     close: async () => {
       for (const [server, file] of servers) stop(server, file);
       servers.clear();
       await ports.close();
       for (const channel of datagrams.open) channel.close({ kind: 'shutdown', message: 'the engine is closed' });
       await flushed(sockets);
-      for (const socket of sockets.all) socket.destroy();
+      for (const socket of sockets.all) cut(socket);
     },
   };
 }

@@ -20,6 +20,9 @@ const LINGER = 10_000;
 /** The least that a socket has read at once to be lent, in bytes: what is smaller costs little, and can be kept as it is. */
 const LENT = 16_384;
 
+/** Pieces that may wait in a socket before it is full. */
+const MAX_PIECES = 512;
+
 /** Milliseconds of silence after which the kernel asks whether the peer is still there (tcp(7), TCP_KEEPIDLE). */
 const KEEPALIVE = 60_000;
 
@@ -30,6 +33,8 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
   #loan: Loan | undefined;
   #ends: Ends | undefined;
   #error: NodeJS.ErrnoException | undefined;
+  /** Written since nothing waited. */
+  #pieces = 0;
 
   /** `acceptor`: who listens, where the socket was accepted. */
   constructor(limits: QueueLimits, acceptor?: Acceptor) {
@@ -87,10 +92,20 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
     if (bytes.length === 0) return true;
     if (!socket) return false;
     const lent = !owned && this.#loan?.has(bytes);
-    const more = socket.write(owned || lent ? bytes : new Uint8Array(bytes));
+    const mine = owned || lent ? bytes : new Uint8Array(bytes);
+    const waits = socket.writableLength > 0;
+    this.#pieces = waits ? this.#pieces + 1 : 0;
+    // Node says that it is full by bytes only, and each piece that waits costs it some hundred bytes beside.
+    const last = this.#pieces === MAX_PIECES;
+    const more = last ? socket.write(mine, this.#written) : socket.write(mine);
     if (lent && socket.writableLength > 0) this.#loan?.keep();
-    return more;
+    return more && !last;
   }
+
+  #written = (): void => {
+    this.#pieces = 0;
+    if (this.#socket?.writableNeedDrain === false) this.drained();
+  };
 
   protected override sendEnd(): void {
     const socket = this.#socket;
@@ -127,7 +142,7 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
     let left = socket.writableLength;
     const timer = setInterval(() => {
       if (left > 0 && socket.writableLength < left) left = socket.writableLength;
-      else socket.destroy();
+      else cut(socket);
     }, LINGER);
     socket.once('close', () => clearInterval(timer));
   }
@@ -138,12 +153,22 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
   }
 }
 
+/**
+ * Closes a socket for good. Where the system has not taken all that was written, that is a reset to the peer: an end after
+ * a part of it would look like the end of it all. UNIX sockets have no reset.
+ */
+export function cut(socket: net.Socket): void {
+  if (socket.writableLength > 0 && endsOf(socket)) socket.resetAndDestroy();
+  else socket.destroy();
+}
+
 /** The peer has ended and nothing waits to be written: close(2) tells it of our end, without shutdown(2) before. */
 function isOver(socket: net.Socket): boolean {
   return socket.readableEnded && socket.writableLength === 0;
 }
 
-const ALIVE = { keepAlive: true, keepAliveInitialDelay: KEEPALIVE };
+/** What the sockets of Internet streams are made with: a dead peer is found out. */
+export const ALIVE = { keepAlive: true, keepAliveInitialDelay: KEEPALIVE };
 
 /** Every socket of the engine, so that a shutdown can close them, and what they share. */
 export class Sockets {

@@ -22,6 +22,8 @@ export class HttpChannel extends Channel implements Exchange {
   /** The head was given to node; `#flowing`: and something after it, so that it is on its way. */
   #begun = false;
   #flowing = false;
+  /** Its end is told by a length or by chunks. */
+  #framed = true;
   #requestOver = false;
   #responseOver = false;
 
@@ -40,11 +42,14 @@ export class HttpChannel extends Channel implements Exchange {
     res.on('drain', () => this.drained());
     res.on('finish', () => this.#responseEnded());
     res.on('error', () => {});
-    req.pause();
     connection.add(this);
   }
 
   override get halfClose(): boolean {
+    return true;
+  }
+
+  override get exchange(): boolean {
     return true;
   }
 
@@ -70,8 +75,8 @@ export class HttpChannel extends Channel implements Exchange {
     } catch (thrown) {
       const error = asL7mpError(thrown, 'E_HANDSHAKE');
       this.#answer(error.status, textOf(error.code));
-      drain(this.#req);
       this.deliverClose({ kind: 'error', message: error.message });
+      this.#drain();
       return;
     }
     // In one packet with the body, where that comes at once.
@@ -86,6 +91,10 @@ export class HttpChannel extends Channel implements Exchange {
   }
 
   // ------------------------------------------------------------------ for the connection
+
+  override get held(): boolean {
+    return this.open && super.held;
+  }
 
   get answerable(): boolean {
     return !this.#begun && !this.#req.complete;
@@ -129,21 +138,25 @@ export class HttpChannel extends Channel implements Exchange {
     }
     // Of the socket, when it is this response's turn: it counts only while nothing moves.
     if (!this.#responseOver) this.#res.setTimeout(LINGER);
-    drain(this.#req);
+    this.#drain();
   }
 
-  protected override holdSource(): void {
-    this.#req.pause();
-  }
-
+  // What is held back is not parsed: the connection asks `held`.
   protected override releaseSource(): void {
-    this.#req.resume();
+    this.#connection.resume();
   }
 
   // ------------------------------------------------------------------ own
 
+  /** What is left of the request is nobody's. */
+  #drain(): void {
+    drain(this.#req);
+    this.#connection.resume();
+  }
+
   #begin(status: number, headers: Record<string, string | string[]>): void {
     // See refuseCall: the body may come or not.
+    this.#framed = this.#req.httpVersion !== '1.0' || 'content-length' in headers;
     this.#res.writeHead(status, this.#awaitsContinue ? { ...headers, connection: 'close' } : headers);
     this.#begun = true;
   }
@@ -180,12 +193,14 @@ export class HttpChannel extends Channel implements Exchange {
 
   /** Breaks the response off, so that the client sees that it is not whole. */
   #cut(now: boolean): void {
-    const { socket } = this.#res;
-    if (!socket) this.#res.destroy();
-    else if (now) socket.destroy();
+    const { stream } = this.#connection;
+    if (!this.#res.socket) this.#res.destroy();
+    // The end of the connection would be the end of such a response (RFC 9112 section 6.3).
+    else if (!this.#framed) stream.resetAndDestroy();
+    else if (now) stream.destroy();
     else {
-      socket.destroySoon();
-      cutLater(socket);
+      stream.destroySoon();
+      cutLater(stream);
     }
   }
 

@@ -2,77 +2,189 @@ import type { Socket } from 'node:net';
 import type { CloseReason } from '../../core/channel.ts';
 import type { Ends } from '../../io/engine.ts';
 import { cutLater } from './answer.ts';
+import type { Call } from './server.ts';
+import { GatedStream } from './stream.ts';
 
 /** A request and its response. */
 export interface Exchange {
   /** Nothing of the answer was sent, and the request is still coming: an error in it can be told as its answer. */
   readonly answerable: boolean;
+  /** Nobody takes the request's body now. */
+  readonly held: boolean;
   /** The connection is gone, or of no use any more. */
   lost(reason: CloseReason): void;
   /** No other request will be taken on the connection. */
   last(): void;
 }
 
+/** In milliseconds; 0 is never. */
+export interface RequestTimeouts {
+  /** In which a request's head must be complete, from the connection's beginning or its own. */
+  readonly header: number;
+  /** That a request's body may be silent while it is asked for. */
+  readonly body: number;
+}
+
+/** What a connection tells its server. */
+export interface ConnectionHandlers {
+  /** A request's turn has come. */
+  call(call: Call): void;
+  /** A head or a body did not come in time. */
+  late(connection: Connection): void;
+}
+
 /**
- * A client's connection, and the exchanges on it that are not over: pipelined requests make several. Node tells only
- * the response whose turn it is that the connection is gone; here all of them are told.
+ * A client's connection. Its requests are answered one after the other, as HTTP/1.1 means it: what is pipelined behind a
+ * request is not read before that is over.
  */
 export class Connection {
-  readonly socket: Socket;
+  readonly stream: GatedStream;
   readonly ends: Ends;
-  readonly #open = new Set<Exchange>();
+  readonly #timeouts: RequestTimeouts;
+  readonly #handlers: ConnectionHandlers;
+  /** The request whose turn it is, and those that came in the same slice behind it. */
+  #turn: Call | undefined;
+  readonly #waiting: Call[] = [];
+  #exchange: Exchange | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** When something last came, on the clock of performance.now(). */
+  #heard = 0;
   #closing = false;
   #spoilt = false;
 
-  constructor(socket: Socket, ends: Ends) {
-    this.socket = socket;
+  constructor(socket: Socket, ends: Ends, timeouts: RequestTimeouts, handlers: ConnectionHandlers) {
     this.ends = ends;
+    this.#timeouts = timeouts;
+    this.#handlers = handlers;
+    this.stream = new GatedStream(socket, { open: () => this.#open, fed: () => this.#fed() });
     // A client that ends its direction has gone: node's server takes it so, and that is how a killed client looks.
     socket.once('end', () => {
-      if (this.#open.size > 0) cutLater(socket);
+      if (this.#exchange) cutLater(socket);
       this.lost({ kind: 'reset', message: 'the client has closed the connection' });
     });
-    socket.once('close', () => this.lost({ kind: 'reset', message: 'the connection to the client is gone' }));
+    socket.once('close', () => {
+      clearTimeout(this.#timer);
+      this.lost({ kind: 'reset', message: 'the connection to the client is gone' });
+    });
+    this.#arm(timeouts.header, () => handlers.late(this));
   }
 
-  /** There are exchanges that are not over. */
+  /** A request is not over. */
   get busy(): boolean {
-    return this.#open.size > 0;
+    return this.#turn !== undefined;
   }
 
+  /** Takes a request that was parsed: its turn comes when those before it are over. */
+  take(call: Call): void {
+    if (this.#turn) this.#waiting.push(call);
+    else this.#begin(call);
+  }
+
+  /** The request whose turn it is has become a session. */
   add(exchange: Exchange): void {
-    this.#open.add(exchange);
+    this.#exchange = exchange;
   }
 
   remove(exchange: Exchange): void {
-    if (!this.#open.delete(exchange)) return;
-    // The timeout that the exchange may have set is not for the next one; where there is none, node has set its own.
-    if (this.#open.size > 0) this.socket.setTimeout(0);
-    else if (this.#closing) this.socket.destroySoon();
+    if (this.#exchange === exchange) this.#exchange = undefined;
   }
 
-  /** Takes no more requests; closes when the open ones are answered. */
+  /** The body of the request is asked for again. */
+  resume(): void {
+    this.#heard = performance.now();
+    this.stream.feed();
+  }
+
+  /** Takes no more requests: closes when the one whose turn it is has been answered. */
   close(): void {
     this.#closing = true;
-    if (this.#open.size === 0) this.socket.destroySoon();
-    else if (this.#open.size === 1) for (const exchange of this.#open) exchange.last();
+    if (this.#turn) this.#exchange?.last();
+    else this.stream.destroySoon();
   }
 
   lost(reason: CloseReason): void {
-    for (const exchange of this.#open) exchange.lost(reason);
-    this.#open.clear();
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    exchange?.lost(reason);
+  }
+
+  /** The socket becomes somebody else's; `rest` came behind the request's head. */
+  detach(rest: Buffer): Socket {
+    clearTimeout(this.#timer);
+    return this.stream.detach(rest);
   }
 
   /**
-   * Something came that is no HTTP. Returns whether that can be told; where it cannot, because earlier requests would
-   * take it for their answer, the connection is cut. Undefined where it was said before.
+   * Something came that is no HTTP, or nothing did. Returns whether that can be told; where it cannot, because it would
+   * be taken for the answer of another request, the connection is cut. Undefined where it was said before.
    */
   spoil(why: string): boolean | undefined {
     if (this.#spoilt) return undefined;
     this.#spoilt = true;
-    const [only, ...more] = this.#open;
-    const told = only === undefined || (more.length === 0 && only.answerable);
+    const told = this.#exchange ? this.#exchange.answerable && this.#waiting.length === 0 : !this.#turn;
     this.lost({ kind: told ? 'error' : 'reset', message: why });
     return told;
+  }
+
+  // ------------------------------------------------------------------ own
+
+  #begin(call: Call): void {
+    const { req, res, last } = call;
+    this.#turn = call;
+    if (last) this.#closing = true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const over = () => this.#over(call);
+    res.once('finish', over);
+    req.once('end', over).once('close', over);
+    this.#handlers.call(call);
+  }
+
+  /** A request may go on after its response: only the end of both is the end of its turn. */
+  #over(call: Call): void {
+    if (this.#turn !== call || !call.req.complete || !call.res.writableFinished) return;
+    this.#turn = undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    // What the exchange may have set; where there is no next request, node has set its own.
+    if (this.#waiting.length > 0) this.stream.setTimeout(0);
+    if (this.#closing) {
+      this.stream.destroySoon();
+      return;
+    }
+    // Node does what is left to do for the answer that has finished before the next request begins.
+    process.nextTick(() => this.#next());
+  }
+
+  #next(): void {
+    if (this.#turn || this.stream.destroyed) return;
+    const call = this.#waiting.shift();
+    if (call) this.#begin(call);
+    this.stream.feed();
+  }
+
+  /** Whether what comes is parsed: the body of the request whose turn it is, or the head of the next one. */
+  get #open(): boolean {
+    if (!this.#turn) return !this.#closing;
+    return this.#waiting.length === 0 && !this.#turn.req.complete && !this.#exchange?.held;
+  }
+
+  #fed(): void {
+    this.#heard = performance.now();
+    if (this.#timer || this.#spoilt) return;
+    if (!this.#turn) this.#arm(this.#timeouts.header, () => this.#handlers.late(this));
+    else if (!this.#turn.req.complete) this.#arm(this.#timeouts.body, this.#listen);
+  }
+
+  #listen = (): void => {
+    const { body } = this.#timeouts;
+    const silent = this.#open ? performance.now() - this.#heard : 0;
+    if (silent >= body) this.#handlers.late(this);
+    else this.#arm(body - silent, this.#listen);
+  };
+
+  #arm(time: number, expired: () => void): void {
+    if (time === 0) return;
+    this.#timer = setTimeout(expired, time).unref();
   }
 }

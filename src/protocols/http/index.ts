@@ -5,6 +5,7 @@ import { ANY, checkListen, endsName } from '../addresses.ts';
 import { RETRY_AFTER, refusedStatus } from './answer.ts';
 import { HttpChannel } from './channel.ts';
 import { pathName } from './metadata.ts';
+import { bodyTimeout, headerTimeout } from './options.ts';
 import { type Call, refuseCall, serve } from './server.ts';
 
 export const HttpPath = Type.String({
@@ -20,6 +21,8 @@ export const http = defineProtocol({
   listener: {
     schema: ListenerSpec,
     kind: 'stream',
+    options: { ...headerTimeout, ...bodyTimeout },
+    live: ['header_timeout', 'body_timeout'],
     sessionName: ({ n, metadata }) => `HTTP:${endsName('TCP', metadata)}-${n}`,
     check: checkListen,
     listen: (spec, host) =>

@@ -24,6 +24,11 @@ export function pathName(req: IncomingMessage): string {
   return splitTarget(req.url).path.split('?', 1)[0] as string;
 }
 
+/** The authority in a target of the absolute form. */
+export function authorityOf(target: string | undefined): string | undefined {
+  return splitTarget(target).authority;
+}
+
 function urlOf(req: IncomingMessage, ends: Ends): Metadata {
   const { authority: given, path } = splitTarget(req.url);
   const at = given ?? req.headers.host ?? authority(ends.localAddress, ends.localPort);

@@ -7,16 +7,14 @@ import type { ListenerHost, Listening } from '../../core/protocol.ts';
 import { TurnoverMap } from '../../core/turnover.ts';
 import type { Ends } from '../../io/engine.ts';
 import { endsOf } from '../../io/node/address.ts';
-import { bindError } from '../../io/node/stream.ts';
+import { ALIVE, bindError } from '../../io/node/stream.ts';
 import { answerError, answerSocket, drain } from './answer.ts';
-import { Connection } from './connection.ts';
-
-/** Milliseconds in which a request's head must come, so that slow clients do not hold connections. */
-const HEADERS_TIMEOUT = 60_000;
+import { Connection, type ConnectionHandlers } from './connection.ts';
+import { misdirected } from './host.ts';
+import { timeoutsOf } from './options.ts';
 
 /** What is answered to what node's parser would not take, by node's error code; others are a 400. */
 const STATUS_OF: Readonly<Record<string, number>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
   HPE_HEADER_OVERFLOW: 431,
 };
@@ -28,14 +26,15 @@ export interface Call {
   readonly connection: Connection;
   /** The client sends the body only when it is told to (RFC 9110 section 10.1.1). */
   readonly awaitsContinue: boolean;
+  /** What follows it on the connection may be of another protocol: it is not read. */
+  readonly last: boolean;
 }
 
 /** A request to change protocols. */
 export interface UpgradeCall {
   readonly req: http.IncomingMessage;
-  readonly socket: Duplex;
-  /** What came behind the request's head. */
-  readonly early: Buffer;
+  /** What came behind the request's head is there to be read. */
+  readonly socket: Socket;
   readonly ends: Ends;
 }
 
@@ -63,9 +62,15 @@ export function refuseCall(call: Call, status: number, content: string, headers:
   drain(call.req);
 }
 
-class Server implements Listening {
-  // A time limit on the whole request would end uploads that go on for long.
-  readonly #server = http.createServer({ requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT });
+class Server implements Listening, ConnectionHandlers {
+  // Time limits are kept by the connections; a missing Host is answered here, as whatever else is wrong.
+  readonly #server = http.createServer({
+    requestTimeout: 0,
+    headersTimeout: 0,
+    requireHostHeader: false,
+    noDelay: true,
+    ...ALIVE,
+  });
   readonly #host: ListenerHost;
   readonly #handlers: Handlers;
   readonly #connections = new TurnoverMap<Duplex, Connection>();
@@ -75,15 +80,19 @@ class Server implements Listening {
     this.#host = host;
     this.#handlers = handlers;
     const server = this.#server;
-    server.on('connection', (socket) => this.#connected(socket));
+    // Node's server is given what stands before the socket, in place of the socket itself.
+    const [serveStream] = server.listeners('connection') as ((stream: Duplex) => void)[];
+    server.removeAllListeners('connection');
+    server.on('connection', (socket) => {
+      const connection = this.#connected(socket);
+      if (connection) serveStream?.call(server, connection.stream);
+    });
     server.on('request', (req, res) => this.#requested(req, res, false));
     server.on('checkContinue', (req, res) => this.#requested(req, res, true));
-    server.on('checkExpectation', (_req, res) => {
-      answerError(res, 417, 'only 100-continue can be expected', { connection: 'close' });
-    });
-    server.on('connect', (_req, socket) => this.#refuseTunnel(socket));
-    if (handlers.upgrade) server.on('upgrade', (req, socket, early) => this.#upgrade(req, socket, early));
-    server.on('clientError', (error, socket) => this.#failed(error, socket));
+    server.on('checkExpectation', (req, res) => this.#refuseExpectation(req, res));
+    server.on('connect', (_req, stream) => this.#refuseTunnel(stream));
+    if (handlers.upgrade) server.on('upgrade', (req, _stream, early) => this.#upgrade(req, early));
+    server.on('clientError', (error, stream) => this.#failed(error, stream));
   }
 
   listen(at: { readonly host: string; readonly port: number }): Promise<void> {
@@ -107,60 +116,100 @@ class Server implements Listening {
     for (const connection of this.#connections.values()) connection.close();
   }
 
-  #connected(socket: Socket): void {
+  // ------------------------------------------------------------------ for the connections
+
+  call(call: Call): void {
+    const wrong = misdirected(call.req);
+    if (wrong === undefined) {
+      this.#handlers.request(call);
+      return;
+    }
+    this.#host.reject('bad-request');
+    refuseCall(call, 400, wrong, { connection: 'close' });
+  }
+
+  late(connection: Connection): void {
+    this.#refuse(connection, 408, 'request-timeout', 'the request did not come in time');
+  }
+
+  // ------------------------------------------------------------------ own
+
+  #connected(socket: Socket): Connection | undefined {
     const ends = endsOf(socket);
     // Reset before it was accepted: it has no address any more.
     if (!ends) {
       socket.destroy();
-      return;
+      return undefined;
     }
     if (!this.#host.admitConnection()) {
       socket.destroy();
-      return;
+      return undefined;
     }
-    this.#host.io.connections.add(socket);
-    this.#connections.set(socket, new Connection(socket, ends));
-    socket.once('close', () => this.#connections.delete(socket));
+    this.#host.io.adopt(socket);
+    const connection = new Connection(socket, ends, timeoutsOf(this.#host.options), this);
+    this.#connections.set(connection.stream, connection);
+    socket.once('close', () => this.#connections.delete(connection.stream));
+    return connection;
   }
 
   #requested(req: http.IncomingMessage, res: http.ServerResponse, awaitsContinue: boolean): void {
     const connection = this.#connections.get(req.socket);
     if (!connection) return;
-    const call: Call = { req, res, connection, awaitsContinue };
-    if (this.#closed) refuseCall(call, 503, 'the listener is closed', { connection: 'close' });
-    else this.#handlers.request(call);
+    // Node's parser drops what came with it behind its head, since that may be of the other protocol: nobody can tell
+    // where a next request would begin.
+    const last = req.headers.upgrade !== undefined;
+    if (last) res.shouldKeepAlive = false;
+    connection.take({ req, res, connection, awaitsContinue, last });
   }
 
-  #upgrade(req: http.IncomingMessage, socket: Duplex, early: Buffer): void {
-    const connection = this.#connections.get(socket);
-    this.#connections.delete(socket);
-    // Node has taken its own handlers away, and an error without one would end the process.
-    socket.on('error', () => {});
-    if (connection) this.#handlers.upgrade?.({ req, socket, early, ends: connection.ends });
-  }
-
-  #refuseTunnel(socket: Duplex): void {
-    socket.on('error', () => {});
+  #refuseExpectation(req: http.IncomingMessage, res: http.ServerResponse): void {
     this.#host.reject('bad-request');
-    const why = 'CONNECT is not supported: this is no forward proxy';
-    if (this.#connections.get(socket)?.spoil(why)) answerSocket(socket, 400, why);
-    else socket.destroy();
+    answerError(res, 417, 'only 100-continue can be expected', { connection: 'close' });
+    drain(req);
   }
 
-  #failed(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const { code = '' } = error;
-    const connection = this.#connections.get(socket);
-    const status = STATUS_OF[code] ?? (code.startsWith('HPE_') ? 400 : undefined);
-    const left = code === 'HPE_INVALID_EOF_STATE' && connection?.busy;
-    if (!connection || status === undefined || left || !socket.writable) {
-      socket.destroy();
+  // What node gives as the stream is another one where the request has a body.
+  #upgrade(req: http.IncomingMessage, early: Buffer): void {
+    const connection = this.#connections.get(req.socket);
+    if (!connection) return;
+    // Node has taken its own handlers away, and an error without one would end the process.
+    connection.stream.on('error', () => {});
+    const wrong = connection.busy ? 'an upgrade behind a request that is not answered yet' : misdirected(req);
+    if (wrong !== undefined) {
+      this.#refuse(connection, 400, 'bad-request', wrong);
       return;
     }
-    const why = status === 408 ? 'the request did not come in time' : `the request is not valid HTTP (${code})`;
+    this.#connections.delete(connection.stream);
+    const socket = connection.detach(early);
+    socket.on('error', () => {});
+    this.#handlers.upgrade?.({ req, socket, ends: connection.ends });
+  }
+
+  #refuseTunnel(stream: Duplex): void {
+    const connection = this.#connections.get(stream);
+    stream.on('error', () => {});
+    if (connection) this.#refuse(connection, 400, 'bad-request', 'CONNECT is not supported: this is no forward proxy');
+  }
+
+  #failed(error: NodeJS.ErrnoException, stream: Duplex): void {
+    const { code = '' } = error;
+    const connection = this.#connections.get(stream);
+    // What comes behind the last request is nobody's.
+    if (connection?.busy && code === 'HPE_CLOSED_CONNECTION') return;
+    const left = code === 'HPE_INVALID_EOF_STATE' && connection?.busy;
+    if (!connection || !code.startsWith('HPE_') || left || !stream.writable) {
+      stream.destroy();
+      return;
+    }
+    this.#refuse(connection, STATUS_OF[code] ?? 400, 'bad-request', `the request is not valid HTTP (${code})`);
+  }
+
+  /** Answers what is no request, where that can be told; cuts the connection where it cannot. */
+  #refuse(connection: Connection, status: number, reason: string, why: string): void {
     const told = connection.spoil(why);
     if (told === undefined) return;
-    this.#host.reject(status === 408 ? 'request-timeout' : 'bad-request');
-    if (told) answerSocket(socket, status, why);
-    else socket.destroy();
+    this.#host.reject(reason);
+    if (told) answerSocket(connection.stream, status, why);
+    else connection.stream.destroy();
   }
 }

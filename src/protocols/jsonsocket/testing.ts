@@ -2,6 +2,7 @@
 import type { TestContext } from 'node:test';
 import { type Channel, DEFAULT_LIMITS } from '../../core/channel.ts';
 import type { L7mpError } from '../../core/errors.ts';
+import { GatheringLimit } from '../../core/gathering.ts';
 import { SILENT } from '../../core/log.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type {
@@ -99,6 +100,7 @@ export async function listenOn(rig: Rig, under: Spec, options: ListenOptions = {
     overloaded: () => false,
     admitConnection: () => true,
     refused: () => {},
+    gathering: new GatheringLimit(),
     admit: () => {
       if (sessions < (options.most ?? Number.POSITIVE_INFINITY)) return true;
       rejected.push('max-sessions');

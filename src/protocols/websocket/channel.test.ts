@@ -4,7 +4,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { closed, echoing, standing } from '../../../test/support/accepted.ts';
 import type { FakeHostOptions } from '../../../test/support/fake-host.ts';
 import { listenTo, Raw } from '../../../test/support/http.ts';
-import { until } from '../../../test/support/until.ts';
+import { turn, until } from '../../../test/support/until.ts';
 import { connect } from '../../../test/support/websocket.ts';
 import { BINARY, TEXT } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
@@ -100,6 +100,13 @@ describe('WebSocket messages', () => {
     const [data] = await once(peer.ws, 'pong');
     assert.equal(String(data), 'are you there');
   });
+
+  test('do not wait for pings to be no silence', async (t) => {
+    const { peer, session } = await pair(t);
+    peer.ws.ping();
+    await until(() => session.actives === 1);
+    assert.equal(session.messages.length, 0);
+  });
 });
 
 describe('back-pressure on WebSocket', () => {
@@ -151,7 +158,57 @@ describe('back-pressure on WebSocket', () => {
   });
 });
 
+describe('pings of ours', () => {
+  const pinging = { options: { ping_interval: 20 } };
+
+  test('come to a client that is silent, and are answered', async (t) => {
+    const { peer, session } = await pair(t, pinging);
+    let pings = 0;
+    peer.ws.on('ping', () => pings++);
+    await until(() => pings > 5);
+    assert.deepEqual([session.closings, session.actives], [[], 0]);
+  });
+
+  test('that are not answered are the end of the session', async (t) => {
+    const { host, port } = await listenTo(t, websocket, pinging);
+    const raw = new Raw(t, port).send(HANDSHAKE);
+    const session = standing(await host.next());
+    assert.deepEqual(await closed(session), { kind: 'reset', message: 'no answer to a ping' });
+    assert.ok((await raw.untilEnd()).endsWith('\r\n\r\n\x89\0'));
+  });
+
+  test('do not pile up where the client reads nothing, nor do answers to its own', async (t) => {
+    const limits = { bytes: 1000, messages: 16 };
+    const { peer, channel } = await pair(t, { limits });
+    peer.ws.pause();
+    while (channel.write(Buffer.alloc(64 << 10)));
+    const socket = (peer.ws as unknown as { _socket: { bytesWritten: number } })._socket;
+    for (let n = 0; n < 1000; n++) peer.ws.ping('x'.repeat(100));
+    await until(() => socket.bytesWritten > 100_000);
+    await turn(20);
+    let pongs = 0;
+    peer.ws.on('pong', () => pongs++);
+    peer.ws.resume();
+    await until(() => !channel.full);
+    channel.close({ kind: 'end', message: '' });
+    await until(() => peer.closed);
+    assert.ok(pongs < 20, `${pongs} pongs`);
+  });
+});
+
 describe('the end of a WebSocket', () => {
+  test('is passed on at once, though the client keeps its connection open', async (t) => {
+    const { host, port } = await listenTo(t, websocket);
+    const raw = new Raw(t, port).send(HANDSHAKE);
+    const session = standing(await host.next());
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    raw.send('\x88\x82\0\0\0\0\x0f\xa0');
+    for (let n = 0; n < 10_000 && session.closings.length === 0; n++) await turn();
+    t.mock.timers.reset();
+    assert.deepEqual(session.closings, [{ kind: 'end', code: 4000, message: '' }]);
+    assert.ok((await raw.untilEnd()).endsWith('\x88\x02\x0f\xa0'));
+  });
+
   test('passes the client’s close code on', async (t) => {
     const { peer, session } = await pair(t);
     peer.ws.send('last');

@@ -56,8 +56,4 @@ describe('a peer’s close', () => {
   test('is an end without a code where the frame has none', () => {
     assert.deepEqual(closeReason(1005, ''), { kind: 'end', message: 'closed by the peer' });
   });
-
-  test('is a reset without a frame', () => {
-    assert.equal(closeReason(1006, '').kind, 'reset');
-  });
 });

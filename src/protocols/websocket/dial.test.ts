@@ -119,6 +119,15 @@ describe('a WebSocket cluster', () => {
     assert.deepEqual(channel.answer, { protocol: 'two' });
   });
 
+  test('says so where the endpoint chose none of those that were offered', async (t) => {
+    const { peers, port } = await serve(t, { handleProtocols: () => false });
+    const channel = await dial(port, http({ 'sec-websocket-protocol': 'one' }));
+    await until(() => peers.length === 1);
+    assert.deepEqual(channel.answer, {});
+    standing(channel).write('hello');
+    await until(() => peers[0]?.messages.length === 1);
+  });
+
   test('leaves from the address that it is bound to', async (t) => {
     const { peers, port } = await serve(t);
     await dial(port, {}, { bind: { address: '127.0.0.9' } });
@@ -199,8 +208,19 @@ describe('a WebSocket that cannot be dialled', () => {
     });
   }
 
-  test('because no subprotocol was chosen is an E_HANDSHAKE', async (t) => {
-    const { port } = await serve(t, { handleProtocols: () => false });
+  for (const [what, lines] of [
+    ['another accept', 'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA'],
+    ['another protocol', 'Upgrade: h2c\r\nConnection: Upgrade'],
+  ] as const) {
+    test(`because the endpoint answers with ${what} is an E_HANDSHAKE`, async (t) => {
+      const { port, sockets } = await serveBytes(t, `HTTP/1.1 101 Switching Protocols\r\n${lines}\r\n\r\n`);
+      await fails(dial(port), 'E_HANDSHAKE', /answer to the WebSocket handshake/);
+      await until(() => sockets[0]?.closed);
+    });
+  }
+
+  test('because the endpoint chooses what was not offered is an E_HANDSHAKE', async (t) => {
+    const { port } = await serve(t, { handleProtocols: () => 'two' });
     await fails(dial(port, http({ 'sec-websocket-protocol': 'one' })), 'E_HANDSHAKE', /subprotocol/);
   });
 

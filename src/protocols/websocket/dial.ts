@@ -1,18 +1,17 @@
-import type { IncomingMessage } from 'node:http';
+import { randomBytes } from 'node:crypto';
+import * as http from 'node:http';
 import * as net from 'node:net';
-import type { Duplex } from 'node:stream';
-import { WebSocket } from 'ws';
 import { authority, hostPort, plainAddress } from '../../core/address.ts';
 import type { Head, Headers, QueueLimits } from '../../core/channel.ts';
-import { asL7mpError, L7mpError } from '../../core/errors.ts';
+import { L7mpError } from '../../core/errors.ts';
 import type { Json, Metadata } from '../../core/metadata.ts';
 import { getAt } from '../../core/pointer.ts';
-import type { Attempt } from '../../core/protocol.ts';
+import type { Attempt, ClusterHost } from '../../core/protocol.ts';
 import { describeError, tellWhere } from '../../io/connect-error.ts';
-import type { Connections } from '../../io/connections.ts';
-import { claimingLookup } from '../../io/node/stream.ts';
+import { ALIVE, claimingLookup } from '../../io/node/stream.ts';
 import { endToEnd } from '../http/headers.ts';
-import { WebSocketChannel, WS_OPTIONS } from './channel.ts';
+import { WebSocketChannel, type WebSocketOptions } from './channel.ts';
+import { acceptOf, splitProtocols } from './handshake.ts';
 
 /** Fields of the client's handshake with us, or about a body that a handshake does not have. */
 const OWN_HEADERS: ReadonlySet<string> = new Set([
@@ -31,14 +30,9 @@ const PASSED_ON = ['location', 'retry-after', 'www-authenticate'] as const;
 /** What may stand in a request's target: anything else would end it (RFC 9112 section 3), or is not sent by node. */
 const TARGET = /^[\x21-\x7e\x80-\xff]+$/;
 
-/** A subprotocol is a token (RFC 6455 section 4.1). */
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-
-export interface Target {
+export interface Target extends WebSocketOptions {
   readonly port: number;
   readonly bind?: { readonly address?: string; readonly port?: number };
-  readonly maxMessage: number;
-  readonly connections: Connections;
 }
 
 /** An endpoint's answer to the handshake that is an HTTP response: the cause of an E_HANDSHAKE. */
@@ -46,8 +40,8 @@ export class UnexpectedResponse extends Error {
   readonly status: number;
   readonly headers: Record<string, string>;
 
-  constructor({ statusCode = 0, headers }: Pick<IncomingMessage, 'statusCode' | 'headers'>) {
-    super(`answered ${statusCode}`);
+  constructor({ statusCode = 0, headers }: Pick<http.IncomingMessage, 'statusCode' | 'headers'>) {
+    super(`answered ${statusCode} to the WebSocket handshake`);
     this.status = statusCode;
     const given = PASSED_ON.map((name) => [name, headers[name]] as const);
     this.headers = Object.fromEntries(
@@ -59,10 +53,10 @@ export class UnexpectedResponse extends Error {
 class DialledChannel extends WebSocketChannel {
   readonly #answer: Head;
 
-  constructor(ws: WebSocket, socket: Duplex, limits: QueueLimits, maxMessage: number) {
-    super(limits, maxMessage);
-    this.#answer = ws.protocol ? { protocol: ws.protocol } : {};
-    this.attach(ws, socket);
+  constructor({ socket, early, answer }: Answered, options: WebSocketOptions, limits: QueueLimits) {
+    super(true, options, limits);
+    this.#answer = answer;
+    this.attach(socket, early);
   }
 
   override get answer(): Head {
@@ -70,67 +64,120 @@ class DialledChannel extends WebSocketChannel {
   }
 }
 
-export function dial(attempt: Attempt, target: Target, limits: QueueLimits): Promise<WebSocketChannel> {
+/** A handshake that the endpoint has agreed to. */
+interface Answered {
+  readonly socket: net.Socket;
+  /** What came behind the answer. */
+  readonly early: Uint8Array;
+  readonly answer: Head;
+}
+
+/** What it needs of its cluster. */
+type DialHost = Pick<ClusterHost, 'io' | 'limits'>;
+
+export async function dial(attempt: Attempt, target: Target, host: DialHost): Promise<WebSocketChannel> {
   const where = hostPort(attempt.address, target.port);
+  const request = requestFor(attempt, target.port);
+  const socket = begin(attempt.address, target, host, where);
+  host.io.adopt(socket);
   return new Promise((resolve, reject) => {
-    let connected = false;
-    const socket = begin(attempt, target, () => {
-      connected = true;
-    });
-    const fail = (code: 'E_CONNECT' | 'E_HANDSHAKE', message: string, cause?: Error): void => {
+    let code: 'E_CONNECT' | 'E_HANDSHAKE' = 'E_CONNECT';
+    const fail = (error: Error): void => {
       attempt.onCancel = undefined;
-      socket.terminate();
-      reject(cause instanceof L7mpError ? cause : new L7mpError(code, tellWhere(where, message), { cause }));
+      socket
+        .off('error', fail)
+        .on('error', () => {})
+        .destroy();
+      const told = new L7mpError(code, tellWhere(where, describeError(error)), { cause: error });
+      reject(error instanceof L7mpError ? error : told);
     };
-    const onError = (error: Error): void => fail(connected ? 'E_HANDSHAKE' : 'E_CONNECT', describeError(error), error);
-    socket.on('error', onError);
-    socket.on('unexpected-response', (_req, response) => {
-      const cause = new UnexpectedResponse(response);
-      fail('E_HANDSHAKE', `${cause.message} to the WebSocket handshake`, cause);
-    });
-    // 'open' follows at once.
-    socket.on('upgrade', ({ socket: below }) => {
-      socket.once('open', () => {
-        socket.off('error', onError);
+    socket.once('error', fail);
+    socket.once('connect', () => {
+      code = 'E_HANDSHAKE';
+      shake(socket, request, fail, (answered) => {
         attempt.onCancel = undefined;
-        resolve(new DialledChannel(socket, below, limits, target.maxMessage));
+        socket.off('error', fail);
+        resolve(new DialledChannel(answered, target, host.limits));
       });
     });
-    attempt.onCancel = () => fail('E_CONNECT', 'no connection in time');
+    attempt.onCancel = () => {
+      code = 'E_CONNECT';
+      fail(new Error('no connection in time'));
+    };
   });
 }
 
-/** Throws where the session's metadata make no request, before anything is connected. */
-function begin(attempt: Attempt, target: Target, connected: () => void): WebSocket {
-  const { port, bind, maxMessage, connections } = target;
-  const { metadata } = attempt.session;
-  const path = pathOf(metadata);
-  const headers = { host: authority(attempt.address, port), ...headersOf(metadata) };
-  const from = { localAddress: bind?.address && plainAddress(bind.address), localPort: bind?.port };
-  const options = {
-    ...WS_OPTIONS,
-    maxPayload: maxMessage,
-    headers: headers as Record<string, string>,
-    createConnection: () => {
-      const lookup = claimingLookup(connections);
-      const socket = net.connect({ host: plainAddress(attempt.address), port, noDelay: true, lookup, ...from });
-      connections.add(socket);
-      socket.once('connect', connected);
-      // Node's client listens for errors from the next turn on.
-      socket.on('error', () => {});
-      return socket;
-    },
-    // A URL would change the path (dots, escapes) on its way.
-    finishRequest: (req: { path: string; end(): void }) => {
-      req.path = path;
-      req.end();
-    },
-  };
+function begin(host: string, { port, bind = {} }: Target, { io }: DialHost, where: string): net.Socket {
+  const localAddress = bind.address && plainAddress(bind.address);
+  const from = { localAddress, localPort: bind.port, lookup: claimingLookup(io.connections) };
   try {
-    return new WebSocket('ws://endpoint/', protocolsOf(metadata), options as object);
+    return net.connect({ host: plainAddress(host), port, noDelay: true, allowHalfOpen: true, ...ALIVE, ...from });
   } catch (error) {
-    throw asL7mpError(error, 'E_CONNECT');
+    throw new L7mpError('E_CONNECT', tellWhere(where, (error as Error).message), { cause: error });
   }
+}
+
+/** What is asked of an endpoint. */
+interface Request {
+  readonly path: string;
+  readonly headers: Headers;
+  /** The subprotocols that are offered. */
+  readonly offered: readonly string[];
+}
+
+/** Throws where the session's metadata make no request, before anything is connected. */
+function requestFor({ address, session: { metadata } }: Attempt, port: number): Request {
+  const offered = protocolsOf(metadata);
+  return {
+    path: pathOf(metadata),
+    headers: {
+      host: authority(address, port),
+      ...headersOf(metadata),
+      ...(offered.length > 0 && { 'sec-websocket-protocol': offered.join(',') }),
+    },
+    offered,
+  };
+}
+
+/** The client's side of the opening handshake (RFC 6455 section 4.1). */
+function shake(
+  socket: net.Socket,
+  { path, headers, offered }: Request,
+  fail: (error: Error) => void,
+  done: (answered: Answered) => void,
+): void {
+  const key = randomBytes(16).toString('base64');
+  const upgrade = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-key': key,
+    'sec-websocket-version': '13',
+  };
+  const req = http.request({ createConnection: () => socket, path, headers: { ...headers, ...upgrade } });
+  req.on('error', fail);
+  req.on('response', (res) => fail(new UnexpectedResponse(res)));
+  req.on('upgrade', (res, _socket, early) => {
+    const wrong = wrongAnswer(res, key, offered);
+    const protocol = res.headers['sec-websocket-protocol'];
+    if (wrong !== undefined) fail(new Error(`the answer to the WebSocket handshake has ${wrong}`));
+    // None of those that were offered is an answer too: the client is told so.
+    else done({ socket, early, answer: protocol === undefined ? {} : { protocol } });
+  });
+  req.end();
+}
+
+function wrongAnswer(
+  { statusCode, headers }: http.IncomingMessage,
+  key: string,
+  offered: readonly string[],
+): string | undefined {
+  if (statusCode !== 101) return `the status ${statusCode}`;
+  if (headers.upgrade?.toLowerCase() !== 'websocket') return 'another protocol than WebSocket';
+  if (headers['sec-websocket-accept'] !== acceptOf(key)) return 'no valid Sec-WebSocket-Accept';
+  if (headers['sec-websocket-extensions'] !== undefined) return 'extensions that were not offered';
+  const protocol = headers['sec-websocket-protocol'];
+  if (protocol !== undefined && !offered.includes(protocol)) return 'a subprotocol that was not offered';
+  return undefined;
 }
 
 function pathOf(metadata: Metadata): string {
@@ -154,13 +201,6 @@ function protocolsOf(metadata: Metadata): string[] {
   const protocols = splitProtocols(offered);
   if (protocols) return protocols;
   throw new L7mpError('E_HANDSHAKE', `the subprotocols ${JSON.stringify(offered)} cannot be offered`);
-}
-
-/** The subprotocols in a header; undefined where it is malformed, or has one of them twice. */
-export function splitProtocols(header: string): string[] | undefined {
-  const protocols = header.split(',').map((one) => one.trim());
-  const valid = protocols.every((one) => TOKEN.test(one)) && new Set(protocols).size === protocols.length;
-  return valid ? protocols : undefined;
 }
 
 function isObject(value: Json | undefined): value is { [key: string]: Json } {

@@ -1,20 +1,31 @@
 import Type from 'typebox';
 import { checkHost } from '../../core/address.ts';
-import { defineProtocol } from '../../core/protocol.ts';
+import { type ClusterHost, defineProtocol, type ListenerHost } from '../../core/protocol.ts';
 import { Address, BindSchema, Port, strict } from '../../core/schema.ts';
 import { ANY, checkBind, checkListen, endsName } from '../addresses.ts';
 import { HttpPath } from '../http/index.ts';
-import { CLUSTER_MESSAGE_SIZE, LISTENER_MESSAGE_SIZE } from './channel.ts';
+import { headerTimeout } from '../http/options.ts';
+import { CLUSTER_MESSAGE_SIZE, LISTENER_MESSAGE_SIZE, type WebSocketOptions } from './channel.ts';
 import { dial } from './dial.ts';
 import { listen } from './listen.ts';
 
-/** ws takes 32 bits. */
 const maxMessageSize = (byDefault: string) =>
   Type.Integer({
     minimum: 1,
     maximum: 0x7fffffff,
     description: `The largest message, in bytes, either way: a larger one ends the session with 1009. Default ${byDefault}.`,
   });
+
+const pingInterval = {
+  ping_interval: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 2_147_483_647,
+      description:
+        'Milliseconds between pings to the peer, which keep what lies between from ending a silent connection; a peer that has said nothing since the latest one is given up. Default 0: none.',
+    }),
+  ),
+};
 
 export const websocket = defineProtocol({
   name: 'WebSocket',
@@ -27,6 +38,8 @@ export const websocket = defineProtocol({
       max_message_size: Type.Optional(maxMessageSize('16 MiB')),
     }),
     options: {
+      ...headerTimeout,
+      ...pingInterval,
       accept: Type.Optional(
         Type.Enum(['routed', 'connected'], {
           description:
@@ -35,12 +48,21 @@ export const websocket = defineProtocol({
       ),
     },
     kind: 'datagram',
-    live: ['accept'],
+    live: ['accept', 'header_timeout', 'ping_interval'],
     transport: true,
     sessionName: ({ n, metadata }) => `WS:${endsName('TCP', metadata)}-${n}`,
     check: checkListen,
     listen: ({ port, address = ANY, path, max_message_size: maxMessage = LISTENER_MESSAGE_SIZE }, host) =>
-      listen({ host: address, port, path, maxMessage, waits: () => host.options.accept === 'connected' }, host),
+      listen(
+        {
+          host: address,
+          port,
+          path,
+          waits: () => host.options.accept === 'connected',
+          ...common(maxMessage, host),
+        },
+        host,
+      ),
   },
   cluster: {
     schema: strict({
@@ -48,12 +70,18 @@ export const websocket = defineProtocol({
       bind: Type.Optional(BindSchema),
       max_message_size: Type.Optional(maxMessageSize('32 MiB')),
     }),
+    options: pingInterval,
     kind: 'datagram',
     transport: true,
     check: checkBind,
     checkAddress: (address) => checkHost(address),
-    open: ({ port, bind = {}, max_message_size: maxMessage = CLUSTER_MESSAGE_SIZE }, { io, limits }) => ({
-      dial: (attempt) => dial(attempt, { port, bind, maxMessage, connections: io.connections }, limits),
+    open: ({ port, bind = {}, max_message_size: maxMessage = CLUSTER_MESSAGE_SIZE }, host) => ({
+      dial: (attempt) => dial(attempt, { port, bind, ...common(maxMessage, host) }, host),
     }),
   },
 });
+
+function common(maxMessage: number, host: ListenerHost | ClusterHost): WebSocketOptions {
+  const { gathering } = host;
+  return { maxMessage, gathering, pingInterval: () => (host.options.ping_interval as number | undefined) ?? 0 };
+}

@@ -181,6 +181,14 @@ describe('what is no WebSocket', () => {
     ['by POST', handshake({ 'Content-Length': '0' }, 'POST / HTTP/1.1'), 400],
     ['with a subprotocol twice', handshake({ 'Sec-WebSocket-Protocol': 'a, a' }), 400],
     ['with a subprotocol that is no token', handshake({ 'Sec-WebSocket-Protocol': 'a b' }), 400],
+    ['with websocket twice in its Upgrade', handshake({ Upgrade: 'websocket, WebSocket' }), 400],
+    ['with a body', handshake({ 'Content-Length': '3' }), 400],
+    ['in HTTP/1.0', handshake({}, 'GET / HTTP/1.0'), 400],
+    [
+      'with its key twice',
+      handshake({ 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==' }),
+      400,
+    ],
     ['of another version', handshake({ 'Sec-WebSocket-Version': '7' }), 426],
   ] as const) {
     test(`a handshake ${what} is a ${status}`, async (t) => {
@@ -190,6 +198,40 @@ describe('what is no WebSocket', () => {
       assert.deepEqual([host.rejects, host.channels.length], [['bad-handshake'], 0]);
     });
   }
+
+  for (const [what, text] of [
+    ['no Host', handshake({ Host: undefined })],
+    ['two Hosts', handshake({ Host: 'a\r\nHost: b' })],
+    ['an absolute target with another Host', handshake({}, 'GET http://other/ HTTP/1.1')],
+  ] as const) {
+    test(`a handshake with ${what} is a 400 of ours, and no session`, async (t) => {
+      const { host, port } = await listenTo(t, websocket);
+      const raw = new Raw(t, port).send(text);
+      assert.match(await raw.untilEnd(), /^HTTP\/1\.1 400 [\s\S]*"status":400/);
+      assert.deepEqual([host.rejects, host.channels.length], [['bad-request'], 0]);
+    });
+  }
+
+  test('a handshake that offers another protocol beside WebSocket is taken', async (t) => {
+    const { host, port } = await listenTo(t, websocket);
+    const raw = new Raw(t, port).send(handshake({ Upgrade: 'h2c, websocket' }));
+    standing(await host.next());
+    await raw.until(/^HTTP\/1\.1 101 /);
+  });
+
+  test('a handshake behind a request that is not answered is no session', async (t) => {
+    const { host, port } = await listenTo(t, websocket);
+    const raw = new Raw(t, port).send(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx${handshake()}`);
+    assert.match(await raw.untilEnd(), /^HTTP\/1\.1 426 /);
+    assert.equal(host.channels.length, 0);
+  });
+
+  test('a handshake that does not come in time is a 408', async (t) => {
+    const { host, port } = await listenTo(t, websocket, { options: { header_timeout: 30 } });
+    const raw = new Raw(t, port).send('GET / HTTP/1.1\r\nHost: h\r\nUpgrade: web');
+    assert.match(await raw.untilEnd(), /^HTTP\/1\.1 408 /);
+    assert.deepEqual(host.rejects, ['request-timeout']);
+  });
 
   test('one session too many is a 429 that says when to come again', async (t) => {
     const { port } = await listenTo(t, websocket, { admit: () => false });

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+import type { Socket } from 'node:net';
 import type { CloseReason, Head, QueueLimits } from '../../core/channel.ts';
 import type { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
@@ -9,8 +8,9 @@ import { answerSocket, RETRY_AFTER, refusedStatus, statusOf } from '../http/answ
 import { tokens } from '../http/headers.ts';
 import { pathName, requestMetadata } from '../http/metadata.ts';
 import { type Call, refuseCall, serve, type UpgradeCall } from '../http/server.ts';
-import { WebSocketChannel, WS_OPTIONS } from './channel.ts';
-import { splitProtocols, UnexpectedResponse } from './dial.ts';
+import { WebSocketChannel, type WebSocketOptions } from './channel.ts';
+import { UnexpectedResponse } from './dial.ts';
+import { acceptOf, splitProtocols } from './handshake.ts';
 
 /** What a client may send behind its handshake before that is answered, in bytes: it should send nothing. */
 const MAX_EARLY = 64 << 10;
@@ -20,21 +20,18 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
 const UPGRADE = { upgrade: 'websocket', connection: 'upgrade, close' };
 
-export interface Served {
+export interface Served extends WebSocketOptions {
   readonly host: string;
   readonly port: number;
   readonly path: string | undefined;
-  readonly maxMessage: number;
   /** The upgrade waits for the endpoint, and passes its answer on. */
   readonly waits: () => boolean;
 }
 
 export function listen(served: Served, host: ListenerHost): Promise<Listening> {
-  const options = { ...WS_OPTIONS, noServer: true, clientTracking: false, maxPayload: served.maxMessage };
-  const upgrader = new WebSocketServer(options);
   return serve({ host: served.host, port: served.port }, host, {
     request: (call) => refuseRequest(call, served, host),
-    upgrade: (call) => take(call, served, host, upgrader),
+    upgrade: (call) => take(call, served, host),
   });
 }
 
@@ -43,7 +40,7 @@ function refuseRequest(call: Call, { path }: Served, host: ListenerHost): void {
   else refuseCall(call, 426, 'only WebSocket is served here', UPGRADE);
 }
 
-function take(call: UpgradeCall, served: Served, host: ListenerHost, upgrader: WebSocketServer): void {
+function take(call: UpgradeCall, served: Served, host: ListenerHost): void {
   const { req, socket } = call;
   const { path } = served;
   const wrong = malformed(req);
@@ -59,7 +56,7 @@ function take(call: UpgradeCall, served: Served, host: ListenerHost, upgrader: W
     answerSocket(socket, 426, 'the version of WebSocket is not 13', { ...UPGRADE, 'sec-websocket-version': '13' });
   } else if (!host.admit({ address: call.ends.remoteAddress })) {
     answerSocket(socket, refusedStatus(host), 'too many sessions', RETRY_AFTER);
-  } else host.accept(new AcceptedChannel(new Handshake(call, upgrader), served, host.limits));
+  } else host.accept(new AcceptedChannel(new Handshake(call), served, host.limits));
 }
 
 function refuseOther(path: string, host: ListenerHost, answer: (status: number, content: string) => void): void {
@@ -68,8 +65,11 @@ function refuseOther(path: string, host: ListenerHost, answer: (status: number, 
 }
 
 /** What is wrong with a handshake, by RFC 6455 section 4.2.1. */
-function malformed({ method, headers }: IncomingMessage): string | undefined {
+function malformed({ method, headers, httpVersion }: IncomingMessage): string | undefined {
   if (method !== 'GET') return 'a method other than GET';
+  if (httpVersion !== '1.1') return 'a version of HTTP other than 1.1';
+  if (tokens(headers.upgrade).filter((one) => one === 'websocket').length > 1) return 'websocket twice in its Upgrade';
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0) return 'a body';
   if (!KEY.test(headers['sec-websocket-key'] ?? '')) return 'no valid Sec-WebSocket-Key';
   const { 'sec-websocket-protocol': offered } = headers;
   if (offered !== undefined && !splitProtocols(offered)) return 'an invalid Sec-WebSocket-Protocol';
@@ -82,46 +82,47 @@ class Handshake {
   readonly ends: UpgradeCall['ends'];
   /** Called when the client goes away meanwhile. */
   onGone: (() => void) | undefined;
-  readonly #socket: Duplex;
-  readonly #upgrader: WebSocketServer;
-  #early: Buffer[];
+  readonly #socket: Socket;
+  readonly #early: Buffer[] = [];
 
-  constructor({ req, socket, early, ends }: UpgradeCall, upgrader: WebSocketServer) {
+  constructor({ req, socket, ends }: UpgradeCall) {
     this.req = req;
     this.ends = ends;
     this.#socket = socket;
-    this.#upgrader = upgrader;
-    this.#early = [early];
     // The socket is read, because only that shows that the client has gone.
-    socket.on('data', this.#keep).on('end', this.#gone).on('close', this.#gone);
+    socket.on('data', this.#keep).on('end', this.#gone).on('close', this.#gone).resume();
   }
 
   get offered(): string[] {
     return splitProtocols(this.req.headers['sec-websocket-protocol'] ?? '') ?? [];
   }
 
-  /** Leaves only one subprotocol, or none, of those that the client has offered: ws chooses the first. */
+  /** Leaves only one subprotocol, or none, of those that the client has offered. */
   narrow(protocol: string | undefined): void {
     const { headers } = this.req;
     if (protocol === undefined) delete headers['sec-websocket-protocol'];
     else headers['sec-websocket-protocol'] = protocol;
   }
 
-  /** The socket goes to ws; where it is dead already, `onGone` follows. */
-  upgrade(done: (ws: WebSocket, socket: Duplex) => void): void {
+  /** Answers that it is a WebSocket from now on, and gives away the socket, and what came behind the handshake. */
+  upgrade(protocol: string | undefined): { socket: Socket; early: Buffer } {
     const socket = this.#release();
-    socket.once('close', this.#gone);
-    this.#upgrader.handleUpgrade(this.req, socket, Buffer.concat(this.#early), (ws) => {
-      socket.off('close', this.#gone);
-      done(ws, socket);
-    });
+    const lines = [
+      'HTTP/1.1 101 Switching Protocols',
+      'Upgrade: websocket',
+      'Connection: Upgrade',
+      `Sec-WebSocket-Accept: ${acceptOf(this.req.headers['sec-websocket-key'] ?? '')}`,
+      ...(protocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${protocol}`]),
+    ];
+    socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+    return { socket, early: Buffer.concat(this.#early) };
   }
 
   refuse(status: number, content: string, headers?: Readonly<Record<string, string>>): void {
     answerSocket(this.#release(), status, content, headers);
   }
 
-  #release(): Duplex {
+  #release(): Socket {
     return this.#socket.off('data', this.#keep).off('end', this.#gone).off('close', this.#gone);
   }
 
@@ -143,9 +144,9 @@ class AcceptedChannel extends WebSocketChannel {
   #handshake: Handshake | undefined;
   #refusal: L7mpError | undefined;
 
-  constructor(handshake: Handshake, { maxMessage, waits }: Served, limits: QueueLimits) {
-    super(limits, maxMessage);
-    this.#waits = waits();
+  constructor(handshake: Handshake, served: Served, limits: QueueLimits) {
+    super(false, served, limits);
+    this.#waits = served.waits();
     this.#handshake = handshake;
     const { req, ends } = handshake;
     this.#describe = () => requestMetadata(req, ends);
@@ -195,10 +196,9 @@ class AcceptedChannel extends WebSocketChannel {
   #upgrade(protocol: string | undefined): void {
     const handshake = this.#handshake;
     if (!handshake) return;
+    this.#handshake = undefined;
     handshake.narrow(protocol);
-    handshake.upgrade((ws, socket) => {
-      this.#handshake = undefined;
-      this.attach(ws, socket);
-    });
+    const { socket, early } = handshake.upgrade(protocol);
+    this.attach(socket, early);
   }
 }

@@ -90,6 +90,19 @@ describe('on stdout', () => {
     assert.equal(host.log.lines.at(-1), 'warn tap: 3 messages are missing in the log_file');
   });
 
+  test('a slow one holds many small copies in one buffer, and loses none within the bound', async () => {
+    const stdout = new Stuck();
+    const host = fakeClusterHost();
+    const end = collect(dialLocal(await openCluster(createLogger({ stdout }), {}, host)));
+    const byte = Buffer.from('x');
+    await until(() => end.channel.write(byte) && stdout.taken.length === 1);
+    for (let n = 0; n < 100_000; n++) end.channel.write(byte, undefined, true);
+    assert.deepEqual(host.log.lines, []);
+    stdout.release();
+    await until(() => Buffer.concat(stdout.taken).length >= 100_000);
+    assert.ok(stdout.taken.length < 10, `written in ${stdout.taken.length} pieces`);
+  });
+
   test('one whose reader has gone ends neither the process nor the session', async () => {
     const stdout = new Writable({
       write: (_bytes, _encoding, done) => done(Object.assign(new Error('EPIPE'), { code: 'EPIPE' })),

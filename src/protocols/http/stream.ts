@@ -1,0 +1,159 @@
+import type * as net from 'node:net';
+import { Duplex } from 'node:stream';
+import { cut } from '../../io/node/stream.ts';
+import { cutLater } from './answer.ts';
+
+/**
+ * Bytes that node's parser is given at a time. It takes apart what it gets at once, each of the smallest requests into
+ * kilobytes of objects: so that is what may be in memory of requests whose turn has not come.
+ */
+const SLICE = 4096;
+
+/**
+ * A connection as node's HTTP server sees it: what comes is handed to its parser slice by slice, and only while the gate
+ * is open; what the server writes goes to the socket as it is. Owns the socket, until that is detached.
+ */
+export class GatedStream extends Duplex {
+  readonly socket: net.Socket;
+  /** Asked before each slice. */
+  readonly #open: () => boolean;
+  /** A slice was handed over. */
+  readonly #fed: () => void;
+  #chunk: Buffer | undefined;
+  #ended = false;
+  #feeding = false;
+  #detached = false;
+  #leaving = false;
+
+  constructor(socket: net.Socket, gate: { readonly open: () => boolean; readonly fed: () => void }) {
+    super({ allowHalfOpen: true });
+    this.socket = socket;
+    this.#open = gate.open;
+    this.#fed = gate.fed;
+    socket.on('data', this.#received).on('end', this.#peerEnded).on('timeout', this.#timedOut);
+    socket.on('error', this.#failed).on('close', this.#closed);
+    this.on('resume', () => this.feed());
+  }
+
+  /** Hands over what has come, as long as the gate is open. To be called when it opens. */
+  feed(): void {
+    // The parser calls handlers, which may open the gate.
+    if (this.#feeding || this.#leaving) return;
+    this.#feeding = true;
+    try {
+      while (this.#chunk && this.readableFlowing && !this.#detached && this.#open()) this.#hand(this.#chunk);
+    } finally {
+      this.#feeding = false;
+    }
+    if (this.#detached) return;
+    if (this.#chunk) this.socket.pause();
+    else if (this.#ended) this.push(null);
+    else this.socket.resume();
+  }
+
+  /** Gives the socket away, with what was not handed over put back in front of what comes. `rest` is a part of it. */
+  detach(rest: Buffer): net.Socket {
+    const { socket } = this;
+    this.#detached = true;
+    socket.off('data', this.#received).off('end', this.#peerEnded).off('timeout', this.#timedOut);
+    socket.off('error', this.#failed).off('close', this.#closed);
+    socket.setTimeout(0);
+    socket.pause();
+    const left = this.#chunk ? Buffer.concat([rest, this.#chunk]) : rest;
+    this.#chunk = undefined;
+    if (left.length > 0 && !this.#ended) socket.unshift(left);
+    return socket;
+  }
+
+  setTimeout(milliseconds: number, listener?: () => void): this {
+    this.socket.setTimeout(milliseconds);
+    if (listener) this.once('timeout', listener);
+    return this;
+  }
+
+  /** Ends the connection when what was written has left. */
+  destroySoon(): void {
+    if (this.writable) this.end();
+    if (this.writableFinished) this.#leave();
+    else this.once('finish', () => this.#leave());
+  }
+
+  /** Breaks the connection off so that the peer sees it: what was written and has not left is lost. */
+  resetAndDestroy(): void {
+    this.socket.resetAndDestroy();
+  }
+
+  // What is pushed from within would wait in node's queue, and the parser would not have seen it when the gate is asked.
+  // What is pushed from within would wait in node's queue, and the parser would not have seen it when the gate is asked.
+  /** Closes the connection for good, as `cut` does. */
+  cut(): void {
+    cut(this.socket);
+  }
+
+  override _read(): void {}
+
+  override _write(bytes: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.socket.write(bytes, done);
+  }
+
+  override _writev(parts: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    this.socket.cork();
+    for (const [n, { chunk }] of parts.entries()) {
+      if (n < parts.length - 1) this.socket.write(chunk);
+      else this.socket.write(chunk, done);
+    }
+    this.socket.uncork();
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.socket.end(() => done());
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#chunk = undefined;
+    if (!this.#detached) cut(this.socket);
+    done(error);
+  }
+
+  // Linux answers data that nobody has read with a reset, which destroys what the peer has not read yet: where something
+  // has come behind the last request, it is thrown away, with what follows it, until the peer ends too.
+  #leave(): void {
+    if (!this.#chunk || this.destroyed) {
+      this.destroy();
+      return;
+    }
+    this.#leaving = true;
+    this.#chunk = undefined;
+    cutLater(this.socket);
+    this.socket.once('end', () => this.destroy()).resume();
+  }
+
+  #hand(chunk: Buffer): void {
+    this.#chunk = chunk.length > SLICE ? chunk.subarray(SLICE) : undefined;
+    this.push(chunk.subarray(0, SLICE));
+    this.#fed();
+  }
+
+  #received = (bytes: Buffer): void => {
+    if (this.#leaving) return;
+    this.#chunk = this.#chunk ? Buffer.concat([this.#chunk, bytes]) : bytes;
+    this.feed();
+  };
+
+  #peerEnded = (): void => {
+    this.#ended = true;
+    this.feed();
+  };
+
+  #timedOut = (): void => {
+    this.emit('timeout');
+  };
+
+  #failed = (error: Error): void => {
+    this.destroy(error);
+  };
+
+  #closed = (): void => {
+    this.destroy();
+  };
+}
