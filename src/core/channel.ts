@@ -120,6 +120,8 @@ export interface ChannelOwner {
   active?(channel: Channel): void;
   /** It has become `plain`. */
   cleared?(): void;
+  /** The peer has begun to send to several of our addresses. */
+  wanders?(): void;
 }
 
 /**

@@ -61,6 +61,52 @@ for (const { name, create, skip } of engines()) {
       deepEqual(addresses.slice(0, 2), name === 'node' ? ['::1'] : ['::1', '127.0.0.1']);
     });
 
+    for (const host of ['0.0.0.0', '::']) {
+      // The portable engine cannot tell which address was hit.
+      it(`answers from the address that was hit last, on ${host}`, { skip: name === 'node' }, async () => {
+        const echo = await echoPeer();
+        const relayed = await forwardDatagrams(engine, echo.port, { host });
+        let wandered = 0;
+        const { port } = await onPort((port) =>
+          engine.listenDatagram(
+            { host, port },
+            acceptor((channel) => {
+              channel.owner = { closed: () => {}, wanders: () => wandered++ };
+              channel.read({ message: (bytes) => channel.write(bytes), end: () => {} });
+            }),
+          ),
+        );
+        for (const to of [relayed.port, port]) {
+          const peer = await datagramPeer();
+          for (const [n, hit] of ['127.0.0.5', '127.0.0.7', '127.0.0.7', '127.0.0.5'].entries()) {
+            peer.socket.send(`${n}`, to, hit);
+            await until(() => peer.received.length === n + 1);
+            equal(String(peer.received[n]), `${n}`);
+            equal(peer.from[n]?.address, hit);
+          }
+        }
+        equal(relayed.sessions.length, 1);
+        equal(relayed.sessions[0]?.source.wanders, true);
+        await until(() => wandered === 1);
+      });
+
+      it(`answers a peer that it was told of from the address that was hit, on ${host}`, {
+        skip: name === 'node',
+      }, async () => {
+        const peer = await datagramPeer();
+        const { port, listening } = await onPort((port) =>
+          engine.listenDatagram(
+            { host, port },
+            acceptor((channel) => channel.read({ message: (bytes) => channel.write(bytes), end: () => {} })),
+          ),
+        );
+        listening.emit({ address: '127.0.0.1', port: peer.port });
+        peer.socket.send('hello', port, '127.0.0.9');
+        await until(() => peer.received.length === 1);
+        equal(peer.from[0]?.address, '127.0.0.9');
+      });
+    }
+
     it('reads and writes in JavaScript', async () => {
       const { port } = await onPort((port) =>
         engine.listenDatagram(

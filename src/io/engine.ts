@@ -31,6 +31,8 @@ export interface SocketChannel extends Channel {
   readonly ends: Ends | undefined;
   /** The address that the peer gets its answers from, where the socket listens on any and the engine knows better. */
   readonly answersFrom?: string | undefined;
+  /** The peer sends to several addresses of such a socket: the engine answers each time from the one that was hit last. */
+  readonly wanders?: boolean;
 }
 
 /** Something that listens. */

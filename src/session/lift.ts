@@ -23,6 +23,7 @@ export class Lift {
     if (!offload.on) return 'offload is off';
     const [client, upstream] = [socketOf(source), socketOf(sink)];
     if (!client?.ends || !upstream?.ends) return 'not two sockets for datagrams with nothing between them';
+    if (client.wanders) return 'the client sends to several addresses of this machine';
     const result = offload.add({
       client: { address: client.ends.remoteAddress, port: client.ends.remotePort },
       listen: { address: client.answersFrom ?? client.ends.localAddress, port: client.ends.localPort },

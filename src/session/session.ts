@@ -289,6 +289,11 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     this.lift();
   }
 
+  // Below the sockets, answers leave from one address.
+  wanders(): void {
+    this.land();
+  }
+
   // ------------------------------------------------------------------ stages
 
   stageReady(stage: Stage): void {

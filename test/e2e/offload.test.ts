@@ -210,3 +210,27 @@ test('where offload is asked for and is not to be had, GET /admin says why', asy
   if (skip) assert.equal(status.on, false);
   assert.match(JSON.stringify(status), /why/);
 });
+
+test('a session whose client sends to a second address of ours comes down for good, and is answered from there', {
+  skip,
+}, async (t) => {
+  const { proxy, port } = await echoing(t, 'auto');
+  const socket = dgram.createSocket('udp4');
+  t.after(() => socket.close());
+  const answerer = async (hit: string): Promise<string> => {
+    socket.send(hit, port, hit);
+    const [bytes, { address }] = await once(socket, 'message');
+    assert.equal(String(bytes), hit);
+    return address;
+  };
+  assert.equal(await answerer('127.0.0.5'), '127.0.0.5');
+  const mine = async () =>
+    (await proxy.sessions('l')).find(({ metadata }) => metadata.UDP.src_port === socket.address().port);
+  const rungs = async () => (await mine())?.pipes as string[];
+  await until(async () => (await rungs())?.includes('kernel'));
+  // Answers that are in the kernel already leave from the first one.
+  await until(async () => (await answerer('127.0.0.7')) === '127.0.0.7');
+  await until(async () => !(await rungs()).includes('kernel'));
+  for (const hit of ['127.0.0.5', '127.0.0.7']) assert.equal(await answerer(hit), hit);
+  assert.ok(!(await rungs()).includes('kernel'));
+});

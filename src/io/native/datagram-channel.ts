@@ -126,6 +126,7 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
       this.deliver(u8.subarray(from, from + value), BINARY, false);
     } else if (type === wire.Report.Coupled) this.#coupled(value);
     else if (type === wire.Report.Dropped) this.#count();
+    else if (type === wire.Report.Wanders) this.owner?.wanders?.();
     else if (type === wire.Report.Fault) this.owner?.fault?.(this, errorName(value));
   }
 
@@ -301,6 +302,11 @@ export class PeerChannel extends NativeDatagramChannel {
   // An idle session has no use for them, and the slot has the address.
   get ends(): Ends {
     return this.#ends ?? this.#port.endsOf(this.thread, this.id);
+  }
+
+  get wanders(): boolean {
+    const { arena } = this.thread.shared;
+    return arena.u32[(wire.addressOf(this.thread.shared, this.id) + wire.WANDERS) >> 2] !== 0;
   }
 
   get answersFrom(): string | undefined {

@@ -11,6 +11,9 @@ import * as wire from './wire.ts';
 /** Peers that the main thread has not decided on: more are not taken meanwhile. */
 const MOST_UNDECIDED = 4096;
 
+/** The first byte of a group's address (RFC 4291, section 2.7). */
+const GROUP = 0xff;
+
 /** Bytes of a control message with an in_pktinfo (ip(7)) and an in6_pktinfo (ipv6(7)), padded. */
 const PKTINFO = 32;
 const PKTINFO6 = 40;
@@ -94,7 +97,11 @@ export class DatagramPort implements Pollable {
       peer.inherit(same);
       same.close();
     }
-    this.#shared.loop.arena.u32[(address + wire.CONTROL_LENGTH) >> 2] = 0;
+    const { u32 } = this.#shared.loop.arena;
+    u32[(address + wire.CONTROL_LENGTH) >> 2] = 0;
+    u32[(address + wire.WANDERS) >> 2] = 0;
+    // Whatever it hits is another one than none.
+    if (this.#control > 0) u32.fill(0, (address + wire.CONTROL) >> 2, (address + wire.CONTROL + this.#control) >> 2);
     this.#peers.add(peer);
   }
 
@@ -140,7 +147,9 @@ export class DatagramPort implements Pollable {
     for (let n = 0; n < count; n++) {
       const name = batch.name(n);
       if (!peer || !this.#peers.same(peer.address, name)) peer = this.#peers.get(name) ?? this.#newPeer(n);
-      if (peer) this.#hand(peer, n);
+      if (!peer) continue;
+      if (this.#control > 0) this.#follow(peer, n);
+      this.#hand(peer, n);
     }
   }
 
@@ -149,6 +158,28 @@ export class DatagramPort implements Pollable {
     if (loop.congested) return;
     loop.report(wire.Report.PeersRefused, this.#number, this.#refused);
     this.#refused = 0;
+  }
+
+  /** Has answers leave from the address that a peer has hit last. */
+  #follow(peer: Peer, n: number): void {
+    const { loop, batch } = this.#shared;
+    const { u8, u32 } = loop.arena;
+    const hit = (batch.rest(n) + CMSG_HEADER) >> 2;
+    const source = (peer.address + wire.CONTROL + CMSG_HEADER) >> 2;
+    const four = this.#family === AF_INET;
+    // in_pktinfo.ipi_spec_dst, in6_pktinfo.ipi6_addr
+    let word = four ? 1 : 0;
+    const end = four ? 2 : 4;
+    while (word < end && u32[hit + word] === u32[source + word]) word++;
+    if (word === end || (!four && u8[hit << 2] === GROUP)) return;
+    const length = (peer.address + wire.CONTROL_LENGTH) >> 2;
+    const wanders = (peer.address + wire.WANDERS) >> 2;
+    const known = u32[length] !== 0;
+    u32[length] = this.#control;
+    this.#writeSource(peer.address + wire.CONTROL, batch.rest(n));
+    if (!known || u32[wanders] !== 0) return;
+    u32[wanders] = 1;
+    loop.report(wire.Report.Wanders, peer.id);
   }
 
   // The main thread may look at a new peer's counters as soon as it is told of it.
@@ -187,6 +218,7 @@ export class DatagramPort implements Pollable {
     u8.copyWithin(address, name, name + wire.SOCKADDR);
     u32[(address + wire.ADDRESS_LENGTH) >> 2] = this.#family === AF_INET ? 16 : wire.SOCKADDR;
     u32[(address + wire.CONTROL_LENGTH) >> 2] = this.#control;
+    u32[(address + wire.WANDERS) >> 2] = 0;
     if (this.#control > 0) this.#writeSource(address + wire.CONTROL, batch.rest(n));
   }
 
@@ -199,6 +231,6 @@ export class DatagramPort implements Pollable {
     u32[(to + 12) >> 2] = four ? IP_PKTINFO : IPV6_PKTINFO;
     u32[(to + CMSG_HEADER + (four ? 0 : 16)) >> 2] = 0;
     // A group's address is nobody's source (RFC 4291, section 2.7); IPv4 says which address of ours it stands for.
-    if (!four && u8[to + CMSG_HEADER] === 0xff) u32[(to - wire.CONTROL + wire.CONTROL_LENGTH) >> 2] = 0;
+    if (!four && u8[to + CMSG_HEADER] === GROUP) u32[(to - wire.CONTROL + wire.CONTROL_LENGTH) >> 2] = 0;
   }
 }

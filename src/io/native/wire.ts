@@ -92,13 +92,15 @@ export function countOut(f64: Float64Array, at: number, messages: number, bytes:
 }
 
 /**
- * The bytes of a slot's address: a socket address, its length, and that of the control message for the address that
- * answers leave from. Where there is one, it lies far behind, as what is counted seldom does, and takes as many bytes at
+ * The bytes of a slot's address: a socket address, its length, that of the control message for the address that answers
+ * leave from, and whether that has changed. Where there is one, it lies far behind, as what is counted seldom does, and takes as many bytes at
  * most (an in6_pktinfo).
  */
 const ADDRESS_BYTES = 40;
 export const ADDRESS_LENGTH = 28;
 export const CONTROL_LENGTH = 32;
+/** Whether it has hit several of our addresses. */
+export const WANDERS = 36;
 export const CONTROL = SLOTS * ADDRESS_BYTES;
 
 /** The longest Internet socket address (sockaddr_in6). */
@@ -182,6 +184,8 @@ export const Report = {
   Refused: 14,
   /** port, how many datagrams of new peers were dropped for want of room */
   PeersRefused: 15,
+  /** id: a peer sends to several of our addresses. */
+  Wanders: 16,
 } as const;
 
 /** Flags of Ended: the end was passed on; this socket, the other one, is closed, since both its directions have ended. */
