@@ -21,9 +21,11 @@ import { Connections } from './io/connections.ts';
 import type { Engine } from './io/engine.ts';
 import { Admission } from './limits/admission.ts';
 import { ManagementListeners } from './limits/management.ts';
+import { Reflection } from './limits/reflection.ts';
 import { readSystem } from './limits/system.ts';
 import { exposedControl, exposureWarning } from './listener/exposure.ts';
 import type { Listener } from './listener/listener.ts';
+import { networkAddress } from './listener/open.ts';
 import type { Offload } from './offload/engine.ts';
 import { OffloadSwitch } from './offload/switch.ts';
 import { DirectoryEnclosure } from './output/enclosure.ts';
@@ -81,6 +83,7 @@ export class L7mp {
     connections: this.#connections,
     leadsToManagement: (listener) => this.#management.has(listener),
   });
+  readonly #reflection = new Reflection(() => this.#ports());
   readonly #wheel = new Wheel();
   readonly #gathering = new GatheringLimit();
   readonly #plans = new Plans((name, route) => clusterOf(this.#store, name, route));
@@ -315,9 +318,18 @@ export class L7mp {
     session.start();
   }
 
+  /** Those that it listens on. */
+  *#ports(): Iterable<number> {
+    for (const { definition } of this.#store.listeners.values()) {
+      const place = networkAddress(definition.spec, this.#registry);
+      if (place) yield place.port;
+    }
+  }
+
   #route(listener: Listener, session: Session): Plan {
     const plan = this.#plans.for(listener, findRoute(this.#store, listener.definition.rules, session));
     this.#admission.routed(session, plan);
+    this.#reflection.check(session, plan);
     return plan;
   }
 

@@ -1,14 +1,33 @@
 /** Who a peer is, where each may have a share only. */
-import type { Metadata } from './metadata.ts';
+import type { Json, Metadata } from './metadata.ts';
 
 /** Groups of 16 bits of an IPv6 address, and those of the network that one customer has (RFC 6177: a /64 at least). */
 const GROUPS = 8;
 const NETWORK = 4;
 
+/** Ports below are those of services (RFC 6335 section 6): a client does not send from there. */
+const SERVICE_PORTS = 1024;
+
+/** The address and port of a channel's peer; undefined where it has none. */
+export function peerOf(channel: { describe(): Metadata }): { address: string; port: number } | undefined {
+  const { IP: ip, ...protocols } = channel.describe();
+  const address = isObject(ip) ? ip.src_addr : undefined;
+  // The transport comes first: what is after it may be the peer's own words.
+  const [transport] = Object.values(protocols);
+  const port = isObject(transport) ? transport.src_port : undefined;
+  return typeof address === 'string' && typeof port === 'number' ? { address, port } : undefined;
+}
+
+/** Whether it seems to come from the port of a service: by UDP, most likely from a forged address. */
+export function fromServicePort(channel: { describe(): Metadata }): boolean {
+  const peer = peerOf(channel);
+  return peer !== undefined && peer.port < SERVICE_PORTS;
+}
+
 /** The source that a channel's peer belongs to; undefined where it has no address (UNIX sockets). */
 export function sourceOf(channel: { describe(): Metadata }): string | undefined {
   const { IP: ip } = channel.describe();
-  const address = typeof ip === 'object' && ip !== null && !Array.isArray(ip) ? ip.src_addr : undefined;
+  const address = isObject(ip) ? ip.src_addr : undefined;
   return typeof address === 'string' ? sourceOfAddress(address) : undefined;
 }
 
@@ -22,4 +41,8 @@ export function sourceOfAddress(address: string): string {
   const zeros = address.includes('::') ? GROUPS - head.length - tail.length : 0;
   const groups = [...head, ...new Array(Math.max(0, zeros)).fill('0'), ...tail];
   return `${groups.slice(0, NETWORK).join(':')}::/64`;
+}
+
+function isObject(value: Json | undefined): value is { [key: string]: Json } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -2,6 +2,7 @@ import { type Channel, type MessageAttributes, TEXT } from '../../core/channel.t
 import { L7mpError } from '../../core/errors.ts';
 import { LayerChannel } from '../../core/layer.ts';
 import type { Metadata } from '../../core/metadata.ts';
+import { fromServicePort } from '../../core/source.ts';
 import {
   type Answer,
   BadHeader,
@@ -87,7 +88,8 @@ export class ServerChannel extends LayerChannel {
   }
 
   #reject(error: BadHeader): void {
-    this.#say(error);
+    // What is no header from the port of a service is an answer, and would be answered in turn.
+    if (!this.lossy || !fromServicePort(this.lower)) this.#say(error);
     this.fail(new L7mpError('E_HANDSHAKE', error.message), 'refused');
   }
 
