@@ -2,7 +2,6 @@
 import { Admin } from './admin.ts';
 import { Api } from './api/api.ts';
 import { Door } from './api/door.ts';
-import { openApiDocument } from './api/openapi.ts';
 import type { ApiContext, SessionList } from './api/operations.ts';
 import type { Query } from './api/parameters.ts';
 import { unusableFiles } from './config/files.ts';
@@ -369,7 +368,7 @@ export class L7mp {
       sessions: (query) => this.#listSessions(query),
       session: (name) => sessionView(this.#session(name)),
       endSession: (name) => this.#session(name).end({ kind: 'deleted', message: 'deleted by the API' }),
-      openapi: () => openApiDocument(this.#registry),
+      openapi: async () => (await import('./api/openapi.ts')).openApiDocument(this.#registry),
       state: () => this.#state,
     };
     return new Api(context, this.#door, this.logger);

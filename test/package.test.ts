@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { freePort } from './support/ports.ts';
 import { until } from './support/until.ts';
 
 const run = promisify(execFile);
@@ -57,7 +58,13 @@ const MAX_MODULES = 60;
 
 test('a start loads few modules, and the native engine finds its thread', async () => {
   await writeFile(join(user, 'hook.mjs'), HOOK);
-  await writeFile(join(user, 'start.json'), JSON.stringify({ admin: { io: 'native' }, listeners: [], clusters: [] }));
+  // A socket of the native engine: before there is one, it has no thread.
+  const echo = {
+    name: 'echo',
+    spec: { protocol: 'TCP', port: await freePort(), address: '127.0.0.1' },
+    rules: [{ action: { route: { destination: { spec: { protocol: 'Echo' } } } } }],
+  };
+  await writeFile(join(user, 'start.json'), JSON.stringify({ admin: { io: 'native' }, listeners: [echo] }));
   const file = join(user, 'modules');
   const script = join(installed, 'l7mp-proxy.js');
   const child = spawn(process.execPath, ['--import', './hook.mjs', script, '-c', 'start.json'], {

@@ -17,10 +17,7 @@ export async function chooseEngine(
   if (mode === 'node') return { engine: createNodeEngine(connections) };
   try {
     const { createNativeEngine } = await import('./native/index.ts');
-    const engine = createNativeEngine(threads, connections);
-    // A peer that is asked before would wait for its answer to be read as long as the threads take to start.
-    await engine.ready;
-    return { engine };
+    return { engine: createNativeEngine(threads, connections) };
   } catch (error) {
     const why = (error as Error).message;
     if (mode === 'native') throw new L7mpError('E_UNSUPPORTED', `/admin/io: there is no native I/O here: ${why}`);

@@ -87,7 +87,10 @@ export interface Engine {
   /** The sockets of traffic: those of its own, and of who makes others. */
   readonly connections: Connections;
 
-  /** Resolves when it serves its sockets; what is opened before has to wait for that. Undefined: it does at once. */
+  /**
+   * Starts what serves its sockets, where nothing has been opened yet, and resolves when it does. Connections that are made
+   * before have to wait for that. Undefined: there is nothing to start.
+   */
   readonly ready?: Promise<unknown>;
 
   /** How many sockets each of its threads has; an engine without threads says nothing. */

@@ -1,7 +1,6 @@
 import type { Log } from '../core/log.ts';
 import type { Offload } from './engine.ts';
 import { nullOffload } from './null.ts';
-import { openOffload } from './open.ts';
 
 /** What `admin` says of offload. */
 export interface OffloadSettings {
@@ -37,6 +36,7 @@ export class OffloadSwitch {
     this.#settings = settings;
     await this.close();
     if (settings === '') return;
+    const { openOffload } = await import('./open.ts');
     this.engine = openOffload({ interfaces: names });
     const { on, why } = this.engine.status();
     if (!on) this.#log.write('warn', 'offload', `there is no kernel offload: ${why}`);

@@ -9,6 +9,7 @@ import { turn, until } from '../../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../../core/channel.ts';
 import type { Engine } from '../engine.ts';
 import {
+  acceptor,
   attempt,
   client,
   closePeers,
@@ -96,6 +97,25 @@ describe('the native engine', { skip }, () => {
       ),
       [0],
     );
+  });
+
+  it('has no thread before it is asked for a socket', async () => {
+    const workers: unknown[] = [];
+    const remember = (worker: unknown): unknown => workers.push(worker);
+    process.on('worker', remember);
+    const engine = createNativeEngine();
+    deepEqual([engine.load, workers.length], [[0], 0]);
+    const listening = await engine.listenStream(
+      { host: '127.0.0.1', port: 0 },
+      acceptor(() => {}),
+    );
+    equal(workers.length, 1);
+    await listening.close();
+    await engine.close();
+    const other = createNativeEngine();
+    await other.close();
+    process.off('worker', remember);
+    equal(workers.length, 1);
   });
 
   it('keeps a process until its threads serve their sockets, and no longer', async () => {

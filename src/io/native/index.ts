@@ -52,7 +52,7 @@ class NativeEngine implements Engine {
   }
 
   get ready(): Promise<unknown> {
-    return this.#threads.ready;
+    return this.#threads.start();
   }
 
   get load(): readonly number[] {
@@ -60,7 +60,7 @@ class NativeEngine implements Engine {
   }
 
   listenStream: Engine['listenStream'] = async (at, acceptor) => {
-    this.#mustLive();
+    await this.#toListen();
     return this.#listeners.listen(at, acceptor);
   };
 
@@ -70,7 +70,7 @@ class NativeEngine implements Engine {
   };
 
   listenDatagram: Engine['listenDatagram'] = async (at, acceptor) => {
-    this.#mustLive();
+    await this.#toListen();
     return this.#ports.listen(at, acceptor);
   };
 
@@ -89,7 +89,9 @@ class NativeEngine implements Engine {
     return undefined;
   }
 
-  #mustLive(): void {
+  /** A peer that comes before the threads have started would wait for its answer as long as that takes. */
+  async #toListen(): Promise<void> {
+    await this.#threads.start();
     if (this.#threads.living.length === 0) throw new L7mpError('E_BIND', 'native I/O has no thread left');
   }
 

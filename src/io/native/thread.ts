@@ -43,12 +43,13 @@ export class IoThread {
   readonly outbox: Outbox;
   /** Handlers of reports about a listener or a port, by type. */
   readonly handlers: (ReportHandler | undefined)[] = [];
-  /** Resolves when it serves its sockets, or has ended: what is asked of it before waits. Keeps the process until then. */
-  readonly ready: Promise<void>;
   /** Called when the thread has ended, whyever. */
   onEnd: (() => void) | undefined;
   readonly #c: Libc = libc();
-  readonly #worker: Worker;
+  readonly #start: wire.WorkerStart;
+  /** Once it has been asked for something: a thread takes as much memory as all else. */
+  #worker: Worker | undefined;
+  #ready: Promise<void> | undefined;
   readonly #commands: RingWriter;
   readonly #reports: RingReader;
   readonly #control: Int32Array;
@@ -56,7 +57,7 @@ export class IoThread {
   readonly #epoll: number;
   readonly #wake: number;
   readonly #bell: net.Socket;
-  readonly #exited: Promise<void>;
+  #exited = Promise.resolve();
   readonly #mostPeers: number;
   #users = 0;
   /** Peers of listening sockets that the thread has told of. */
@@ -84,7 +85,7 @@ export class IoThread {
     this.#wake = this.#open('eventfd', this.#c.eventfd(0, NONBLOCK_CLOEXEC));
     const [heard, bell] = this.#makeBell();
     this.#bell = this.#listenTo(heard);
-    const start: wire.WorkerStart = {
+    this.#start = {
       base: arena.base,
       size: arena.size,
       control,
@@ -94,18 +95,15 @@ export class IoThread {
       origin: performance.timeOrigin,
       pipes,
     };
-    this.#worker = new Worker(ownModule('io/native/worker'), {
-      workerData: start,
-      // The program's own flags may be such as no worker takes.
-      execArgv: [],
-    });
-    const started = new Promise<void>((resolve) => this.#worker.once('message', () => resolve(this.#started())));
-    this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve(this.#finish())));
-    this.ready = Promise.race([started, this.#exited]);
-    // It catches what its own code throws; what is left is that it could not start, or has run out of memory.
-    this.#worker.on('error', (error) => {
-      this.#error = `: ${error}`;
-    });
+  }
+
+  /**
+   * Starts it, the first time. Resolves when it serves its sockets, or has ended: what is asked of it before waits. Keeps
+   * the process until then.
+   */
+  start(): Promise<void> {
+    this.#ready ??= this.#ended ? Promise.resolve() : this.#run();
+    return this.#ready;
   }
 
   get ended(): boolean {
@@ -141,6 +139,7 @@ export class IoThread {
 
   send(type: number, ...args: number[]): void {
     if (this.#ended) return;
+    if (!this.#worker) void this.start();
     this.#commands.push(type, ...args);
     // What answers several reports goes together: a wake-up costs as much as a small message does.
     if (!this.#hearing || ++this.#unannounced === PROMPT) this.#announce();
@@ -181,9 +180,10 @@ export class IoThread {
   /** Ends the thread; what was written has a second to leave. */
   close(): Promise<void> {
     this.outbox.close();
-    this.send(wire.Command.Stop);
+    if (this.#worker) this.send(wire.Command.Stop);
     this.use();
     this.#closing ||= !this.#ended;
+    if (!this.#worker && !this.#ended) this.#finish();
     return this.#exited;
   }
 
@@ -235,10 +235,26 @@ export class IoThread {
 
   // ------------------------------------------------------------------ life
 
-  #started(): void {
-    this.#worker.on('message', (defect) => process.emitWarning(`native I/O: a defect, please report it: ${defect}`));
+  #run(): Promise<void> {
+    const worker = new Worker(ownModule('io/native/worker'), {
+      workerData: this.#start,
+      // The program's own flags may be such as no worker takes.
+      execArgv: [],
+    });
+    this.#worker = worker;
+    const started = new Promise<void>((resolve) => worker.once('message', () => resolve(this.#started(worker))));
+    this.#exited = new Promise((resolve) => worker.once('exit', () => resolve(this.#finish())));
+    // It catches what its own code throws; what is left is that it could not start, or has run out of memory.
+    worker.on('error', (error) => {
+      this.#error = `: ${error}`;
+    });
+    return Promise.race([started, this.#exited]);
+  }
+
+  #started(worker: Worker): void {
+    worker.on('message', (defect) => process.emitWarning(`native I/O: a defect, please report it: ${defect}`));
     // After it has a listener, which would keep the process.
-    this.#worker.unref();
+    worker.unref();
   }
 
   #open(call: string, fd: number): number {

@@ -31,7 +31,7 @@ async function threaded(t: TestContext, count: number): Promise<{ engine: Engine
   process.on('worker', remember);
   const engine = createNativeEngine(count);
   t.after(() => engine.close());
-  await until(() => workers.length >= count);
+  await engine.ready;
   process.off('worker', remember);
   return { engine, workers: workers.slice(-count) };
 }

@@ -21,9 +21,9 @@ export class IoThreads {
     process.on('exit', this.#onExit);
   }
 
-  /** Resolves when each serves its sockets. */
-  get ready(): Promise<unknown> {
-    return Promise.all(this.#all.map(({ ready }) => ready));
+  /** Starts those that have not been asked for anything yet. Resolves when each serves its sockets. */
+  start(): Promise<unknown> {
+    return Promise.all(this.#all.map((thread) => thread.start()));
   }
 
   /** Those that take something new. */
