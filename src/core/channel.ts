@@ -247,6 +247,11 @@ export abstract class Channel {
     return this.bare ? this : undefined;
   }
 
+  /** How messages begin that must come through this channel although it is `plain`: 12 bytes. */
+  get kept(): Uint8Array | undefined {
+    return undefined;
+  }
+
   /** Messages received and not read yet; of a stream, the pieces that they were put together to. */
   get queued(): number {
     return this.#queue?.length ?? 0;

@@ -22,7 +22,12 @@ export interface UdpFlow {
   /** Our socket that is connected to the upstream. */
   readonly local: UdpEnd;
   readonly upstream: UdpEnd;
+  /** How datagrams of the upstream begin that are for our socket, not for the client: `KEPT_BYTES` bytes. */
+  readonly kept?: Uint8Array;
 }
+
+/** Bytes of a datagram's beginning that an engine compares. */
+export const KEPT_BYTES = 12;
 
 export interface Count {
   readonly packets: number;

@@ -29,6 +29,7 @@ export class Lift {
       listen: { address: client.answersFrom ?? client.ends.localAddress, port: client.ends.localPort },
       local: { address: upstream.ends.localAddress, port: upstream.ends.localPort },
       upstream: { address: upstream.ends.remoteAddress, port: upstream.ends.remotePort },
+      ...(sink.kept && { kept: sink.kept }),
     });
     return result.refused === undefined ? new Lift(result, source, sink) : result.refused;
   }

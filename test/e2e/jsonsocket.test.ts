@@ -345,7 +345,12 @@ for (const mended of [true, false]) {
     const { proxy, ports } = await startProxy(t, ['near'], ({ near }) => ({
       listeners: [
         far,
-        listener('near', { protocol: 'UDP', port: near }, { destination, retry }, { options: { track: 60 } }),
+        listener(
+          'near',
+          { protocol: 'UDP', port: near },
+          { destination, retry },
+          { options: { track: 60, connect_timeout: 5000 } },
+        ),
       ],
     }));
     const client = await connectDatagram(t, ports.near);

@@ -191,6 +191,45 @@ for (const io of ['node', 'auto']) {
   });
 }
 
+for (const io of ['node', 'auto']) {
+  test(`that the far end of JSONSocket has forgotten the session is seen in the kernel too (io: ${io})`, {
+    skip,
+  }, async (t) => {
+    const server = await serveDatagram(t);
+    const { proxy, ports } = await startProxy(t, ['near', 'far'], ({ near, far }) => ({
+      admin: { io, offload: 'init', offload_ifs: 'lo' },
+      clusters: [{ name: 'server', ...to({ protocol: 'UDP', port: server.port }) }],
+      listeners: [
+        listener(
+          'near',
+          { protocol: 'UDP', port: near },
+          { destination: to(jsonSocket(far)), retry: { retry_on: 'disconnect', num_retries: 1000, timeout: 20 } },
+          { options: { connect_timeout: 5000 } },
+        ),
+        listener('far', jsonSocket(far), { destination: 'server' }),
+      ],
+    }));
+    const client = await connectDatagram(t, ports.near);
+    assert.equal(await ask(client, 'one'), 'one');
+    const lifted = async () => (await proxy.session('near')).pipes[0] === 'kernel';
+    await until(lifted, 'it is in the kernel');
+    assert.equal(await ask(client, '{"JSONSocketx":"data"}'), '{"JSONSocketx":"data"}');
+    await proxy.ok('DELETE', 'listeners/far?recursive=true');
+    await proxy.ok('POST', 'listeners', {
+      listener: listener('far', jsonSocket(ports.far), { destination: 'server' }),
+    });
+    client.send('lost');
+    await until(
+      async () =>
+        (await proxy.sessions('near'))[0].events.filter(({ event }: { event: string }) => event === 'CONNECT').length >
+        1,
+      'it is greeted anew',
+    );
+    assert.equal(await ask(client, 'two'), 'two');
+    assert.deepEqual(client.messages, []);
+  });
+}
+
 test('a session that only the kernel sees is alive, and ends when it is silent', { skip }, async (t) => {
   const { proxy, client } = await echoing(t, 'auto', { options: { idle_timeout: 400 } });
   const started = performance.now();

@@ -31,6 +31,9 @@ typedef long long s64;
 /* TCX_NEXT and TC_ACT_UNSPEC are both -1: the next program has its turn, and in the end the packet passes. */
 #define NEXT (-1)
 
+/* Bytes of a payload's beginning that are compared. */
+#define KEPT 12
+
 #define ETH_HLEN 14
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
@@ -72,6 +75,7 @@ struct udphdr {
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*bpf_skb_store_bytes)(struct __sk_buff *skb, u32 offset, const void *from, u32 len, u64 flags) = (void *)9;
 static long (*bpf_l4_csum_replace)(struct __sk_buff *skb, u32 offset, u64 from, u64 to, u64 flags) = (void *)11;
+static long (*bpf_skb_load_bytes)(const struct __sk_buff *skb, u32 offset, void *to, u32 len) = (void *)26;
 static long (*bpf_skb_pull_data)(struct __sk_buff *skb, u32 len) = (void *)39;
 static s64 (*bpf_csum_update)(struct __sk_buff *skb, u32 csum) = (void *)40;
 static u64 (*bpf_jiffies64)(void) = (void *)118;

@@ -35,6 +35,14 @@ describe('the entries of a flow', () => {
     assert.deepEqual(interfaces, [3, 4]);
   });
 
+  it('keep from the client what is for the socket', () => {
+    const kept = Buffer.from('twelve bytes');
+    const entries = entriesOf({ ...flow, kept }, via(3), via(4), slots);
+    assert.ok(typeof entries !== 'string');
+    assert.equal(entries.fromUpstream.value.toString('latin1', 60), 'twelve bytes');
+    assert.equal(entries.fromClient.value.toString('hex', 60), '0'.repeat(24));
+  });
+
   it('pass up what stays on the loopback', () => {
     const entries = entriesOf(flow, here, here, slots);
     assert.ok(typeof entries !== 'string');

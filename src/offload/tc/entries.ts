@@ -1,5 +1,5 @@
 /** From a session's ends and the routes to them to the two entries of the program's maps. Pure. */
-import type { UdpEnd, UdpFlow } from '../engine.ts';
+import { KEPT_BYTES, type UdpEnd, type UdpFlow } from '../engine.ts';
 import { addressBytes, isLoopback } from './address.ts';
 import { LOOPBACK, type Route } from './netlink.ts';
 
@@ -28,7 +28,8 @@ export interface Slots {
 export const KEY4 = 12;
 const TUPLE = 36;
 const PORTS = 32;
-const FLOW = TUPLE + 24;
+const KEPT = TUPLE + 24;
+const FLOW = KEPT + KEPT_BYTES;
 
 /** `toClient` and `toUpstream` are the routes of the session's own packets. Returns why not, where it cannot be done. */
 export function entriesOf(flow: UdpFlow, toClient: Route, toUpstream: Route, slots: Slots): Entries | string {
@@ -54,7 +55,7 @@ export function entriesOf(flow: UdpFlow, toClient: Route, toUpstream: Route, slo
     },
     fromUpstream: {
       key: keyOf(fromUpstream, v4),
-      value: valueFor(fromUpstream, backward, [toUpstream.oif, back, toClient.mtu, slots.fromUpstream]),
+      value: valueFor(fromUpstream, backward, [toUpstream.oif, back, toClient.mtu, slots.fromUpstream], flow.kept),
     },
     interfaces: [toClient.oif, toUpstream.oif],
   };
@@ -96,12 +97,13 @@ function keyOf(whole: Buffer, v4: boolean): Buffer {
   return Buffer.concat([whole.subarray(0, 4), whole.subarray(16, 20), whole.subarray(PORTS)], KEY4);
 }
 
-/** struct flow: the new ends; iif, oif, mtu and slot; what the checksums gain. */
-function valueFor(before: Buffer, ends: Buffer, words: readonly number[]): Buffer {
+/** struct flow: the new ends; iif, oif, mtu and slot; what the checksums gain; what is kept from it. */
+function valueFor(before: Buffer, ends: Buffer, words: readonly number[], kept?: Uint8Array): Buffer {
   const value = Buffer.alloc(FLOW);
   ends.copy(value);
   const all = [...words, gain(before, ends, 0, PORTS), gain(before, ends, PORTS, TUPLE)];
   for (const [n, word] of all.entries()) value.writeUInt32LE(word, TUPLE + 4 * n);
+  if (kept) value.set(kept, KEPT);
   return value;
 }
 

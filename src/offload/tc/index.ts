@@ -190,8 +190,14 @@ export class TcOffload implements Offload {
   }
 }
 
-function plain({ client, listen, local, upstream }: UdpFlow): UdpFlow {
-  return { client: plainEnd(client), listen: plainEnd(listen), local: plainEnd(local), upstream: plainEnd(upstream) };
+function plain({ client, listen, local, upstream, ...rest }: UdpFlow): UdpFlow {
+  return {
+    ...rest,
+    client: plainEnd(client),
+    listen: plainEnd(listen),
+    local: plainEnd(local),
+    upstream: plainEnd(upstream),
+  };
 }
 
 function plainEnd({ address, port }: UdpEnd): UdpEnd {

@@ -34,6 +34,8 @@ struct flow {
 	u32 slot;
 	/* What the new addresses, and ports, add to a checksum: one's complement sums of 32 bits. */
 	u32 addresses, ports;
+	/* How payloads begin that are for the socket; without a first byte there are none. */
+	u32 kept[KEPT / 4];
 };
 
 /* A cache line each: the two directions of a flow are counted by two CPUs. */
@@ -86,6 +88,16 @@ static inline_always int fits(struct __sk_buff *skb, const struct flow *flow, u3
 	if (flow->mtu && l3len > flow->mtu)
 		return 0;
 	return bpf_check_mtu(skb, flow->oif, &mtu_len, 0, skb->gso_size ? BPF_MTU_CHK_SEGS : 0) == 0;
+}
+
+/* Whether the payload begins as those do that the socket is to see. Of a GSO packet, the first datagram is looked at. */
+static inline_always int kept(struct __sk_buff *skb, const struct flow *flow, u32 payload)
+{
+	u32 begins[KEPT / 4];
+
+	if (!flow->kept[0] || bpf_skb_load_bytes(skb, payload, begins, sizeof(begins)))
+		return 0;
+	return begins[0] == flow->kept[0] && begins[1] == flow->kept[1] && begins[2] == flow->kept[2];
 }
 
 static inline_always void count(const struct __sk_buff *skb, const struct flow *flow, u32 bytes)
@@ -164,6 +176,8 @@ static inline_always int ipv4(struct __sk_buff *skb)
 		return NEXT;
 	if (!fits(skb, flow, skb->gso_size ? skb->gso_size + sizeof(packet.ip) + sizeof(packet.udp) : l3len))
 		return NEXT;
+	if (kept(skb, flow, offset + sizeof(packet)))
+		return NEXT;
 
 	u32 oif = flow->oif;
 	u8 ttl = hops(packet.ip.ttl, oif);
@@ -211,6 +225,8 @@ static inline_always int ipv6(struct __sk_buff *skb)
 	if (l3len > skb->len - offset)
 		return NEXT;
 	if (!fits(skb, flow, skb->gso_size ? skb->gso_size + sizeof(packet.ip) + sizeof(packet.udp) : l3len))
+		return NEXT;
+	if (kept(skb, flow, offset + sizeof(packet)))
 		return NEXT;
 
 	u32 oif = flow->oif;

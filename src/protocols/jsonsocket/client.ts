@@ -15,6 +15,9 @@ import {
 /** Milliseconds until a header that was not answered is sent again, where datagrams are lost; doubled each time. */
 export const FIRST_REPEAT = 250;
 
+/** As servers of ours begin their headers. Others may, by another order of keys or blanks, pass as data in the kernel. */
+const HEADER_BEGINS = Buffer.from('{"JSONSocket');
+
 /** The client's side of one JSONSocket connection: sends the header, and is connected when the answer says so. */
 export class ClientChannel extends LayerChannel {
   #reader: HeaderReader | undefined;
@@ -31,6 +34,11 @@ export class ClientChannel extends LayerChannel {
     this.#timeout = timeout;
     this.#reader = new HeaderReader(lower.kind);
     this.#request = request;
+  }
+
+  /** What may say that the server has forgotten the connection. */
+  override get kept(): Uint8Array {
+    return HEADER_BEGINS;
   }
 
   override get plain(): Channel | undefined {
