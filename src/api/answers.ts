@@ -7,9 +7,11 @@ import { LoadBalancerSchema, RetrySchema, RewriteSchema, Spec } from '../config/
 
 const Options = Type.Object({});
 
+const EndpointSpec = Type.Object({ address: Type.String(), port: Type.Optional(Type.Integer()) });
+
 export const EndpointAnswer = Type.Object({
   name: Type.String(),
-  spec: Type.Object({ address: Type.String() }),
+  spec: EndpointSpec,
   weight: Type.Integer(),
 });
 
@@ -74,10 +76,7 @@ const Traffic = {
 
 const StageAnswer = Type.Object({
   origin: Type.String({ description: 'The name of the cluster.' }),
-  endpoint: Type.Union([
-    Type.Null(),
-    Type.Object({ name: Type.String(), spec: Type.Object({ address: Type.String() }) }),
-  ]),
+  endpoint: Type.Union([Type.Null(), Type.Object({ name: Type.String(), spec: EndpointSpec })]),
   status: StageStatus,
   ...Traffic,
 });

@@ -10,7 +10,7 @@ import type {
   RuleDefinition,
   RuleListDefinition,
 } from '../reconcile/definitions.ts';
-import type { Store } from '../reconcile/store.ts';
+import { need, type Store } from '../reconcile/store.ts';
 import type {
   ClusterView,
   EndpointView,
@@ -69,8 +69,8 @@ export class Views {
 
   /** Throws E_UNKNOWN. */
   endpointsOf(cluster: string): EndpointView[] {
-    this.#store.definition('cluster', cluster);
-    return [...this.#store.endpointsOf(cluster).values()].map(({ definition }) => this.#endpoint(definition));
+    const { shownEndpoints } = need(this.#store.clusters, 'cluster', cluster);
+    return shownEndpoints.map((definition) => this.#endpoint(definition));
   }
 
   // ------------------------------------------------------------------ own
@@ -132,8 +132,8 @@ export class Views {
     return { name, spec, endpoints, loadbalancer, options };
   }
 
-  #endpoint({ name, address, weight }: EndpointDefinition): EndpointView {
-    return { name, spec: { address }, weight };
+  #endpoint({ name, address, port, weight }: EndpointDefinition): EndpointView {
+    return { name, spec: { address, ...(port !== undefined && { port }) }, weight };
   }
 
   /** The name, or what it leads to. */

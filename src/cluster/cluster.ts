@@ -3,7 +3,7 @@ import type { Log } from '../core/log.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
 import { getAt, type Pointer, parsePointer } from '../core/pointer.ts';
 import type { ClusterSide, Dialer, StreamKind } from '../core/protocol.ts';
-import type { ClusterDefinition } from '../reconcile/definitions.ts';
+import type { ClusterDefinition, EndpointDefinition } from '../reconcile/definitions.ts';
 import { type Balancer, createBalancer } from './balancers/index.ts';
 import { Endpoint, Tally, VIRTUAL } from './endpoint.ts';
 import { isEndpointFault } from './outcome.ts';
@@ -71,6 +71,12 @@ export class Cluster {
 
   get endpoints(): Endpoint[] {
     return [...this.#endpoints.values()];
+  }
+
+  /** Those that it was given, or the one of its own that a cluster without a network has. */
+  get shownEndpoints(): EndpointDefinition[] {
+    if (this.side.virtual) return [virtualEndpoint(this.name).definition];
+    return this.endpoints.map(({ definition }) => definition);
   }
 
   /** How many endpoints it was given: a cluster without a network has none. */
@@ -172,8 +178,8 @@ export class Cluster {
   }
 }
 
-function nameOf({ name, address }: Endpoint): string {
-  return `endpoint ${name} (${address})`;
+function nameOf({ name, address, port }: Endpoint): string {
+  return `endpoint ${name} (${address}${port === undefined ? '' : `, port ${port}`})`;
 }
 
 function count(n: number, what: string): string {
@@ -181,7 +187,7 @@ function count(n: number, what: string): string {
 }
 
 function virtualEndpoint(cluster: string): Endpoint {
-  return new Endpoint({ kind: 'endpoint', name: cluster, cluster, address: VIRTUAL, weight: 1 });
+  return new Endpoint({ kind: 'endpoint', name: cluster, cluster, address: VIRTUAL, port: undefined, weight: 1 });
 }
 
 function keyPointer({ loadbalancer: { key } }: ClusterDefinition): Pointer | undefined {

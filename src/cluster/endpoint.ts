@@ -56,6 +56,11 @@ export class Endpoint implements Candidate {
     return this.definition.address;
   }
 
+  /** In place of the cluster's. */
+  get port(): number | undefined {
+    return this.definition.port;
+  }
+
   get weight(): number {
     return this.definition.weight;
   }

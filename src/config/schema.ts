@@ -5,7 +5,7 @@
 import Type, { type Static } from 'typebox';
 import { POLICIES } from '../cluster/balancers/index.ts';
 import { LEVELS } from '../core/log.ts';
-import { Address, Name, strict } from '../core/schema.ts';
+import { Address, Name, Port, strict } from '../core/schema.ts';
 
 export const Spec = Type.Object(
   { protocol: Type.String({ description: 'The name of a protocol.' }) },
@@ -110,7 +110,11 @@ const Weight = Type.Integer({
 });
 
 const endpointFields = {
-  spec: strict({ address: Address, weight: Type.Optional(Weight) }),
+  spec: strict({
+    address: Address,
+    port: Type.Optional({ ...Port, description: 'In place of the port of the cluster, or of what that stands on.' }),
+    weight: Type.Optional(Weight),
+  }),
   weight: Type.Optional(Weight),
 };
 

@@ -3,6 +3,7 @@
  * begins with the field's path. What comes out has its aliases renamed and can be normalized as it is.
  */
 import type { TObject, TProperties } from 'typebox';
+import { VIRTUAL } from '../cluster/endpoint.ts';
 import { invalid, type L7mpError, type Problem } from '../core/errors.ts';
 import { parsePointer } from '../core/pointer.ts';
 import type { ClusterSide, ListenerSide, Spec, StandsOn, Transport } from '../core/protocol.ts';
@@ -95,9 +96,7 @@ export class Validator {
 
   endpoint(value: unknown, path: string, cluster: { readonly definition: { readonly spec: Spec } }): EndpointInput {
     const endpoint = check(EndpointSchema, value, path);
-    const { spec } = cluster.definition;
-    this.#endpoint(endpoint, this.#registry.cluster(spec.protocol), path);
-    this.#address(endpoint, spec, path);
+    this.#endpoint(endpoint, cluster.definition.spec, path);
     return endpoint;
   }
 
@@ -185,8 +184,7 @@ export class Validator {
       const spec = specs.get(endpoint.cluster);
       if (!spec)
         throw bad(`${at}/cluster`, `no cluster of the configuration is named ${JSON.stringify(endpoint.cluster)}`);
-      this.#endpoint(endpoint, this.#registry.cluster(spec.protocol), at);
-      this.#address(endpoint, spec, at);
+      this.#endpoint(endpoint, spec, at);
     }
     const counts = countBy(endpoints, ({ cluster }) => cluster);
     for (const [n, { name, endpoints: said }] of clusters.entries()) {
@@ -199,20 +197,28 @@ export class Validator {
   #cluster<T extends ClusterInput | ListedClusterInput>(cluster: T, path: string): T {
     const side = below(`${path}/spec/protocol`, () => this.#registry.cluster(cluster.spec.protocol));
     const key = cluster.loadbalancer?.key;
-    const endpoints = Array.isArray(cluster.endpoints) ? cluster.endpoints : [];
-    const at = (n: number): string => `${path}/endpoints/${n}`;
     const [spec, options] = gather([
       () => this.#spec('cluster', cluster.spec, `${path}/spec`),
       () => this.#checkOptions(side, clusterOptions, cluster.options, path),
       () => key !== undefined && below(`${path}/loadbalancer/key`, () => parsePointer(key)),
-      ...endpoints.map((endpoint, n) => () => this.#endpoint(endpoint, side, at(n))),
     ]);
-    gather(endpoints.map((endpoint, n) => () => this.#address(endpoint, spec as Spec, at(n))));
-    return { ...cluster, spec, options } as T;
+    if (!Array.isArray(cluster.endpoints)) return { ...cluster, spec, options } as T;
+    // A virtual cluster shows one of its own, which may be sent back.
+    const isOwn = ({ spec: { address } }: EndpointInput): boolean => side.virtual === true && address === VIRTUAL;
+    const endpoints = cluster.endpoints as EndpointInput[];
+    gather(endpoints.map((one, n) => () => isOwn(one) || this.#endpoint(one, spec, `${path}/endpoints/${n}`)));
+    return { ...cluster, spec, options, endpoints: endpoints.filter((one) => !isOwn(one)) } as T;
   }
 
-  #endpoint(endpoint: EndpointInput, side: ClusterSide, path: string): void {
-    if (side.virtual) throw bad(path, 'a cluster without a network has no endpoints');
+  /** `cluster`: the checked specification of the cluster. */
+  #endpoint(endpoint: EndpointInput, cluster: Spec, path: string): void {
+    const { address, port } = endpoint.spec;
+    const { virtual } = this.#registry.cluster(cluster.protocol);
+    if (virtual) throw bad(path, 'a cluster without a network has no endpoints');
+    if (port !== undefined && !this.#registry.hasPort(cluster)) {
+      throw bad(`${path}/spec/port`, `endpoints of ${cluster.protocol} have no port`);
+    }
+    below(`${path}/spec/address`, () => this.#registry.checkAddress(cluster, address));
     if (
       endpoint.weight !== undefined &&
       endpoint.spec.weight !== undefined &&
@@ -220,11 +226,6 @@ export class Validator {
     ) {
       throw bad(`${path}/spec/weight`, 'differs from the weight beside spec');
     }
-  }
-
-  /** `cluster`: the specification of its cluster, checked. */
-  #address(endpoint: EndpointInput, cluster: Spec, path: string): void {
-    below(`${path}/spec/address`, () => this.#registry.checkAddress(cluster, endpoint.spec.address));
   }
 
   // ------------------------------------------------------------------ what depends on the protocol

@@ -180,7 +180,14 @@ describe('handshakes of a listener', () => {
 });
 
 function attemptTo(address: string): Attempt & { cancelled: boolean } {
-  return { address, timeout: 100, session: { name: 's', metadata: {} }, cancelled: false, onCancel: undefined };
+  return {
+    address,
+    port: undefined,
+    timeout: 100,
+    session: { name: 's', metadata: {} },
+    cancelled: false,
+    onCancel: undefined,
+  };
 }
 
 /** Dials to `lower`, and waits until the handshake has begun. */

@@ -196,6 +196,7 @@ export async function dialLayer(below: Dialer, attempt: Attempt, wrap: Wrap): Pr
 /** The attempt, as the dialler below sees it: what that one connects is joined with nothing but the layer. */
 class LowerAttempt implements Attempt {
   readonly address: string;
+  readonly port: number | undefined;
   readonly timeout: number;
   readonly session: Attempt['session'];
   readonly bare = false;
@@ -203,6 +204,7 @@ class LowerAttempt implements Attempt {
 
   constructor(attempt: Attempt) {
     this.address = attempt.address;
+    this.port = attempt.port;
     this.timeout = attempt.timeout;
     this.session = attempt.session;
     this.#attempt = attempt;

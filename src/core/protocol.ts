@@ -235,6 +235,8 @@ export interface Dialer {
 export interface Attempt {
   /** The endpoint's address: an IP address or a name, a path, …: as the protocol says. */
   readonly address: string;
+  /** The endpoint's port, in place of the specification's. */
+  readonly port: number | undefined;
   /** The time that this attempt has, in milliseconds. */
   readonly timeout: number;
   /** The session for which the connection is made. */

@@ -46,6 +46,7 @@ function whyNotNative(): string | false {
 export function attempt(bare = true): Attempt & { cancelled: boolean } {
   return {
     address: '',
+    port: undefined,
     timeout: 2000,
     session: { name: 'test', metadata: {} },
     bare,

@@ -31,6 +31,8 @@ export interface EndpointDefinition extends Named {
   /** The cluster that it belongs to. */
   readonly cluster: string;
   readonly address: string;
+  /** In place of the cluster's. */
+  readonly port: number | undefined;
   readonly weight: number;
 }
 

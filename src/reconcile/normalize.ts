@@ -36,8 +36,8 @@ export interface Names {
   of(kind: Kind): { has(name: string): boolean };
 }
 
-/** The names of a cluster's endpoints at an address. */
-export type KnownEndpoints = (cluster: string, address: string) => readonly string[];
+/** The names of a cluster's endpoints at an address and port. */
+export type KnownEndpoints = (cluster: string, spec: EndpointInput['spec']) => readonly string[];
 
 export const NOTHING: Names = { of: () => new Set() };
 
@@ -208,7 +208,7 @@ export class Normalizer {
   #addEndpoints(endpoints: readonly EndpointInput[], cluster: string, path: string): void {
     const kept = endpoints.map(({ name, spec }, n) => {
       const free = (known: string): boolean => !this.#taken('endpoint', known);
-      const found = name ?? this.#known(cluster, spec.address).find(free);
+      const found = name ?? this.#known(cluster, spec).find(free);
       return found === undefined ? undefined : this.#claim('endpoint', found, `${path}/${n}`);
     });
     for (const [n, endpoint] of endpoints.entries()) {
@@ -233,8 +233,8 @@ export class Normalizer {
   }
 
   #putEndpoint({ spec, weight }: EndpointInput, cluster: string, name: string, path: string): void {
-    const { address } = spec;
-    this.#put({ kind: 'endpoint', name, cluster, address, weight: weight ?? spec.weight ?? 1 }, path);
+    const { address, port } = spec;
+    this.#put({ kind: 'endpoint', name, cluster, address, port, weight: weight ?? spec.weight ?? 1 }, path);
   }
 
   /** The name that the user gave, which must be free, or the automatic one, made unique. */

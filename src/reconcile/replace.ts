@@ -44,12 +44,12 @@ function knownEndpoints(definitions: readonly Definition[]): KnownEndpoints {
   const names = new Map<string, string[]>();
   for (const definition of definitions) {
     if (definition.kind !== 'endpoint') continue;
-    const key = JSON.stringify([definition.cluster, definition.address]);
+    const key = JSON.stringify([definition.cluster, definition.address, definition.port]);
     const known = names.get(key);
     if (known) known.push(definition.name);
     else names.set(key, [definition.name]);
   }
-  return (cluster, address) => names.get(JSON.stringify([cluster, address])) ?? [];
+  return (cluster, { address, port }) => names.get(JSON.stringify([cluster, address, port])) ?? [];
 }
 
 function wishedOrders(definitions: readonly Definition[]): ReadonlyMap<string, readonly string[]> {

@@ -24,8 +24,8 @@ export function written(definition: Definition): Record<string, unknown> {
       return { name, match, action: { rewrite, route, apply } };
     }
     case 'endpoint': {
-      const { name, address, weight } = definition;
-      return { name, spec: { address }, weight };
+      const { name, address, port, weight } = definition;
+      return { name, spec: { address, ...(port !== undefined && { port }) }, weight };
     }
   }
 }

@@ -67,6 +67,10 @@ class DialAttempt implements Attempt {
     return this.endpoint.address;
   }
 
+  get port(): number | undefined {
+    return this.endpoint.port;
+  }
+
   cancel(): void {
     clearTimeout(this.timer);
     this.cancelled = true;

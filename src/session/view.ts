@@ -73,8 +73,8 @@ function stageView(stage: Stage) {
   };
 }
 
-function endpointView({ name, address }: Endpoint) {
-  return { name, spec: { address } };
+function endpointView({ name, address, port }: Endpoint) {
+  return { name, spec: { address, ...(port !== undefined && { port }) } };
 }
 
 /** Seen from the peer's side: `in` has come from it, `out` has gone to it. */

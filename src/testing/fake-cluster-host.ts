@@ -123,7 +123,14 @@ export async function openCluster(
  * @example const channel = await dialer.dial(attempt({ user: 'x' }, 's', '127.0.0.1'));
  */
 export function attempt(metadata: Metadata = {}, name = 's', address = '<VIRTUAL>'): Attempt & { cancelled: boolean } {
-  return { address, timeout: 1000, session: { name, metadata }, cancelled: false, onCancel: undefined };
+  return {
+    address,
+    port: undefined,
+    timeout: 1000,
+    session: { name, metadata },
+    cancelled: false,
+    onCancel: undefined,
+  };
 }
 
 /**

@@ -180,6 +180,7 @@ export class Opened {
   async dial(): Promise<Channel> {
     const attempt: Attempt = {
       address: this.#address,
+      port: undefined,
       timeout: 10_000,
       session: { name: 'compliance', metadata: {} },
       cancelled: false,

@@ -404,7 +404,10 @@ test('the same holds for an endpoint and for a rule at a position', async (t) =>
   const endpoint = (value: unknown, cluster = 'udp') =>
     refused(proxy, 422, 'POST', `clusters/${cluster}/endpoints`, { endpoint: value });
   assert.equal(await endpoint({ spec: { address: 'x' }, weight: -1 }), '/endpoint/weight: must be >= 0');
-  assert.equal(await endpoint({ spec: { address: 'x', port: 1 } }), '/endpoint/spec/port: unknown field');
+  assert.equal(
+    await endpoint({ spec: { address: 'x', prot: 1 } }),
+    '/endpoint/spec/prot: unknown field; did you mean port?',
+  );
   assert.match(await endpoint({ spec: { address: 'x' } }, 'echo'), /^\/endpoint: a cluster without a network/);
   const rule = (value: unknown) => refused(proxy, 422, 'POST', 'rulelists/list/rules/0', { rule: value });
   assert.equal(await rule(5), '/rule: must be object');

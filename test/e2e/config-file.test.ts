@@ -193,6 +193,15 @@ test('--check says what is wrong with a bad file, in which lines and columns, an
         '6:1: /clusters: must be array',
       ],
     ],
+    [
+      'e.yaml',
+      'clusters:\n  - name: c\n    spec: { protocol: TCP, port: 1 }\n    endpoints:\n      - spec: { address: 127.0.0.1:9000 }\n      - { spec: { address: 127.0.0.300 } }\nlisteners:\n  - { name: l, rules: [], spec: { address: 1.2, protocol: UDP, port: 1 } }\n',
+      [
+        '5:17: /clusters/0/endpoints/0/spec/address: "127.0.0.1:9000" has a port in it',
+        '6:19: /clusters/0/endpoints/1/spec/address: "127.0.0.300" is no IPv4 address',
+        '8:35: /listeners/0/spec/address: must be string',
+      ],
+    ],
   ] as const) {
     const file = join(folder, name);
     await writeFile(file, text);

@@ -1,6 +1,7 @@
 /** What a balancer needs to know of an endpoint. */
 export interface Candidate {
   readonly address: string;
+  readonly port?: number | undefined;
   /** Weight 0 takes no new sessions. */
   readonly weight: number;
   /** Sessions that it has or is getting, read at each pick by the policies that care. */

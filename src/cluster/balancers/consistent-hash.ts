@@ -30,15 +30,17 @@ export class ConsistentHash<E extends Candidate> extends BalancerBase<E, HashedS
   }
 
   /**
-   * An endpoint is its address, so that it gets its keys back when it comes back. Equal addresses are told apart by
+   * An endpoint is its address (and the port, where it has its own), so that it gets its keys back when it comes back. Equal addresses are told apart by
    * their ordinal; those of weight 0 count, so that draining one leaves the keys of its twin alone.
    */
   protected override prepare(endpoints: readonly E[]): HashedSlot<E>[] {
     const seen = new Map<string, number>();
     return endpoints.map((endpoint) => {
-      const ordinal = seen.get(endpoint.address) ?? 0;
-      seen.set(endpoint.address, ordinal + 1);
-      const name = `${endpoint.address}#${ordinal}`;
+      const { address, port } = endpoint;
+      const where = port === undefined ? address : `${address}:${port}`;
+      const ordinal = seen.get(where) ?? 0;
+      seen.set(where, ordinal + 1);
+      const name = `${where}#${ordinal}`;
       return { ...slotOf(endpoint), high: hashText(name, HIGH_SEED), low: hashText(name, LOW_SEED) };
     });
   }

@@ -141,7 +141,14 @@ export async function dialerOf(
 }
 
 export function attemptTo(address: string, metadata: Metadata = {}): Attempt & { cancelled: boolean } {
-  return { address, timeout: 2000, session: { name: 's', metadata }, cancelled: false, onCancel: undefined };
+  return {
+    address,
+    port: undefined,
+    timeout: 2000,
+    session: { name: 's', metadata },
+    cancelled: false,
+    onCancel: undefined,
+  };
 }
 
 /** What a channel brings from now on, as text. Writes every message back where `echo`. */

@@ -23,7 +23,7 @@ export const tcp = defineProtocol({
     check: checkBind,
     checkAddress: (address) => checkHost(address),
     open: ({ port, bind }, { io, limits }) => ({
-      dial: (attempt) => io.connectStream({ host: attempt.address, port }, attempt, limits, bind),
+      dial: (attempt) => io.connectStream({ host: attempt.address, port: attempt.port ?? port }, attempt, limits, bind),
     }),
   },
 });

@@ -66,7 +66,8 @@ export const udp = defineProtocol({
     check: checkBind,
     checkAddress: (address) => checkHost(address),
     open: ({ port, bind }, { io, limits }) => ({
-      dial: (attempt) => io.connectDatagram({ host: attempt.address, port }, attempt, limits, bind),
+      dial: (attempt) =>
+        io.connectDatagram({ host: attempt.address, port: attempt.port ?? port }, attempt, limits, bind),
     }),
   },
 });

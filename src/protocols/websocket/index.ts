@@ -76,7 +76,7 @@ export const websocket = defineProtocol({
     check: checkBind,
     checkAddress: (address) => checkHost(address),
     open: ({ port, bind = {}, max_message_size: maxMessage = CLUSTER_MESSAGE_SIZE }, host) => ({
-      dial: (attempt) => dial(attempt, { port, bind, ...common(maxMessage, host) }, host),
+      dial: (attempt) => dial(attempt, { port: attempt.port ?? port, bind, ...common(maxMessage, host) }, host),
     }),
   },
 });
