@@ -1,13 +1,17 @@
 /** Where the results go: the tables to stdout, the samples into a file, and with --write both into the tree. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { CACHE } from './load.ts';
-import { report } from './report.ts';
+import { rangeTable, report } from './report.ts';
+import { ranges } from './spread.ts';
 import type { Contender, Result } from './types.ts';
 
 const BENCH = join(import.meta.dirname, '..');
 const README = join(BENCH, 'README.md');
+/** Results that are older are those of another design of native I/O: they say nothing of this one. */
+const COMPARABLE_SINCE = '2026-11-28';
+const RANGE_MARKS = ['<!-- ranges: written by bench/run --write -->', '<!-- end of ranges -->'] as const;
 const MARKS = ['<!-- results: written by bench/run --write -->', '<!-- end of results -->'] as const;
 const WIDTH = 120;
 
@@ -20,12 +24,27 @@ export function publish(result: Result, contenders: readonly Contender[], inTree
   const file = join(folder, `${result.date.replaceAll(/[:.]/g, '-')}.json`);
   writeFileSync(file, json(result));
   if (inTree) {
-    writeReadme(text, relative(BENCH, file));
-    execFileSync(join(BENCH, '..', 'node_modules', '.bin', 'biome'), ['format', '--write', README, file], {
-      stdio: 'ignore',
-    });
+    const samples = relative(BENCH, file);
+    writeReadme(MARKS, `${text}\n\nThe samples: [${samples}](${samples}).`);
+    writeRanges(contenders);
+    format(file);
   }
   return file;
+}
+
+/** The table of the ratios over all results in the tree. */
+export function writeRanges(contenders: readonly Contender[]): void {
+  const folder = join(BENCH, 'results');
+  const files = readdirSync(folder).filter((name) => name.endsWith('.json') && name >= COMPARABLE_SINCE);
+  const results = files.sort().map((name): Result => JSON.parse(readFileSync(join(folder, name), 'utf8')));
+  writeReadme(RANGE_MARKS, rangeTable(ranges(results, contenders)));
+  format(README);
+}
+
+function format(...files: string[]): void {
+  execFileSync(join(BENCH, '..', 'node_modules', '.bin', 'biome'), ['format', '--write', ...files], {
+    stdio: 'ignore',
+  });
 }
 
 /** Small objects on one line, and numbers without noise. */
@@ -42,10 +61,10 @@ function json(result: Result): string {
   return `${short}\n`;
 }
 
-function writeReadme(text: string, samples: string): void {
+function writeReadme(marks: readonly [string, string], text: string): void {
   const readme = readFileSync(README, 'utf8');
-  const [begin, end] = MARKS.map((mark) => readme.indexOf(mark)) as [number, number];
-  if (begin < 0 || end < begin) throw new Error(`${README} has lost its marks: ${MARKS.join(' … ')}`);
-  const before = readme.slice(0, begin + MARKS[0].length);
-  writeFileSync(README, `${before}\n\n${text}\n\nThe samples: [${samples}](${samples}).\n\n${readme.slice(end)}`);
+  const [begin, end] = marks.map((mark) => readme.indexOf(mark)) as [number, number];
+  if (begin < 0 || end < begin) throw new Error(`${README} has lost its marks: ${marks.join(' … ')}`);
+  const before = readme.slice(0, begin + marks[0].length);
+  writeFileSync(README, `${before}\n\n${text}\n\n${readme.slice(end)}`);
 }

@@ -1,5 +1,6 @@
 /** The tables. */
 import { type Reached, reached } from './goals.ts';
+import { isBistable, type Range, spreads } from './spread.ts';
 import { medianOf } from './statistics.ts';
 import type { Contender, Result } from './types.ts';
 
@@ -14,6 +15,8 @@ export function report(result: Result, contenders: readonly Contender[]): string
     ...(has(result, 'cpu')
       ? ['\n### CPU time of the proxy for each unit (medians)\n', matrix(result, names, 'cpu')]
       : []),
+    '\n### How far the rounds differ (largest over smallest, in percent)\n',
+    spreadTable(result, names),
     ...(goals.length ? ['\n### Ratios to reach\n', goalTable(goals)] : []),
     ...reasons(result),
   ].join('\n');
@@ -41,6 +44,30 @@ function matrix({ rows }: Result, names: readonly string[], table: 'result' | 'c
       .map(({ id, title, unit }) => [title, unit, ...names.map((name) => figure(medianOf(row, name, id)))]),
   );
   return markdown([['', 'unit', ...names], ...lines]);
+}
+
+function spreadTable(result: Result, names: readonly string[]): string {
+  const cell = (percent: number | undefined): string => {
+    if (percent === undefined) return '';
+    const text = percent.toFixed(0);
+    return isBistable(percent) ? `**${text}**` : text;
+  };
+  const lines = spreads(result, names).map(({ title, percent }) => [
+    title,
+    ...names.map((name) => cell(percent.get(name))),
+  ]);
+  return markdown([['', ...names], ...lines]);
+}
+
+/** What the ratios to reach were in several runs. */
+export function rangeTable(ranges: readonly Range[]): string {
+  const lines = ranges.map(({ title, of, to, runs, lowest, highest }) => [
+    title,
+    to === '' ? of : `${of} / ${to}`,
+    `${runs}`,
+    runs === 1 ? figure(lowest) : `${figure(lowest)} – ${figure(highest)}`,
+  ]);
+  return markdown([['', 'of', 'runs', 'lowest – highest'], ...lines]);
 }
 
 function goalTable(goals: readonly Reached[]): string {

@@ -11,10 +11,15 @@ function values({ samples }: Outcome, metric: string): number[] {
   return samples.flatMap((sample) => sample[metric] ?? []);
 }
 
+/** A metric of a contender in each round that it has it for. */
+export function valuesOf(result: RowResult, contender: string, metric: string): number[] {
+  const outcome = result.outcomes.find((o) => o.contender === contender);
+  return outcome ? values(outcome, metric) : [];
+}
+
 /** The median of the rounds; undefined where the contender has none. */
 export function medianOf(result: RowResult, contender: string, metric: string): number | undefined {
-  const outcome = result.outcomes.find((o) => o.contender === contender);
-  const all = outcome ? values(outcome, metric) : [];
+  const all = valuesOf(result, contender, metric);
   return all.length ? median(all) : undefined;
 }
 
