@@ -8,11 +8,6 @@ export type Shortage = 'max-connections' | 'descriptors';
 /** Of the room that there is, in sixteenths: from here on it is scarce. */
 const SCARCE = 15 / 16;
 
-/** A socket of node's, as far as it is counted. */
-interface Closing {
-  once(event: 'close', listener: () => void): unknown;
-}
-
 /**
  * The sockets of traffic, whoever opens them, and whether there may be more. The kernel gives each new descriptor the
  * lowest free number (POSIX.1-2017, 2.14), and none above the limit of the process: so who keeps off the highest
@@ -61,14 +56,6 @@ export class Connections {
     if (why === undefined) return;
     this.onRefused?.(why);
     throw new L7mpError('E_LIMIT', why === 'descriptors' ? 'no descriptor is left for it' : 'too many connections');
-  }
-
-  /** Counts a socket of node's until it closes. */
-  add(socket: Closing): void {
-    this.open++;
-    socket.once('close', () => {
-      this.open--;
-    });
   }
 
   /** Takes the lowest free descriptor for a moment (about 2 µs), where anybody wants to know it. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, type TestContext, test } from 'node:test';
 import type { WebSocketServer } from 'ws';
-import { request as httpRequest } from '../support/http.ts';
+import { request as httpRequest, Raw } from '../support/http.ts';
 import { testLog } from '../support/log.ts';
 import { connectDatagram, serveStream } from '../support/peers.ts';
 import { freePort } from '../support/ports.ts';
@@ -159,6 +159,18 @@ describe('a WebSocket handshake that waits for the endpoint', () => {
     await until(() => peers[0]?.messages.length === 1, 'it stands');
   });
 
+  test('has none where the endpoint picks none of them', async (t) => {
+    const { port, peers } = await startBetween(t, CONNECTED, { handleProtocols: () => false });
+    const raw = new Raw(t, port).send(
+      'GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: one, two\r\n\r\n',
+    );
+    const answer = await raw.until(/\r\n\r\n$/);
+    assert.match(answer, /^HTTP\/1\.1 101 /);
+    assert.doesNotMatch(answer, /protocol:/i);
+    assert.equal(peers[0]?.closed, undefined);
+  });
+
   test('is refused as the endpoint refuses it', async (t) => {
     const verifyClient: NonNullable<ServerSettings>['verifyClient'] = (_info, done) =>
       done(false, 401, 'no', { 'www-authenticate': 'Basic' });
@@ -184,6 +196,30 @@ describe('a WebSocket handshake that waits for the endpoint', () => {
     assert.equal(client.ws.protocol, 'one');
   });
 });
+
+test('an endpoint that picks none of the subprotocols has its session where the client was told one', async (t) => {
+  const { port, peers } = await startBetween(t, {}, { handleProtocols: () => false });
+  const client = await opened(t, port, { protocols: ['one'] });
+  client.ws.send('hello');
+  await until(() => peers[0]?.messages.length === 1, 'it stands');
+});
+
+for (const side of ['client', 'endpoint'] as const) {
+  test(`pings of the ${side} are no silence, and are answered by the proxy`, async (t) => {
+    const between = await startBetween(t, { options: { idle_timeout: 1000 } });
+    const alive = await opened(t, between.port);
+    const endpoint = await until(() => between.peers[0], 'it is connected');
+    const pinging = side === 'client' ? alive : endpoint;
+    let pongs = 0;
+    pinging.ws.on('pong', () => pongs++);
+    const timer = setInterval(() => pinging.ws.ping(), 20);
+    t.after(() => clearInterval(timer));
+    const silent = await opened(t, between.port);
+    assert.equal((await closed(silent)).code, 1001);
+    assert.equal(alive.closed, undefined);
+    assert.ok(pongs > 0);
+  });
+}
 
 describe('the close of a WebSocket', () => {
   for (const code of [1000, 1001, 1008, 1011, 3000, 4999]) {

@@ -48,10 +48,19 @@ export class FrameReader {
   readonly #masked: boolean;
   readonly #maxMessage: number;
   readonly #message: Gathering;
-  /** The opcode of the message that has begun and not ended. */
-  #opcode: number | undefined;
+  /** The opcode of the message that has begun and not ended; 0 where there is none. */
+  #type = 0;
+  // The frame that has begun, if one has.
+  #inFrame = false;
+  #opcode = 0;
+  #fin = false;
+  /** Bytes of its payload that have not come. */
+  #left = 0;
+  /** Its mask as a number, in the order of memory, turned on by what has come. */
+  #mask = 0;
+  /** A head that is not whole, and the payload of a control frame that is not. */
   #head = NOTHING;
-  #frame: Frame | undefined;
+  #payload = NOTHING;
   #chunk: Uint8Array = NOTHING;
   #at = 0;
   #running = false;
@@ -104,103 +113,112 @@ export class FrameReader {
     this.#at = 0;
   }
 
-  // ------------------------------------------------------------------ own
+  // ------------------------------------------------------------------ heads
 
   #run(): void {
     // Handlers may hold and release.
     if (this.#running) return;
     this.#running = true;
     try {
-      while (!this.#held && !this.#over && this.#step());
+      while (!this.#held && !this.#over && this.full) {
+        if (!this.#inFrame) this.#takeHead();
+        // A frame may have no payload.
+        if (this.#inFrame && (this.full || this.#left === 0)) this.#takePayload();
+      }
     } finally {
       this.#running = false;
     }
     if (!this.full) this.#chunk = NOTHING;
   }
 
-  /** Takes a head, or a piece of payload. Returns whether there was enough. */
-  #step(): boolean {
-    if (!this.#frame) {
-      const head = this.#takeHead();
-      if (!head) return false;
-      this.#frame = this.#begin(head);
-      if (!this.#frame || this.#frame.left > 0) return this.full;
-    }
-    const frame = this.#frame;
-    const piece = this.#chunk.subarray(this.#at, this.#at + frame.left);
-    this.#at += piece.length;
-    frame.left -= piece.length;
-    if (!this.#skipping || frame.opcode & CONTROL) frame.unmask(piece);
-    if (frame.left === 0) this.#frame = undefined;
-    if (frame.opcode & CONTROL) this.#control(frame, piece);
-    else this.#data(frame, piece);
-    return this.full;
-  }
-
-  /** A whole head, of two to fourteen bytes, or undefined until there is one. */
-  #takeHead(): Uint8Array | undefined {
-    if (this.#head.length === 0) {
-      const size = headSize(this.#chunk, this.#at);
-      if (this.#at + size <= this.#chunk.length) {
-        this.#at += size;
-        return this.#chunk.subarray(this.#at - size, this.#at);
-      }
+  /** A head has two to fourteen bytes, and seldom lies in two chunks. */
+  #takeHead(): void {
+    const chunk = this.#chunk;
+    const size = headSize(chunk, this.#at);
+    if (this.#head.length === 0 && this.#at + size <= chunk.length) {
+      this.#begin(chunk, this.#at);
+      this.#at += size;
+      return;
     }
     const known = this.#head.length;
-    const head = Buffer.concat([this.#head, this.#chunk.subarray(this.#at, this.#at + MAX_HEAD - known)]);
-    const size = headSize(head, 0);
-    const whole = size <= head.length;
-    this.#at += Math.min(size, head.length) - known;
-    this.#head = whole ? NOTHING : head;
-    return whole ? head.subarray(0, size) : undefined;
+    const head = Buffer.concat([this.#head, chunk.subarray(this.#at, this.#at + MAX_HEAD - known)]);
+    const whole = headSize(head, 0);
+    this.#at += Math.min(whole, head.length) - known;
+    this.#head = whole <= head.length ? NOTHING : head;
+    if (whole <= head.length) this.#begin(head, 0);
   }
 
-  #begin(head: Uint8Array): Frame | undefined {
-    const frame = new Frame(head);
-    const wrong = this.#wrong(head, frame);
+  #begin(bytes: Uint8Array, at: number): void {
+    const first = bytes[at] as number;
+    const second = bytes[at + 1] as number;
+    const short = second & 0x7f;
+    this.#opcode = first & 0x0f;
+    this.#fin = (first & FIN) !== 0;
+    this.#left = short < 126 ? short : longLength(bytes, at + 2, short);
+    if (second & MASKED) this.#mask = wordAt(bytes, at + 2 + (short < 126 ? 0 : short === 126 ? 2 : 8));
+    const wrong = this.#wrong(first, second);
     if (wrong !== undefined) this.#break(PROTOCOL_ERROR, wrong);
-    else if (!(frame.opcode & CONTROL) && this.#message.length + frame.left > this.#maxMessage && !this.#skipping) {
-      this.#break(MESSAGE_TOO_BIG, `a message is larger than ${this.#maxMessage} bytes`);
-    } else {
-      if (frame.opcode === Opcode.Text || frame.opcode === Opcode.Binary) this.#opcode = frame.opcode;
-      return frame;
+    else if (!this.#fits()) this.#break(MESSAGE_TOO_BIG, `a message is larger than ${this.#maxMessage} bytes`);
+    else {
+      this.#inFrame = true;
+      if (this.#opcode === Opcode.Text || this.#opcode === Opcode.Binary) this.#type = this.#opcode;
     }
-    return undefined;
   }
 
-  #wrong([first = 0, second = 0]: Uint8Array, { opcode, fin, left }: Frame): string | undefined {
+  #wrong(first: number, second: number): string | undefined {
+    const opcode = this.#opcode;
     if (first & RESERVED) return 'a frame has reserved bits';
     if (((second & MASKED) !== 0) !== this.#masked) return `a frame is ${this.#masked ? 'not ' : ''}masked`;
     if (opcode & CONTROL) {
       if (opcode > Opcode.Pong) return 'a frame has an unknown opcode';
-      return !fin || left > MAX_CONTROL ? 'a control frame is fragmented or too large' : undefined;
+      return !this.#fin || this.#left > MAX_CONTROL ? 'a control frame is fragmented or too large' : undefined;
     }
     if (opcode > Opcode.Binary) return 'a frame has an unknown opcode';
-    if ((opcode === Opcode.Continuation) !== (this.#opcode !== undefined)) return 'a fragment is out of place';
+    if ((opcode === Opcode.Continuation) !== (this.#type !== 0)) return 'a fragment is out of place';
     return undefined;
   }
 
-  #data(frame: Frame, piece: Uint8Array): void {
-    const whole = frame.left === 0 && frame.fin;
+  #fits(): boolean {
+    const counts = !(this.#opcode & CONTROL) && !this.#skipping;
+    return !counts || this.#message.length + this.#left <= this.#maxMessage;
+  }
+
+  // ------------------------------------------------------------------ payload
+
+  #takePayload(): void {
+    const piece = this.#chunk.subarray(this.#at, this.#at + this.#left);
+    this.#at += piece.length;
+    this.#left -= piece.length;
+    this.#inFrame = this.#left > 0;
+    const control = (this.#opcode & CONTROL) !== 0;
+    if (this.#masked && (control || !this.#skipping)) this.#mask = applyMask(piece, this.#mask);
+    if (control) this.#control(piece);
+    else this.#data(piece);
+  }
+
+  #data(piece: Uint8Array): void {
+    const whole = !this.#inFrame && this.#fin;
     if (this.#skipping) {
-      if (whole) this.#opcode = undefined;
+      if (whole) this.#type = 0;
     } else if (whole && this.#message.length === 0) this.#deliver(piece);
     else if (!this.#message.push(piece)) this.#crowded();
     else if (whole) this.#deliver(this.#message.take());
   }
 
   #deliver(bytes: Uint8Array): void {
-    const text = this.#opcode === Opcode.Text;
-    this.#opcode = undefined;
+    const text = this.#type === Opcode.Text;
+    this.#type = 0;
     if (text && !isUtf8(bytes)) this.#break(INVALID_PAYLOAD, 'a text is not UTF-8');
     else this.#handler.message(bytes, text);
   }
 
-  #control(frame: Frame, piece: Uint8Array): void {
-    const payload = frame.control(piece);
-    if (frame.left > 0) return;
-    if (frame.opcode === Opcode.Ping) this.#handler.ping(payload);
-    else if (frame.opcode === Opcode.Pong) this.#handler.pong();
+  #control(piece: Uint8Array): void {
+    const payload = this.#payload.length === 0 ? piece : Buffer.concat([this.#payload, piece]);
+    // A copy: what came may be kept by others, as a part of the same chunk.
+    this.#payload = this.#inFrame ? Uint8Array.from(payload) : NOTHING;
+    if (this.#inFrame) return;
+    if (this.#opcode === Opcode.Ping) this.#handler.ping(payload);
+    else if (this.#opcode === Opcode.Pong) this.#handler.pong();
     else this.#close(payload);
   }
 
@@ -227,39 +245,6 @@ export class FrameReader {
   }
 }
 
-/** A frame that has begun. */
-class Frame {
-  readonly opcode: number;
-  readonly fin: boolean;
-  /** Bytes of payload that have not come. */
-  left: number;
-  readonly #mask: Uint8Array | undefined;
-  #turn = 0;
-  #control = NOTHING;
-
-  constructor(head: Uint8Array) {
-    const [first = 0, second = 0] = head;
-    this.opcode = first & 0x0f;
-    this.fin = (first & FIN) !== 0;
-    const { left, at } = lengthOf(head, second & 0x7f);
-    this.left = left;
-    // A copy: the head lies in what is overwritten or kept by others.
-    if (second & MASKED) this.#mask = Uint8Array.from(head.subarray(at, at + 4));
-  }
-
-  unmask(piece: Uint8Array): void {
-    if (!this.#mask) return;
-    applyMask(piece, this.#mask, this.#turn);
-    this.#turn = (this.#turn + piece.length) & 3;
-  }
-
-  /** The payload of a control frame, of 125 bytes at most, with this piece. */
-  control(piece: Uint8Array): Uint8Array {
-    this.#control = this.#control.length === 0 ? Uint8Array.from(piece) : Buffer.concat([this.#control, piece]);
-    return this.#control;
-  }
-}
-
 /** Of a head whose first bytes are there; 2 where the second is not. */
 function headSize(bytes: Uint8Array, at: number): number {
   const second = bytes[at + 1];
@@ -268,31 +253,53 @@ function headSize(bytes: Uint8Array, at: number): number {
   return 2 + (length === 126 ? 2 : length === 127 ? 8 : 0) + (second & MASKED ? 4 : 0);
 }
 
-/** The length of the payload, and where the mask begins. Beyond 2^53 it is not exact, which is too large in any case. */
-function lengthOf(head: Uint8Array, short: number): { left: number; at: number } {
-  if (short < 126) return { left: short, at: 2 };
-  const view = new DataView(head.buffer, head.byteOffset, head.length);
-  if (short === 126) return { left: view.getUint16(2), at: 4 };
-  return { left: view.getUint32(2) * 2 ** 32 + view.getUint32(6), at: 10 };
+/** A length of two or eight bytes. Beyond 2^53 it is not exact, which is too large in any case. */
+function longLength(bytes: Uint8Array, at: number, short: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at);
+  return short === 126 ? view.getUint16(0) : view.getUint32(0) * 2 ** 32 + view.getUint32(4);
 }
 
-/** Bytes from which on it pays to go by four. */
-const WORDS = 64;
+// -------------------------------------------------------------------- masks
 
-function applyMask(bytes: Uint8Array, mask: Uint8Array, turn: number): void {
+const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+/** Bytes from which on it pays to go by four. */
+const WORDS = 48;
+
+/** Four bytes as a number, in the order of memory. */
+function wordAt(bytes: Uint8Array, at: number): number {
+  const a = bytes[at] as number;
+  const b = bytes[at + 1] as number;
+  const c = bytes[at + 2] as number;
+  const d = bytes[at + 3] as number;
+  return LITTLE_ENDIAN ? a | (b << 8) | (c << 16) | (d << 24) : d | (c << 8) | (b << 16) | (a << 24);
+}
+
+/** The mask from its n-th byte on. */
+function turned(mask: number, n: number): number {
+  const bits = (n & 3) << 3;
+  if (bits === 0) return mask;
+  return LITTLE_ENDIAN ? (mask >>> bits) | (mask << (32 - bits)) : (mask << bits) | (mask >>> (32 - bits));
+}
+
+function byteOf(mask: number, n: number): number {
+  const place = n & 3;
+  return (mask >>> ((LITTLE_ENDIAN ? place : 3 - place) << 3)) & 0xff;
+}
+
+/** Masks or unmasks the bytes in place. Returns the mask for what follows them. */
+function applyMask(bytes: Uint8Array, mask: number): number {
+  const { length } = bytes;
   let at = 0;
-  if (bytes.length >= WORDS) {
-    while ((bytes.byteOffset + at) & 3) {
-      bytes[at] = (bytes[at] as number) ^ (mask[(turn + at) & 3] as number);
-      at++;
-    }
-    const turned = Uint8Array.from({ length: 4 }, (_, n) => mask[(turn + at + n) & 3] as number);
-    const [key = 0] = new Uint32Array(turned.buffer);
-    const words = new Uint32Array(bytes.buffer, bytes.byteOffset + at, (bytes.length - at) >> 2);
+  if (length >= WORDS) {
+    for (; (bytes.byteOffset + at) & 3; at++) bytes[at] = (bytes[at] as number) ^ byteOf(mask, at);
+    const key = turned(mask, at);
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, (length - at) >> 2);
     for (let n = 0; n < words.length; n++) words[n] = (words[n] as number) ^ key;
     at += words.length << 2;
   }
-  for (; at < bytes.length; at++) bytes[at] = (bytes[at] as number) ^ (mask[(turn + at) & 3] as number);
+  for (; at < length; at++) bytes[at] = (bytes[at] as number) ^ byteOf(mask, at);
+  return turned(mask, length);
 }
 
 // -------------------------------------------------------------------- making frames
@@ -341,7 +348,7 @@ export class FrameMaker {
     if (small) place.set(payload, size);
     // What is owned may be held by others too: nobody changes it.
     const body = small ? place.subarray(size) : owned && !mask ? payload : new Uint8Array(payload);
-    if (mask) applyMask(body, mask, 0);
+    if (mask) applyMask(body, wordAt(mask, 0));
     if (!small) sink.push(body);
   }
 }
