@@ -1,6 +1,7 @@
 /** The parameters that may stand in a query, in one table: how they are read, and what the OpenAPI document says. */
 import { BlockList, isIP } from 'node:net';
 import type { TObject } from 'typebox';
+import { plainAddress } from '../core/address.ts';
 import { L7mpError } from '../core/errors.ts';
 import { SESSION_STATUSES, type SessionFilter } from '../session/list.ts';
 import { SessionAnswer } from './answers.ts';
@@ -180,7 +181,9 @@ function integer(given: string, least: number, most: number): number {
 }
 
 function addresses(given: string): BlockList {
-  const [address = '', length, ...more] = given.split('/');
+  const [text = '', length, ...more] = given.split('/');
+  // A prefix counts bits of the form that it was written in.
+  const address = length === undefined ? plainAddress(text) : text;
   const family = isIP(address);
   const most = family === 6 ? 128 : 32;
   if (family === 0 || more.length > 0) throw new Expected('an IP address or a CIDR');

@@ -27,6 +27,11 @@ test('an address has one plain form', () => {
     ['fe80::1%eth0', 'fe80::1%eth0'],
     ['[FE80:0::1%eth0]', 'fe80::1%eth0'],
     ['fe80::1%99999', 'fe80::1%99999'],
+    ['ff02::fb%eth0', 'ff02::fb%eth0'],
+    ['::1%lo', '::1'],
+    ['[2001:db8::1%eth0]', '2001:db8::1'],
+    ['ff05::2%eth0', 'ff05::2'],
+    ['::ffff:192.0.2.1%eth0', '192.0.2.1'],
     ['nonsense:x', 'nonsense:x'],
   ] as const) {
     assert.equal(plainAddress(text), plain, text);
@@ -93,6 +98,8 @@ test('what is neither an address nor a name is refused, with the field and a hin
     'xn--mnchen-3ya.example',
     '1.example',
     'a-b',
+    `${'x'.repeat(63)}.example`,
+    `${'x.'.repeat(126)}x`,
   ])
     checkHost(host);
   for (const [host, why] of [
@@ -110,13 +117,17 @@ test('what is neither an address nor a name is refused, with the field and a hin
     ['1:2:3:4:5:6:7:8:9', 'is no IPv6 address'],
     ['fe80::1%', 'names no interface after the %'],
     ['[fe80::1%]', 'names no interface after the %'],
+    ['127.0.0.1%lo', 'has a zone, which only IPv6 addresses have'],
+    ['127.0.0.1%', 'has a zone, which only IPv6 addresses have'],
+    ['host.example%eth0', 'is no IPv6 address'],
     ['http://host', 'is no IPv6 address'],
     ['10.0.0.0/8', 'is no name of a host'],
     ['a host', 'is no name of a host'],
     ['-a.example', 'is no name of a host'],
     ['a..b', 'is no name of a host'],
     [' 127.0.0.1', 'is no IPv4 address: four numbers up to 255'],
-    ['x'.repeat(254), 'is no name of a host'],
+    [`${'x'.repeat(64)}.example`, 'is no name of a host'],
+    [`${'x.'.repeat(126)}xx`, 'is no name of a host'],
   ] as const) {
     const message = `/address: ${JSON.stringify(host)} ${why}`;
     assert.throws(() => checkHost(host, '/address'), { code: 'E_INVALID', message }, host);

@@ -1,6 +1,7 @@
 /**
  * IP addresses and host names as text: how they are read, compared and written, everywhere. An address has one plain
- * form: IPv6 as RFC 5952 has it, IPv4-mapped ones as IPv4, without brackets, zones by the name of the interface.
+ * form: IPv6 as RFC 5952 has it, IPv4-mapped ones as IPv4, without brackets, zones by the name of the interface and only where
+ * an address needs one.
  *
  * Not here: socket addresses as the kernel lays them out (src/io/native/address.ts, src/offload/tc/address.ts).
  */
@@ -14,11 +15,18 @@ export const ANY = '0.0.0.0';
 /** ::ffff:0:0/96 as the URL parser writes it: the address is in two hexadecimal words. */
 const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
 
+/**
+ * fe80::/10, and groups of the interface or the link: one address on each link. The zone of any other says nothing, and the
+ * kernel reads and tells none (RFC 4007, section 6; ipv6(7), sin6_scope_id).
+ */
+const NEEDS_ZONE = /^(fe[89ab][0-9a-f]|ff[0-9a-f][12]):/;
+
 /** A label of a host name, with those of other scripts, which the resolver makes ASCII of (RFC 5890), and `_` (RFC 2782). */
 const LABEL = /^[\p{L}\p{M}\p{N}_]([\p{L}\p{M}\p{N}_-]*[\p{L}\p{M}\p{N}_])?$/u;
 
-/** Characters of a host name at most (RFC 1035, section 2.3.4). */
+/** Characters of a host name, and of one of its labels, at most (RFC 1035, section 2.3.4). */
 const LONGEST_NAME = 253;
+const LONGEST_LABEL = 63;
 
 /** The plain form of an IP address, also of one in brackets; other text as it is, such as the name of a host. */
 export function plainAddress(text: string): string {
@@ -26,7 +34,7 @@ export function plainAddress(text: string): string {
   const [address, zone] = splitZone(text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text);
   if (!isIPv6(address)) return text;
   const plain = plainIpv6(address);
-  return zone === undefined ? plain : `${plain}%${zoneName(zone)}`;
+  return zone === undefined || !NEEDS_ZONE.test(plain) ? plain : `${plain}%${zoneName(zone)}`;
 }
 
 // The URL parser knows each form of an IPv6 address, and writes one (WHATWG URL, as RFC 5952).
@@ -87,7 +95,8 @@ function refuse(text: string, why: string, field: string): never {
 
 /** Whether it is an IP address, of whatever form, with its zone or without. */
 export function isAddress(text: string): boolean {
-  return isIP(splitZone(plainAddress(text))[0]) !== 0;
+  const [address, zone] = splitZone(plainAddress(text));
+  return zone === undefined ? isIP(address) !== 0 : isIPv6(address);
 }
 
 function whyNoHost(host: string): string | undefined {
@@ -98,11 +107,13 @@ function whyNoHost(host: string): string | undefined {
   if (before !== undefined && whyNoHost(before) === undefined && !before.replace(/^\[.*\]$/, '').includes(':')) {
     return `has a port in it: the address is ${before}, and ${port} belongs into the field "port"`;
   }
+  if (isIPv4(splitZone(host)[0])) return 'has a zone, which only IPv6 addresses have';
   if (/[:[\]%]/.test(host)) return 'is no IPv6 address';
   const labels = host.replace(/\.$/, '').split('.');
   // What ends in a number is no name (RFC 1123, section 2.1): the resolver would take 127.1 for 127.0.0.1.
   if (/^(\d+|0x[0-9a-f]*)$/i.test(labels.at(-1) as string)) return 'is no IPv4 address: four numbers up to 255';
-  if (host.length > LONGEST_NAME || !labels.every((label) => LABEL.test(label))) return 'is no name of a host';
+  const named = labels.every((label) => label.length <= LONGEST_LABEL && LABEL.test(label));
+  if (host.length > LONGEST_NAME || !named) return 'is no name of a host';
   return undefined;
 }
 

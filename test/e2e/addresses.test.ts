@@ -94,6 +94,14 @@ for (const { name, admin, skip } of engines()) {
     assert.equal((await proxy.sessions('l')).length, 1);
   });
 
+  test(`a zone of an address that needs none says nothing (${name})`, { skip }, async (t) => {
+    const { ports } = await startProxy(t, ['l'], ({ l }) => ({
+      admin: io,
+      listeners: [listener('l', { protocol: 'UDP', port: l, address: '::', connect: { address: '[::1%lo]' } }, ECHO)],
+    }));
+    assert.equal(await echo(t, '::1', ports.l), '::1');
+  });
+
   test(`a peer with a zone is taken where the zone is its own, or none is named (${name})`, { skip }, async (t) => {
     const link = linkLocal();
     if (!link) {

@@ -68,6 +68,7 @@ test('a list is narrowed down, and shows the fields that are asked for', async (
   assert.equal(await count('cluster=echo&listener=other&status=CONNECTED'), 1);
   assert.equal(await count('cluster=echo&status=INIT'), 0);
   assert.equal(await count('cluster=echo&peer=127.0.0.0/8'), 3);
+  assert.equal(await count('cluster=echo&peer=[::ffff:7f00:1]'), 3);
   assert.equal(await count('peer=192.0.2.1'), 0);
   assert.equal(await count('listener=nix'), 0);
   const [session] = await proxy.ok('GET', 'sessions?listener=tcp&limit=1&fields=status,name');
