@@ -88,13 +88,19 @@ test('aliases and merges that stand for too much are refused', () => {
     Array.from({ length: 40 }, (_, n) => level(n, more)).join('\n');
   refuses(
     levels((before) => `[*${before}, *${before}, *${before}]`),
-    /aliases stand for more than 100000 values/,
+    /aliases and merges stand for more than 100000 values/,
   );
   refuses(
     levels((before) => `{ p: { <<: *${before} }, q: { <<: *${before} } }`),
-    /aliases stand for more than 100000 values/,
+    /aliases and merges stand for more than 100000 values/,
   );
   refuses(`a: &a x\nb: [${'*a, '.repeat(1001)}]`, /more than 1000 aliases/);
+  // Without any alias: each merge copies what the merges in it have brought.
+  const keys = Array.from({ length: 50_000 }, (_, n) => `k${n}: 1`).join(', ');
+  refuses(
+    `${'{ <<: '.repeat(60)}{ ${keys} }${' }'.repeat(60)}`,
+    /aliases and merges stand for more than 100000 values/,
+  );
 });
 
 test('an anchor that is used often is no attack', () => {

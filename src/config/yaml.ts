@@ -4,7 +4,10 @@ import type { L7mpError } from '../core/errors.ts';
 import { formatPointer, type Pointer } from '../core/pointer.ts';
 import { badText } from './place.ts';
 
-/** Aliases in a document, and values that they may add to it: a few lines of them can stand for billions. */
+/**
+ * Aliases in a document, and values that they and merges may add to it: a few lines of them can stand for billions, and
+ * a merge in a merge in a merge copies what is innermost each time.
+ */
 const MAX_ALIASES = 1000;
 const MAX_ADDED = 100_000;
 
@@ -162,10 +165,15 @@ class Converter extends Walker {
     if (!found) throw refuse(`there is no anchor before the alias *${name}`);
     this.#aliases++;
     this.#size += found.size;
-    this.#added += found.size;
     if (this.#aliases > MAX_ALIASES) throw refuse(`more than ${MAX_ALIASES} aliases`);
-    if (this.#added > MAX_ADDED) throw refuse(`aliases stand for more than ${MAX_ADDED} values`);
+    this.#add(found.size, event);
     return found.value;
+  }
+
+  #add(values: number, event: NodeEvent): void {
+    this.#added += values;
+    if (this.#added <= MAX_ADDED) return;
+    throw this.#refuse(`aliases and merges stand for more than ${MAX_ADDED} values`, startOf(event));
   }
 
   #map(): Values {
@@ -203,6 +211,7 @@ class Converter extends Walker {
       if (typeof one !== 'object' || one === null || Array.isArray(one)) {
         throw this.#refuse(`${MERGE} takes maps`, startOf(event));
       }
+      this.#add(Object.keys(one).length, event);
     }
     return list;
   }
