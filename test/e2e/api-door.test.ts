@@ -52,11 +52,10 @@ test('a name that is not the controller’s is refused, whatever is asked: DNS r
     '127.0.0.1.evil.example',
     'xlocalhost',
     '127.1',
-    '[::1',
-    '[evil.example]',
-    'localhost:80@evil.example',
   ];
-  for (const host of foreign) {
+  // What is no host at all is refused by the listener, before anybody asks whose it is.
+  const malformed = ['[::1', '[evil.example]', 'localhost:80@evil.example'];
+  for (const host of [...foreign, ...malformed]) {
     for (const [method, path] of [
       ['GET', '/api/v1/config'],
       ['POST', '/api/v1/clusters'],
@@ -65,7 +64,7 @@ test('a name that is not the controller’s is refused, whatever is asked: DNS r
       ['OPTIONS', '/api/v1/config'],
     ] as const) {
       const answer = await ask(proxy, { host }, { method, path });
-      assert.equal(answer.status, 403, `${method} ${path} ${host}`);
+      assert.equal(answer.status, malformed.includes(host) ? 400 : 403, `${method} ${path} ${host}`);
     }
   }
   assert.deepEqual((await proxy.ok('GET', 'clusters')).length, 1);
