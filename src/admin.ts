@@ -6,6 +6,7 @@ import { asL7mpError, L7mpError } from './core/errors.ts';
 import { formatPointer } from './core/pointer.ts';
 import { deriveLimits, type Limits, type System } from './limits/system.ts';
 import { DirectoryEnclosure } from './output/enclosure.ts';
+import type { Rights } from './reconcile/configuration.ts';
 import type { AccessLog } from './telemetry/access-log.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { VERSION } from './version.ts';
@@ -32,6 +33,10 @@ type TokenInput = NonNullable<AdminInput['auth']>['tokens'][number];
 
 function shownToken({ token, ...shown }: TokenInput): TokenInput {
   return token === undefined ? shown : { ...shown, token: REDACTED_TOKEN };
+}
+
+function keyOf(field: string): string {
+  return `admin ${field}`;
 }
 
 /** The proxy's own settings: what is set, and taking up changes of it. */
@@ -65,7 +70,11 @@ export class Admin {
 
   /** Below which the API may name files. */
   get enclosure(): DirectoryEnclosure {
-    return new DirectoryEnclosure(this.#settings.files ?? DEFAULT_FILES);
+    return new DirectoryEnclosure(this.#files);
+  }
+
+  get #files(): string {
+    return this.#settings.files ?? DEFAULT_FILES;
   }
 
   /** Those that are set, and what the others are by the system. */
@@ -143,13 +152,18 @@ export class Admin {
     }
   }
 
-  /**
-   * Takes up the settings that are given. Returns what undoes that. Changes nothing where it rejects. `trusted`: the
-   * start-up file says it, and may say anything.
-   */
-  async apply(settings: AdminInput, trusted: boolean): Promise<() => Promise<void>> {
+  /** The settings, as `admin <field>`, whose files the API has named: they are confined to `files`. */
+  get confined(): string[] {
+    const within = { log_file: this.#logger.within, access_log_path: this.#accessLog.within };
+    return Object.entries(within).flatMap(([field, enclosure]) => (enclosure ? [keyOf(field)] : []));
+  }
+
+  /** Takes up the settings that are given. Returns what undoes that. Changes nothing where it rejects. */
+  async apply(settings: AdminInput, { trusted, confined }: Rights): Promise<() => Promise<void>> {
     this.#refuseFixed(settings, trusted);
-    const within = trusted ? undefined : this.enclosure;
+    // `files` itself may come with the other settings: it is taken up first.
+    const enclosure = new DirectoryEnclosure((trusted ? settings.files : undefined) ?? this.#files);
+    const within = (field: string) => (trusted && !confined.includes(keyOf(field)) ? undefined : enclosure);
     const before = {
       settings: this.#settings,
       level: this.#logger.level,
@@ -165,8 +179,9 @@ export class Admin {
       await this.#accessLog.open(before.access, before.accessWithin);
     };
     try {
-      if (settings.log_file !== undefined) await this.#logger.open(settings.log_file, within);
-      if (settings.access_log_path !== undefined) await this.#accessLog.open(settings.access_log_path, within);
+      if (settings.log_file !== undefined) await this.#logger.open(settings.log_file, within('log_file'));
+      if (settings.access_log_path !== undefined)
+        await this.#accessLog.open(settings.access_log_path, within('access_log_path'));
     } catch (error) {
       await undo();
       const { code, message } = asL7mpError(error);

@@ -30,7 +30,7 @@ import { OffloadSwitch } from './offload/switch.ts';
 import { DirectoryEnclosure } from './output/enclosure.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { applyForm } from './reconcile/apply-form.ts';
-import { type ChangeView, Configuration, type ConfigurationContext } from './reconcile/configuration.ts';
+import { type ChangeView, Configuration, type ConfigurationContext, type Rights } from './reconcile/configuration.ts';
 import { confinedOf } from './reconcile/confine.ts';
 import { createHandlers } from './reconcile/handlers.ts';
 import { Store } from './reconcile/store.ts';
@@ -142,7 +142,7 @@ export class L7mp {
       settings: {
         differences: (admin, trusted) => this.#admin.differences(admin, trusted),
         confine: (admin) => this.#admin.confine(admin),
-        apply: (admin, trusted) => this.#applyAdmin(admin, trusted),
+        apply: (admin, rights) => this.#applyAdmin(admin, rights),
       },
       enclosure: () => this.#admin.enclosure,
     });
@@ -176,7 +176,8 @@ export class L7mp {
     const given = this.check(config, overrides);
     const kept = ignoreState ? undefined : await this.#kept(given.admin?.state);
     const admin = { ...given.admin, ...kept?.config.admin, ...overrides };
-    const checked = { ...(kept?.config ?? given), admin };
+    // What only the file may say is not kept: the plugins that were loaded for it.
+    const checked = { ...(kept?.config ?? given), ...(given.plugins && { plugins: given.plugins }), admin };
     try {
       if (admin.files !== undefined) await new DirectoryEnclosure(admin.files).check();
       await this.#openEngine(admin);
@@ -218,7 +219,7 @@ export class L7mp {
     return (definitions) =>
       writeState(path, {
         config: { admin: this.#admin.settable(), ...applyForm(definitions) },
-        confined: confinedOf(definitions),
+        confined: [...this.#admin.confined, ...confinedOf(definitions)],
       });
   }
 
@@ -232,12 +233,12 @@ export class L7mp {
       this.logger.write('notice', 'io', `the ${engine.name} engine has no I/O threads: \`threads\` does nothing`);
   }
 
-  async #applyAdmin(settings: AdminInput, trusted: boolean): Promise<() => Promise<void>> {
-    const undo = await this.#admin.apply(settings, trusted);
+  async #applyAdmin(settings: AdminInput, rights: Rights): Promise<() => Promise<void>> {
+    const undo = await this.#admin.apply(settings, rights);
     const takeUp = async (): Promise<void> => {
       this.#admission.set(this.#admin.limits);
       await this.#offload.set(this.#admin.settings);
-      if (trusted) await this.#door.configure(this.#admin.settings, this.logger);
+      if (rights.trusted) await this.#door.configure(this.#admin.settings, this.logger);
     };
     const undoAll = async (): Promise<void> => {
       await undo();

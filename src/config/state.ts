@@ -12,7 +12,10 @@ import { asL7mpError, L7mpError } from '../core/errors.ts';
 export interface State {
   /** As one would write it. */
   readonly config: unknown;
-  /** The objects, as `<kind> <name>`, that the API has made with files: they are confined to `admin.files` still. */
+  /**
+   * The objects, as `<kind> <name>`, that the API has made with files, and settings, as `admin <field>`: they are confined
+   * to `admin.files` still.
+   */
   readonly confined: readonly string[];
 }
 

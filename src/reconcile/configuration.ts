@@ -24,7 +24,15 @@ export interface Settings {
   /** Rejects with E_FORBIDDEN where they name a file that the API must not name. */
   confine(admin: AdminInput): Promise<void>;
   /** Takes them up; returns what undoes that. Rejects, and changes nothing, where it cannot. */
-  apply(admin: AdminInput, trusted: boolean): Promise<() => Promise<void>>;
+  apply(admin: AdminInput, rights: Rights): Promise<() => Promise<void>>;
+}
+
+/** What a change of the settings may say. */
+export interface Rights {
+  /** The start-up file says it, and may say anything. */
+  readonly trusted: boolean;
+  /** The settings, as `admin <field>`, for which that is not so: the API had made them. */
+  readonly confined: readonly string[];
 }
 
 /** What a configuration needs of the rest of the proxy. */
@@ -51,7 +59,7 @@ export interface Terms {
   readonly ifMatch?: (revision: number) => boolean;
   /** It is the start-up file that says it, not the API: any file may be named, and any setting. */
   readonly trusted?: boolean;
-  /** The objects, as `<kind> <name>`, for which that is not so: the API had made them. */
+  /** The objects, as `<kind> <name>`, and settings, as `admin <field>`, for which that is not so: the API had made them. */
   readonly confined?: readonly string[];
   /** Only says what would be done. */
   readonly dryRun?: boolean;
@@ -251,7 +259,7 @@ export class Configuration {
       const views = [...this.#adminView(proposal.admin, trusted), ...steps.filter(isVisible).map(viewOf)];
       proposal.permit?.(views);
       if (dryRun) return { changes: views, revision: this.#revision };
-      await this.#carryOut(steps, proposal.admin, trusted);
+      await this.#carryOut(steps, proposal.admin, { trusted, confined });
       if (views.length > 0) this.#revision++;
       proposal.afterwards?.();
       if (endSessions) this.#endSessionsOf(steps);
@@ -270,9 +278,9 @@ export class Configuration {
     return fields.length === 0 ? [] : [{ kind: 'admin', name: 'admin', action: 'update', fields }];
   }
 
-  async #carryOut(steps: readonly Step[], admin: AdminInput | undefined, trusted: boolean): Promise<void> {
+  async #carryOut(steps: readonly Step[], admin: AdminInput | undefined, rights: Rights): Promise<void> {
     const { settings, handlers } = this.#context;
-    const undoAdmin = await settings.apply(admin ?? {}, trusted);
+    const undoAdmin = await settings.apply(admin ?? {}, rights);
     try {
       await apply(steps, handlers, () => this.#keep(steps));
     } catch (error) {

@@ -1,6 +1,15 @@
 /** What survives the end of the process, and what SIGHUP takes up. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -151,3 +160,43 @@ test('SIGHUP also takes up what the API may not say: who may use it', async (t) 
   await until(async () => (await api('GET', 'rules')).status === 401, 'a token is asked for');
   assert.doesNotMatch(command.output, /secret/);
 });
+
+test('plugins of the file are not lost with a state, so that SIGHUP takes the file in again', async (t) => {
+  const { start, api, file, folder } = await folderWith(t, [], { log_level: 'info' });
+  writeFileSync(join(folder, 'plugin.mjs'), 'export default [];');
+  const config = JSON.parse(readFileSync(file, 'utf8'));
+  writeFileSync(file, JSON.stringify({ ...config, plugins: ['./plugin.mjs'] }));
+  const first = await start().running();
+  await api('POST', 'rules', rule('posted'));
+  await first.stop();
+  const second = await start().running();
+  assert.deepEqual((await api('GET', 'admin')).body.plugins, ['./plugin.mjs']);
+  assert.ok((await namesOf(api, 'rules')).includes('posted'));
+  second.child.kill('SIGHUP');
+  await until(() => /config\.json is (?:read again|not taken)/.test(second.output), 'an answer to SIGHUP');
+  assert.match(second.output, /config\.json is read again/);
+});
+
+for (const field of ['log_file', 'access_log_path']) {
+  test(`a ${field} that the API has named is not followed through a link after a restart`, async (t) => {
+    const { start, api, file, folder, state } = await folderWith(t);
+    const [files, victim] = [join(folder, 'files'), join(folder, 'victim')];
+    mkdirSync(files);
+    const config = JSON.parse(readFileSync(file, 'utf8'));
+    writeFileSync(file, JSON.stringify({ ...config, admin: { state, files } }));
+    const log = join(files, 'x.log');
+    const first = await start().running();
+    assert.equal((await api('POST', 'admin', { admin: { [field]: log } })).status, 200);
+    await first.stop();
+    const second = start();
+    await until(async () => (await api('GET', 'admin').catch(() => undefined))?.body[field] === log, 'it is kept');
+    await second.stop();
+
+    unlinkSync(log);
+    symlinkSync(victim, log);
+    const command = start();
+    await until(() => command.over, 'it ends');
+    assert.match(command.stderr, new RegExp(`${field}: .*x\\.log is a symbolic link`));
+    assert.deepEqual([command.child.exitCode, existsSync(victim)], [1, false]);
+  });
+}
