@@ -16,6 +16,12 @@ function defaultLimit(): number {
   return Math.min(256 << 20, Math.floor(Math.min(constrained, os.totalmem()) / 8));
 }
 
+/** What holds a share of the bound. */
+export interface Holder {
+  /** Its share is needed by others: it must let go of what it has, and release it. */
+  giveWay(): void;
+}
+
 /**
  * The bound of all gatherings together, those of one proxy. When it is reached the oldest give way: what is honest is
  * seldom the oldest, and one that never becomes whole is not to keep the others out for ever.
@@ -23,7 +29,7 @@ function defaultLimit(): number {
 export class GatheringLimit {
   /** Bytes. */
   readonly most: number;
-  readonly #held = new TurnoverMap<Gathering, number>();
+  readonly #held = new TurnoverMap<Holder, number>();
   #bytes = 0;
 
   constructor(most = defaultLimit()) {
@@ -35,27 +41,27 @@ export class GatheringLimit {
     return this.#bytes;
   }
 
-  /** Puts `bytes` down to the gathering. Returns whether it may have them; others may have lost theirs for it. */
-  hold(gathering: Gathering, bytes: number): boolean {
+  /** Puts `bytes` down to the holder. Returns whether it may have them; others may have lost theirs for it. */
+  hold(holder: Holder, bytes: number): boolean {
     if (bytes > this.most) return false;
-    this.#bytes += bytes - (this.#held.get(gathering) ?? 0);
-    this.#held.set(gathering, bytes);
+    this.#bytes += bytes - (this.#held.get(holder) ?? 0);
+    this.#held.set(holder, bytes);
     for (const oldest of this.#held.keys()) {
       if (this.#bytes <= this.most) break;
-      if (oldest === gathering) return false;
+      if (oldest === holder) return false;
       if (this.#held.has(oldest)) oldest.giveWay();
     }
     return true;
   }
 
-  release(gathering: Gathering): void {
-    this.#bytes -= this.#held.get(gathering) ?? 0;
-    this.#held.delete(gathering);
+  release(holder: Holder): void {
+    this.#bytes -= this.#held.get(holder) ?? 0;
+    this.#held.delete(holder);
   }
 }
 
 /** One buffer that grows with what comes: at most twice as large as what is in it. */
-export class Gathering {
+export class Gathering implements Holder {
   readonly #limit: GatheringLimit;
   readonly #gaveWay: () => void;
   #buffer = new Uint8Array(0);

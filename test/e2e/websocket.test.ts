@@ -117,10 +117,10 @@ describe('a WebSocket handshake through the proxy', () => {
     await opened(t, port, { path: '/here?x=1' });
   });
 
-  test('of one client too many is a 503', async (t) => {
+  test('of one client too many is a 429', async (t) => {
     const { port } = await joined(t, { options: { max_sessions: 1 } });
     const { status, headers } = await refusal(connect(t, port));
-    assert.deepEqual([status, headers['retry-after']], [503, '1']);
+    assert.deepEqual([status, headers['retry-after']], [429, '1']);
   });
 
   test('that is none is a 426', async (t) => {

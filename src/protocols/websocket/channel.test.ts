@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, type TestContext, test } from 'node:test';
+import type { WebSocket } from 'ws';
 import { closed, echoing, standing } from '../../../test/support/accepted.ts';
 import type { FakeHostOptions } from '../../../test/support/fake-host.ts';
 import { listenTo, Raw } from '../../../test/support/http.ts';
@@ -8,6 +9,7 @@ import { turn, until } from '../../../test/support/until.ts';
 import { connect } from '../../../test/support/websocket.ts';
 import { BINARY, TEXT } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
+import { GatheringLimit } from '../../core/gathering.ts';
 import { websocket } from './index.ts';
 
 const HANDSHAKE = `GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13
@@ -106,6 +108,56 @@ describe('WebSocket messages', () => {
     peer.ws.ping();
     await until(() => session.actives === 1);
     assert.equal(session.messages.length, 0);
+  });
+});
+
+describe('a WebSocket message that is not whole', () => {
+  const begun = (peer: { ws: WebSocket }, bytes: number) => peer.ws.send(Buffer.alloc(bytes), { fin: false });
+
+  test('counts to the bound of all, with what its fragments may cost, until it is whole', async (t) => {
+    const gathering = new GatheringLimit();
+    const { peer, session } = await pair(t, { gathering });
+    begun(peer, 200_000);
+    await until(() => gathering.bytes >= 200_000);
+    assert.ok(gathering.bytes < 200_000 + (5120 + 1) * 256, `${gathering.bytes}`);
+    peer.ws.send('', { fin: true });
+    await until(() => session.messages.length === 1);
+    assert.equal(gathering.bytes, 0);
+  });
+
+  test('is the oldest that gives way, with 1013, when all together are too many', async (t) => {
+    const gathering = new GatheringLimit(3 << 20);
+    const { host, port } = await listenTo(t, websocket, { gathering });
+    const peers = [connect(t, port), connect(t, port)] as const;
+    const sessions = [standing(await host.next()), standing(await host.next())];
+    for (const peer of peers) {
+      if (peer.ws.readyState !== peer.ws.OPEN) await once(peer.ws, 'open');
+      begun(peer, 1 << 20);
+      await until(() => gathering.bytes > 0);
+    }
+    await until(() => peers[0].closed);
+    assert.equal(peers[0].closed?.code, 1013);
+    assert.ok(gathering.bytes <= 3 << 20);
+    peers[1].ws.send('', { fin: true });
+    await until(() => sessions.some(({ messages }) => messages.length === 1));
+  });
+
+  test('in too many fragments closes the connection', async (t) => {
+    const { peer, session } = await pair(t, {}, { max_message_size: 4096 });
+    for (let n = 0; n <= 1025; n++) peer.ws.send('x', { fin: false });
+    assert.equal((await closed(session)).kind, 'error');
+    await until(() => peer.closed);
+    assert.ok(session.messages.length === 0 && [1008, 1009].includes(peer.closed?.code ?? 0), `${peer.closed?.code}`);
+  });
+
+  test('is held no longer when its connection goes', async (t) => {
+    const gathering = new GatheringLimit();
+    const { peer, session } = await pair(t, { gathering });
+    begun(peer, 200_000);
+    await until(() => gathering.bytes > 0);
+    peer.ws.terminate();
+    await closed(session);
+    assert.equal(gathering.bytes, 0);
   });
 });
 

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { ClientOptions, WebSocket } from 'ws';
 import {
   BINARY,
   Channel,
@@ -8,11 +9,8 @@ import {
   TEXT,
 } from '../../core/channel.ts';
 import type { L7mpError } from '../../core/errors.ts';
-import type { GatheringLimit } from '../../core/gathering.ts';
-import { cut } from '../../io/node/stream.ts';
-import { closeCode, closeReason, closeText, NO_STATUS } from './codes.ts';
-import { type FrameHandler, FrameMaker, FrameReader, Opcode } from './frames.ts';
-import { Outgoing } from './wire.ts';
+import type { GatheringLimit, Holder } from '../../core/gathering.ts';
+import { closeCode, closeReason, closeText, TRY_AGAIN_LATER } from './codes.ts';
 
 /** The largest message where the specification does not say, in bytes. */
 export const LISTENER_MESSAGE_SIZE = 16 << 20;
@@ -22,7 +20,19 @@ export const CLUSTER_MESSAGE_SIZE = 32 << 20;
 /** Milliseconds after which a peer that does not answer a close frame, or keeps its end open, is cut off. */
 const CLOSE_TIMEOUT = 10_000;
 
-const NOTHING = new Uint8Array(0);
+/** A message may come in fragments of this size, in bytes, and in as many smaller ones beside. */
+const FRAGMENT = 4096;
+const SMALL_FRAGMENTS = 1024;
+
+/** What ws keeps for a fragment beside its bytes, and the least that a fragment has of those with its head. */
+const FRAGMENT_COST = 256;
+const LEAST_FRAGMENT = 7;
+
+/** Bytes of an unfinished message that are not looked at: nearly all messages are smaller. */
+const UNNOTICED = 64 << 10;
+
+const AS_BINARY = { binary: true };
+const AS_TEXT = { binary: false };
 
 /** What the sessions of one listener or cluster have in common. */
 export interface WebSocketOptions {
@@ -34,26 +44,42 @@ export interface WebSocketOptions {
 }
 
 /**
- * One end of a WebSocket (RFC 6455). It has no socket until its handshake is over. Compression is left to the two ends:
- * a proxy would do it twice.
+ * What is asked of ws on either side. Compression is left to the two ends: a proxy would do it twice. Pings are answered
+ * by the channel, which knows whether the peer reads.
  */
-export class WebSocketChannel extends Channel implements FrameHandler {
-  readonly kind = 'datagram';
-  readonly #client: boolean;
-  readonly #options: WebSocketOptions;
-  #socket: Socket | undefined;
-  #reader: FrameReader | undefined;
-  #outgoing: Outgoing | undefined;
-  #pinging: NodeJS.Timeout | undefined;
-  #cutting: NodeJS.Timeout | undefined;
-  /** Bytes that had come at the latest ping of ours. */
-  #heard = -1;
-  #closeSent = false;
+export function wsOptions({ maxMessage }: WebSocketOptions): ClientOptions {
+  const options = {
+    perMessageDeflate: false,
+    autoPong: false,
+    closeTimeout: CLOSE_TIMEOUT,
+    maxPayload: maxMessage,
+    maxFragments: mostFragments(maxMessage),
+  };
+  return options;
+}
 
-  /** `client`: this end has dialled, and masks what it sends (section 5.1). */
-  constructor(client: boolean, options: WebSocketOptions, limits: QueueLimits) {
+function mostFragments(maxMessage: number): number {
+  return Math.ceil(maxMessage / FRAGMENT) + SMALL_FRAGMENTS;
+}
+
+/** One end of a WebSocket (RFC 6455), whose frames are ws's. It has none until its handshake is over. */
+export class WebSocketChannel extends Channel implements Holder {
+  readonly kind = 'datagram';
+  readonly #options: WebSocketOptions;
+  #ws: WebSocket | undefined;
+  #socket: Socket | undefined;
+  #corked = false;
+  #pinging: NodeJS.Timeout | undefined;
+  /** Bytes that have come, at the latest ping of ours, and with the latest whole message. */
+  #received = 0;
+  #heard = -1;
+  #whole = 0;
+  #holding = false;
+  /** It was our side that ended it. */
+  #ending = false;
+
+  constructor(options: WebSocketOptions, limits: QueueLimits) {
     super(limits);
-    this.#client = client;
     this.#options = options;
   }
 
@@ -61,26 +87,25 @@ export class WebSocketChannel extends Channel implements FrameHandler {
     return this.#options.maxMessage;
   }
 
-  /** What must be kept is copied where the frames are made. */
+  /** What must be kept is copied here, into node's pool, where the frames' heads lie too. */
   protected override get retains(): boolean {
     return false;
   }
 
-  /** The handshake is over. `early`: what came behind it. */
-  protected attach(socket: Socket, early: Uint8Array): void {
+  /** The handshake is over. `socket`: what `ws` stands on. */
+  protected attach(ws: WebSocket, socket: Socket): void {
+    this.#ws = ws;
     this.#socket = socket;
-    this.#outgoing = new Outgoing(socket, new FrameMaker(this.#client), this.#moved);
-    this.#reader = new FrameReader(this, !this.#client, this.#options);
-    socket.on('data', (bytes: Buffer) => this.#received(bytes));
-    socket.on('end', () => this.#peerEnded());
-    socket.on('error', ({ message }) => this.#gone(message));
-    socket.on('close', () => this.#gone('the connection was lost without a close frame'));
+    // Before ws has its look at them.
+    socket.prependListener('data', this.#count);
+    socket.once('finish', this.#finished);
+    ws.on('message', (data: Buffer, isBinary) => this.#message(data, isBinary));
+    ws.on('ping', (data: Buffer) => this.#pinged(data));
+    ws.on('error', ({ message }) => this.#failed(message));
+    ws.on('close', (code, text) => this.#closed(closeReason(code, text.toString())));
     const pingInterval = this.#options.pingInterval();
     if (pingInterval > 0) this.#pinging = setInterval(this.#ping, pingInterval);
-    if (this.held) this.#reader.hold();
-    if (early.length > 0) this.#reader.push(early);
-    if (this.held || this.#reader.full) socket.pause();
-    else socket.resume();
+    if (this.held) ws.pause();
   }
 
   override refuse(error: L7mpError): void {
@@ -88,137 +113,137 @@ export class WebSocketChannel extends Channel implements FrameHandler {
     this.close({ kind: refused ? 'refused' : 'error', message: error.message });
   }
 
-  // ------------------------------------------------------------------ what the frames bring
-
-  message(bytes: Uint8Array, text: boolean): void {
-    this.deliver(bytes, text ? TEXT : BINARY);
-  }
-
-  // Only the latest has to be answered (section 5.5.3): a peer that asks and does not read costs nothing.
-  ping(bytes: Uint8Array): void {
-    this.owner?.active?.(this);
-    const outgoing = this.#outgoing;
-    if (!this.#closeSent && outgoing && outgoing.waiting < this.limits.bytes) {
-      outgoing.write(Opcode.Pong, bytes, false);
-    }
-  }
-
-  pong(): void {}
-
-  // The close is passed on at once: a peer may keep its TCP connection open for as long as it likes.
-  closed(code: number, text: string): void {
-    this.#sendClose(code === NO_STATUS ? undefined : code, text);
-    this.#hangUp();
-    this.deliverClose(closeReason(code, text));
-  }
-
-  broken(code: number, why: string): void {
-    this.#sendClose(code, why);
-    this.#hangUp();
-    this.deliverClose({ kind: 'error', message: why });
-  }
-
   // ------------------------------------------------------------------ the transport
 
   protected override send(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): boolean {
-    const outgoing = this.#outgoing;
-    if (!outgoing || this.#closeSent) {
+    const ws = this.#ws;
+    if (!ws || ws.readyState !== ws.OPEN) {
       this.drop('closed');
       return true;
     }
-    outgoing.write(attributes.text ? Opcode.Text : Opcode.Binary, bytes, owned);
-    if (outgoing.waiting < this.limits.bytes) return true;
-    outgoing.flush();
-    return outgoing.waiting < this.limits.bytes;
+    this.#cork();
+    ws.send(owned ? bytes : Buffer.from(bytes), attributes.text ? AS_TEXT : AS_BINARY, this.#sent);
+    if (ws.bufferedAmount < this.limits.bytes) return true;
+    this.#uncork();
+    return ws.bufferedAmount < this.limits.bytes;
   }
 
   // There is no half-close: a close frame ends both directions (section 7.1.2).
   protected override sendEnd(): void {}
 
   protected override shut(reason: CloseReason): void {
-    clearInterval(this.#pinging);
-    if (!this.#socket) return;
-    this.#sendClose(closeCode(reason), closeText(reason));
-    this.#outgoing?.flush();
+    this.#ending = true;
+    this.#over();
     // The answer to the close frame comes behind whatever was held back.
-    this.#reader?.skip();
-    this.#socket.resume();
-    this.#cutLater();
+    this.#ws?.resume();
+    this.#ws?.close(closeCode(reason), closeText(reason));
   }
 
   protected override holdSource(): void {
-    this.#reader?.hold();
-    this.#socket?.pause();
+    this.#ws?.pause();
   }
 
   protected override releaseSource(): void {
-    const reader = this.#reader;
-    if (!reader) return;
-    reader.release();
-    if (!reader.full && !this.held) this.#socket?.resume();
+    this.#ws?.resume();
   }
 
-  // ------------------------------------------------------------------ own
+  // ------------------------------------------------------------------ what comes
 
-  #received(bytes: Uint8Array): void {
-    const reader = this.#reader as FrameReader;
-    reader.push(bytes);
-    if (reader.full) this.#socket?.pause();
+  #message(data: Buffer, isBinary: boolean): void {
+    this.#whole = this.#received;
+    if (this.#holding) this.#letGo();
+    this.deliver(data, isBinary ? BINARY : TEXT);
   }
 
-  #peerEnded(): void {
-    if (this.#closeSent) this.#outgoing?.end();
-    else this.#gone('the connection was lost without a close frame');
+  // Only the latest has to be answered (section 5.5.3): a peer that asks and does not read costs nothing.
+  #pinged(data: Buffer): void {
+    this.owner?.active?.(this);
+    const ws = this.#ws as WebSocket;
+    if (ws.readyState === ws.OPEN && ws.bufferedAmount < this.limits.bytes) ws.pong(data);
   }
 
-  #gone(message: string): void {
+  /** ws tells the peer why, and waits for it to go. */
+  #failed(message: string): void {
+    this.#ending = true;
+    this.#closed({ kind: 'error', message });
+  }
+
+  #closed(reason: CloseReason): void {
+    this.#over();
+    this.deliverClose(reason);
+  }
+
+  #over(): void {
     clearInterval(this.#pinging);
-    this.#reader?.end();
-    this.#socket?.destroy();
-    this.deliverClose({ kind: 'reset', message });
+    this.#letGo();
   }
 
-  #sendClose(code: number | undefined, text: string): void {
-    if (this.#closeSent) return;
-    this.#closeSent = true;
-    this.#outgoing?.write(Opcode.Close, code === undefined ? NOTHING : closePayload(code, text), true);
+  /**
+   * The peer has closed, and ws has answered and ended our side. The peer sends nothing behind its close frame, so that
+   * what was written still arrives when the socket goes: the close is passed on at once, however long the peer keeps its
+   * side of the TCP connection open.
+   */
+  #finished = (): void => {
+    if (!this.#ending) this.#socket?.destroy();
+  };
+
+  // ------------------------------------------------------------------ what is not whole
+
+  #count = (bytes: Buffer): void => {
+    this.#received += bytes.length;
+    const pending = this.#received - this.#whole;
+    if (pending <= UNNOTICED || this.#ending) return;
+    this.#holding = true;
+    if (!this.#options.gathering.hold(this, pending + this.#overhead(pending))) this.giveWay();
+  };
+
+  /** What ws may need beside the bytes, were they fragments that are as small as can be. */
+  #overhead(pending: number): number {
+    return FRAGMENT_COST * Math.min(mostFragments(this.maxMessage), pending / LEAST_FRAGMENT);
   }
 
-  /** Nothing more is to come: the connection ends behind what was written. */
-  #hangUp(): void {
-    clearInterval(this.#pinging);
-    // The server closes the connection first (section 7.1.1); a client waits for that.
-    if (this.#client) this.#outgoing?.flush();
-    else this.#outgoing?.end();
-    this.#socket?.resume();
-    this.#cutLater();
+  /** For the bound of all to call. */
+  giveWay(): void {
+    const message = 'too much is held of messages that are not whole';
+    this.#failed(message);
+    this.#ws?.close(TRY_AGAIN_LATER, message);
   }
 
-  #cutLater(): void {
-    const socket = this.#socket as Socket;
-    if (this.#cutting || socket.destroyed) return;
-    this.#cutting = setTimeout(() => cut(socket), CLOSE_TIMEOUT).unref();
-    socket.once('close', () => clearTimeout(this.#cutting));
+  #letGo(): void {
+    this.#holding = false;
+    this.#options.gathering.release(this);
   }
+
+  // ------------------------------------------------------------------ what goes
+
+  /** Frames of one turn of the loop leave with one call. */
+  #cork(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    this.#socket?.cork();
+    setImmediate(this.#uncork);
+  }
+
+  #uncork = (): void => {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.#socket?.uncork();
+  };
+
+  #sent = (error?: Error): void => {
+    if (error) this.drop('send-error');
+    else if (this.full && (this.#ws?.bufferedAmount ?? 0) <= this.limits.bytes / 2) this.drained();
+  };
 
   // What is held back is not read, so that a pong may lie behind it.
   #ping = (): void => {
-    const { bytesRead = 0 } = this.#socket ?? {};
-    if (bytesRead === this.#heard && !this.held) {
-      this.#gone('no answer to a ping');
+    const ws = this.#ws as WebSocket;
+    if (this.#received === this.#heard && !this.held) {
+      ws.terminate();
+      this.#closed({ kind: 'reset', message: 'no answer to a ping' });
       return;
     }
-    this.#heard = bytesRead;
-    if (this.#outgoing && this.#outgoing.waiting < this.limits.bytes) this.#outgoing.write(Opcode.Ping, NOTHING, true);
+    this.#heard = this.#received;
+    if (ws.readyState === ws.OPEN && ws.bufferedAmount < this.limits.bytes) ws.ping();
   };
-
-  #moved = (): void => {
-    if (this.full && (this.#outgoing?.waiting ?? 0) <= this.limits.bytes / 2) this.drained();
-  };
-}
-
-function closePayload(code: number, text: string): Uint8Array {
-  const bytes = Buffer.from(`\0\0${text}`);
-  bytes.writeUInt16BE(code);
-  return bytes;
 }

@@ -3,10 +3,9 @@ import type { CloseReason } from '../../core/channel.ts';
 
 const NORMAL = 1000;
 const GOING_AWAY = 1001;
-export const NO_STATUS = 1005;
+const NO_STATUS = 1005;
 const ABNORMAL = 1006;
 const POLICY_VIOLATION = 1008;
-export const MESSAGE_TOO_BIG = 1009;
 const INTERNAL_ERROR = 1011;
 /** Registered by IANA: the server is overloaded. */
 export const TRY_AGAIN_LATER = 1013;
@@ -40,14 +39,15 @@ export function closeText({ kind, code, message }: CloseReason): string {
   return message.slice(0, read);
 }
 
-/** What a peer's close means; 1005 where it gave no code. */
+/** What a peer's close means; 1005 where it gave no code, 1006 where there was no close frame. */
 export function closeReason(code: number, text: string): CloseReason {
+  if (code === ABNORMAL) return { kind: 'reset', message: 'the connection was lost without a close frame' };
   if (code === NO_STATUS) return { kind: 'end', message: 'closed by the peer' };
   return { kind: 'end', code, message: text };
 }
 
 /** Whether a code may be sent: others are reserved, or mean that there was none. */
-export function isSendable(code: number): boolean {
+function isSendable(code: number): boolean {
   const reserved = code === 1004 || code === NO_STATUS || code === ABNORMAL;
   return (code >= 1000 && code <= 1014 && !reserved) || (code >= 3000 && code <= 4999);
 }

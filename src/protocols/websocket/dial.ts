@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import * as http from 'node:http';
+import type * as http from 'node:http';
 import * as net from 'node:net';
+import type { ClientOptions, WebSocket } from 'ws';
 import { authority, hostPort, plainAddress } from '../../core/address.ts';
 import type { Head, Headers, QueueLimits } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
@@ -10,8 +10,8 @@ import type { Attempt, ClusterHost } from '../../core/protocol.ts';
 import { describeError, tellWhere } from '../../io/connect-error.ts';
 import { ALIVE, claimingLookup } from '../../io/node/stream.ts';
 import { endToEnd } from '../http/headers.ts';
-import { WebSocketChannel, type WebSocketOptions } from './channel.ts';
-import { acceptOf, splitProtocols } from './handshake.ts';
+import { WebSocketChannel, type WebSocketOptions, wsOptions } from './channel.ts';
+import { splitProtocols } from './subprotocols.ts';
 
 /** Fields of the client's handshake with us, or about a body that a handshake does not have. */
 const OWN_HEADERS: ReadonlySet<string> = new Set([
@@ -31,6 +31,8 @@ const PASSED_ON = ['location', 'retry-after', 'www-authenticate'] as const;
 const TARGET = /^[\x21-\x7e\x80-\xff]+$/;
 
 export interface Target extends WebSocketOptions {
+  /** ws's, which is loaded by who needs it. */
+  readonly WebSocket: typeof WebSocket;
   readonly port: number;
   readonly bind?: { readonly address?: string; readonly port?: number };
 }
@@ -53,10 +55,10 @@ export class UnexpectedResponse extends Error {
 class DialledChannel extends WebSocketChannel {
   readonly #answer: Head;
 
-  constructor({ socket, early, answer }: Answered, options: WebSocketOptions, limits: QueueLimits) {
-    super(true, options, limits);
+  constructor({ ws, socket, answer }: Answered, options: WebSocketOptions, limits: QueueLimits) {
+    super(options, limits);
     this.#answer = answer;
-    this.attach(socket, early);
+    this.attach(ws, socket);
   }
 
   override get answer(): Head {
@@ -66,9 +68,8 @@ class DialledChannel extends WebSocketChannel {
 
 /** A handshake that the endpoint has agreed to. */
 interface Answered {
+  readonly ws: WebSocket;
   readonly socket: net.Socket;
-  /** What came behind the answer. */
-  readonly early: Uint8Array;
   readonly answer: Head;
 }
 
@@ -94,9 +95,10 @@ export async function dial(attempt: Attempt, target: Target, host: DialHost): Pr
     socket.once('error', fail);
     socket.once('connect', () => {
       code = 'E_HANDSHAKE';
-      shake(socket, request, fail, (answered) => {
+      // From now on ws says what is wrong.
+      socket.off('error', fail).on('error', () => {});
+      shake(socket, { ...request, target }, fail, (answered) => {
         attempt.onCancel = undefined;
-        socket.off('error', fail);
         resolve(new DialledChannel(answered, target, host.limits));
       });
     });
@@ -139,45 +141,49 @@ function requestFor({ address, session: { metadata } }: Attempt, port: number): 
   };
 }
 
-/** The client's side of the opening handshake (RFC 6455 section 4.1). */
+/**
+ * The client's side of the opening handshake. The subprotocols are offered by their header, not by ws, which takes it for
+ * an error that the endpoint chooses none of them: the client is told so, and may well go on (section 4.1).
+ */
 function shake(
   socket: net.Socket,
-  { path, headers, offered }: Request,
+  { path, headers, offered, target }: Request & { readonly target: Target },
   fail: (error: Error) => void,
   done: (answered: Answered) => void,
 ): void {
-  const key = randomBytes(16).toString('base64');
-  const upgrade = {
-    connection: 'Upgrade',
-    upgrade: 'websocket',
-    'sec-websocket-key': key,
-    'sec-websocket-version': '13',
+  const options: ClientOptions = {
+    ...wsOptions(target),
+    headers: headers as Record<string, string>,
+    createConnection: () => socket,
+    // A URL would change the path (dots, escapes) on its way.
+    finishRequest: (req) => {
+      (req as unknown as { path: string }).path = path;
+      req.end();
+    },
   };
-  const req = http.request({ createConnection: () => socket, path, headers: { ...headers, ...upgrade } });
-  req.on('error', fail);
-  req.on('response', (res) => fail(new UnexpectedResponse(res)));
-  req.on('upgrade', (res, _socket, early) => {
-    const wrong = wrongAnswer(res, key, offered);
-    const protocol = res.headers['sec-websocket-protocol'];
-    if (wrong !== undefined) fail(new Error(`the answer to the WebSocket handshake has ${wrong}`));
-    // None of those that were offered is an answer too: the client is told so.
-    else done({ socket, early, answer: protocol === undefined ? {} : { protocol } });
+  const ws = new target.WebSocket('ws://endpoint/', [], options);
+  let answer: Head = {};
+  const failed = (error: Error): void => fail(isSystemError(error) ? error : wrongAnswer(error));
+  ws.on('error', failed);
+  ws.on('unexpected-response', (_req, response) => fail(new UnexpectedResponse(response)));
+  ws.on('upgrade', (response) => {
+    const protocol = response.headers['sec-websocket-protocol'];
+    if (protocol === undefined || !offered.includes(protocol)) return;
+    answer = { protocol };
+    delete response.headers['sec-websocket-protocol'];
   });
-  req.end();
+  ws.once('open', () => {
+    ws.off('error', failed);
+    done({ ws, socket, answer });
+  });
 }
 
-function wrongAnswer(
-  { statusCode, headers }: http.IncomingMessage,
-  key: string,
-  offered: readonly string[],
-): string | undefined {
-  if (statusCode !== 101) return `the status ${statusCode}`;
-  if (headers.upgrade?.toLowerCase() !== 'websocket') return 'another protocol than WebSocket';
-  if (headers['sec-websocket-accept'] !== acceptOf(key)) return 'no valid Sec-WebSocket-Accept';
-  if (headers['sec-websocket-extensions'] !== undefined) return 'extensions that were not offered';
-  const protocol = headers['sec-websocket-protocol'];
-  if (protocol !== undefined && !offered.includes(protocol)) return 'a subprotocol that was not offered';
-  return undefined;
+function wrongAnswer({ message }: Error): Error {
+  return new Error(`the answer to the WebSocket handshake is wrong: ${message}`);
+}
+
+function isSystemError(error: Error): boolean {
+  return 'code' in error;
 }
 
 function pathOf(metadata: Metadata): string {

@@ -75,9 +75,11 @@ export const websocket = defineProtocol({
     transport: true,
     check: checkBind,
     checkAddress: (address) => checkHost(address),
-    open: ({ port, bind = {}, max_message_size: maxMessage = CLUSTER_MESSAGE_SIZE }, host) => ({
-      dial: (attempt) => dial(attempt, { port: attempt.port ?? port, bind, ...common(maxMessage, host) }, host),
-    }),
+    open: async ({ port, bind = {}, max_message_size: maxMessage = CLUSTER_MESSAGE_SIZE }, host) => {
+      const { WebSocket } = await import('ws');
+      const target = { port, bind, WebSocket, ...common(maxMessage, host) };
+      return { dial: (attempt) => dial(attempt, { ...target, port: attempt.port ?? port }, host) };
+    },
   },
 });
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ServerOptions, WebSocket, WebSocketServer } from 'ws';
 import type { CloseReason, Head, QueueLimits } from '../../core/channel.ts';
 import type { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
@@ -8,9 +9,9 @@ import { answerSocket, RETRY_AFTER, refusedStatus, statusOf } from '../http/answ
 import { tokens } from '../http/headers.ts';
 import { pathName, requestMetadata } from '../http/metadata.ts';
 import { type Call, refuseCall, serve, type UpgradeCall } from '../http/server.ts';
-import { WebSocketChannel, type WebSocketOptions } from './channel.ts';
+import { WebSocketChannel, type WebSocketOptions, wsOptions } from './channel.ts';
 import { UnexpectedResponse } from './dial.ts';
-import { acceptOf, splitProtocols } from './handshake.ts';
+import { splitProtocols } from './subprotocols.ts';
 
 /** What a client may send behind its handshake before that is answered, in bytes: it should send nothing. */
 const MAX_EARLY = 64 << 10;
@@ -28,10 +29,14 @@ export interface Served extends WebSocketOptions {
   readonly waits: () => boolean;
 }
 
-export function listen(served: Served, host: ListenerHost): Promise<Listening> {
+export async function listen(served: Served, host: ListenerHost): Promise<Listening> {
+  // Loaded by who needs it: a proxy without WebSockets starts sooner.
+  const { WebSocketServer } = await import('ws');
+  const options = { ...wsOptions(served), noServer: true, clientTracking: false };
+  const upgrader = new WebSocketServer(options as ServerOptions);
   return serve({ host: served.host, port: served.port }, host, {
     request: (call) => refuseRequest(call, served, host),
-    upgrade: (call) => take(call, served, host),
+    upgrade: (call) => take(call, served, host, upgrader),
   });
 }
 
@@ -40,7 +45,7 @@ function refuseRequest(call: Call, { path }: Served, host: ListenerHost): void {
   else refuseCall(call, 426, 'only WebSocket is served here', UPGRADE);
 }
 
-function take(call: UpgradeCall, served: Served, host: ListenerHost): void {
+function take(call: UpgradeCall, served: Served, host: ListenerHost, upgrader: WebSocketServer): void {
   const { req, socket } = call;
   const { path } = served;
   const wrong = malformed(req);
@@ -56,7 +61,7 @@ function take(call: UpgradeCall, served: Served, host: ListenerHost): void {
     answerSocket(socket, 426, 'the version of WebSocket is not 13', { ...UPGRADE, 'sec-websocket-version': '13' });
   } else if (!host.admit({ address: call.ends.remoteAddress })) {
     answerSocket(socket, refusedStatus(host), 'too many sessions', RETRY_AFTER);
-  } else host.accept(new AcceptedChannel(new Handshake(call), served, host.limits));
+  } else host.accept(new AcceptedChannel(new Handshake(call, upgrader), served, host.limits));
 }
 
 function refuseOther(path: string, host: ListenerHost, answer: (status: number, content: string) => void): void {
@@ -83,9 +88,11 @@ class Handshake {
   /** Called when the client goes away meanwhile. */
   onGone: (() => void) | undefined;
   readonly #socket: Socket;
+  readonly #upgrader: WebSocketServer;
   readonly #early: Buffer[] = [];
 
-  constructor({ req, socket, ends }: UpgradeCall) {
+  constructor({ req, socket, ends }: UpgradeCall, upgrader: WebSocketServer) {
+    this.#upgrader = upgrader;
     this.req = req;
     this.ends = ends;
     this.#socket = socket;
@@ -97,25 +104,21 @@ class Handshake {
     return splitProtocols(this.req.headers['sec-websocket-protocol'] ?? '') ?? [];
   }
 
-  /** Leaves only one subprotocol, or none, of those that the client has offered. */
+  /** Leaves only one subprotocol, or none, of those that the client has offered: ws chooses the first. */
   narrow(protocol: string | undefined): void {
     const { headers } = this.req;
     if (protocol === undefined) delete headers['sec-websocket-protocol'];
     else headers['sec-websocket-protocol'] = protocol;
   }
 
-  /** Answers that it is a WebSocket from now on, and gives away the socket, and what came behind the handshake. */
-  upgrade(protocol: string | undefined): { socket: Socket; early: Buffer } {
+  /** The socket goes to ws, with what came behind the handshake; where it is dead already, `onGone` follows. */
+  upgrade(done: (ws: WebSocket, socket: Socket) => void): void {
     const socket = this.#release();
-    const lines = [
-      'HTTP/1.1 101 Switching Protocols',
-      'Upgrade: websocket',
-      'Connection: Upgrade',
-      `Sec-WebSocket-Accept: ${acceptOf(this.req.headers['sec-websocket-key'] ?? '')}`,
-      ...(protocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${protocol}`]),
-    ];
-    socket.write(`${lines.join('\r\n')}\r\n\r\n`);
-    return { socket, early: Buffer.concat(this.#early) };
+    socket.once('close', this.#gone);
+    this.#upgrader.handleUpgrade(this.req, socket, Buffer.concat(this.#early), (ws) => {
+      socket.off('close', this.#gone);
+      done(ws, socket);
+    });
   }
 
   refuse(status: number, content: string, headers?: Readonly<Record<string, string>>): void {
@@ -145,7 +148,7 @@ class AcceptedChannel extends WebSocketChannel {
   #refusal: L7mpError | undefined;
 
   constructor(handshake: Handshake, served: Served, limits: QueueLimits) {
-    super(false, served, limits);
+    super(served, limits);
     this.#waits = served.waits();
     this.#handshake = handshake;
     const { req, ends } = handshake;
@@ -196,9 +199,10 @@ class AcceptedChannel extends WebSocketChannel {
   #upgrade(protocol: string | undefined): void {
     const handshake = this.#handshake;
     if (!handshake) return;
-    this.#handshake = undefined;
     handshake.narrow(protocol);
-    const { socket, early } = handshake.upgrade(protocol);
-    this.attach(socket, early);
+    handshake.upgrade((ws, socket) => {
+      this.#handshake = undefined;
+      this.attach(ws, socket);
+    });
   }
 }
