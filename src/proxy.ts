@@ -154,7 +154,7 @@ export class L7mp {
    * or E_DUPLICATE. Changes nothing.
    */
   check(config: unknown, overrides: AdminInput = {}): ConfigInput {
-    const checked = this.#validator.config(config);
+    const checked = this.#validator.config(config, '', Number.POSITIVE_INFINITY);
     return { ...checked, admin: { ...checked.admin, ...this.#validator.admin(overrides, '/admin') } };
   }
 
@@ -386,7 +386,7 @@ export class L7mp {
   }
 
   #fromApi(config: unknown): ConfigInput {
-    const checked = this.check(config);
+    const checked = this.#validator.config(config);
     if (checked.plugins === undefined) return checked;
     throw new L7mpError('E_FORBIDDEN', '/plugins: plugins run code, and are taken from the start-up file only');
   }

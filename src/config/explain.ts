@@ -72,7 +72,10 @@ function unknownField(schema: Schema, value: Fields, field: string, missing: Set
 function lookAtList(schema: Schema, value: readonly unknown[], path: string, problems: Problem[]): void {
   // How many there are; the items are looked at one by one.
   const { items, ...list } = schema;
-  if (!Check(list as TSchema, value)) problems.push({ path: path || '/', message: textOf(list, value) });
+  if (!Check(list as TSchema, value)) {
+    problems.push({ path: path || '/', message: textOf(list, value) });
+    return;
+  }
   for (const [n, one] of value.entries()) {
     if (problems.length >= MAX_PROBLEMS) return;
     look(items as Schema, one, `${path}/${n}`, problems);

@@ -4,12 +4,14 @@
  */
 import type { TObject, TProperties } from 'typebox';
 import { VIRTUAL } from '../cluster/endpoint.ts';
-import { invalid, type L7mpError, type Problem } from '../core/errors.ts';
+import { invalid, type L7mpError, MAX_PROBLEMS, type Problem } from '../core/errors.ts';
 import { parsePointer } from '../core/pointer.ts';
 import type { ClusterSide, ListenerSide, Spec, StandsOn, Transport } from '../core/protocol.ts';
 import type { Registry, Role } from '../core/registry.ts';
 import { strict } from '../core/schema.ts';
 import { NOTHING, Normalizer } from '../reconcile/normalize.ts';
+import { OPERATIONS } from '../routing/operations.ts';
+import { MAX_INSTRUCTIONS, Patterns } from '../routing/patterns.ts';
 import { compilePredicate, type Match } from '../routing/predicate.ts';
 import { compileRewrite, type Rewrite } from '../routing/rewrite.ts';
 import { checkAuth } from './auth.ts';
@@ -41,6 +43,8 @@ type Side = ListenerSide | ClusterSide;
 
 export class Validator {
   readonly #registry: Registry;
+  /** What the regular expressions of one check may cost together. */
+  #patterns = new Patterns(MAX_INSTRUCTIONS);
   /** The schema of a side's options, made once. */
   readonly #options = new WeakMap<Side, TObject>();
 
@@ -50,8 +54,9 @@ export class Validator {
 
   // ------------------------------------------------------------------ objects
 
-  /** Also that no name is given twice: E_DUPLICATE. */
-  config(value: unknown, path = ''): ConfigInput {
+  /** Also that no name is given twice: E_DUPLICATE. `instructions`: of all regular expressions together, at most. */
+  config(value: unknown, path = '', instructions = MAX_INSTRUCTIONS): ConfigInput {
+    this.#patterns = new Patterns(instructions);
     const config = (value ?? {}) as ConfigInput;
     const problems = problemsOf(ConfigSchema, config, path);
     const each = <T>(key: keyof ConfigInput, items: readonly T[] | undefined, run: (item: T, at: string) => T): T[] =>
@@ -76,7 +81,8 @@ export class Validator {
     if (!Array.isArray(items)) return [];
     return items.flatMap((item: T, n) => {
       const at = `${path}/${n}`;
-      return (fits(problems, at) && attempt(problems, () => run(item, at))) || [];
+      if (problems.length >= MAX_PROBLEMS || !fits(problems, at)) return [];
+      return attempt(problems, () => run(item, at)) ?? [];
     });
   }
 
@@ -87,6 +93,7 @@ export class Validator {
   }
 
   listener(value: unknown, path: string): ListenerInput {
+    this.#patterns = new Patterns(MAX_INSTRUCTIONS);
     return this.#listener(check(ListenerSchema, value, path), path);
   }
 
@@ -101,15 +108,18 @@ export class Validator {
   }
 
   rulelist(value: unknown, path: string): RuleListInput {
+    this.#patterns = new Patterns(MAX_INSTRUCTIONS);
     return this.#rulelist(check(RuleListSchema, value, path), path);
   }
 
   rule(value: unknown, path: string): RuleInput {
+    this.#patterns = new Patterns(MAX_INSTRUCTIONS);
     return this.#rule(check(RuleSchema, value, path), path);
   }
 
   /** A rule that may leave its name to the proxy. */
   inlineRule(value: unknown, path: string): RuleInput {
+    this.#patterns = new Patterns(MAX_INSTRUCTIONS);
     return this.#rule(check(InlineRuleSchema, value, path), path);
   }
 
@@ -146,7 +156,7 @@ export class Validator {
   #rule<T extends RuleInput>(rule: T, path: string): T {
     const { match, action } = rule;
     const [, , , route] = gather([
-      () => below(`${path}/match`, () => compilePredicate(match as Match)),
+      () => below(`${path}/match`, () => compilePredicate(match as Match, OPERATIONS, this.#patterns)),
       () => below(`${path}/action/rewrite`, () => compileRewrite((action.rewrite ?? []) as Rewrite[])),
       () => {
         if (action.route === undefined && action.apply === undefined) throw bad(`${path}/action/route`, 'missing');

@@ -1,8 +1,8 @@
-import { createRequire } from 'node:module';
 import type { RE2JS } from 're2js';
 import { L7mpError } from '../core/errors.ts';
 import type { Json } from '../core/metadata.ts';
 import { fold, isDeeperThan, jsonEqual } from './equality.ts';
+import type { Patterns } from './patterns.ts';
 import { VALUE_TYPES } from './value-type.ts';
 
 /** The most objects and arrays inside each other, in a predicate or a value: what walks them may recurse. */
@@ -14,6 +14,7 @@ export interface Condition {
   readonly at: string;
   readonly value: Json | undefined;
   readonly ignoreCase: boolean;
+  readonly patterns: Patterns;
 }
 
 /** Answers for the value at the predicate's path, undefined where there is none. */
@@ -74,19 +75,16 @@ function matches(condition: Condition): Test {
   return (target) => typeof target === 'string' && pattern.test(target);
 }
 
-/** Loaded when a rule needs it: it is as large as a third of the proxy. */
-function re2(): typeof import('re2js') {
-  return createRequire(import.meta.url)('re2js');
-}
-
-function compilePattern({ at, ignoreCase }: Condition, source: string): RE2JS {
+function compilePattern({ at, ignoreCase, patterns }: Condition, source: string): RE2JS {
   try {
-    const { RE2JS: engine } = re2();
-    return engine.compile(source, ignoreCase ? engine.CASE_INSENSITIVE : 0);
+    return patterns.compile(source, ignoreCase);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const text = `${reason}; the syntax is RE2's, which has no back-references and no look-around`;
-    throw invalid(`${at}/value`, text, { cause });
+    // What the engine says of the syntax begins so.
+    const hint = reason.startsWith('error parsing')
+      ? "; the syntax is RE2's, which has no back-references and no look-around"
+      : '';
+    throw invalid(`${at}/value`, `${reason}${hint}`, { cause });
   }
 }
 

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { L7mpError } from '../core/errors.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
 import { MAX_DEPTH, OPERATIONS } from './operations.ts';
+import { MAX_INSTRUCTIONS, Patterns } from './patterns.ts';
 import { compilePredicate, type Match, type Predicate } from './predicate.ts';
 
 const METADATA: Metadata = {
@@ -266,7 +267,7 @@ describe('a wrong predicate is refused with its place', () => {
 
   test('for its operation', () => {
     refuses(inside({ op: 'foo', path: '/a' }), /^\/apply\/1\/op: unknown operation "foo"$/);
-    refuses({ op: 'Starts', path: '/a', value: 'x' }, /^\/op: unknown operation "Starts"$/);
+    refuses({ op: 'Starts', path: '/a', value: 'x' }, /^\/op: unknown operation "Starts"; did you mean starts\?$/);
     refuses({ op: 'constructor', path: '/a' }, /^\/op: unknown operation "constructor"$/);
     refuses({ path: '/a', value: 1 }, /^\/op: missing$/);
     refuses({ op: 5 }, /^\/op: must be a string$/);
@@ -300,7 +301,10 @@ describe('a wrong predicate is refused with its place', () => {
   });
 
   test('for fields that there are not', () => {
-    refuses(inside({ op: 'test', path: '/a', value: 1, ignorecase: true }), /^\/apply\/1\/ignorecase: unknown field$/);
+    refuses(
+      inside({ op: 'test', path: '/a', value: 1, ignorecase: true }),
+      /^\/apply\/1\/ignorecase: unknown field; did you mean ignore_case\?$/,
+    );
     refuses(JSON.parse('{"op": "defined", "path": "/a", "__proto__": {}}'), /^\/__proto__: unknown field$/);
     refuses({ op: 'test', path: '/a', value: 1, ignore_case: 'yes' }, /^\/ignore_case: must be a boolean$/);
   });
@@ -322,4 +326,33 @@ test('an operation is added by one entry of the table', () => {
   assert.equal(compilePredicate(match, longer)(METADATA), false);
   assert.equal(compilePredicate({ op: 'not', apply: [match] }, longer)(METADATA), true);
   refuses(match, /^\/op: unknown operation "longer"$/);
+});
+
+test('regular expressions are bounded in their length, and in what they cost together', () => {
+  const pattern = (value: string): Predicate => ({ op: 'matches', path: '/a', value });
+  const refuses = (match: Predicate, message: string): void => {
+    assert.throws(() => compilePredicate(match, OPERATIONS, new Patterns(MAX_INSTRUCTIONS)), {
+      code: 'E_INVALID',
+      message,
+    });
+  };
+  refuses(pattern('a'.repeat(2049)), '/value: longer than 2048 characters');
+  assert.equal(compilePredicate(pattern('a'.repeat(2048)))({ a: 'a'.repeat(2048) }), true);
+  const parts = Array.from({ length: 10_000 }, (_, n) => pattern(`${n}x{999}`));
+  refuses(
+    { op: 'or', apply: parts },
+    '/apply/200/value: too many regular expressions, or too large ones, in one request',
+  );
+  const small = Array.from({ length: 5_000 }, (_, n) => pattern(`^/path/${n}$`));
+  const bounded = compilePredicate({ op: 'or', apply: small }, OPERATIONS, new Patterns(MAX_INSTRUCTIONS));
+  assert.equal(bounded({ a: '/path/77' }), true);
+});
+
+test('a field or an operation that is not known is named with the one that was meant', () => {
+  const refuses = (match: object, message: string): void => {
+    assert.throws(() => compilePredicate(match as Predicate), { code: 'E_INVALID', message });
+  };
+  refuses({ op: 'tset', path: '/a', value: 1 }, '/op: unknown operation "tset"; did you mean test?');
+  refuses({ op: 'adn', apply: [] }, '/op: unknown operation "adn"; did you mean and?');
+  refuses({ op: 'test', paht: '/a', value: 1 }, '/paht: unknown field; did you mean path?');
 });

@@ -1,7 +1,9 @@
-import { asL7mpError } from '../core/errors.ts';
+import { asL7mpError, type L7mpError } from '../core/errors.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
+import { nearest } from '../core/nearest.ts';
 import { formatPointer, getAt, type Pointer, parsePointer } from '../core/pointer.ts';
 import { invalid, MAX_DEPTH, OPERATIONS, type Operations } from './operations.ts';
+import { Patterns } from './patterns.ts';
 
 /** A JSON Predicate (draft-snell-json-test-07), as a user writes it. */
 export interface Predicate {
@@ -23,11 +25,17 @@ export type Matcher = (metadata: Metadata) => boolean;
 /**
  * Makes a matcher of a rule's match, once, so that a session costs no look at the match itself.
  *
+ * `patterns`: what regular expressions may cost, here and where it is used besides.
+ *
  * @throws L7mpError E_INVALID, with a message that starts with the pointer of the wrong field inside the match
  */
-export function compilePredicate(match: Match, operations: Operations = OPERATIONS): Matcher {
+export function compilePredicate(
+  match: Match,
+  operations: Operations = OPERATIONS,
+  patterns: Patterns = new Patterns(Number.POSITIVE_INFINITY),
+): Matcher {
   if (matchesEverything(match)) return () => true;
-  return compile(match, { at: '', depth: 1, prefix: undefined, operations });
+  return compile(match, { at: '', depth: 1, prefix: undefined, operations, patterns });
 }
 
 /** The operations over `apply`: `not` is true when none of the predicates holds (as the draft has it). */
@@ -47,6 +55,7 @@ interface Place {
   /** The paths of those around it, undefined where none of them has one. */
   readonly prefix: Pointer | undefined;
   readonly operations: Operations;
+  readonly patterns: Patterns;
 }
 
 function matchesEverything(match: unknown): boolean {
@@ -61,11 +70,11 @@ function compile(given: unknown, place: Place): Matcher {
   const combine = own(COMBINATIONS, predicate.op);
   if (combine !== undefined) return combine(compileParts(predicate, { ...place, prefix: path }));
   const operation = own(place.operations, predicate.op);
-  if (operation === undefined) throw invalid(`${place.at}/op`, `unknown operation ${JSON.stringify(predicate.op)}`);
+  if (operation === undefined) throw unknownOperation(predicate.op, place);
   // The draft takes a missing path for the root, which a rule can hardly mean: here something has to name a place.
   if (path === undefined) throw invalid(`${place.at}/path`, 'missing');
   const { value, ignore_case: ignoreCase = false } = predicate;
-  const test = operation({ at: place.at, value, ignoreCase });
+  const test = operation({ at: place.at, value, ignoreCase, patterns: place.patterns });
   return (metadata) => test(getAt(metadata, path));
 }
 
@@ -81,7 +90,7 @@ function compileParts({ apply }: Predicate, place: Place): Matcher[] {
 function checkFields(given: unknown, { at }: Place): Predicate {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw invalid(at, 'must be a predicate');
   const unknown = Object.keys(given).find((key) => !FIELDS.has(key));
-  if (unknown !== undefined) throw invalid(`${at}${formatPointer([unknown])}`, 'unknown field');
+  if (unknown !== undefined) throw invalid(`${at}${formatPointer([unknown])}`, `unknown field${hint(unknown, FIELDS)}`);
   const predicate: { [field in keyof Predicate]?: unknown } = given;
   if (predicate.op === undefined) throw invalid(`${at}/op`, 'missing');
   if (typeof predicate.op !== 'string') throw invalid(`${at}/op`, 'must be a string');
@@ -89,6 +98,16 @@ function checkFields(given: unknown, { at }: Place): Predicate {
     throw invalid(`${at}/ignore_case`, 'must be a boolean');
   }
   return predicate as Predicate;
+}
+
+function unknownOperation(op: string, { at, operations }: Place): L7mpError {
+  const known = [...Object.keys(COMBINATIONS), ...Object.keys(operations)];
+  return invalid(`${at}/op`, `unknown operation ${JSON.stringify(op)}${hint(op, known)}`);
+}
+
+function hint(word: string, words: Iterable<string>): string {
+  const meant = nearest(word, words);
+  return meant === undefined ? '' : `; did you mean ${meant}?`;
 }
 
 function resolvePath({ path }: Predicate, { at, prefix }: Place): Pointer | undefined {
