@@ -3,6 +3,7 @@ import type { Channel } from './channel.ts';
 import { type ErrorCode, L7mpError } from './errors.ts';
 import type { LayerChannel } from './layer.ts';
 import type { Attempt, Dialer, ListenerHost, Listening, Spec } from './protocol.ts';
+import { Shares } from './shares.ts';
 import { sourceOf } from './source.ts';
 
 /** Milliseconds that a peer's handshake may take, where the listener's options do not say. */
@@ -10,9 +11,6 @@ export const HANDSHAKE_TIMEOUT = 5000;
 
 /** Handshakes of one listener at a time: what peers that never finish may cost. */
 export const MAX_HANDSHAKES = 1024;
-
-/** Of those that are going on: where an address has more, it is its own oldest one that gives way to its next one. */
-const SOURCE_SHARE = 1 / 8;
 
 /** Makes the layer of one channel. Nothing happens to that channel before the layer's `begin`. */
 export type Wrap = (lower: Channel) => LayerChannel;
@@ -23,10 +21,9 @@ export interface HandshakeHost extends Pick<ListenerHost, 'name' | 'log' | 'admi
 }
 
 interface Pending {
+  readonly layer: LayerChannel;
   /** When its time is over, on the clock of performance.now(). */
   readonly deadline: number;
-  /** The address of the peer, where it has one. */
-  readonly source: string | undefined;
 }
 
 /**
@@ -37,10 +34,7 @@ export class Handshakes {
   readonly #host: HandshakeHost;
   readonly #timeout: number;
   readonly #most: number;
-  /** The oldest first. */
-  readonly #pending = new Map<LayerChannel, Pending>();
-  /** How many each address has. */
-  readonly #sources = new Map<string | undefined, number>();
+  readonly #pending = new Shares<Pending>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -65,15 +59,17 @@ export class Handshakes {
       return;
     }
     const source = sourceOf(lower);
-    if (this.#pending.size >= this.#most || this.#host.io.connections.scarce) this.#makeRoom(source);
+    if (this.#pending.size >= this.#most || this.#host.io.connections.scarce) {
+      this.#pending.victim(source)?.layer.fail(new L7mpError('E_LIMIT', 'gave way to a newer handshake'), 'refused');
+    }
     const layer = wrap(lower);
-    this.#pending.set(layer, { deadline: performance.now() + this.#timeout, source });
-    this.#sources.set(source, (this.#sources.get(source) ?? 0) + 1);
+    const pending: Pending = { layer, deadline: performance.now() + this.#timeout };
+    this.#pending.add(pending, source);
     // One timer for all, and none for a handshake that is over within its first message.
     this.#timer ??= setTimeout(this.#expire, this.#timeout).unref();
     const observer = {
-      completed: () => this.#completed(layer),
-      failed: (error: L7mpError) => this.#failed(layer, error),
+      completed: () => this.#completed(pending),
+      failed: (error: L7mpError) => this.#failed(pending, error),
     };
     layer.begin(observer, true);
   }
@@ -83,43 +79,21 @@ export class Handshakes {
     this.#closed = true;
     clearTimeout(this.#timer);
     const error = new L7mpError('E_DISCONNECT', 'the listener is closed');
-    for (const layer of this.#pending.keys()) layer.fail(error, 'deleted');
+    for (const { layer } of this.#pending) layer.fail(error, 'deleted');
   }
 
   // The transport has asked `admit` before, and has counted what it refused. That was before the handshake, and many
   // may be going on at once: so it is asked again, of those that were let through then.
-  #completed(layer: LayerChannel): void {
-    const source = this.#forget(layer);
+  #completed(pending: Pending): void {
+    const source = this.#pending.delete(pending);
+    const { layer } = pending;
     if (this.#host.admit({ address: source, lossy: layer.lossy })) this.#host.accept(layer);
     else layer.refuse(new L7mpError('E_LIMIT', 'too many sessions'));
   }
 
-  /** Ends one: of the source, if that has more than its share, else of another that has, else the oldest of all. */
-  #makeRoom(source: string | undefined): void {
-    const share = this.#pending.size * SOURCE_SHARE;
-    const own = (this.#sources.get(source) ?? 0) > share;
-    let [victim] = this.#pending.keys();
-    for (const [layer, { source: other }] of this.#pending) {
-      if (own ? other !== source : (this.#sources.get(other) as number) <= share) continue;
-      victim = layer;
-      break;
-    }
-    victim?.fail(new L7mpError('E_LIMIT', 'gave way to a newer handshake'), 'refused');
-  }
-
-  /** It is over. Returns whose it was. */
-  #forget(layer: LayerChannel): string | undefined {
-    const source = this.#pending.get(layer)?.source;
-    if (!this.#pending.delete(layer)) return source;
-    const left = (this.#sources.get(source) ?? 0) - 1;
-    if (left > 0) this.#sources.set(source, left);
-    else this.#sources.delete(source);
-    return source;
-  }
-
-  #failed(layer: LayerChannel, { code, message }: L7mpError): void {
+  #failed(pending: Pending, { code, message }: L7mpError): void {
     const { log, name } = this.#host;
-    this.#forget(layer);
+    this.#pending.delete(pending);
     if (this.#closed) return;
     this.#host.reject(REJECTS[code] ?? 'broken-handshake');
     if (log.enabled('verbose')) log.write('verbose', name, `broken handshake: ${message}`);
@@ -128,7 +102,7 @@ export class Handshakes {
   #expire = (): void => {
     const now = performance.now();
     this.#timer = undefined;
-    for (const [layer, { deadline }] of this.#pending) {
+    for (const { layer, deadline } of this.#pending) {
       if (deadline > now) {
         this.#timer = setTimeout(this.#expire, deadline - now).unref();
         return;

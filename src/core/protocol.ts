@@ -134,7 +134,7 @@ export interface ListenerHost {
   overloaded(): boolean;
   /**
    * Whether a connection may stay that the protocol has accepted itself, without an engine. A refusal is counted; the
-   * protocol closes it at once. What stays is to be given to `io.connections`.
+   * protocol closes it at once. What stays is given to `io.adopt`, which counts it.
    */
   admitConnection(): boolean;
   /** Counts what an engine has refused by itself. */

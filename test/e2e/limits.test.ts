@@ -38,10 +38,17 @@ async function metric(port: number, series: string): Promise<number> {
 const metrics = (port: number): object =>
   listener('metrics', { protocol: 'HTTP', port, address: HOST }, { destination: { spec: { protocol: 'Prometheus' } } });
 
-/** Connections that say nothing, one after the other. Those that were refused are closed by now, or will be. */
-async function silent(t: TestContext, port: number, count: number): Promise<net.Socket[]> {
+/** More connections than any of these tests lets in. */
+const MANY = 2000;
+
+/** Connections that say nothing, one after the other, until one is closed. */
+async function fill(t: TestContext, port: number): Promise<net.Socket[]> {
   const sockets: net.Socket[] = [];
-  for (let n = 0; n < count; n++) {
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  while (!sockets.some(({ destroyed }) => destroyed)) {
+    assert.ok(sockets.length < MANY, 'all are taken');
     const socket = net.connect({ host: HOST, port });
     socket.on('error', () => {});
     // Who does not read does not see an end.
@@ -49,9 +56,6 @@ async function silent(t: TestContext, port: number, count: number): Promise<net.
     sockets.push(socket);
     await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve));
   }
-  t.after(() => {
-    for (const socket of sockets) socket.destroy();
-  });
   return sockets;
 }
 
@@ -121,15 +125,12 @@ for (const { name, admin, skip } of engines()) {
         admin: { ...admin, ...few() },
         listeners: [
           metrics(m),
-          listener('l', { protocol: 'TCP', port: l }, echo, { options: { max_sessions_per_source: ROOM } }),
+          listener('l', { protocol: 'TCP', port: l }, echo, { options: { max_sessions_per_source: MANY } }),
           listener('h', { protocol: 'HTTP', port: h }, echo),
         ],
       }));
-      // Each has two descriptors in this process.
-      const tcp = await silent(t, ports.l, ROOM);
-      await until(() => tcp.some(({ destroyed }) => destroyed), 'one is closed');
-      const http = await silent(t, ports.h, 10);
-      await until(() => http.some(({ destroyed }) => destroyed), 'one is closed');
+      const tcp = await fill(t, ports.l);
+      await fill(t, ports.h);
       const series = `listener_rejects_total{listenerName="l",protocol="TCP",reason="descriptors"}`;
       await until(async () => (await metric(ports.m, series)) > 0, 'the listener counts it');
       assert.equal((await proxy.api('GET', 'listeners')).status, 200);
@@ -139,6 +140,36 @@ for (const { name, admin, skip } of engines()) {
         client.send('again');
         return (await next(client)) === 'again';
       }, 'there is room again');
+    });
+
+    test('is reached by others, and by the API, while one client fills it with silent connections', async (t) => {
+      const { proxy, ports } = await startProxy(t, ['j', 'h', 'm'], ({ j, h, m }) => ({
+        admin: { ...admin, ...few() },
+        listeners: [
+          metrics(m),
+          listener('j', { protocol: 'JSONSocket', transport: { protocol: 'TCP', port: j } }, echo),
+          listener('h', { protocol: 'HTTP', port: h }, echo),
+        ],
+      }));
+      const http = (port: number, path = '/'): Promise<number | undefined> =>
+        request({ port, path }).then(
+          ({ status }) => status,
+          () => undefined,
+        );
+      const shake = async (): Promise<string> => {
+        const client = await connectStream(t, { port: ports.j });
+        client.send('{"JSONSocketVersion":1}\n');
+        await until(() => client.messages.length > 0 || client.ended || client.closed, 'an answer, or an end');
+        client.close();
+        return client.messages.join('');
+      };
+      for (const port of [ports.j, ports.h, proxy.port]) {
+        await fill(t, port);
+        // The clients have their descriptors in this process too, and close them when they see the end.
+        await until(async () => (await shake()).includes('"JSONSocketStatus":200'), 'a JSONSocket client is taken');
+        await until(async () => (await http(ports.h)) === 200, 'an HTTP client is taken');
+        await until(async () => (await http(proxy.port, '/api/v1/admin')) === 200, 'the API answers');
+      }
     });
 
     test('counts its connections, refuses more than it may have, and forgets those that are gone', async (t) => {
@@ -151,8 +182,7 @@ for (const { name, admin, skip } of engines()) {
           listener('u', { protocol: 'TCP', port: u }, echo, { options }),
         ],
       }));
-      const clients = await silent(t, ports.l, 4);
-      await until(() => clients.some(({ destroyed }) => destroyed), 'one is closed');
+      const clients = await fill(t, ports.l);
       assert.ok((await metric(ports.m, 'l7mp_refused_total{reason="max-connections"}')) > 0);
       for (const socket of clients) socket.destroy();
       await proxy.noSession('l');

@@ -4,6 +4,8 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { plainAddress } from '../../core/address.ts';
 import type { ListenerHost, Listening } from '../../core/protocol.ts';
+import { Shares } from '../../core/shares.ts';
+import { sourceOfAddress } from '../../core/source.ts';
 import { TurnoverMap } from '../../core/turnover.ts';
 import type { Ends } from '../../io/engine.ts';
 import { endsOf } from '../../io/node/address.ts';
@@ -74,6 +76,7 @@ class Server implements Listening, ConnectionHandlers {
   readonly #host: ListenerHost;
   readonly #handlers: Handlers;
   readonly #connections = new TurnoverMap<Duplex, Connection>();
+  readonly #shares = new Shares<Connection>();
   #closed = false;
 
   constructor(host: ListenerHost, handlers: Handlers) {
@@ -145,11 +148,27 @@ class Server implements Listening, ConnectionHandlers {
       socket.destroy();
       return undefined;
     }
+    // Silent clients, or such as keep their connections, must not keep others out.
+    const source = sourceOfAddress(ends.remoteAddress);
+    if (this.#host.io.connections.scarce) this.#makeRoom(source);
     this.#host.io.adopt(socket);
     const connection = new Connection(socket, ends, timeoutsOf(this.#host.options), this);
     this.#connections.set(connection.stream, connection);
-    socket.once('close', () => this.#connections.delete(connection.stream));
+    this.#shares.add(connection, source);
+    socket.once('close', () => {
+      this.#connections.delete(connection.stream);
+      this.#shares.delete(connection);
+    });
     return connection;
+  }
+
+  /** Closes one without a request. */
+  #makeRoom(source: string): void {
+    const idle = this.#shares.victim(source, ({ busy }) => !busy);
+    if (!idle) return;
+    this.#shares.delete(idle);
+    this.#host.reject('idle-connection');
+    idle.stream.destroy();
   }
 
   #requested(req: http.IncomingMessage, res: http.ServerResponse, awaitsContinue: boolean): void {
@@ -180,6 +199,7 @@ class Server implements Listening, ConnectionHandlers {
       return;
     }
     this.#connections.delete(connection.stream);
+    this.#shares.delete(connection);
     const socket = connection.detach(early);
     socket.on('error', () => {});
     this.#handlers.upgrade?.({ req, socket, ends: connection.ends });
