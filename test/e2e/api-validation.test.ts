@@ -594,3 +594,18 @@ async function temporary(t: TestContext): Promise<string> {
   t.after(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
+
+test('regular expressions that cost too much are refused, in a rule and in a whole configuration', async (t) => {
+  const { proxy } = await startProxy(t, [], () => ({}));
+  const match = (n: number) => ({ op: 'matches', path: '/a', value: `${n}x{999}` });
+  const rule = (n: number) => ({ name: `r${n}`, match: match(n), action: { route: 'x' } });
+  const many = Array.from({ length: 5_000 }, (_, n) => n);
+  const rules = many.map(rule);
+  const one = { ...rule(0), match: { op: 'or', apply: many.map(match) } };
+  const bodies = { rules: { rule: one }, rulelists: { rulelist: { name: 'l', rules } }, config: { rules } };
+  for (const [path, body] of Object.entries(bodies)) {
+    assert.match(await refused(proxy, 422, 'POST', path, body), /match.*value: too many regular expressions/);
+  }
+  await proxy.ok('POST', 'rules', { rule: rule(1) });
+  await proxy.ok('POST', 'config', { rules: rules.slice(2, 100) });
+});
