@@ -214,10 +214,11 @@ describe('pings of ours', () => {
   const pinging = { options: { ping_interval: 20 } };
 
   test('come to a client that is silent, and are answered', async (t) => {
-    const { peer, session } = await pair(t, pinging);
+    // On a busy machine an answer takes its time.
+    const { peer, session } = await pair(t, { options: { ping_interval: 500 } });
     let pings = 0;
     peer.ws.on('ping', () => pings++);
-    await until(() => pings > 5);
+    await until(() => pings > 2);
     assert.deepEqual([session.closings, session.actives], [[], 0]);
   });
 
