@@ -1,5 +1,5 @@
 /** The styles in which the REST API writes JSON, named as in the seed. */
-import { setImmediate } from 'node:timers/promises';
+import { Turns } from '../core/turns.ts';
 
 type Json = unknown;
 
@@ -48,7 +48,7 @@ const LISTS: Readonly<Record<Style, readonly [string, string, string, (item: Jso
   diffy: ['[ ', '\n, ', '\n]', (item) => diffy(item, '  ')],
 };
 
-/** Items that are written in one turn of the event loop: some milliseconds. */
+/** Items that are written in one turn of the event loop at most: some milliseconds. */
 const SLICE = 100;
 
 /** The same text, but a long list is written in slices, between which others have their turn. */
@@ -56,9 +56,10 @@ export async function formatInSlices(value: Json, style: Style): Promise<string>
   if (!Array.isArray(value) || value.length <= SLICE) return format(value, style);
   const [open, between, close, write] = LISTS[style];
   const items: string[] = [];
+  const turns = new Turns(SLICE);
   for (const item of value) {
     items.push(write(item));
-    if (items.length % SLICE === 0) await setImmediate();
+    if (turns.due()) await turns.next();
   }
   return `${open}${items.join(between)}${close}`;
 }

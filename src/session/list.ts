@@ -1,6 +1,6 @@
 /** Finding sessions among very many, without holding up the traffic meanwhile. */
 import { type BlockList, isIP } from 'node:net';
-import { setImmediate } from 'node:timers/promises';
+import { Turns } from '../core/turns.ts';
 import type { Session, SessionStatus } from './session.ts';
 import type { SessionTable } from './table.ts';
 
@@ -32,8 +32,9 @@ export interface SessionPage {
   readonly next: number | undefined;
 }
 
-/** Sessions that are looked at, or shown, in one turn of the event loop: some milliseconds. */
-const SLICE = 2000;
+/** Sessions that are looked at in one turn of the event loop at most, and that are shown: some milliseconds. */
+const LOOKED_AT = 2000;
+const SHOWN = 200;
 
 /**
  * The first `limit` sessions that match and began after the one with this id. Ids grow, so a page begins at the right
@@ -47,10 +48,11 @@ export async function findSessions(
   const sessions: Session[] = [];
   let total = 0;
   let more = false;
-  let looked = 0;
+  const turns = new Turns(LOOKED_AT);
   for (const session of table.all()) {
-    if (++looked % SLICE === 0) await setImmediate();
-    if (!matches(session, filter)) continue;
+    const isMatch = matches(session, filter);
+    if (turns.due()) await turns.next();
+    if (!isMatch) continue;
     total++;
     if (session.id <= after) continue;
     if (sessions.length < limit) sessions.push(session);
@@ -62,10 +64,10 @@ export async function findSessions(
 /** What is made of each, in slices. */
 export async function eachSession<T>(sessions: readonly Session[], make: (session: Session) => T): Promise<T[]> {
   const made: T[] = [];
+  const turns = new Turns(SHOWN);
   for (const session of sessions) {
     made.push(make(session));
-    // To show one costs some ten times as much as to look at it.
-    if (made.length % (SLICE / 10) === 0) await setImmediate();
+    if (turns.due()) await turns.next();
   }
   return made;
 }
