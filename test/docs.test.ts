@@ -48,6 +48,17 @@ test('every reason of a drop and of a rejection is documented', () => {
   for (const reason of reasons) assert.ok(text.includes(`\`${reason}\``), reason);
 });
 
+test('every outcome of a session is documented', () => {
+  const text = read(`${REFERENCE}/metrics.md`);
+  const [kinds = ''] = found(
+    read('src/core/channel.ts'),
+    /^export interface CloseReason \{\n\s+readonly kind: (.*?);$/gms,
+  );
+  const outcomes = found(kinds, /'([^']+)'/g);
+  assert.ok(outcomes.includes('refused'));
+  for (const outcome of outcomes) assert.ok(text.includes(`| \`${outcome}\``), outcome);
+});
+
 /** The texts in calls such as `host.reject('wrong-peer')`. */
 function rejectsIn(source: string): string[] {
   return found(source, /\.reject\(([^;\n]*)\);/g).flatMap((argument) => found(argument, /'([a-z]+(?:-[a-z]+)+)'/g));
