@@ -263,11 +263,12 @@ function endpointHandler(store: Store): Handler {
     store.forgetEndpointsOf(cluster);
     changed(cluster);
   };
-  // Sessions stay where they are: what has another address is another endpoint, of the same name.
+  // Sessions stay where they are: what has another address or port is another endpoint, of the same name.
   const update = (before: Definition, after: Definition): Done => {
     const old = need(store.endpoints, 'endpoint', before.name);
-    const { address } = after as EndpointDefinition;
-    const endpoint = address === old.address ? old : new Endpoint(after as EndpointDefinition);
+    const { address, port } = after as EndpointDefinition;
+    const same = address === old.address && port === old.definition.port;
+    const endpoint = same ? old : new Endpoint(after as EndpointDefinition);
     endpoint.definition = after as EndpointDefinition;
     put(endpoint);
     const undo = (): void => {
