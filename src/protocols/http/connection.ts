@@ -3,7 +3,7 @@ import type { CloseReason } from '../../core/channel.ts';
 import type { Ends } from '../../io/engine.ts';
 import { cutLater } from './answer.ts';
 import type { Call } from './server.ts';
-import { GatedStream } from './stream.ts';
+import { GatedStream, SLICE } from './stream.ts';
 
 /** A request and its response. */
 export interface Exchange {
@@ -46,6 +46,8 @@ export class Connection {
   #turn: Call | undefined;
   readonly #waiting: Call[] = [];
   #exchange: Exchange | undefined;
+  /** Bytes of the request's body that are to come, at least, where its length is known. */
+  #body = 0;
   #timer: NodeJS.Timeout | undefined;
   /** When something last came, on the clock of performance.now(). */
   #heard = 0;
@@ -56,7 +58,7 @@ export class Connection {
     this.ends = ends;
     this.#timeouts = timeouts;
     this.#handlers = handlers;
-    this.stream = new GatedStream(socket, { open: () => this.#open, fed: () => this.#fed() });
+    this.stream = new GatedStream(socket, { room: () => this.#room, fed: (bytes) => this.#fed(bytes) });
     // A client that ends its direction has gone: node's server takes it so, and that is how a killed client looks.
     socket.once('end', () => {
       if (this.#exchange) cutLater(socket);
@@ -131,6 +133,7 @@ export class Connection {
   #begin(call: Call): void {
     const { req, res, last } = call;
     this.#turn = call;
+    this.#body = Number(req.headers['content-length'] ?? 0);
     if (last) this.#closing = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -144,6 +147,7 @@ export class Connection {
   #over(call: Call): void {
     if (this.#turn !== call || !call.req.complete || !call.res.writableFinished) return;
     this.#turn = undefined;
+    this.#body = 0;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     // What the exchange may have set; where there is no next request, node has set its own.
@@ -163,13 +167,19 @@ export class Connection {
     this.stream.feed();
   }
 
+  /** Bytes that may be parsed at once: what is certainly body cannot hold a head. */
+  get #room(): number {
+    return this.#open ? Math.max(SLICE, this.#body) : 0;
+  }
+
   /** Whether what comes is parsed: the body of the request whose turn it is, or the head of the next one. */
   get #open(): boolean {
     if (!this.#turn) return !this.#closing;
     return this.#waiting.length === 0 && !this.#turn.req.complete && !this.#exchange?.held;
   }
 
-  #fed(): void {
+  #fed(bytes: number): void {
+    this.#body -= bytes;
     this.#heard = performance.now();
     if (this.#timer || this.#spoilt) return;
     if (!this.#turn) this.#arm(this.#timeouts.header, () => this.#handlers.late(this));

@@ -4,10 +4,20 @@ import { cut } from '../../io/node/stream.ts';
 import { cutLater } from './answer.ts';
 
 /**
- * Bytes that node's parser is given at a time. It takes apart what it gets at once, each of the smallest requests into
+ * Bytes that node's parser is given at a time, where they may hold heads. It takes apart what it gets at once, each of the smallest requests into
  * kilobytes of objects: so that is what may be in memory of requests whose turn has not come.
  */
-const SLICE = 4096;
+export const SLICE = 4096;
+
+type Done = (error?: Error | null) => void;
+
+/** What lets the bytes of a connection through. */
+export interface Gate {
+  /** How many may be handed over now; 0 while it is closed. Asked before each slice. */
+  room(): number;
+  /** So many were. */
+  fed(bytes: number): void;
+}
 
 /**
  * A connection as node's HTTP server sees it: what comes is handed to its parser slice by slice, and only while the gate
@@ -15,21 +25,17 @@ const SLICE = 4096;
  */
 export class GatedStream extends Duplex {
   readonly socket: net.Socket;
-  /** Asked before each slice. */
-  readonly #open: () => boolean;
-  /** A slice was handed over. */
-  readonly #fed: () => void;
+  readonly #gate: Gate;
   #chunk: Buffer | undefined;
   #ended = false;
   #feeding = false;
   #detached = false;
   #leaving = false;
 
-  constructor(socket: net.Socket, gate: { readonly open: () => boolean; readonly fed: () => void }) {
+  constructor(socket: net.Socket, gate: Gate) {
     super({ allowHalfOpen: true });
     this.socket = socket;
-    this.#open = gate.open;
-    this.#fed = gate.fed;
+    this.#gate = gate;
     socket.on('data', this.#received).on('end', this.#peerEnded).on('timeout', this.#timedOut);
     socket.on('error', this.#failed).on('close', this.#closed);
     this.on('resume', () => this.feed());
@@ -41,7 +47,11 @@ export class GatedStream extends Duplex {
     if (this.#feeding || this.#leaving) return;
     this.#feeding = true;
     try {
-      while (this.#chunk && this.readableFlowing && !this.#detached && this.#open()) this.#hand(this.#chunk);
+      while (this.#chunk && this.readableFlowing && !this.#detached) {
+        const room = this.#gate.room();
+        if (room === 0) break;
+        this.#hand(this.#chunk, room);
+      }
     } finally {
       this.#feeding = false;
     }
@@ -92,24 +102,28 @@ export class GatedStream extends Duplex {
 
   override _read(): void {}
 
-  override _write(bytes: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.socket.write(bytes, done);
+  override _write(bytes: Buffer, _encoding: BufferEncoding, done: Done): void {
+    const told = once(done);
+    this.socket.write(bytes, told);
+    this.#tellEarly(told);
   }
 
-  override _writev(parts: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+  override _writev(parts: { chunk: Buffer }[], done: Done): void {
+    const told = once(done);
     this.socket.cork();
     for (const [n, { chunk }] of parts.entries()) {
       if (n < parts.length - 1) this.socket.write(chunk);
-      else this.socket.write(chunk, done);
+      else this.socket.write(chunk, told);
     }
     this.socket.uncork();
+    this.#tellEarly(told);
   }
 
-  override _final(done: (error?: Error | null) => void): void {
+  override _final(done: Done): void {
     this.socket.end(() => done());
   }
 
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+  override _destroy(error: Error | null, done: Done): void {
     this.#chunk = undefined;
     if (!this.#detached) cut(this.socket);
     done(error);
@@ -128,10 +142,17 @@ export class GatedStream extends Duplex {
     this.socket.once('end', () => this.destroy()).resume();
   }
 
-  #hand(chunk: Buffer): void {
-    this.#chunk = chunk.length > SLICE ? chunk.subarray(SLICE) : undefined;
-    this.push(chunk.subarray(0, SLICE));
-    this.#fed();
+  // Node tells a turn later of what the system has taken at once: until then its server would take it for waiting, and
+  // hold its source for each piece.
+  #tellEarly(told: Done): void {
+    if (this.socket.writableLength === 0) told();
+  }
+
+  #hand(chunk: Buffer, room: number): void {
+    const slice = chunk.subarray(0, room);
+    this.#chunk = chunk.length > room ? chunk.subarray(room) : undefined;
+    this.push(slice);
+    this.#gate.fed(slice.length);
   }
 
   #received = (bytes: Buffer): void => {
@@ -155,5 +176,14 @@ export class GatedStream extends Duplex {
 
   #closed = (): void => {
     this.destroy();
+  };
+}
+
+function once(done: Done): Done {
+  let called = false;
+  return (error) => {
+    if (called) return;
+    called = true;
+    done(error);
   };
 }
