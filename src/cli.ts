@@ -82,19 +82,29 @@ function count(text: string): number {
 /** With `--strict` what is likely a mistake is one. */
 async function check(proxy: L7mp, config: unknown, options: Options, origin: Origin): Promise<void> {
   const checked = proxy.check(config, overrides(options));
-  const files = await proxy.unusableFiles(checked);
+  const obstacles = await proxy.obstacles(checked);
   const warnings = proxy.warnings(checked);
   say(problemLines(warnings, origin, options.strict ? undefined : 'warning'));
-  if (files.length > 0) throw new L7mpError('E_FILE', 'files cannot be used', { problems: files });
+  if (obstacles.length > 0) throw new L7mpError('E_BIND', 'it cannot start', { problems: obstacles });
   if (options.strict && warnings.length > 0) process.exitCode = 1;
-  else
-    process.stdout.write(`${origin.name}: valid${warnings.length > 0 ? `, with ${warnings.length} warnings` : ''}\n`);
+  else process.stdout.write(`${origin.name}: valid${withWarnings(warnings.length)}\n`);
+}
+
+function withWarnings(count: number): string {
+  if (count === 0) return '';
+  return count === 1 ? ', with a warning' : `, with ${count} warnings`;
 }
 
 async function run(proxy: L7mp, config: unknown, options: Options): Promise<void> {
-  endOnSignals(proxy);
+  const ending = endOnSignals(proxy);
   const reading = onReloadSignals(proxy, () => reload(proxy, options));
-  await proxy.start(config, overrides(options), { ignoreState: options.ignoreState ?? false });
+  try {
+    await proxy.start(config, overrides(options), { ignoreState: options.ignoreState ?? false });
+  } catch (error) {
+    // What could not be started any more is no mistake.
+    if (ending.isAsked) return;
+    throw error;
+  }
   await closeDebugger();
   reading.started();
   proxy.logger.write('notice', 'l7mp', `version ${VERSION} runs, with ${nameOf(options.config)}`);
@@ -154,8 +164,10 @@ async function plugins(config: unknown, file: string): Promise<Protocol[]> {
   return loaded.flat();
 }
 
-function endOnSignals(proxy: L7mp): void {
+function endOnSignals(proxy: L7mp): { readonly isAsked: boolean } {
+  const ending = { isAsked: false };
   const end = (why: string): void => {
+    ending.isAsked = true;
     proxy.logger.write('notice', 'l7mp', `${why}: shutting down`);
     // Whatever holds the process back (a library's timer, a peer that does not close), it has been asked to end.
     proxy.stop().then(
@@ -169,6 +181,7 @@ function endOnSignals(proxy: L7mp): void {
   process.on('uncaughtException', (error) => {
     writeDefect(proxy.logger, 'l7mp', 'a defect, please report it: ', error);
   });
+  return ending;
 }
 
 /**

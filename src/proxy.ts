@@ -4,6 +4,7 @@ import { Api } from './api/api.ts';
 import { Door } from './api/door.ts';
 import type { ApiContext, SessionList } from './api/operations.ts';
 import type { Query } from './api/parameters.ts';
+import { findCollisions } from './config/collisions.ts';
 import { unusableFiles } from './config/files.ts';
 import { Outline } from './config/outline.ts';
 import type { AdminInput, ConfigInput } from './config/schema.ts';
@@ -163,9 +164,14 @@ export class L7mp {
     return findWarnings(checked, this.#registry);
   }
 
-  /** Files that a checked configuration names and that cannot be used now. Opens and makes none. */
-  unusableFiles(checked: ConfigInput): Promise<Problem[]> {
-    return unusableFiles(new Outline(checked, this.#registry), this.#registry, checked.admin ?? {});
+  /**
+   * What a checked configuration cannot start with: files that cannot be used now, addresses that two listeners want.
+   * Opens and makes nothing.
+   */
+  async obstacles(checked: ConfigInput): Promise<Problem[]> {
+    const outline = new Outline(checked, this.#registry);
+    const files = await unusableFiles(outline, this.#registry, checked.admin ?? {});
+    return [...files, ...findCollisions(outline, this.#registry).certain];
   }
 
   /**

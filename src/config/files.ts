@@ -10,7 +10,7 @@ import type { AdminInput } from './schema.ts';
 
 /** What cannot be opened now, by the user that asks. What an endpoint has at its path may come later. */
 export async function unusableFiles(outline: Outline, registry: Registry, admin: AdminInput): Promise<Problem[]> {
-  const uses = [
+  const uses: Use[] = [
     ...ofSettings(admin),
     ...ofObjects('listener', outline, registry),
     ...ofObjects('cluster', outline, registry),
@@ -19,7 +19,12 @@ export async function unusableFiles(outline: Outline, registry: Registry, admin:
   return problems.filter((problem) => problem !== undefined);
 }
 
-async function problemOf({ field, path, use }: FileUse): Promise<Problem | undefined> {
+/** Settings also name a file that is replaced as a whole, and a directory. */
+interface Use extends Omit<FileUse, 'use'> {
+  readonly use: FileUse['use'] | 'replace' | 'directory';
+}
+
+async function problemOf({ field, path, use }: Use): Promise<Problem | undefined> {
   try {
     await LOOK[use](path);
     return undefined;
@@ -28,7 +33,7 @@ async function problemOf({ field, path, use }: FileUse): Promise<Problem | undef
   }
 }
 
-const LOOK: Readonly<Record<FileUse['use'], (path: string) => Promise<void>>> = {
+const LOOK: Readonly<Record<Use['use'], (path: string) => Promise<void>>> = {
   append: async (path) => {
     const there = await kindOf(path);
     if (there?.isDirectory()) throw new Error(`${path} is a directory`);
@@ -45,6 +50,13 @@ const LOOK: Readonly<Record<FileUse['use'], (path: string) => Promise<void>>> = 
     await access(dirname(path), constants.W_OK | constants.X_OK);
   },
   connect: async () => {},
+  replace: async (path) => {
+    if ((await kindOf(path))?.isDirectory()) throw new Error(`${path} is a directory`);
+    await access(dirname(path), constants.W_OK | constants.X_OK);
+  },
+  directory: async (path) => {
+    if (!(await stat(path)).isDirectory()) throw new Error(`${path} is no directory`);
+  },
 };
 
 /** Undefined where nothing is there. */
@@ -61,14 +73,16 @@ async function kindOf(path: string) {
 
 const STREAMS = new Set(['stdout', 'stderr']);
 
-function ofSettings({ log_file: log, access_log_path: accessLog, auth }: AdminInput): FileUse[] {
-  const tokens = (auth?.tokens ?? []).flatMap(({ token_file: path }, n) =>
-    path === undefined ? [] : [{ field: `/admin/auth/tokens/${n}/token_file`, path, use: 'read' as const }],
-  );
+function ofSettings({ log_file: log, access_log_path: accessLog, state, files, auth }: AdminInput): Use[] {
+  const setting = (field: string, path: string | undefined, use: Use['use']): Use[] =>
+    path === undefined ? [] : [{ field: `/admin/${field}`, path, use }];
+  const tokens = auth?.tokens ?? [];
   return [
-    ...(log === undefined || STREAMS.has(log) ? [] : [{ field: '/admin/log_file', path: log, use: 'append' as const }]),
-    ...(accessLog === undefined ? [] : [{ field: '/admin/access_log_path', path: accessLog, use: 'append' as const }]),
-    ...tokens,
+    ...setting('log_file', log !== undefined && STREAMS.has(log) ? undefined : log, 'append'),
+    ...setting('access_log_path', accessLog, 'append'),
+    ...setting('state', state, 'replace'),
+    ...setting('files', files, 'directory'),
+    ...tokens.flatMap(({ token_file: path }, n) => setting(`auth/tokens/${n}/token_file`, path, 'read')),
   ];
 }
 

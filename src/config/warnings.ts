@@ -5,6 +5,7 @@
 import type { Registry } from '../core/registry.ts';
 import { exposedControl, exposureWarning } from '../listener/exposure.ts';
 import type { Kind } from '../reconcile/definitions.ts';
+import { findCollisions } from './collisions.ts';
 import { Outline } from './outline.ts';
 import type { AdminInput, ConfigInput } from './schema.ts';
 
@@ -23,7 +24,7 @@ export interface Checked {
 
 type Check = (checked: Checked) => Warning[];
 
-const CHECKS: readonly Check[] = [nothingListens, missingReferences, missingEndpoints, openControl];
+const CHECKS: readonly Check[] = [nothingListens, missingReferences, missingEndpoints, sharedAddresses, openControl];
 
 /** In the order of the checks. Takes a validated configuration, and looks at nothing else: no file, no socket. */
 export function findWarnings(config: ConfigInput, registry: Registry): Warning[] {
@@ -79,6 +80,11 @@ function missingEndpoints({ outline, registry }: Checked): Warning[] {
       path: outline.placeOf(cluster),
       message: `the cluster ${cluster.name} has no endpoints; sessions fail until it has`,
     }));
+}
+
+/** Those of different protocols: of one protocol they are an error. */
+function sharedAddresses({ outline, registry }: Checked): Warning[] {
+  return [...findCollisions(outline, registry).likely];
 }
 
 function openControl({ outline, registry, admin }: Checked): Warning[] {

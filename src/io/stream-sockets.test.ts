@@ -70,6 +70,18 @@ for (const { name, create, skip } of engines()) {
       await once(socket, 'close');
     });
 
+    it('says by the cause that it was not the endpoint, also where that was given by its name', async () => {
+      const { port } = await server(() => {});
+      const bind = { address: '127.0.0.1', port: await freePort() };
+      const connect = () => engine.connectStream({ host: 'localhost', port }, attempt(), DEFAULT_LIMITS, bind);
+      const first = await connect();
+      await rejects(Promise.resolve(connect()), (error: Error) => {
+        equal((error.cause as NodeJS.ErrnoException).code, 'EADDRNOTAVAIL');
+        return true;
+      });
+      first.close(END);
+    });
+
     it('does not take who is not admitted', async () => {
       const asked: { address: string; port: number }[] = [];
       const admit = (peer: { address: string; port: number }): boolean => {

@@ -41,7 +41,7 @@ async function run(
   return { status: child.exitCode, stdout, stderr };
 }
 
-/** Starts the command on a port of which the API answers. */
+/** Starts the command, on a port of the API, and waits until it is ready: all listeners listen. */
 async function startOn(
   t: TestContext,
   folder: string,
@@ -53,9 +53,9 @@ async function startOn(
     const file = join(folder, 'config.yaml');
     await writeFile(file, stringify({ listeners: [controller(port)], ...config(port) }));
     const command = new Command(t, L7MP, ['-c', file, ...args]);
-    const answers = async (): Promise<boolean> =>
-      (await request({ port, path: '/api/v1/admin' }).catch(() => undefined)) !== undefined;
-    await until(async () => command.over || (await answers()), 'the API answers');
+    const isReady = async (): Promise<boolean> =>
+      (await request({ port, path: '/readyz' }).catch(() => undefined))?.status === 200;
+    await until(async () => command.over || (await isReady()), 'it is ready');
     if (!command.over) return { command, port };
     if (attempt === 5 || !command.stderr.includes('in use')) throw new Error(command.output);
   }
@@ -229,6 +229,38 @@ test('--check lists what is likely a mistake, and exits with 0; with --strict it
   assert.deepEqual(await run(t, '-c', file, '--check', '--strict'), { status: 1, stdout: '', stderr: listed('') });
 });
 
+test('--check says which listeners want the same address', async (t) => {
+  const folder = await temporary(t);
+  const file = join(folder, 'config.json');
+  const layer = (transport: object) => ({ protocol: 'JSONSocket', transport });
+  const unix = { protocol: 'UnixDomainSocket', filename: join(folder, 'x.sock') };
+  const specs: [name: string, spec: object][] = [
+    ['a', { protocol: 'TCP', port: 5000, address: '127.0.0.1' }],
+    ['udp', { protocol: 'UDP', port: 5000, address: '127.0.0.1' }],
+    ['other', { protocol: 'TCP', port: 5000, address: '127.0.0.2' }],
+    ['six', { protocol: 'TCP', port: 5000, address: '::1' }],
+    ['b', layer({ protocol: 'TCP', port: 5000, address: '::ffff:127.0.0.1' })],
+    ['c', { protocol: 'TCP', port: 5000 }],
+    ['d', layer({ protocol: 'UDP', port: 5000, address: '::' })],
+    ['e', unix],
+    ['f', layer(unix)],
+    ['http', { protocol: 'HTTP', port: 5000, address: '127.0.0.2' }],
+  ];
+  await writeFile(file, JSON.stringify({ listeners: specs.map(([name, spec]) => ({ name, spec, rules: [] })) }));
+  const { status, stderr } = await run(t, '-c', file, '--check');
+  assert.equal(status, 1);
+  assert.deepEqual(
+    [...stderr.matchAll(/^l7mp: \S+config\.json:1:\d+: (.*)$/gm)].map(([, text]) => text),
+    [
+      'warning: /listeners/9/spec: 127.0.0.2:5000 is what the listener other listens on: one of them cannot',
+      '/listeners/4/spec: 127.0.0.1:5000 is what the listener a listens on: one of them cannot',
+      '/listeners/5/spec: 0.0.0.0:5000 is what the listener a listens on, at 127.0.0.1:5000: one of them cannot',
+      '/listeners/6/spec: [::]:5000 is what the listener udp listens on, at 127.0.0.1:5000: one of them cannot',
+      `/listeners/8/spec: ${unix.filename} is what the listener e listens on: one of them cannot`,
+    ],
+  );
+});
+
 test('--check says which files cannot be used', async (t) => {
   const folder = await temporary(t);
   const file = join(folder, 'config.json');
@@ -236,7 +268,12 @@ test('--check says which files cannot be used', async (t) => {
   const rules: unknown[] = [];
   const unix = (name: string, filename: string) => ({ name, spec: { protocol: 'UnixDomainSocket', filename }, rules });
   const config = {
-    admin: { log_file: folder, access_log_path: join(folder, 'nix', 'access.log') },
+    admin: {
+      log_file: folder,
+      access_log_path: join(folder, 'nix', 'access.log'),
+      state: join(folder, 'nix', 'state'),
+      files: join(folder, 'plain'),
+    },
     listeners: [
       unix('a', join(folder, 'fine.sock')),
       unix('b', join(folder, 'nix', 'x.sock')),
@@ -252,6 +289,8 @@ test('--check says which files cannot be used', async (t) => {
   assert.deepEqual(paths, [
     '/admin/log_file',
     '/admin/access_log_path',
+    '/admin/state',
+    '/admin/files',
     '/listeners/1/spec/filename',
     '/listeners/2/spec/filename',
     '/listeners/3/spec/transport/filename',
@@ -369,6 +408,22 @@ test('the command line overrides the file', async (t) => {
     { ...body },
     { ...body, log_level: 'warn', strict: true, offload: 'disable', offload_ifs: 'lo,eth1', threads: 2 },
   );
+});
+
+test('who ends it while it starts is told of no mistake', async (t) => {
+  const folder = await temporary(t);
+  const file = join(folder, 'config.yaml');
+  const port = await freePort();
+  const others = Array.from({ length: 20 }, (_, n) => ({
+    name: `l${n}`,
+    spec: { protocol: 'UnixDomainSocket', filename: join(folder, `${n}.sock`) },
+    rules: [],
+  }));
+  await writeFile(file, stringify({ listeners: [controller(port), ...others] }));
+  const command = new Command(t, L7MP, ['-c', file, '-l', 'error']);
+  const answers = () => request({ port, path: '/healthz' }).catch(() => undefined);
+  await until(async () => (await answers()) !== undefined, 'it answers');
+  assert.deepEqual([await command.stop(), command.output], [0, '']);
 });
 
 test('what the command line does not take is told, and exits with 1', async (t) => {

@@ -35,7 +35,6 @@ export class Connecting {
   readonly #attempt: Attempt;
   readonly #limits: QueueLimits;
   readonly #bind: Bind | undefined;
-  readonly #errors: string[] = [];
   #giveUp: ((error: Error) => void) | undefined;
 
   constructor(host: StreamHost, to: SocketAddress, attempt: Attempt, limits: QueueLimits, bind: Bind | undefined) {
@@ -87,15 +86,16 @@ export class Connecting {
 
   async #connectFirst(hosts: readonly string[], port: number): Promise<SocketChannel> {
     this.#host.connections.claim();
+    const errors: Error[] = [];
     for (const [n, host] of hosts.entries()) {
       if (this.#attempt.cancelled) throw new Error('no connection in time');
       try {
         return await this.#connectInternet({ host, port }, n < hosts.length - 1);
       } catch (error) {
-        this.#errors.push((error as Error).message);
+        errors.push(error as Error);
       }
     }
-    throw new Error(this.#errors.join(', '));
+    throw ofAll(errors);
   }
 
   #connectInternet(to: sockets.InternetAddress, more: boolean): SocketChannel | Promise<SocketChannel> {
@@ -155,6 +155,13 @@ export class Connecting {
       if (more) timer = setTimeout(() => giveUp(new Error('no answer')), PATIENCE);
     });
   }
+}
+
+/** One error for those of all addresses, with their code where they have one in common. */
+function ofAll(errors: readonly NodeJS.ErrnoException[]): Error {
+  const error = new Error(errors.map(({ message }) => message).join(', '));
+  const code = errors[0]?.code;
+  return code !== undefined && errors.every((one) => one.code === code) ? Object.assign(error, { code }) : error;
 }
 
 class Connection implements Held {
