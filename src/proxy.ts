@@ -1,4 +1,5 @@
 /** The proxy: makes the parts and joins them. What each does is said where it is. */
+import { isDeepStrictEqual } from 'node:util';
 import { Admin } from './admin.ts';
 import { Api } from './api/api.ts';
 import { Door } from './api/door.ts';
@@ -193,7 +194,7 @@ export class L7mp {
       throw error;
     }
     this.#admin.start();
-    this.#keep = this.#keeper(admin.state);
+    this.#keep = this.#keeper(admin.state, overrides, kept?.config.admin ?? {});
     if (this.#state === 'starting') this.#state = 'ready';
     for (const { path, message } of this.warnings(checked)) {
       this.logger.write('warn', 'config', `${path}: ${message}`);
@@ -220,11 +221,18 @@ export class L7mp {
     }
   }
 
-  #keeper(path: string | undefined): ConfigurationContext['keep'] {
+  /** What the command line says is for this run: what was `before` it is kept. */
+  #keeper(path: string | undefined, overrides: AdminInput, before: AdminInput): ConfigurationContext['keep'] {
     if (path === undefined) return undefined;
+    const settings = (): AdminInput => {
+      const said = Object.entries(this.#admin.settable()).filter(
+        ([field, value]) => !isDeepStrictEqual(value, overrides[field as keyof AdminInput]),
+      );
+      return { ...before, ...Object.fromEntries(said) };
+    };
     return (definitions) =>
       writeState(path, {
-        config: { admin: this.#admin.settable(), ...applyForm(definitions) },
+        config: { admin: settings(), ...applyForm(definitions) },
         confined: [...this.#admin.confined, ...confinedOf(definitions)],
       });
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -25,6 +25,19 @@ test('what was kept is read again; nobody else may read it, and nothing else is 
   assert.deepEqual(await readState(path), state);
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   assert.deepEqual(await readdir(directory), ['kept']);
+});
+
+test('what lies where it is written first is neither followed nor kept', async () => {
+  const [path, victim] = [join(directory, 'planted'), join(directory, 'victim')];
+  await writeFile(victim, 'untouched');
+  for (const plant of [() => symlink(victim, `${path}.new`), () => writeFile(`${path}.new`, '', { mode: 0o666 })]) {
+    await plant();
+    await writeState(path, state);
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+  }
+  assert.equal(await readFile(victim, 'utf8'), 'untouched');
+  await rm(victim);
+  await rm(path);
 });
 
 test('a damaged file is refused, whatever is wrong with it', async () => {

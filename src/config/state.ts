@@ -4,7 +4,7 @@
  * nobody but its owner can read it.
  */
 import { createHash } from 'node:crypto';
-import { open, readFile, rename, unlink } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 
@@ -52,7 +52,7 @@ export async function writeState(path: string, state: State): Promise<void> {
     await rename(temporary, path);
     await syncDirectory(dirname(path));
   } catch (error) {
-    await unlink(temporary).catch(() => {});
+    await rm(temporary, { force: true }).catch(() => {});
     throw new L7mpError('E_STATE', `the state file ${path}: ${asL7mpError(error).message}`, { cause: error });
   }
 }
@@ -68,8 +68,10 @@ function parse(path: string, text: string): Partial<Kept> {
   throw unusableState(path, 'it is damaged: it is no JSON object');
 }
 
+/** Made anew: what somebody has put there (a link, a file that others have opened) is not written into. */
 async function writeSynced(path: string, text: string): Promise<void> {
-  const file = await open(path, 'w', 0o600);
+  await rm(path, { force: true });
+  const file = await open(path, 'wx', 0o600);
   try {
     await file.writeFile(text);
     await file.sync();

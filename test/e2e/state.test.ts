@@ -161,6 +161,27 @@ test('SIGHUP also takes up what the API may not say: who may use it', async (t) 
   assert.doesNotMatch(command.output, /secret/);
 });
 
+test('what the command line says is for one run, and what the API says after that stays', async (t) => {
+  const { start, api } = await folderWith(t, [], { log_level: 'info' });
+  const change = () => api('PUT', 'rules/posted', { rule: { action: { apply: 'x' } } });
+  const levelAfter = async (level?: string) => {
+    const command = await start(...(level ? ['--loglevel', level] : [])).running();
+    const { log_level: now } = (await api('GET', 'admin')).body;
+    return { now, stop: () => command.stop() };
+  };
+  const first = await levelAfter('verbose');
+  await change();
+  await first.stop();
+  const second = await levelAfter();
+  await api('POST', 'admin', { admin: { log_level: 'notice' } });
+  await second.stop();
+  const third = await levelAfter('verbose');
+  await change();
+  await third.stop();
+  const fourth = await levelAfter();
+  assert.deepEqual([first.now, second.now, third.now, fourth.now], ['verbose', 'info', 'verbose', 'notice']);
+});
+
 test('plugins of the file are not lost with a state, so that SIGHUP takes the file in again', async (t) => {
   const { start, api, file, folder } = await folderWith(t, [], { log_level: 'info' });
   writeFileSync(join(folder, 'plugin.mjs'), 'export default [];');
