@@ -98,7 +98,8 @@ export class Flow {
     }
     const errno = received < 0 ? c.errno() : 0;
     pipes.give(pipe);
-    if (errno === EAGAIN && !this.cut) {
+    // A reset is told once: recv(2) would take it for an end after that.
+    if (errno === EAGAIN ? !this.cut : errno !== 0 && errno !== EINVAL) {
       this.error = errno;
       return -1;
     }
