@@ -84,10 +84,12 @@ export class Api {
     const { configuration } = this.#context;
     const run = async (): Promise<Reply> => {
       const { revision } = configuration;
-      if (operation.settled && this.#tags.names(headers['if-none-match'], revision)) {
-        return new Reply(undefined, { etag: this.#tags.of(revision) }, 304);
-      }
+      const known = operation.settled && this.#tags.names(headers['if-none-match'], revision);
+      const unchanged = new Reply(undefined, { etag: this.#tags.of(revision) }, 304);
+      // What names an object has to be looked for: one that is not there is not unchanged (RFC 9110 section 13.2.1).
+      if (known && call.params.length === 0) return unchanged;
       const result = await operation.run(this.#context, call);
+      if (known) return unchanged;
       const reply = result instanceof Reply ? result : new Reply(operation.method === 'GET' ? result : OK);
       const etag = this.#tags.of(reply.revision ?? revision);
       return new Reply(reply.body, { ...reply.headers, etag }, reply.status);

@@ -390,6 +390,8 @@ describe('entity tags', () => {
     const again = await ask(proxy, 'GET', 'config', { 'if-none-match': etag });
     assert.deepEqual([again.status, again.text, again.headers.etag], [304, '', etag]);
     assert.equal((await ask(proxy, 'GET', 'sessions', { 'if-none-match': etag })).status, 200);
+    assert.equal((await ask(proxy, 'GET', 'clusters/l7mp-controller', { 'if-none-match': etag })).status, 304);
+    assert.equal((await ask(proxy, 'GET', 'clusters/none', { 'if-none-match': etag })).status, 404);
     await proxy.ok('POST', 'admin', { admin: { log_level: 'silent' } });
     assert.equal((await ask(proxy, 'GET', 'config', { 'if-none-match': etag })).status, 200);
   });
