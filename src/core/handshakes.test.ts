@@ -5,7 +5,7 @@ import type { L7mpError } from './errors.ts';
 import { dialLayer, type HandshakeHost, Handshakes, listenOnLayer } from './handshakes.ts';
 import { LayerChannel } from './layer.ts';
 import { SILENT } from './log.ts';
-import type { Attempt, ListenerHost } from './protocol.ts';
+import type { Attempt, ListenerHost, ListenerOptions } from './protocol.ts';
 import { FakeChannel } from './testing.ts';
 
 /** Waits for `hi`. */
@@ -22,6 +22,7 @@ const wrap = (lower: Channel): LayerChannel => new HiLayer(lower);
 
 class TestHost implements HandshakeHost {
   readonly name = 'l';
+  options: ListenerOptions = {};
   readonly log = SILENT;
   readonly io = { connections: { scarce: false } };
   readonly accepted: Channel[] = [];
@@ -71,7 +72,7 @@ describe('handshakes of a listener', () => {
 
   test('are bounded in number: the oldest one gives way', () => {
     const host = new TestHost();
-    const handshakes = new Handshakes(host, undefined, 2);
+    const handshakes = new Handshakes(host, 2);
     const lowers = [0, 1, 2].map(() => new FakeChannel());
     for (const lower of lowers) handshakes.take(lower, wrap);
     assert.deepEqual(
@@ -87,7 +88,7 @@ describe('handshakes of a listener', () => {
 
   test('of an address that has more than its share give way to its own next ones only', () => {
     const host = new TestHost();
-    const handshakes = new Handshakes(host, undefined, 16);
+    const handshakes = new Handshakes(host, 16);
     const of = (address: string): FakeChannel => {
       const lower = new FakeChannel({ metadata: { IP: { src_addr: address } } });
       handshakes.take(lower, wrap);
@@ -115,7 +116,8 @@ describe('handshakes of a listener', () => {
     const alive = setInterval(() => {}, 1000);
     t.after(() => clearInterval(alive));
     const host = new TestHost();
-    const handshakes = new Handshakes(host, 5);
+    host.options = { handshake_timeout: 5 };
+    const handshakes = new Handshakes(host);
     const [first, second, done] = [new FakeChannel(), new FakeChannel(), new FakeChannel()];
     const expired = (lower: FakeChannel, next?: FakeChannel) =>
       new Promise<void>((resolve) => {
@@ -134,6 +136,22 @@ describe('handshakes of a listener', () => {
       [host.rejects, done.open, handshakes.pending],
       [['handshake-timeout', 'handshake-timeout'], true, 0],
     );
+  });
+
+  test('have the time that the options say now', async (t) => {
+    const alive = setInterval(() => {}, 1000);
+    t.after(() => clearInterval(alive));
+    const host = new TestHost();
+    host.options = { connect_timeout: 2_000_000_000 };
+    const handshakes = new Handshakes(host);
+    const lower = new FakeChannel();
+    handshakes.take(lower, wrap);
+    const late = new Promise<void>((resolve) => {
+      host.onReject = resolve;
+    });
+    host.options = { connect_timeout: 2_000_000_000, handshake_timeout: 1 };
+    await late;
+    assert.deepEqual([host.rejects, lower.open], [['handshake-timeout'], false]);
   });
 
   test('that end together do not exceed the sessions allowed, and each refusal is counted once', () => {

@@ -9,6 +9,9 @@ import { sourceOf } from './source.ts';
 /** Milliseconds that a peer's handshake may take, where the listener's options do not say. */
 export const HANDSHAKE_TIMEOUT = 5000;
 
+/** Milliseconds after which it is looked again whether one is late, at most: the time that they have may be cut. */
+const LOOKS = 1000;
+
 /** Handshakes of one listener at a time: what peers that never finish may cost. */
 export const MAX_HANDSHAKES = 1024;
 
@@ -16,14 +19,14 @@ export const MAX_HANDSHAKES = 1024;
 export type Wrap = (lower: Channel) => LayerChannel;
 
 /** What they need of a listener. */
-export interface HandshakeHost extends Pick<ListenerHost, 'name' | 'log' | 'admit' | 'accept' | 'reject'> {
+export interface HandshakeHost extends Pick<ListenerHost, 'name' | 'options' | 'log' | 'admit' | 'accept' | 'reject'> {
   readonly io: { readonly connections: { readonly scarce: boolean } };
 }
 
 interface Pending {
   readonly layer: LayerChannel;
-  /** When its time is over, on the clock of performance.now(). */
-  readonly deadline: number;
+  /** When it began, on the clock of performance.now(). */
+  readonly since: number;
 }
 
 /**
@@ -32,16 +35,14 @@ interface Pending {
  */
 export class Handshakes {
   readonly #host: HandshakeHost;
-  readonly #timeout: number;
   readonly #most: number;
   readonly #pending = new Shares<Pending>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  /** `timeout` in milliseconds; `most` at a time. */
-  constructor(host: HandshakeHost, timeout = HANDSHAKE_TIMEOUT, most = MAX_HANDSHAKES) {
+  /** `most` at a time. */
+  constructor(host: HandshakeHost, most = MAX_HANDSHAKES) {
     this.#host = host;
-    this.#timeout = timeout;
     this.#most = most;
   }
 
@@ -63,10 +64,10 @@ export class Handshakes {
       this.#pending.victim(source)?.layer.fail(new L7mpError('E_LIMIT', 'gave way to a newer handshake'), 'refused');
     }
     const layer = wrap(lower);
-    const pending: Pending = { layer, deadline: performance.now() + this.#timeout };
+    const pending: Pending = { layer, since: performance.now() };
     this.#pending.add(pending, source);
     // One timer for all, and none for a handshake that is over within its first message.
-    this.#timer ??= setTimeout(this.#expire, this.#timeout).unref();
+    this.#timer ??= setTimeout(this.#expire, Math.min(this.#timeout, LOOKS)).unref();
     const observer = {
       completed: () => this.#completed(pending),
       failed: (error: L7mpError) => this.#failed(pending, error),
@@ -99,15 +100,23 @@ export class Handshakes {
     if (log.enabled('verbose')) log.write('verbose', name, `broken handshake: ${message}`);
   }
 
+  /** Milliseconds. The options may change while handshakes go on. */
+  get #timeout(): number {
+    const { handshake_timeout: own, connect_timeout: attempt } = this.#host.options;
+    return own ?? attempt ?? HANDSHAKE_TIMEOUT;
+  }
+
   #expire = (): void => {
     const now = performance.now();
+    const timeout = this.#timeout;
     this.#timer = undefined;
-    for (const { layer, deadline } of this.#pending) {
-      if (deadline > now) {
-        this.#timer = setTimeout(this.#expire, deadline - now).unref();
+    for (const { layer, since } of this.#pending) {
+      const left = since + timeout - now;
+      if (left > 0) {
+        this.#timer = setTimeout(this.#expire, Math.min(left, LOOKS)).unref();
         return;
       }
-      layer.fail(new L7mpError('E_TIMEOUT', `no handshake within ${this.#timeout} ms`), 'refused');
+      layer.fail(new L7mpError('E_TIMEOUT', `no handshake within ${timeout} ms`), 'refused');
     }
   };
 }
@@ -128,7 +137,7 @@ const REJECTS: { readonly [code in ErrorCode]?: string } = {
  * @example listen: ({ transport }, host) => listenOnLayer(host, transport, (lower) => new FramedChannel(lower)),
  */
 export async function listenOnLayer(host: ListenerHost, spec: Spec, wrap: Wrap): Promise<Listening> {
-  const handshakes = new Handshakes(host, host.options.handshake_timeout ?? host.options.connect_timeout);
+  const handshakes = new Handshakes(host);
   const below = await host.listenOn(spec, (lower) => handshakes.take(lower, wrap));
   return {
     close: () => {

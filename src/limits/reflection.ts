@@ -41,7 +41,10 @@ export class Reflection {
 
   #isOwn(source: Channel): boolean {
     const peer = peerOf(source);
-    if (!peer || !(isLoopback(peer.address) || this.#local.has(peer.address))) return false;
+    if (!peer) return false;
+    // Of a link-local one the zone is named as well, which is not a part of the interfaces' addresses.
+    const [address = ''] = peer.address.split('%');
+    if (!isLoopback(address) && !this.#local.has(address)) return false;
     for (const port of this.#ports()) if (port === peer.port) return true;
     return false;
   }

@@ -42,7 +42,11 @@ export async function open(listener: Listener, context: OpenContext): Promise<vo
     reject: (why) => {
       if (listener.reject(why)) log.write('info', name, `rejected: ${why} (said once; the metrics count the rest)`);
     },
-    listenOn: (under, accept) => listenWith(under, { ...host, accept, admit: () => true }, registry),
+    // Behind it, since a copy would keep the options of now.
+    listenOn: (under, accept) => {
+      const below: ListenerHost = Object.create(host, { accept: { value: accept }, admit: { value: () => true } });
+      return listenWith(under, below, registry);
+    },
   };
   listener.listening = await listenWith(spec, host, registry);
   for (const where of placesOf(spec, registry)) log.write('info', name, `listening on ${where}`);

@@ -188,6 +188,47 @@ describe('live sessions', () => {
   });
 });
 
+describe('options of a listener that are changed in place', () => {
+  const json = (port: number) => ({ protocol: 'JSONSocket', transport: tcp(port) });
+
+  for (const [what, spec, options, said, answer] of [
+    ['header_timeout', (port: number) => tcp(port, { protocol: 'HTTP' }), { header_timeout: 10 }, 'GET', / 408 /],
+    [
+      'body_timeout',
+      (port: number) => tcp(port, { protocol: 'HTTP' }),
+      { body_timeout: 10 },
+      'POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n',
+      /^$|^HTTP/,
+    ],
+    ['header_timeout', (port: number) => tcp(port, { protocol: 'WebSocket' }), { header_timeout: 10 }, 'GET', / 408 /],
+    ['handshake_timeout', json, { handshake_timeout: 10 }, '{', /^$/],
+    ['connect_timeout', json, { connect_timeout: 10 }, '{', /^$/],
+    ['max_header_size', json, { max_header_size: 64 }, `{"x":"${'x'.repeat(64)}`, /"JSONSocketStatus":400/],
+    ['max_sessions', tcp, { max_sessions: 0 }, 'x', /^$/],
+    ['max_sessions_per_source', tcp, { max_sessions_per_source: 0 }, 'x', /^$/],
+  ] as const) {
+    test(`${what} of ${spec(1).protocol}: at the next connection, and nothing is opened anew`, async (t) => {
+      const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
+        listeners: [listener('l', spec(l), { destination: 'echo' })],
+        clusters: [ECHO],
+      }));
+      const { spec: opened, rules } = await proxy.ok('GET', 'listeners/l');
+      const changed = { listener: { spec: opened, rules, options } };
+      const { changes } = await proxy.ok('PUT', 'listeners/l?dry_run=true', changed);
+      assert.equal(changes[0].action, 'update');
+      await proxy.ok('PUT', 'listeners/l', changed);
+      const { socket } = await connect(t, ports.l);
+      let received = '';
+      socket.on('data', (bytes) => {
+        received += bytes;
+      });
+      socket.write(said);
+      await until(() => socket.readableEnded || socket.closed, 'the end');
+      assert.match(received, answer);
+    });
+  }
+});
+
 describe('PUT /config', () => {
   const whole = (proxy: TestProxy) => proxy.ok('GET', 'config?form=apply');
 

@@ -40,7 +40,7 @@ export interface ConnectionHandlers {
 export class Connection {
   readonly stream: GatedStream;
   readonly ends: Ends;
-  readonly #timeouts: RequestTimeouts;
+  readonly #timeouts: () => RequestTimeouts;
   readonly #handlers: ConnectionHandlers;
   /** The request whose turn it is, and those that came in the same slice behind it. */
   #turn: Call | undefined;
@@ -54,7 +54,7 @@ export class Connection {
   #closing = false;
   #spoilt = false;
 
-  constructor(socket: Socket, ends: Ends, timeouts: RequestTimeouts, handlers: ConnectionHandlers) {
+  constructor(socket: Socket, ends: Ends, timeouts: () => RequestTimeouts, handlers: ConnectionHandlers) {
     this.ends = ends;
     this.#timeouts = timeouts;
     this.#handlers = handlers;
@@ -68,7 +68,7 @@ export class Connection {
       clearTimeout(this.#timer);
       this.lost({ kind: 'reset', message: 'the connection to the client is gone' });
     });
-    this.#arm(timeouts.header, () => handlers.late(this));
+    this.#arm(timeouts().header, () => handlers.late(this));
   }
 
   /** A request is not over. */
@@ -182,14 +182,15 @@ export class Connection {
     this.#body -= bytes;
     this.#heard = performance.now();
     if (this.#timer || this.#spoilt) return;
-    if (!this.#turn) this.#arm(this.#timeouts.header, () => this.#handlers.late(this));
-    else if (!this.#turn.req.complete) this.#arm(this.#timeouts.body, this.#listen);
+    if (!this.#turn) this.#arm(this.#timeouts().header, () => this.#handlers.late(this));
+    else if (!this.#turn.req.complete) this.#arm(this.#timeouts().body, this.#listen);
   }
 
   #listen = (): void => {
-    const { body } = this.#timeouts;
+    const { body } = this.#timeouts();
+    this.#timer = undefined;
     const silent = this.#open ? performance.now() - this.#heard : 0;
-    if (silent >= body) this.#handlers.late(this);
+    if (body > 0 && silent >= body) this.#handlers.late(this);
     else this.#arm(body - silent, this.#listen);
   };
 

@@ -12,7 +12,12 @@ export function misdirected(req: IncomingMessage): string | undefined {
   const [host] = hosts;
   if (host === undefined) return req.httpVersion === '1.1' ? 'the request has no Host field' : undefined;
   if (!HOST.test(host)) return 'the Host field is not valid';
-  const authority = authorityOf(req.url);
+  // RFC 9112 section 3.2: a path, or what the request is for in full; the asterisk is for OPTIONS only.
+  const { method, url = '' } = req;
+  const authority = authorityOf(url);
+  if (authority === undefined && !url.startsWith('/') && !(url === '*' && method === 'OPTIONS')) {
+    return 'the target is neither a path nor that of an http or https URL';
+  }
   // A client sends the same in both; what differs is meant to be taken for one by us, and for the other by somebody else.
   if (authority !== undefined && plain(authority) !== plain(host)) return 'the Host field is not that of the target';
   return undefined;

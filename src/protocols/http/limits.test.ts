@@ -85,6 +85,30 @@ describe('a body that does not come in time', () => {
   });
 });
 
+test('the time limits are those that the options say now, also of connections that stand', async (t) => {
+  const given: { header_timeout: number; body_timeout: number } = { header_timeout: 60_000, body_timeout: 60_000 };
+  const { host, port } = await listenTo(t, http, { options: given, begin: echoing });
+  const raw = new Raw(t, port).send(GET);
+  await raw.until(/\r\n\r\n$/);
+  Object.assign(given, { header_timeout: 10, body_timeout: 10 });
+  const head = new Raw(t, port);
+  assert.match(await head.untilEnd(), /^HTTP\/1\.1 408 /);
+  raw.send(POST);
+  assert.match(await raw.untilEnd(), /one\r\n$/);
+  assert.deepEqual(host.rejects, ['request-timeout', 'request-timeout']);
+});
+
+test('a head may have as many fields as fit in it, and each is looked at', async (t) => {
+  const { host, port } = await listenTo(t, http);
+  const many = 'a:\r\n'.repeat(2500);
+  const raw = new Raw(t, port).send(`GET / HTTP/1.1\r\nHost: a\r\n${many}Host: b\r\n\r\n`);
+  assert.match(await raw.untilEnd(), /^HTTP\/1\.1 400 /);
+  assert.deepEqual([host.rejects, host.channels.length], [['bad-request'], 0]);
+  new Raw(t, port).send(`GET / HTTP/1.1\r\nHost: a\r\n${many}X: last\r\n\r\n`);
+  const { HTTP: fields } = (await host.next()).describe() as { HTTP: { headers: Record<string, string> } };
+  assert.equal(fields.headers.x, 'last');
+});
+
 describe('an upgrade that is not taken', () => {
   const UPGRADE = 'POST /a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\nabc';
 
@@ -128,6 +152,8 @@ describe('the authority of a request', () => {
     ['a Host that is a list', 'GET / HTTP/1.1\r\nHost: a, b c\r\n'],
     ['a port that is none', 'GET / HTTP/1.1\r\nHost: a:b\r\n'],
     ['an absolute target with another Host', 'GET http://a/ HTTP/1.1\r\nHost: b\r\n'],
+    ['another Host than a target of another scheme', 'GET ftp://a/ HTTP/1.1\r\nHost: b\r\n'],
+    ['a target that is for OPTIONS only', 'GET * HTTP/1.1\r\nHost: a\r\n'],
     ['an absolute target with another port', 'GET http://a:81/ HTTP/1.1\r\nHost: a\r\n'],
   ] as const) {
     test(`with ${what} is a 400 of ours, and no session`, async (t) => {

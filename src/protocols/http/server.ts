@@ -83,6 +83,8 @@ class Server implements Listening, ConnectionHandlers {
     this.#host = host;
     this.#handlers = handlers;
     const server = this.#server;
+    // Node would leave out the fields behind so many; the size of a head is bounded.
+    server.maxHeadersCount = 0;
     // Node's server is given what stands before the socket, in place of the socket itself.
     const [serveStream] = server.listeners('connection') as ((stream: Duplex) => void)[];
     server.removeAllListeners('connection');
@@ -152,7 +154,7 @@ class Server implements Listening, ConnectionHandlers {
     const source = sourceOfAddress(ends.remoteAddress);
     if (this.#host.io.connections.scarce) this.#makeRoom(source);
     this.#host.io.adopt(socket);
-    const connection = new Connection(socket, ends, timeoutsOf(this.#host.options), this);
+    const connection = new Connection(socket, ends, () => timeoutsOf(this.#host.options), this);
     this.#connections.set(connection.stream, connection);
     this.#shares.add(connection, source);
     socket.once('close', () => {

@@ -30,6 +30,7 @@ export const jsonsocket = defineProtocol({
         }),
       ),
     },
+    live: ['max_header_size'],
     idleTimeout: IDLE_TIMEOUT,
     sessionName: ({ listener, n }) => `JSONSocket:${listener}-${n}`,
     listen: ({ transport }, host) =>
