@@ -6,7 +6,6 @@ import type { QueueLimits } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { connectError } from '../connect-error.ts';
-import type { Connections } from '../connections.ts';
 import type { Bind, Ends, SocketAddress, SocketChannel } from '../engine.ts';
 import type { Loan } from '../node/loan.ts';
 import { familyOf } from './address.ts';
@@ -24,7 +23,6 @@ const PATIENCE = 250;
 
 export interface StreamHost {
   readonly threads: IoThreads;
-  readonly connections: Connections;
   readonly onSocket: (socket: net.Socket) => Loan;
 }
 
@@ -85,7 +83,7 @@ export class Connecting {
   }
 
   async #connectFirst(hosts: readonly string[], port: number): Promise<SocketChannel> {
-    this.#host.connections.claim();
+    this.#host.threads.pick().connections.claim();
     const errors: Error[] = [];
     for (const [n, host] of hosts.entries()) {
       if (this.#attempt.cancelled) throw new Error('no connection in time');
@@ -121,7 +119,8 @@ export class Connecting {
   }
 
   #channel(fd: number, ends: Ends | undefined): SocketChannel {
-    return new NativeStreamChannel(this.#host, this.#host.threads.pick(), fd, this.#limits, ends);
+    const { threads, onSocket } = this.#host;
+    return new NativeStreamChannel(threads.pick(), fd, this.#limits, ends, onSocket);
   }
 
   #fail(fd: number, errno: number, where: string): never {

@@ -1,7 +1,6 @@
 import { BINARY, Channel, type QueueLimits } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
-import type { Connections } from '../connections.ts';
 import type { Acceptor, Ends, Relay, SocketChannel } from '../engine.ts';
 import { MAX_DATAGRAM } from '../node/datagram.ts';
 import { sourceAt } from './address.ts';
@@ -199,18 +198,16 @@ export class ConnectedChannel extends NativeDatagramChannel {
   id = -1;
   /** Kept from the start, so that it can be relayed or read whatever else is opened meanwhile. */
   #slot: number;
-  readonly #connections: Connections;
   readonly #host: string;
   readonly #port: number;
   #ends: Ends | undefined;
 
   /** Throws E_LIMIT, and leaves the descriptor alone, where the thread has no slot left. */
-  constructor(connections: Connections, thread: IoThread, fd: number, limits: QueueLimits, host: string, port: number) {
+  constructor(thread: IoThread, fd: number, limits: QueueLimits, host: string, port: number) {
     super(thread, fd, limits);
     this.#slot = thread.slots.take();
     if (this.#slot < 0) throw noSlot();
-    this.#connections = connections;
-    connections.open++;
+    thread.connections.open++;
     this.#host = host;
     this.#port = port;
     thread.use();
@@ -244,7 +241,7 @@ export class ConnectedChannel extends NativeDatagramChannel {
 
   override lost(): void {
     super.lost();
-    this.#connections.open--;
+    this.thread.connections.open--;
     if (this.thread.failed) libc().close(this.fd);
   }
 
@@ -262,7 +259,7 @@ export class ConnectedChannel extends NativeDatagramChannel {
 
   protected override giveUp(): void {
     const { thread, id } = this;
-    this.#connections.open--;
+    thread.connections.open--;
     thread.unuse();
     if (id < 0) {
       thread.slots.give(this.#slot);

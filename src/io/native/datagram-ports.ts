@@ -3,7 +3,6 @@ import type { QueueLimits } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { connectError } from '../connect-error.ts';
-import type { Connections } from '../connections.ts';
 import type { Acceptor, Bind, DatagramListening, SocketChannel } from '../engine.ts';
 import { bindError } from '../node/stream.ts';
 import { addressToBind, addressToConnect } from '../resolve.ts';
@@ -117,7 +116,6 @@ function bindSocket(at: Place, first: boolean, shared: boolean): number {
 
 /** A socket that is connected to one peer. */
 export async function connectDatagram(
-  connections: Connections,
   thread: IoThread,
   to: Place,
   attempt: Attempt,
@@ -126,11 +124,11 @@ export async function connectDatagram(
 ): Promise<SocketChannel> {
   const host = await addressToConnect(to.host);
   if (attempt.cancelled) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
-  if (host !== to.host) connections.claim();
+  if (host !== to.host) thread.connections.claim();
   let fd = -1;
   try {
     fd = openConnected({ host, port: to.port }, bind);
-    return new ConnectedChannel(connections, thread, fd, limits, host, to.port);
+    return new ConnectedChannel(thread, fd, limits, host, to.port);
   } catch (error) {
     if (fd >= 0) libc().close(fd);
     if (error instanceof L7mpError) throw error;

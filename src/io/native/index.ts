@@ -21,7 +21,7 @@ import { IoThreads } from './threads.ts';
  */
 export function createNativeEngine(threads = 1, connections = new Connections(), peers?: number): Engine {
   libc();
-  return new NativeEngine(new IoThreads(threads, peers), connections);
+  return new NativeEngine(new IoThreads(threads, connections, peers), connections);
 }
 
 class NativeEngine implements Engine {
@@ -38,10 +38,8 @@ class NativeEngine implements Engine {
     const sockets = new Sockets(connections);
     this.#threads = threads;
     this.connections = connections;
-    connections.onCeiling = (ceiling) => threads.limitDescriptors(ceiling);
-    threads.limitDescriptors(connections.ceiling);
     this.#portable = createNodeEngine(connections, sockets);
-    this.#host = { threads, connections, onSocket: (socket) => sockets.add(socket) };
+    this.#host = { threads, onSocket: (socket) => sockets.add(socket) };
     this.#listeners = new StreamListeners(this.#host);
     this.#ports = new DatagramPorts(threads);
     threads.onEnd((thread) => {
@@ -75,7 +73,7 @@ class NativeEngine implements Engine {
   };
 
   connectDatagram: Engine['connectDatagram'] = (to, attempt, limits, bind) =>
-    connectDatagram(this.connections, this.#threads.pick(), to, attempt, limits, bind);
+    connectDatagram(this.#threads.pick(), to, attempt, limits, bind);
 
   adopt: Engine['adopt'] = (socket) => {
     this.#portable.adopt(socket);

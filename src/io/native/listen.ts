@@ -105,7 +105,7 @@ export class StreamListeners {
   }
 
   #accept(thread: IoThread, at: number): void {
-    const { threads, connections } = this.#host;
+    const { threads, onSocket } = this.#host;
     const { i32, u8 } = thread.shared.arena;
     const fd = i32[at + 1] as number;
     const listener = this.#listeners.get(i32[at] as number);
@@ -114,7 +114,7 @@ export class StreamListeners {
       return;
     }
     const { acceptor, local } = listener;
-    const shortage = connections.shortage(fd);
+    const shortage = thread.connections.shortage(fd);
     if (shortage !== undefined) {
       acceptor.refused?.(shortage, 1);
       libc().close(fd);
@@ -127,7 +127,7 @@ export class StreamListeners {
     }
     // What a UNIX socket accepts inherits nothing.
     if (!local) sockets.keepUrgentData(fd);
-    const channel = new NativeStreamChannel(this.#host, threads.pick(), fd, acceptor.limits, ends, acceptor);
+    const channel = new NativeStreamChannel(threads.pick(), fd, acceptor.limits, ends, onSocket, acceptor);
     if (this.#accepted.push(channel) === 1) setImmediate(() => this.#watchAccepted());
     acceptor.accept(channel);
   }

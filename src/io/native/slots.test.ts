@@ -3,7 +3,6 @@ import { readdirSync } from 'node:fs';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { until } from '../../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../../core/channel.ts';
-import { Connections } from '../connections.ts';
 import { Loan } from '../node/loan.ts';
 import { attempt, closePeers, datagramPeer, engines, server } from '../testing.ts';
 import { Connecting, type StreamHost } from './connect.ts';
@@ -43,7 +42,7 @@ describe('a thread without slots', { skip }, () => {
   }
 
   async function stream(port: number): Promise<NativeStreamChannel> {
-    const host: StreamHost = { threads, connections: new Connections(), onSocket: () => new Loan() };
+    const host: StreamHost = { threads, onSocket: () => new Loan() };
     const to = { host: '127.0.0.1', port };
     const channel = await new Connecting(host, to, attempt(), DEFAULT_LIMITS, undefined).run();
     return channel as NativeStreamChannel;
@@ -70,7 +69,7 @@ describe('a thread without slots', { skip }, () => {
   it('refuses a datagram socket that it could not receive from, and keeps the slots of those that it has', async () => {
     const peer = await datagramPeer((bytes, from, socket) => socket.send(bytes, from.port, from.address));
     const to = { host: '127.0.0.1', port: peer.port };
-    const connect = () => connectDatagram(new Connections(), threads.pick(), to, attempt(), DEFAULT_LIMITS, undefined);
+    const connect = () => connectDatagram(threads.pick(), to, attempt(), DEFAULT_LIMITS, undefined);
     const before = readdirSync('/proc/self/fd').length;
     const early = await connect();
     leave(0);

@@ -1,6 +1,5 @@
 import * as net from 'node:net';
 import { BINARY, type CloseReason, type MessageAttributes, type QueueLimits } from '../../core/channel.ts';
-import type { Connections } from '../connections.ts';
 import type { Acceptor, Ends, Relay } from '../engine.ts';
 import type { Loan } from '../node/loan.ts';
 import { NodeStreamChannel } from '../node/stream.ts';
@@ -19,20 +18,13 @@ type State = 'bare' | 'engine' | 'returning' | 'node' | 'gone';
 const CLOSED: CloseReason = { kind: 'end', message: 'closed by the peer' };
 const FAILED: CloseReason = { kind: 'error', message: 'its I/O thread has failed' };
 
-/** What such channels need of their engine. */
-export interface StreamChannelHost {
-  readonly connections: Connections;
-  /** Told of the node socket that one becomes. */
-  onSocket(socket: net.Socket): Loan;
-}
-
 /** A byte stream that is a bare descriptor until something in JavaScript reads or writes it. */
 export class NativeStreamChannel extends NodeStreamChannel implements Held {
   id = -1;
   /** Another one may take it over as long as it is bare. */
   #thread: IoThread;
   readonly #fd: number;
-  readonly #host: StreamChannelHost;
+  readonly #onSocket: (socket: net.Socket) => Loan;
   #state: State = 'bare';
   /** Whose local port is 0 while nobody has asked for it. */
   #ends: Ends | undefined;
@@ -44,21 +36,21 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
   /** Written while the descriptor was on its way back. */
   #written: Uint8Array[] | undefined;
 
-  /** `ends`: undefined for UNIX sockets; its local port may be 0, for not known yet. */
+  /** `ends`: undefined for UNIX sockets; its local port may be 0, for not known yet. `onSocket`: told of the node socket that it becomes. */
   constructor(
-    host: StreamChannelHost,
     thread: IoThread,
     fd: number,
     limits: QueueLimits,
     ends: Ends | undefined,
+    onSocket: (socket: net.Socket) => Loan,
     acceptor?: Acceptor,
   ) {
     super(limits, acceptor);
     this.#thread = thread;
     this.#fd = fd;
     this.#ends = ends;
-    this.#host = host;
-    host.connections.open++;
+    this.#onSocket = onSocket;
+    thread.connections.open++;
     thread.use();
   }
 
@@ -195,7 +187,7 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
     this.#lastActive();
     this.#part();
     this.#state = state;
-    if (state === 'gone') this.#host.connections.open--;
+    if (state === 'gone') this.#thread.connections.open--;
     this.#thread.release(this.id);
   }
 
@@ -234,7 +226,7 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
     if (this.#state === 'node') super.shut(reason);
     else if (this.#state === 'bare') {
       this.#state = 'gone';
-      this.#host.connections.open--;
+      this.#thread.connections.open--;
       this.#thread.unuse();
       sockets.close(this.#thread, this.#fd, reset);
     } else if (this.#state !== 'gone') {
@@ -258,9 +250,9 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
     this.#thread.unuse();
     this.#state = 'node';
     // Counted from now on as what it becomes.
-    this.#host.connections.open--;
+    this.#thread.connections.open--;
     const socket = new net.Socket({ fd: this.#fd, allowHalfOpen: true, readable: true, writable: true });
-    this.setSocket(socket, this.#host.onSocket(socket));
+    this.setSocket(socket, this.#onSocket(socket));
     const written = this.#written;
     this.#written = undefined;
     const full = written ? written.map((bytes) => super.send(bytes, BINARY, true)).includes(false) : false;

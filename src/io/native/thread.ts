@@ -2,6 +2,7 @@
 import * as net from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { ownModule } from '../../own-file.ts';
+import type { Connections } from '../connections.ts';
 import { Arena } from './arena.ts';
 import { CLOEXEC, NONBLOCK_CLOEXEC } from './constants.ts';
 import { type Libc, libc, systemError } from './libc.ts';
@@ -58,6 +59,7 @@ export class IoThread {
   readonly #wake: number;
   readonly #bell: net.Socket;
   #exited = Promise.resolve();
+  readonly connections: Connections;
   readonly #mostPeers: number;
   #users = 0;
   /** Peers of listening sockets that the thread has told of. */
@@ -69,14 +71,15 @@ export class IoThread {
   #ended = false;
   #error = '';
 
-  /** `pipes`: how many it may have at a time; `peers`: likewise, of listening sockets. Throws where the system lacks something. */
-  constructor(pipes: number, peers: number) {
+  /** `pipes`: how many it may have at a time; `peers`: likewise, of listening sockets. `connections`: where its sockets are counted. Throws where the system lacks something. */
+  constructor(pipes: number, peers: number, connections: Connections) {
     this.#mostPeers = peers;
+    this.connections = connections;
     const arena = idle.pop() ?? Arena.map(wire.ARENA_SIZE);
     arena.reset();
     const control = new SharedArrayBuffer(wire.CONTROL_WORDS * 4);
     this.#control = new Int32Array(control);
-    this.limitDescriptors(Number.POSITIVE_INFINITY);
+    this.limitDescriptors(connections.ceiling);
     this.shared = wire.layOut(arena, this.#control);
     this.outbox = new Outbox(this.shared);
     this.#commands = new RingWriter(this.shared.commands);

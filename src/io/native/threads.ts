@@ -1,3 +1,4 @@
+import { Connections } from '../connections.ts';
 import { MOST_PIPES } from './pipes.ts';
 import { IoThread, type ReportHandler } from './thread.ts';
 import { MOST_PEERS } from './wire.ts';
@@ -10,14 +11,17 @@ export class IoThreads {
   };
 
   /** Throws, and leaves nothing behind, where the system lacks something. */
-  constructor(count: number, peers = MOST_PEERS) {
+  constructor(count: number, connections = new Connections(), peers = MOST_PEERS) {
     const pipes = Math.max(1, Math.floor(MOST_PIPES / count));
     try {
-      while (this.#all.length < count) this.#all.push(new IoThread(pipes, peers));
+      while (this.#all.length < count) this.#all.push(new IoThread(pipes, peers, connections));
     } catch (error) {
       void this.close();
       throw error;
     }
+    connections.onCeiling = (ceiling) => {
+      for (const thread of this.#all) thread.limitDescriptors(ceiling);
+    };
     process.on('exit', this.#onExit);
   }
 
@@ -37,11 +41,6 @@ export class IoThreads {
       if (best.closing !== thread.closing) return best.closing ? thread : best;
       return thread.load < best.load ? thread : best;
     });
-  }
-
-  /** As a thread's. */
-  limitDescriptors(ceiling: number): void {
-    for (const thread of this.#all) thread.limitDescriptors(ceiling);
   }
 
   /** Has the reports of a type about a listener or a port handled. */
