@@ -14,7 +14,12 @@ const start = async (t: TestContext, config: object = {}): Promise<TestProxy> =>
 async function addWeb(proxy: TestProxy, name: string, rules: unknown): Promise<number> {
   const port = await freePort();
   await proxy.ok('POST', 'listeners', {
-    listener: { name, spec: { protocol: 'HTTP', port, address: '127.0.0.1' }, rules },
+    listener: {
+      name,
+      spec: { protocol: 'HTTP', port, address: '127.0.0.1' },
+      rules,
+      options: { verbose_errors: true },
+    },
   });
   return port;
 }

@@ -196,7 +196,7 @@ test('?recursive is true or false, and nothing that is only like it', async (t) 
   const { proxy } = await start(t);
   const numbers = await proxy.ok('GET', 'clusters?recursive=false');
   assert.deepEqual(numbers, await proxy.ok('GET', 'clusters'));
-  assert.deepEqual((await proxy.ok('GET', 'clusters?recursive=true'))[0].endpoints, []);
+  assert.deepEqual((await proxy.ok('GET', 'clusters?recursive=true'))[0].endpoints.length, 1);
   for (const text of ['yes', 'TRUE', '1', '']) {
     assert.match(
       await refused(proxy, 400, 'DELETE', `listeners/controller?recursive=${text}`),

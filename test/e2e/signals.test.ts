@@ -127,7 +127,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 
 /** Starts it with just these listeners, at the ports that they name, and gives what it says when it has ended. */
 async function refused(t: TestContext, ...listeners: object[]): Promise<string> {
-  const command = new Command(t, L7MP, ['-c', await writeConfig(t, { listeners })]);
+  const command = new Command(t, L7MP, ['-c', await writeConfig(t, { listeners }), '-l', 'error']);
   const code = await ended(command);
   assert.equal(code, 1, command.output);
   assert.equal(command.stdout, '');
