@@ -10,7 +10,7 @@ import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../test/support/ports.ts';
+import { freePort } from '../src/testing/ports.ts';
 import { median } from './harness/statistics.ts';
 
 /** Objects that are added one by one, and timed, at each end. */

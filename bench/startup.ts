@@ -11,7 +11,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../test/support/ports.ts';
+import { freePort } from '../src/testing/ports.ts';
 import { cpuOf, residentOf } from './harness/proc.ts';
 import { median } from './harness/statistics.ts';
 

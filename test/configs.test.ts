@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { until } from '../src/testing/until.ts';
 import { L7MP, ROOT, startWith } from './support/command.ts';
 import { Namespace, noNamespaces } from './support/namespace.ts';
 import { program } from './support/programs.ts';
-import { until } from './support/until.ts';
 
 const FOLDER = join(ROOT, 'config');
 const FILES = readdirSync(FOLDER);

@@ -4,11 +4,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
+import { freePort } from '../src/testing/ports.ts';
+import { until } from '../src/testing/until.ts';
 import { Command } from './support/command.ts';
-import { freePort } from './support/ports.ts';
 import { program, run } from './support/programs.ts';
 import { listener, startProxy } from './support/proxy.ts';
-import { until } from './support/until.ts';
 
 const HOST = '127.0.0.1';
 const NAMES = 200;

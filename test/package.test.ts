@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { freePort } from './support/ports.ts';
-import { until } from './support/until.ts';
+import { freePort } from '../src/testing/ports.ts';
+import { until } from '../src/testing/until.ts';
 
 const run = promisify(execFile);
 const CHECKOUT = join(import.meta.dirname, '..');

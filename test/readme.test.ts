@@ -4,9 +4,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { until } from '../src/testing/until.ts';
 import { type Command, L7MP, ROOT } from './support/command.ts';
 import { Namespace, noNamespaces } from './support/namespace.ts';
-import { until } from './support/until.ts';
 
 const SENDER = 'socat - udp:localhost:15000,sourceport=15001';
 

@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { until } from '../src/testing/until.ts';
 import { type Command, ROOT } from './support/command.ts';
 import { Namespace, noNamespaces } from './support/namespace.ts';
 import { program } from './support/programs.ts';
-import { until } from './support/until.ts';
 
 const skip = noNamespaces() ?? false;
 

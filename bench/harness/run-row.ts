@@ -1,6 +1,6 @@
 /** One row: all contenders, in alternating rounds. */
 
-import { freePort } from '../../test/support/ports.ts';
+import { freePort } from '../../src/testing/ports.ts';
 import { startServer } from './load.ts';
 import { LOOPBACK, type Network, threeNamespaces } from './network.ts';
 import { DEFAULT_ROUNDS, type Options } from './options.ts';

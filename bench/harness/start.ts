@@ -4,7 +4,7 @@ import { mkdtempSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../test/support/ports.ts';
+import { freePort } from '../../src/testing/ports.ts';
 import type { Network } from './network.ts';
 import { type Child, launch } from './processes.ts';
 import type { Contender, Place, Row, Running } from './types.ts';

@@ -7,10 +7,10 @@ import type { Spec } from '../../src/core/protocol.ts';
 import { L7mp } from '../../src/proxy.ts';
 import { runCompliance } from '../../src/testing/compliance.ts';
 import { freePort } from '../../src/testing/ports.ts';
+import { turn, until } from '../../src/testing/until.ts';
 import { startWith } from '../../test/support/command.ts';
 import { bytes, connectDatagram, connectStream, received, serveDatagram } from '../../test/support/peers.ts';
 import { importPlugin } from '../../test/support/plugin.ts';
-import { turn, until } from '../../test/support/until.ts';
 
 const CONFIG = join(import.meta.dirname, 'config.yaml');
 

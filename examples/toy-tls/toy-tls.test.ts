@@ -10,10 +10,10 @@ import { L7mp } from '../../src/proxy.ts';
 import { runCompliance } from '../../src/testing/compliance.ts';
 import { attempt, fakeClusterHost } from '../../src/testing/fake-cluster-host.ts';
 import { freePort } from '../../src/testing/ports.ts';
+import { until } from '../../src/testing/until.ts';
 import { startWith } from '../../test/support/command.ts';
 import { bytes, connectStream, received, serveStream } from '../../test/support/peers.ts';
 import { importPlugin } from '../../test/support/plugin.ts';
-import { until } from '../../test/support/until.ts';
 
 const SECRET = 'sixteen or more of them';
 const HOST = '127.0.0.1';

@@ -2,8 +2,8 @@ import { deepEqual, equal, rejects } from 'node:assert/strict';
 import * as dgram from 'node:dgram';
 import { once } from 'node:events';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { until } from '../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
+import { until } from '../testing/until.ts';
 import type { Engine, SocketChannel } from './engine.ts';
 import {
   acceptor,

@@ -2,9 +2,9 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import * as dgram from 'node:dgram';
 import { once } from 'node:events';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { freePort } from '../../test/support/ports.ts';
-import { turn, until } from '../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
+import { freePort } from '../testing/ports.ts';
+import { turn, until } from '../testing/until.ts';
 import type { Engine, SocketChannel } from './engine.ts';
 import { attempt, closePeers, datagramPeer, engines, forwardDatagrams, TestSession, takeDatagrams } from './testing.ts';
 

@@ -6,9 +6,9 @@ import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { freePort } from '../../test/support/ports.ts';
-import { until } from '../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
+import { freePort } from '../testing/ports.ts';
+import { until } from '../testing/until.ts';
 import type { Engine, SocketAddress, SocketChannel } from './engine.ts';
 import {
   acceptor,

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import type * as net from 'node:net';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { until } from '../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
+import { until } from '../testing/until.ts';
 import type { Engine } from './engine.ts';
 import { attempt, client, closePeers, engines, forwardStreams, hash, receiveAll, server } from './testing.ts';
 

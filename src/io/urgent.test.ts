@@ -6,7 +6,7 @@ import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it, type TestContext } from 'node:test';
-import { until } from '../../test/support/until.ts';
+import { until } from '../testing/until.ts';
 import type { Engine } from './engine.ts';
 import {
   client,

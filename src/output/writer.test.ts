@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { until } from '../../test/support/until.ts';
 import type { L7mpError } from '../core/errors.ts';
+import { until } from '../testing/until.ts';
 import { type Output, openFile } from './output.ts';
 import { Writer } from './writer.ts';
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Collector, collect, hold } from '../../test/support/collector.ts';
-import { attempt, dialLocal, fakeClusterHost, openCluster } from '../../test/support/fake-cluster-host.ts';
-import { turn, until } from '../../test/support/until.ts';
 import type { L7mpError } from '../core/errors.ts';
 import { GatheringLimit } from '../core/gathering.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
 import type { ApiRequest } from '../core/protocol.ts';
+import { type Collector, collect, hold } from '../testing/collector.ts';
+import { attempt, dialLocal, fakeClusterHost, openCluster } from '../testing/fake-cluster-host.ts';
+import { turn, until } from '../testing/until.ts';
 import { controller } from './controller/index.ts';
 import { prometheus } from './prometheus/index.ts';
 

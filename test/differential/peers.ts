@@ -3,7 +3,7 @@ import { createHash, type Hash } from 'node:crypto';
 import * as dgram from 'node:dgram';
 import { once } from 'node:events';
 import * as net from 'node:net';
-import { until } from '../support/until.ts';
+import { until } from '../../src/testing/until.ts';
 import type { Transport } from './script.ts';
 
 export const HOST = '127.0.0.1';

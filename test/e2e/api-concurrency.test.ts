@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { freePort } from '../../src/testing/ports.ts';
 import { configOf, names } from '../support/config.ts';
-import { freePort } from '../support/ports.ts';
 import { startProxy } from '../support/proxy.ts';
 
 const HOST = '127.0.0.1';

@@ -6,9 +6,9 @@ import { type TestContext, test } from 'node:test';
 import { stringify } from 'yaml';
 import { readSource } from '../../src/config/load.ts';
 import { L7mp } from '../../src/proxy.ts';
+import { freePort } from '../../src/testing/ports.ts';
 import { configOf, names, refused } from '../support/config.ts';
 import { ask, connectDatagram, connectStream, serveStream } from '../support/peers.ts';
-import { freePort } from '../support/ports.ts';
 import { listener, request, startProxy, TestProxy } from '../support/proxy.ts';
 
 const HOST = '127.0.0.1';

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import * as net from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { until } from '../../src/testing/until.ts';
 import { configOf, names, refused } from '../support/config.ts';
 import {
   ask,
@@ -13,7 +14,6 @@ import {
   serveStream,
 } from '../support/peers.ts';
 import { listener, startProxy, type TestProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const HOST = '127.0.0.1';
 

@@ -4,9 +4,9 @@ import type * as http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { until } from '../../src/testing/until.ts';
 import { refused } from '../support/config.ts';
 import { listener, request, startProxy, type TestProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const start = async (t: TestContext, admin: object = {}): Promise<TestProxy> =>
   (await startProxy(t, [], () => ({ admin }))).proxy;

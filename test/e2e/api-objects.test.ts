@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { freePort } from '../../src/testing/ports.ts';
 import { configOf, names, refused } from '../support/config.ts';
-import { freePort } from '../support/ports.ts';
 import { request, startProxy, type TestProxy } from '../support/proxy.ts';
 
 const UDP = { protocol: 'UDP', port: 7 };

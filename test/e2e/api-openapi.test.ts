@@ -8,8 +8,8 @@ import { promisify } from 'node:util';
 import { Compile } from 'typebox/schema';
 import { parse } from 'yaml';
 import { OPERATIONS } from '../../src/api/operations.ts';
+import { freePort } from '../../src/testing/ports.ts';
 import { connectStream } from '../support/peers.ts';
-import { freePort } from '../support/ports.ts';
 import { startProxy, type TestProxy } from '../support/proxy.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import * as net from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
+import { freePort } from '../../src/testing/ports.ts';
+import { until } from '../../src/testing/until.ts';
 import { configOf, names, refused } from '../support/config.ts';
-import { freePort } from '../support/ports.ts';
 import { listener, request, startProxy, type TestProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const HOST = '127.0.0.1';
 

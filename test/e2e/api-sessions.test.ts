@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import * as http from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { until } from '../../src/testing/until.ts';
 import { connectStream } from '../support/peers.ts';
 import { listener, request, startProxy, type TestProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const ECHO = { destination: { name: 'echo', spec: { protocol: 'Echo' } } };
 

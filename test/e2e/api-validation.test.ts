@@ -5,9 +5,9 @@ import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { freePort } from '../../src/testing/ports.ts';
 import { configOf, refused } from '../support/config.ts';
 import { ask, connectStream, serveDatagram, serveStream } from '../support/peers.ts';
-import { freePort } from '../support/ports.ts';
 import { listener, startProxy } from '../support/proxy.ts';
 
 type Kind = 'listener' | 'cluster' | 'rulelist' | 'rule' | 'route' | 'admin';

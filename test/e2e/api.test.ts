@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
+import { until } from '../../src/testing/until.ts';
 import { configOf, names, refused } from '../support/config.ts';
 import { connectStream } from '../support/peers.ts';
 import { listener, request, startProxy, type TestProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const JSON_TYPES = ['application/json', 'application/x-json', 'text/json', 'text/x-json'];
 const YAML_TYPES = ['text/yaml', 'text/x-yaml', 'application/yaml', 'application/x-yaml'];

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import * as net from 'node:net';
 import { test } from 'node:test';
+import { until } from '../../src/testing/until.ts';
 import { ask, bytes, connectStream, serveStream } from '../support/peers.ts';
 import { listener, startProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const HOST = '127.0.0.1';
 const tcp = (port: number) => ({ spec: { protocol: 'TCP', port }, endpoints: [{ spec: { address: HOST } }] });

@@ -6,11 +6,11 @@ import { type TestContext, test } from 'node:test';
 import { stringify } from 'yaml';
 import { readSource } from '../../src/config/load.ts';
 import { L7mp } from '../../src/proxy.ts';
+import { freePort } from '../../src/testing/ports.ts';
+import { until } from '../../src/testing/until.ts';
 import { Command, L7MP } from '../support/command.ts';
 import { serveStream } from '../support/peers.ts';
-import { freePort } from '../support/ports.ts';
 import { listener, request } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const HOST = '127.0.0.1';
 

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import * as dgram from 'node:dgram';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
+import { until } from '../../src/testing/until.ts';
 import { type TestLog, testLog } from '../support/log.ts';
 import { connectDatagram, connectWebSocket, next, serveDatagram, serveStream } from '../support/peers.ts';
 import { listener, request, startProxy, type TestProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const to = (spec: object) => ({ name: 'c', spec, endpoints: [{ spec: { address: '127.0.0.1' } }] });
 

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { freePort } from '../../src/testing/ports.ts';
+import { until } from '../../src/testing/until.ts';
 import { type TestLog, testLog } from '../support/log.ts';
 import { ask, connectStream, connectWebSocket, received, serveStream, serveWebSocket } from '../support/peers.ts';
-import { freePort } from '../support/ports.ts';
 import { listener, request, startProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const [LIVE, DEAD, OTHER] = ['127.0.0.1', '127.0.0.2', '127.0.0.3'];
 

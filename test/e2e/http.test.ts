@@ -3,11 +3,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import * as http from 'node:http';
 import { describe, type TestContext, test } from 'node:test';
+import { freePort } from '../../src/testing/ports.ts';
+import { until } from '../../src/testing/until.ts';
 import { Raw, request } from '../support/http.ts';
 import { bytes, type ServerOptions, serveStream, serveWebSocket } from '../support/peers.ts';
-import { freePort } from '../support/ports.ts';
 import { listener, startProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const HOST = '127.0.0.1';
 

@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
+import { freePort } from '../../src/testing/ports.ts';
+import { until } from '../../src/testing/until.ts';
 import { answering, encode, greet, takeHeader } from '../matrix/jsonsocket.ts';
 import { type Place, type Source, TRANSPORTS } from '../matrix/sources.ts';
 import { request } from '../support/http.ts';
@@ -16,9 +18,7 @@ import {
   serveDatagram,
   serveStream,
 } from '../support/peers.ts';
-import { freePort } from '../support/ports.ts';
 import { listener, startProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const HOST = '127.0.0.1';
 

@@ -9,9 +9,9 @@ import { describe, type TestContext, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { engines } from '../../src/io/testing.ts';
 import { readSystem } from '../../src/limits/system.ts';
+import { until } from '../../src/testing/until.ts';
 import { ask, connectDatagram, connectStream, next } from '../support/peers.ts';
 import { listener, request, startProxy, type TestProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const HOST = '127.0.0.1';
 const { descriptors } = readSystem();

@@ -5,11 +5,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renam
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { freePort } from '../../src/testing/ports.ts';
+import { until } from '../../src/testing/until.ts';
 import { Command, L7MP, ROOT, startConfig, writeConfig } from '../support/command.ts';
 import { ask, connectDatagram, connectStream } from '../support/peers.ts';
-import { freePort } from '../support/ports.ts';
 import { listener, request, startProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const HOST = '127.0.0.1';
 const ECHO = { destination: { spec: { protocol: 'Echo' } } };

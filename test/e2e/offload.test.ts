@@ -3,9 +3,9 @@ import * as dgram from 'node:dgram';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { openOffload } from '../../src/offload/open.ts';
+import { until } from '../../src/testing/until.ts';
 import { ask, connectDatagram, serveDatagram } from '../support/peers.ts';
 import { listener, startProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const skip = await whyNot();
 

@@ -4,9 +4,9 @@ import * as dgram from 'node:dgram';
 import { once } from 'node:events';
 import { describe, type TestContext, test } from 'node:test';
 import { engines } from '../../src/io/testing.ts';
+import { until } from '../../src/testing/until.ts';
 import { ask, connectDatagram, serveDatagram } from '../support/peers.ts';
 import { listener, request, startProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const HOST = '127.0.0.1';
 

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import * as net from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { freePort } from '../../src/testing/ports.ts';
+import { until } from '../../src/testing/until.ts';
 import { Raw } from '../support/http.ts';
 import { ask, bytes, connectDatagram, connectStream, received, serveDatagram, serveStream } from '../support/peers.ts';
-import { freePort } from '../support/ports.ts';
 import { listener, startProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const HOST = '127.0.0.1';
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { until } from '../../src/testing/until.ts';
 import {
   ask,
   connectDatagram,
@@ -10,7 +11,6 @@ import {
   serveWebSocket,
 } from '../support/peers.ts';
 import { request, startProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const HOST = '127.0.0.1';
 

@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import * as net from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { engines } from '../../src/io/testing.ts';
+import { turn, until } from '../../src/testing/until.ts';
 import { Raw } from '../support/http.ts';
 import { listener, startProxy } from '../support/proxy.ts';
-import { turn, until } from '../support/until.ts';
 import { connect, serve } from '../support/websocket.ts';
 
 const HOST = '127.0.0.1';

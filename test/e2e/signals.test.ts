@@ -7,6 +7,7 @@ import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
+import { until } from '../../src/testing/until.ts';
 import { Command, L7MP, startConfig, writeConfig } from '../support/command.ts';
 import { request } from '../support/http.ts';
 import {
@@ -19,7 +20,6 @@ import {
   serveStream,
 } from '../support/peers.ts';
 import { listener } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const HOST = '127.0.0.1';
 const ECHO = { destination: { spec: { protocol: 'Echo' } } };

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { engines } from '../../src/io/testing.ts';
+import { until } from '../../src/testing/until.ts';
 import { Command, L7MP } from '../support/command.ts';
 import {
   bytes,
@@ -17,7 +18,6 @@ import {
   serveStream,
 } from '../support/peers.ts';
 import { listener, request, startProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const skip = engines().find(({ name }) => name === 'native')?.skip ?? false;
 const HOST = '127.0.0.1';

@@ -1,11 +1,11 @@
 /** What the peers of a session are told when it fails, and what only the proxy's owner is. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { freePort } from '../../src/testing/ports.ts';
+import { until } from '../../src/testing/until.ts';
 import { testLog } from '../support/log.ts';
 import { ask, connectDatagram, connectStream, received, serveStream } from '../support/peers.ts';
-import { freePort } from '../support/ports.ts';
 import { listener, request, startProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 import { connect, refusal, serve } from '../support/websocket.ts';
 
 const HOST = '127.0.0.1';

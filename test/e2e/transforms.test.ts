@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { until } from '../../src/testing/until.ts';
 import { startConfig } from '../support/command.ts';
 import {
   ask,
@@ -15,7 +16,6 @@ import {
   serveWebSocket,
 } from '../support/peers.ts';
 import { listener, startProxy, type TestProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const HOST = '127.0.0.1';
 

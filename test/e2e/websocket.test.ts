@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, type TestContext, test } from 'node:test';
 import type { WebSocketServer } from 'ws';
+import { freePort } from '../../src/testing/ports.ts';
+import { until } from '../../src/testing/until.ts';
 import { request as httpRequest, Raw } from '../support/http.ts';
 import { testLog } from '../support/log.ts';
 import { connectDatagram, serveStream } from '../support/peers.ts';
-import { freePort } from '../support/ports.ts';
 import { listener, startProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 import { type ConnectOptions, connect, type Peer, refusal, serve } from '../support/websocket.ts';
 
 const HOST = '127.0.0.1';

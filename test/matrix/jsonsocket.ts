@@ -1,7 +1,7 @@
 /** Both ends of JSONSocket, on any peer. */
 import assert from 'node:assert/strict';
+import { until } from '../../src/testing/until.ts';
 import { bytes, type Peer, type ServerOptions } from '../support/peers.ts';
-import { until } from '../support/until.ts';
 
 export type Kind = 'datagram' | 'stream';
 

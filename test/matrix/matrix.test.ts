@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { engines, type TestedEngine } from '../../src/io/testing.ts';
+import { freePort } from '../../src/testing/ports.ts';
+import { until } from '../../src/testing/until.ts';
 import { bytes, type Peer } from '../support/peers.ts';
-import { freePort } from '../support/ports.ts';
 import { listener, startProxy, type TestProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
 import { DESTINATIONS, type Destination, type Served } from './destinations.ts';
 import { DATAGRAM_MAX, type Place, SOURCES, type Source } from './sources.ts';
 

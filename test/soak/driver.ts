@@ -5,11 +5,11 @@ import type * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { freePort } from '../../src/testing/ports.ts';
+import { until } from '../../src/testing/until.ts';
 import { type Command, startConfig } from '../support/command.ts';
-import { freePort } from '../support/ports.ts';
 import { listener, request } from '../support/proxy.ts';
 import { Dice } from '../support/random.ts';
-import { until } from '../support/until.ts';
 import { datagramSession, HOST, serveDatagrams, serveStreams, streamSession } from './sessions.ts';
 
 /** Sessions that are made at a time. */

@@ -1,7 +1,7 @@
 /** What a session does with the channel that a listener has accepted, without one. */
 import type { Channel, CloseReason, Tail } from '../../src/core/channel.ts';
-import { Collector } from './collector.ts';
-import { until } from './until.ts';
+import { Collector } from '../../src/testing/collector.ts';
+import { until } from '../../src/testing/until.ts';
 
 /** A session that stands, and reads. */
 export function standing(channel: Channel): Collector {

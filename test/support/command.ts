@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { readSource } from '../../src/config/load.ts';
-import { FIRST_PORT, freePort } from './ports.ts';
-import { until } from './until.ts';
+import { FIRST_PORT, freePort } from '../../src/testing/ports.ts';
+import { until } from '../../src/testing/until.ts';
 
 /** Milliseconds that it has to end when it is told to. */
 const PATIENCE = 10_000;

@@ -3,8 +3,8 @@ import * as http from 'node:http';
 import * as net from 'node:net';
 import type { TestContext } from 'node:test';
 import type { Protocol } from '../../src/core/protocol.ts';
-import { type FakeHost, type FakeHostOptions, fakeHost, listenSomewhere } from './fake-host.ts';
-import { until } from './until.ts';
+import { type FakeHost, type FakeHostOptions, fakeHost, listenSomewhere } from '../../src/testing/fake-host.ts';
+import { until } from '../../src/testing/until.ts';
 
 export interface Fixture {
   readonly host: FakeHost;

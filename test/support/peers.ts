@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import * as net from 'node:net';
 import type { TestContext } from 'node:test';
 import WebSocket, { WebSocketServer } from 'ws';
-import { freePort } from './ports.ts';
-import { until } from './until.ts';
+import { freePort } from '../../src/testing/ports.ts';
+import { until } from '../../src/testing/until.ts';
 
 const HOST = '127.0.0.1';
 

@@ -2,8 +2,8 @@ import * as http from 'node:http';
 import type { TestContext } from 'node:test';
 import { L7mpError } from '../../src/core/errors.ts';
 import { L7mp, type ProxyOptions } from '../../src/proxy.ts';
-import { freePort } from './ports.ts';
-import { until } from './until.ts';
+import { freePort } from '../../src/testing/ports.ts';
+import { until } from '../../src/testing/until.ts';
 
 export interface ApiAnswer {
   readonly status: number;

@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { afterEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { turn, until } from '../../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../../core/channel.ts';
+import { turn, until } from '../../testing/until.ts';
 import type { Engine } from '../engine.ts';
 import {
   acceptor,

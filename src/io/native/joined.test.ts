@@ -1,8 +1,8 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import type * as dgram from 'node:dgram';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { until } from '../../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../../core/channel.ts';
+import { until } from '../../testing/until.ts';
 import type { Engine, SocketChannel } from '../engine.ts';
 import { acceptor, closePeers, datagramPeer, engines, forwardDatagrams, onPort, takeDatagrams } from '../testing.ts';
 import { IPPROTO_UDP, UDP_SEGMENT } from './constants.ts';

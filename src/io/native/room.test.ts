@@ -3,7 +3,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import * as net from 'node:net';
 import { afterEach, describe, it } from 'node:test';
-import { until } from '../../../test/support/until.ts';
+import { until } from '../../testing/until.ts';
 import { Connections } from '../connections.ts';
 import { acceptor, closePeers, datagramPeer, engines, onPort, takeDatagrams } from '../testing.ts';
 import { createNativeEngine } from './index.ts';

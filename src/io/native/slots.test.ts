@@ -1,8 +1,8 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { until } from '../../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../../core/channel.ts';
+import { until } from '../../testing/until.ts';
 import { Loan } from '../node/loan.ts';
 import { attempt, closePeers, datagramPeer, engines, server } from '../testing.ts';
 import { Connecting, type StreamHost } from './connect.ts';

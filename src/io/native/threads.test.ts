@@ -3,8 +3,8 @@ import * as dgram from 'node:dgram';
 import { once } from 'node:events';
 import { after, afterEach, before, describe, it, type TestContext } from 'node:test';
 import type { Worker } from 'node:worker_threads';
-import { until } from '../../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../../core/channel.ts';
+import { until } from '../../testing/until.ts';
 import type { DatagramListening, Engine, SocketChannel } from '../engine.ts';
 import {
   acceptor,

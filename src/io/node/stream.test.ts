@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import * as net from 'node:net';
 import { test } from 'node:test';
-import { collect } from '../../../test/support/collector.ts';
-import { until } from '../../../test/support/until.ts';
 import { DEFAULT_LIMITS } from '../../core/channel.ts';
+import { collect } from '../../testing/collector.ts';
+import { until } from '../../testing/until.ts';
 import { receiveAll, server } from '../testing.ts';
 import { Loan } from './loan.ts';
 import { NodeStreamChannel } from './stream.ts';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import * as nodeHttp from 'node:http';
 import { describe, test } from 'node:test';
 import { closed, echoing, ended, standing } from '../../../test/support/accepted.ts';
-import { fakeHost } from '../../../test/support/fake-host.ts';
 import { listenTo, Raw, request } from '../../../test/support/http.ts';
-import { turn, until } from '../../../test/support/until.ts';
 import { L7mpError } from '../../core/errors.ts';
+import { fakeHost } from '../../testing/fake-host.ts';
+import { turn, until } from '../../testing/until.ts';
 import { http } from './index.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: h\r\n\r\n';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { closed, echoing, standing, texts } from '../../../test/support/accepted.ts';
-import { fakeHost } from '../../../test/support/fake-host.ts';
 import { listenTo, Raw, request } from '../../../test/support/http.ts';
+import { fakeHost } from '../../testing/fake-host.ts';
 import { http } from './index.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: h\r\n\r\n';

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { closed, ended, standing, texts } from '../../../test/support/accepted.ts';
-import { Collector } from '../../../test/support/collector.ts';
 import { listenTo, Raw, request } from '../../../test/support/http.ts';
-import { until } from '../../../test/support/until.ts';
 import type { Channel } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
+import { Collector } from '../../testing/collector.ts';
+import { until } from '../../testing/until.ts';
 import { http } from './index.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: h\r\n\r\n';

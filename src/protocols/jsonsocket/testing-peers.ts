@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../../test/support/ports.ts';
 import type { Spec } from '../../core/protocol.ts';
+import { freePort } from '../../testing/ports.ts';
 import { Inbox, type Rig } from './testing.ts';
 
 export const HOST = '127.0.0.1';

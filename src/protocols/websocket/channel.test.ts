@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { describe, type TestContext, test } from 'node:test';
 import type { WebSocket } from 'ws';
 import { closed, echoing, standing } from '../../../test/support/accepted.ts';
-import type { FakeHostOptions } from '../../../test/support/fake-host.ts';
 import { listenTo, Raw } from '../../../test/support/http.ts';
-import { turn, until } from '../../../test/support/until.ts';
 import { connect } from '../../../test/support/websocket.ts';
 import { BINARY, TEXT } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import { GatheringLimit } from '../../core/gathering.ts';
+import type { FakeHostOptions } from '../../testing/fake-host.ts';
+import { turn, until } from '../../testing/until.ts';
 import { websocket } from './index.ts';
 
 const HANDSHAKE = `GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13

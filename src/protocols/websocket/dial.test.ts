@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import * as net from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { closed, standing } from '../../../test/support/accepted.ts';
-import { attempt, openCluster } from '../../../test/support/fake-cluster-host.ts';
-import { freePort } from '../../../test/support/ports.ts';
-import { until } from '../../../test/support/until.ts';
 import { serve } from '../../../test/support/websocket.ts';
 import { TEXT } from '../../core/channel.ts';
 import type { L7mpError } from '../../core/errors.ts';
 import type { Json, Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
+import { attempt, openCluster } from '../../testing/fake-cluster-host.ts';
+import { freePort } from '../../testing/ports.ts';
+import { until } from '../../testing/until.ts';
 import { UnexpectedResponse } from './dial.ts';
 import { websocket } from './index.ts';
 

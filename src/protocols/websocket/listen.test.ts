@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { closed, echoing, standing } from '../../../test/support/accepted.ts';
-import { Collector } from '../../../test/support/collector.ts';
-import { fakeHost } from '../../../test/support/fake-host.ts';
 import { listenTo, Raw, request } from '../../../test/support/http.ts';
-import { until } from '../../../test/support/until.ts';
 import { connect, refusal } from '../../../test/support/websocket.ts';
 import { L7mpError } from '../../core/errors.ts';
+import { Collector } from '../../testing/collector.ts';
+import { fakeHost } from '../../testing/fake-host.ts';
+import { until } from '../../testing/until.ts';
 import { UnexpectedResponse } from './dial.ts';
 import { websocket } from './index.ts';
 

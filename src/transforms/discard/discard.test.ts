@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { collect, hold } from '../../../test/support/collector.ts';
-import { dialLocal, openCluster } from '../../../test/support/fake-cluster-host.ts';
+import { collect, hold } from '../../testing/collector.ts';
+import { dialLocal, openCluster } from '../../testing/fake-cluster-host.ts';
 import { discard } from './index.ts';
 
 test('nothing comes out, and the end is answered by the end', async () => {

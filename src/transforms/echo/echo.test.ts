@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { collect, hold } from '../../../test/support/collector.ts';
-import { dialLocal, openCluster } from '../../../test/support/fake-cluster-host.ts';
 import { TEXT } from '../../core/channel.ts';
+import { collect, hold } from '../../testing/collector.ts';
+import { dialLocal, openCluster } from '../../testing/fake-cluster-host.ts';
 import { echo } from './index.ts';
 
 test('what goes in comes out, with its boundaries, attributes and ownership', async () => {

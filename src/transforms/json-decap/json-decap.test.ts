@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { collect } from '../../../test/support/collector.ts';
-import { dialLocal, openCluster } from '../../../test/support/fake-cluster-host.ts';
 import { BINARY, TEXT } from '../../core/channel.ts';
+import { collect } from '../../testing/collector.ts';
+import { dialLocal, openCluster } from '../../testing/fake-cluster-host.ts';
 import { jsonEncap } from '../json-encap/index.ts';
 import { jsonDecap } from './index.ts';
 

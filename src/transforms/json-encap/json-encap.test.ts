@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { collect } from '../../../test/support/collector.ts';
-import { dialLocal, openCluster } from '../../../test/support/fake-cluster-host.ts';
 import { TEXT } from '../../core/channel.ts';
+import { collect } from '../../testing/collector.ts';
+import { dialLocal, openCluster } from '../../testing/fake-cluster-host.ts';
 import { jsonEncap } from './index.ts';
 
 const METADATA = { IP: { src_addr: '192.0.2.1' }, 'a "quoted" key': [1, null, 'ő'] };

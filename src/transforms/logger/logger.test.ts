@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { describe, type TestContext, test } from 'node:test';
-import { collect, hold } from '../../../test/support/collector.ts';
-import { dialLocal, fakeClusterHost, openCluster } from '../../../test/support/fake-cluster-host.ts';
-import { until } from '../../../test/support/until.ts';
 import { TEXT } from '../../core/channel.ts';
 import type { L7mpError } from '../../core/errors.ts';
 import { MAX_WAITING } from '../../output/writer.ts';
+import { collect, hold } from '../../testing/collector.ts';
+import { dialLocal, fakeClusterHost, openCluster } from '../../testing/fake-cluster-host.ts';
+import { until } from '../../testing/until.ts';
 import { createLogger } from './index.ts';
 
 const CLOSE = { kind: 'end', message: '' } as const;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { collect } from '../../../test/support/collector.ts';
-import { dialLocal, fakeClusterHost, openCluster } from '../../../test/support/fake-cluster-host.ts';
 import type { L7mpError } from '../../core/errors.ts';
+import { collect } from '../../testing/collector.ts';
+import { dialLocal, fakeClusterHost, openCluster } from '../../testing/fake-cluster-host.ts';
 import { metric } from './index.ts';
 
 test('bytes and messages are counted for each session and cluster', async () => {

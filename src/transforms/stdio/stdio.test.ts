@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { PassThrough, Writable } from 'node:stream';
 import { describe, test } from 'node:test';
-import { type Collector, collect, hold } from '../../../test/support/collector.ts';
-import { dialLocal, openCluster } from '../../../test/support/fake-cluster-host.ts';
-import { turn, until } from '../../../test/support/until.ts';
+import { type Collector, collect, hold } from '../../testing/collector.ts';
+import { dialLocal, openCluster } from '../../testing/fake-cluster-host.ts';
+import { turn, until } from '../../testing/until.ts';
 import { createStdio } from './index.ts';
 
 const CLOSE = { kind: 'end', message: '' } as const;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Collector, collect, hold } from '../../../test/support/collector.ts';
-import { attempt, dialLocal, fakeClusterHost, openCluster } from '../../../test/support/fake-cluster-host.ts';
 import { TEXT } from '../../core/channel.ts';
 import type { L7mpError } from '../../core/errors.ts';
 import type { Json } from '../../core/metadata.ts';
 import type { Dialer } from '../../core/protocol.ts';
+import { type Collector, collect, hold } from '../../testing/collector.ts';
+import { attempt, dialLocal, fakeClusterHost, openCluster } from '../../testing/fake-cluster-host.ts';
 import { sync } from './index.ts';
 
 const CLOSE = { kind: 'end', message: '' } as const;
