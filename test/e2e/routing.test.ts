@@ -30,7 +30,14 @@ async function startWeb(t: TestContext, config: { rules?: object[]; rulelists?: 
   const { proxy, ports } = await startProxy(t, ['web'], ({ web }) => ({
     ...SHOW,
     ...config,
-    listeners: [{ name: 'web', spec: { protocol: 'HTTP', port: web, address: HOST }, rules: { name: 'web', rules } }],
+    listeners: [
+      {
+        name: 'web',
+        spec: { protocol: 'HTTP', port: web, address: HOST },
+        rules: { name: 'web', rules },
+        options: { verbose_errors: true },
+      },
+    ],
   }));
   const send = async (path = '/', headers: Record<string, string> = {}, method = 'POST') => {
     const answer = await request({ port: ports.web, method, path, headers }, 'hello');
