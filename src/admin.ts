@@ -1,9 +1,9 @@
 import { tmpdir } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
-import { REDACTED_TOKEN } from './api/tokens.ts';
 import { type AdminInput, adminState } from './config/schema.ts';
 import { asL7mpError, L7mpError } from './core/errors.ts';
 import { formatPointer } from './core/pointer.ts';
+import { REDACTED } from './core/redacted.ts';
 import { deriveLimits, type Limits, type System } from './limits/system.ts';
 import { DirectoryEnclosure } from './output/enclosure.ts';
 import type { Rights } from './reconcile/configuration.ts';
@@ -32,7 +32,7 @@ const DEFAULT_FILES = tmpdir();
 type TokenInput = NonNullable<AdminInput['auth']>['tokens'][number];
 
 function shownToken({ token, ...shown }: TokenInput): TokenInput {
-  return token === undefined ? shown : { ...shown, token: REDACTED_TOKEN };
+  return token === undefined ? shown : { ...shown, token: REDACTED };
 }
 
 function keyOf(field: string): string {
@@ -94,7 +94,6 @@ export class Admin {
       auth,
       hosts = [],
       cors = [],
-      files = DEFAULT_FILES,
       state,
     } = this.#settings;
     return {
@@ -111,7 +110,7 @@ export class Admin {
       ...(auth && { auth: { tokens: auth.tokens.map(shownToken) } }),
       hosts,
       cors,
-      files,
+      files: this.#files,
       ...(state !== undefined && { state }),
       limits: this.limits,
       version: VERSION,

@@ -37,31 +37,17 @@ interface Parameter<T> {
 }
 
 export const PARAMETERS: { readonly [K in ParameterName]-?: Parameter<Query[K]> } = {
-  recursive: {
-    description: 'On a read: what is referred to, too. On a deletion: what was written inline, too, and the sessions.',
-    schema: { type: 'boolean', default: false },
-    byDefault: false,
-    // A misspelt one would delete less, or more, than was meant.
-    read: (text) => oneOf(['true', 'false'], text) === 'true',
-  },
+  recursive: flag(
+    'On a read: what is referred to, too. On a deletion: what was written inline, too, and the sessions.',
+  ),
   format: {
     description: 'How the answer is laid out.',
     schema: { enum: Object.keys(STYLES), default: 'plain' },
     byDefault: 'plain',
     read: (text) => oneOf(Object.keys(STYLES) as Style[], text),
   },
-  dry_run: {
-    description: 'Only says what the change would do.',
-    schema: { type: 'boolean', default: false },
-    byDefault: false,
-    read: (text) => oneOf(['true', 'false'], text) === 'true',
-  },
-  force: {
-    description: 'Also where the listener goes, or is opened anew, through which the request came.',
-    schema: { type: 'boolean', default: false },
-    byDefault: false,
-    read: (text) => oneOf(['true', 'false'], text) === 'true',
-  },
+  dry_run: flag('Only says what the change would do.'),
+  force: flag('Also where the listener goes, or is opened anew, through which the request came.'),
   form: {
     description: '`apply`: as one would write it, so that it can be PUT back; without sessions.',
     schema: { enum: ['apply'] },
@@ -166,6 +152,16 @@ class Expected extends Error {}
 
 function text(description: string): Parameter<string | undefined> {
   return { description, schema: { type: 'string' }, byDefault: undefined, read: (given) => given };
+}
+
+/** A misspelt one would do less, or more, than was meant. */
+function flag(description: string): Parameter<boolean> {
+  return {
+    description,
+    schema: { type: 'boolean', default: false },
+    byDefault: false,
+    read: (given) => oneOf(['true', 'false'], given) === 'true',
+  };
 }
 
 function oneOf<T extends string>(values: readonly T[], given: string): T {

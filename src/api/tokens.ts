@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { constants, open } from 'node:fs/promises';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { REDACTED } from '../core/redacted.ts';
 
 export type Role = 'reader' | 'admin';
 
@@ -17,9 +18,6 @@ export interface TokenSettings extends Principal {
   readonly token?: string | undefined;
   readonly token_file?: string | undefined;
 }
-
-/** Stands for a token in what the API shows. */
-export const REDACTED_TOKEN = '<redacted>';
 
 /** What can stand behind `Bearer` (RFC 6750 section 2.1). */
 const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
@@ -79,8 +77,8 @@ class Token {
 
   async load(path: string): Promise<Buffer> {
     const { token, token_file: file } = this.#settings;
-    if (token === REDACTED_TOKEN) {
-      throw new L7mpError('E_INVALID', `${path}/token: ${REDACTED_TOKEN} stands for a token that was not shown`);
+    if (token === REDACTED) {
+      throw new L7mpError('E_INVALID', `${path}/token: ${REDACTED} stands for a token that was not shown`);
     }
     try {
       return digestOf(token ?? (await read(file as string)));

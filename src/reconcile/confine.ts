@@ -3,7 +3,7 @@ import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { FileUse, Spec } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
 import type { DirectoryEnclosure } from '../output/enclosure.ts';
-import type { Definition, EndpointDefinition } from './definitions.ts';
+import { type Definition, type EndpointDefinition, keyOf } from './definitions.ts';
 import type { Change } from './plan.ts';
 import type { Store } from './store.ts';
 
@@ -38,10 +38,6 @@ export function confineAgain(changes: readonly Change[], confined: readonly stri
 /** The objects that are confined, by `<kind> <name>`. */
 export function confinedOf(definitions: readonly Definition[]): string[] {
   return definitions.filter(isConfined).map(keyOf);
-}
-
-function keyOf({ kind, name }: Definition): string {
-  return `${kind} ${name}`;
 }
 
 /** The specifications of clusters: they say whether the addresses of their endpoints are files. */

@@ -82,6 +82,11 @@ export type Definition =
 
 export type Kind = Definition['kind'];
 
+/** What tells an object from all others, of whichever kind: `<kind> <name>`. */
+export function keyOf({ kind, name }: { readonly kind: Kind; readonly name: string }): string {
+  return `${kind} ${name}`;
+}
+
 export type DefinitionOf<K extends Kind> = Extract<Definition, { readonly kind: K }>;
 
 /** Objects by kind and name: those that run, or those of a text that has not been taken up yet. */

@@ -1,5 +1,5 @@
 import type { Session } from '../session/session.ts';
-import type { Definition, Kind } from './definitions.ts';
+import { type Definition, type Kind, keyOf } from './definitions.ts';
 import type { Change } from './plan.ts';
 import type { Store } from './store.ts';
 
@@ -45,10 +45,10 @@ export class Remover {
 
   #add(kind: Kind, name: string, recursive: boolean): void {
     const definition = this.#store.definition(kind, name);
-    this.#removed.set(keyOf(kind, name), definition);
+    this.#removed.set(keyOf(definition), definition);
     if (kind === 'cluster') {
       for (const endpoint of this.#store.endpointsOf(name).keys())
-        this.#removed.set(keyOf('endpoint', endpoint), this.#store.definition('endpoint', endpoint));
+        this.#removed.set(keyOf({ kind: 'endpoint', name: endpoint }), this.#store.definition('endpoint', endpoint));
     }
     for (const child of this.#writtenIn(definition)) {
       if (recursive) this.#add(child.kind, child.name, true);
@@ -72,7 +72,7 @@ export class Remover {
   }
 
   #isRemoved(kind: Kind, name: string | undefined): boolean {
-    return name !== undefined && this.#removed.has(keyOf(kind, name));
+    return name !== undefined && this.#removed.has(keyOf({ kind, name }));
   }
 }
 
@@ -80,10 +80,6 @@ type OwnedDefinition = Extract<Definition, { readonly owner: unknown }>;
 
 function isOwnedBy(definition: Definition | undefined, owner: string): definition is OwnedDefinition {
   return definition !== undefined && 'owner' in definition && definition.owner === owner;
-}
-
-function keyOf(kind: Kind, name: string): string {
-  return `${kind} ${name}`;
 }
 
 /** A complete request to the API, perhaps the one that asks for the deletion: it ends when it has its answer. */

@@ -1,5 +1,5 @@
 import type { Registry } from '../core/registry.ts';
-import type { Definition, Kind } from './definitions.ts';
+import { type Definition, type Kind, keyOf } from './definitions.ts';
 import { type KnownEndpoints, Normalizer } from './normalize.ts';
 import type { Change } from './plan.ts';
 import type { Store } from './store.ts';
@@ -18,7 +18,7 @@ export function replacing(
   const replaced = new Map(before.map((definition) => [keyOf(definition), definition]));
   const free = {
     of: (kind: Kind) => ({
-      has: (name: string) => store.of(kind).has(name) && !replaced.has(`${kind} ${name}`),
+      has: (name: string) => store.of(kind).has(name) && !replaced.has(keyOf({ kind, name })),
     }),
   };
   const normalizer = new Normalizer(free, registry, knownEndpoints(before));
@@ -34,10 +34,6 @@ export function replacing(
     ...changes.map((change) => withOrder(change, store, orders)),
     ...[...replaced.values()].map((definition): Change => ({ before: definition, after: undefined })),
   ];
-}
-
-function keyOf({ kind, name }: Definition): string {
-  return `${kind} ${name}`;
 }
 
 function knownEndpoints(definitions: readonly Definition[]): KnownEndpoints {

@@ -1,11 +1,9 @@
 /** A session's metadata as others than its rules and endpoints may see them. */
 import type { Json, Metadata } from '../core/metadata.ts';
+import { REDACTED } from '../core/redacted.ts';
 
 /** Fields whose values are credentials; in whichever protocol's metadata they stand. */
 const SECRETS: ReadonlySet<string> = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie']);
-
-/** What stands in the place of a credential. */
-export const REDACTED = '<redacted>';
 
 /** What stands in the place of what is too much. */
 export const CUT = '…';

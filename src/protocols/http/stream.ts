@@ -93,13 +93,12 @@ export class GatedStream extends Duplex {
     this.socket.resetAndDestroy();
   }
 
-  // What is pushed from within would wait in node's queue, and the parser would not have seen it when the gate is asked.
-  // What is pushed from within would wait in node's queue, and the parser would not have seen it when the gate is asked.
   /** Closes the connection for good, as `cut` does. */
   cut(): void {
     cut(this.socket);
   }
 
+  // What is pushed from within would wait in node's queue, and the parser would not have seen it when the gate is asked.
   override _read(): void {}
 
   override _write(bytes: Buffer, _encoding: BufferEncoding, done: Done): void {

@@ -48,6 +48,7 @@ export interface WebSocketOptions {
  * by the channel, which knows whether the peer reads.
  */
 export function wsOptions({ maxMessage }: WebSocketOptions): ClientOptions {
+  // Not at the return: the types of ws do not know all of these yet.
   const options = {
     perMessageDeflate: false,
     autoPong: false,
