@@ -11,11 +11,11 @@ const SERVICE_PORTS = 1024;
 /** The address and port of a channel's peer; undefined where it has none. */
 export function peerOf(channel: { describe(): Metadata }): { address: string; port: number } | undefined {
   const { IP: ip, ...protocols } = channel.describe();
-  const address = isObject(ip) ? ip.src_addr : undefined;
+  const address = sourceAddressOf(ip);
   // The transport comes first: what is after it may be the peer's own words.
   const [transport] = Object.values(protocols);
   const port = isObject(transport) ? transport.src_port : undefined;
-  return typeof address === 'string' && typeof port === 'number' ? { address, port } : undefined;
+  return address !== undefined && typeof port === 'number' ? { address, port } : undefined;
 }
 
 /** Whether it seems to come from the port of a service: by UDP, most likely from a forged address. */
@@ -26,9 +26,13 @@ export function fromServicePort(channel: { describe(): Metadata }): boolean {
 
 /** The source that a channel's peer belongs to; undefined where it has no address (UNIX sockets). */
 export function sourceOf(channel: { describe(): Metadata }): string | undefined {
-  const { IP: ip } = channel.describe();
+  const address = sourceAddressOf(channel.describe().IP);
+  return address === undefined ? undefined : sourceOfAddress(address);
+}
+
+function sourceAddressOf(ip: Json | undefined): string | undefined {
   const address = isObject(ip) ? ip.src_addr : undefined;
-  return typeof address === 'string' ? sourceOfAddress(address) : undefined;
+  return typeof address === 'string' ? address : undefined;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The destinations of HTTP sessions that answer by themselves: they read the request, and give one answer. */
+import { hostPort } from '../core/address.ts';
 import { Channel, type QueueLimits } from '../core/channel.ts';
 import { asL7mpError, errorBody, L7mpError } from '../core/errors.ts';
 import { Gathering, type GatheringLimit } from '../core/gathering.ts';
@@ -148,7 +149,7 @@ function fromOf({ IP: ip, TCP: tcp }: Metadata): string | undefined {
   const { src_addr: address } = ip;
   const { src_port: port } = tcp;
   if (typeof address !== 'string' || typeof port !== 'number') return undefined;
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  return hostPort(address, port);
 }
 
 function notHttp(): L7mpError {
