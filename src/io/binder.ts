@@ -1,0 +1,28 @@
+/**
+ * Who binds sockets that listen: once for all data planes, so that a taken address is an answer to the request that asked
+ * for it, that a socket outlives a thread that fails, and that a UDP peer stays with its data plane whatever comes and goes.
+ */
+import type { SocketAddress } from './engine.ts';
+
+export interface Binder {
+  /** Rejects with E_BIND, and leaves nothing behind, where it cannot. */
+  bindStream(at: SocketAddress): Promise<BoundSocket>;
+  /** Likewise. An address that is still held for live sessions is handed out again as it is. */
+  bindDatagram(at: { readonly host: string; readonly port: number }): Promise<BoundDatagram>;
+}
+
+/** A socket that listens. Who uses it does not close it. */
+export interface BoundSocket {
+  /** Descriptors are the process's: the number is good in any thread. */
+  readonly fd: number;
+  /** It is not used any more here. Resolves when the address is free, or others still use it. */
+  release(): Promise<void>;
+}
+
+/** A data plane's socket of an address: each has one, and the kernel spreads peers over them. */
+export interface BoundDatagram extends BoundSocket {
+  /** Which of how many it is, and by which secret peers are spread over them. */
+  readonly n: number;
+  readonly of: number;
+  readonly seed: number;
+}
