@@ -1,7 +1,7 @@
 import type { Registry } from '../core/registry.ts';
+import type { Change } from '../model/step.ts';
 import { type Definition, type Kind, keyOf } from './definitions.ts';
 import { type KnownEndpoints, Normalizer } from './normalize.ts';
-import type { Change } from './plan.ts';
 import type { Store } from './store.ts';
 
 /**
