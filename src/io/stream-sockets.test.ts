@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
+import type { Engine, SocketAddress, SocketChannel } from '../core/engine.ts';
 import { freePort } from '../testing/ports.ts';
 import { until } from '../testing/until.ts';
-import type { Engine, SocketAddress, SocketChannel } from './engine.ts';
 import {
   acceptor,
   attempt,

@@ -1,9 +1,10 @@
 /** Whether one more session, or connection, is taken: the limits of the whole proxy and of each listener. */
+
+import type { Connections } from '../core/connections.ts';
 import { addTo } from '../core/counts.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { NewPeer } from '../core/protocol.ts';
-import type { Connections } from '../io/connections.ts';
 import type { Listener } from '../listener/listener.ts';
 import type { Plan } from '../session/plan.ts';
 import type { Session } from '../session/session.ts';

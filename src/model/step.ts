@@ -1,5 +1,5 @@
 /** A change of the configuration, as what becomes of each object. */
-import type { Definition } from '../reconcile/definitions.ts';
+import type { Definition } from './definitions.ts';
 
 /** What an object is now, and what it shall be; undefined where it is not there. */
 export interface Change {

@@ -2,8 +2,9 @@
  * A change of the configuration, as what becomes of each object. Pure: nothing is looked at but the definitions, so
  * that a change costs what it changes, whatever else there is.
  */
+
+import type { Definition, Kind } from '../model/definitions.ts';
 import type { Change, Step } from '../model/step.ts';
-import type { Definition, Kind } from './definitions.ts';
 import { differences } from './differences.ts';
 import { written } from './written.ts';
 

@@ -1,15 +1,15 @@
 import { VIRTUAL } from '../cluster/endpoint.ts';
 import type { Channel, ChannelKind, ChannelOwner, CloseReason, DropReason, Head, Tail } from '../core/channel.ts';
 import { sum } from '../core/counts.ts';
+import type { Engine, Relay, SocketChannel } from '../core/engine.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Level, Log } from '../core/log.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { StreamKind } from '../core/protocol.ts';
 import { MESSAGE_TOO_BIG, toldError, toldReason } from '../core/told.ts';
-import type { Engine, Relay, SocketChannel } from '../io/engine.ts';
 import type { Listener } from '../listener/listener.ts';
+import type { ListenerDefinition } from '../model/definitions.ts';
 import type { Offload } from '../offload/engine.ts';
-import type { ListenerDefinition } from '../reconcile/definitions.ts';
 import { EventLog, type EventName, messageOf } from './events.ts';
 import { Lift } from './lift.ts';
 import { Pipe, type PipeOwner } from './pipe.ts';

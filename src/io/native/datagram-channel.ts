@@ -1,7 +1,7 @@
 import { BINARY, Channel, type QueueLimits } from '../../core/channel.ts';
+import type { Acceptor, Ends, Relay, SocketChannel } from '../../core/engine.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
-import type { Acceptor, Ends, Relay, SocketChannel } from '../engine.ts';
 import { MAX_DATAGRAM } from '../node/datagram.ts';
 import { sourceAt } from './address.ts';
 import { activeAt, SlotCounters, waitingAt } from './counters.ts';

@@ -1,9 +1,9 @@
 import { hostPort, isWildcard } from '../../core/address.ts';
 import type { QueueLimits } from '../../core/channel.ts';
+import type { Acceptor, Bind, DatagramListening, SocketChannel } from '../../core/engine.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { connectError } from '../connect-error.ts';
-import type { Acceptor, Bind, DatagramListening, SocketChannel } from '../engine.ts';
 import { bindError } from '../node/stream.ts';
 import { addressToBind, addressToConnect } from '../resolve.ts';
 import { familyOf } from './address.ts';

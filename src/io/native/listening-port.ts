@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import * as net from 'node:net';
 import { isWildcard } from '../../core/address.ts';
-import type { Acceptor, Ends } from '../engine.ts';
+import type { Acceptor, Ends } from '../../core/engine.ts';
 import { familyOf, hostAt, portAt, putInternet } from './address.ts';
 import * as k from './constants.ts';
 import { bounded, noSlot, PeerChannel, type PeerHost } from './datagram-channel.ts';

@@ -3,10 +3,10 @@
  * an engine's channels and their own names and metadata, and nothing else, so that another engine can take their place.
  */
 import type { Socket } from 'node:net';
-import type { Channel, QueueLimits } from '../core/channel.ts';
-import type { Metadata } from '../core/metadata.ts';
-import type { Attempt } from '../core/protocol.ts';
+import type { Channel, QueueLimits } from './channel.ts';
 import type { Connections, Shortage } from './connections.ts';
+import type { Metadata } from './metadata.ts';
+import type { Attempt } from './protocol.ts';
 
 /** An address of the Internet, or the path of a UNIX socket. */
 export type SocketAddress = { readonly host: string; readonly port: number } | PathAddress;
