@@ -33,6 +33,12 @@ export interface SocketChannel extends Channel {
   readonly answersFrom?: string | undefined;
   /** The peer sends to several addresses of such a socket: the engine answers each time from the one that was hit last. */
   readonly wanders?: boolean;
+  /**
+   * Node's own socket of a byte stream, for a library that wants one: paused, counted by the engine and closed with it, and
+   * the caller's from now on. The channel is not open any more, and tells nobody. Undefined where it has carried something
+   * by itself, is relayed or closed: then the channel is to be used as ever.
+   */
+  takeSocket?(): Socket | undefined;
 }
 
 /** Something that listens. */

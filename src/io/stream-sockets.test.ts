@@ -165,6 +165,33 @@ for (const { name, create, skip } of engines()) {
       equal(hash(await receiveAll(socket)), hash(sent));
     });
 
+    it("gives node's own sockets away, with what has come by then, on both sides", async () => {
+      const taken: net.Socket[] = [];
+      const accepted: SocketChannel[] = [];
+      const { port } = await onPort((port) =>
+        engine.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor((channel) => {
+            accepted.push(channel);
+            taken.push(channel.takeSocket?.() as net.Socket);
+          }),
+        ),
+      );
+      const open = engine.connections.open;
+      const channel = await engine.connectStream({ host: '127.0.0.1', port }, attempt(), DEFAULT_LIMITS);
+      channel.owner = { closed: () => ok(false, 'nobody is told') };
+      const socket = channel.takeSocket?.() as net.Socket;
+      socket.end('hello');
+      const other = await until(() => taken[0]);
+      equal((await receiveAll(other)).toString(), 'hello');
+      deepEqual([channel.open, accepted[0]?.open, channel.takeSocket?.()], [false, false, undefined]);
+      equal(accepted[0]?.ends?.remotePort, channel.ends?.localPort);
+      equal(engine.connections.open, open + 2);
+      other.end('good bye');
+      equal((await receiveAll(socket)).toString(), 'good bye');
+      await until(() => engine.connections.open === open);
+    });
+
     it('refuses an address that is taken, and one that is not ours', async () => {
       const { port, listening } = await onPort((port) =>
         engine.listenStream(

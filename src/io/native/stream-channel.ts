@@ -198,6 +198,11 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
 
   // ------------------------------------------------------------------ JavaScript
 
+  override takeSocket(): net.Socket | undefined {
+    if (this.#state === 'bare' && this.open) this.#becomeNode();
+    return super.takeSocket();
+  }
+
   protected override send(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): boolean {
     this.#toJavaScript();
     if (this.#state === 'node') return super.send(bytes, attributes, owned);
