@@ -91,7 +91,10 @@ export interface PlaneSettings {
 export interface LogLine {
   readonly level: Level;
   readonly object: string;
+  /** Its beginning, where it is longer than what a line shows. */
   readonly message: string;
+  /** Characters of the whole message. */
+  readonly length: number;
 }
 
 /**
