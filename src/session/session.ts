@@ -1,5 +1,6 @@
 import { VIRTUAL } from '../cluster/endpoint.ts';
 import type { Channel, ChannelKind, ChannelOwner, CloseReason, DropReason, Head, Tail } from '../core/channel.ts';
+import { wholeNow } from '../core/clock.ts';
 import { sum } from '../core/counts.ts';
 import type { Engine, Relay, SocketChannel } from '../core/engine.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
@@ -17,7 +18,7 @@ import type { Plan } from './plan.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { Rung, RungBytes } from './rung-bytes.ts';
 import { Stage, type StageOwner } from './stage.ts';
-import { type Expiring, type Wheel, wholeNow } from './wheel.ts';
+import type { Expiring, Wheel } from './wheel.ts';
 
 export type SessionStatus = 'INIT' | 'CONNECTED' | 'DISCONNECTED' | 'FINALIZING' | 'DESTROYED';
 
