@@ -76,11 +76,13 @@ export interface DatagramListening extends Listening {
 /**
  * Two channels that an engine joins. They stay channels: the end of a direction is delivered when all before it was
  * handed to the other side, a close as ever; `end` and `close` act on the socket; counters are brought up to date by
- * `refresh`. A relay ends with either channel, and the other one is held from then on, until it is joined or read.
+ * `refresh`; to pause and to resume is of no effect. A relay ends with either channel: the other one is read as before then.
  */
 export interface Relay {
   /** When a message last passed in either direction, on the clock of performance.now(). */
   lastActive(): number;
+  /** Ends it: both channels live on with their readers and writers, and may be joined anew. No byte is lost. */
+  part(): void;
 }
 
 /**
@@ -93,14 +95,8 @@ export interface Engine {
   /** The sockets of traffic: those of its own, and of who makes others. */
   readonly connections: Connections;
 
-  /**
-   * Starts what serves its sockets, where nothing has been opened yet, and resolves when it does. Connections that are made
-   * before have to wait for that. Undefined: there is nothing to start.
-   */
-  readonly ready?: Promise<unknown>;
-
-  /** How many sockets each of its threads has; an engine without threads says nothing. */
-  readonly load?: readonly number[];
+  /** How many sockets it drives by itself; one that leaves that to node says nothing. */
+  readonly load?: number;
 
   /** Listens for byte streams (TCP, UNIX). Rejects with E_BIND. */
   listenStream(at: SocketAddress, acceptor: Acceptor): Promise<Listening>;
@@ -132,9 +128,9 @@ export interface Engine {
 
   /**
    * Moves everything between two of its own bare sockets from now on, in both directions, so that no payload enters
-   * JavaScript. Undefined where these two cannot be joined (something is queued in one already): then they are read as
-   * ever. Called before the channels are given their readers. Where `mends` is set, b's end is a disconnect that the
-   * session mends, and the engine does not pass it on by itself.
+   * JavaScript, whatever has been read and written by then. Undefined where these two cannot be joined (something waits in
+   * one to be read): then they are read as ever. Where `mends` is set, b's end is a disconnect that the session mends, and
+   * the engine does not pass it on by itself.
    */
   relay?(a: SocketChannel, b: SocketChannel, mends?: boolean): Relay | undefined;
 

@@ -1,4 +1,4 @@
-/** Connects streams that stay bare: without a node socket, and on a fast network without a turn of the loop. */
+/** Connects streams: on a fast network without a turn of the loop. */
 import * as dns from 'node:dns';
 import * as net from 'node:net';
 import { hostPort, plainAddress } from '../../core/address.ts';
@@ -7,36 +7,27 @@ import type { Bind, Ends, SocketAddress, SocketChannel } from '../../core/engine
 import { L7mpError } from '../../core/errors.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { connectError } from '../connect-error.ts';
-import type { Loan } from '../node/loan.ts';
 import { familyOf } from './address.ts';
 import * as k from './constants.ts';
-import { noSlot } from './datagram-channel.ts';
-import { libc } from './libc.ts';
+import type { Pollable } from './loop.ts';
 import * as sockets from './sockets.ts';
-import { NativeStreamChannel } from './stream-channel.ts';
-import type { Held } from './thread.ts';
-import type { IoThreads } from './threads.ts';
-import { Command } from './wire.ts';
+import { ALL_EVENTS, NativeStreamChannel } from './stream-channel.ts';
+import type { Streams } from './streams.ts';
 
 /** Milliseconds that an address has when others can be tried after it (RFC 8305, section 5). */
 const PATIENCE = 250;
 
-export interface StreamHost {
-  readonly threads: IoThreads;
-  readonly onSocket: (socket: net.Socket) => Loan;
-}
-
 /** A connection that is being made: to a path, or to the addresses of a name, one after the other. */
 export class Connecting {
-  readonly #host: StreamHost;
+  readonly #streams: Streams;
   readonly #to: SocketAddress;
   readonly #attempt: Attempt;
   readonly #limits: QueueLimits;
   readonly #bind: Bind | undefined;
-  #giveUp: ((error: Error) => void) | undefined;
+  #waiting: Waiting | undefined;
 
-  constructor(host: StreamHost, to: SocketAddress, attempt: Attempt, limits: QueueLimits, bind: Bind | undefined) {
-    this.#host = host;
+  constructor(streams: Streams, to: SocketAddress, attempt: Attempt, limits: QueueLimits, bind: Bind | undefined) {
+    this.#streams = streams;
     this.#to = to;
     this.#attempt = attempt;
     this.#limits = limits;
@@ -66,7 +57,7 @@ export class Connecting {
 
   async #guard(result: Promise<SocketChannel>): Promise<SocketChannel> {
     const attempt = this.#attempt;
-    attempt.onCancel = () => this.#giveUp?.(new Error('no connection in time'));
+    attempt.onCancel = () => this.#waiting?.giveUp('no connection in time');
     try {
       return await result;
     } catch (error) {
@@ -83,7 +74,7 @@ export class Connecting {
   }
 
   async #connectFirst(hosts: readonly string[], port: number): Promise<SocketChannel> {
-    this.#host.threads.pick().connections.claim();
+    this.#streams.context.connections.claim();
     const errors: Error[] = [];
     for (const [n, host] of hosts.entries()) {
       if (this.#attempt.cancelled) throw new Error('no connection in time');
@@ -101,13 +92,13 @@ export class Connecting {
     sockets.prepareTcp(fd);
     if (this.#bind) sockets.bindOutgoing(fd, to.host, this.#bind);
     const errno = sockets.connectStream(fd, to);
-    if (errno === k.EALREADY) return this.#wait(fd, more).then((result) => this.#connected(fd, result, to));
-    return this.#connected(fd, errno, to);
-  }
-
-  #connected(fd: number, errno: number, { host, port }: sockets.InternetAddress): SocketChannel {
-    if (errno !== 0) this.#fail(fd, errno, hostPort(host, port));
-    return this.#channel(fd, { localAddress: '', localPort: 0, remoteAddress: host, remotePort: port });
+    const ends = { localAddress: '', localPort: 0, remoteAddress: to.host, remotePort: to.port };
+    if (errno === 0) return this.#channel(fd, ends);
+    if (errno !== k.EALREADY) this.#fail(fd, errno, hostPort(to.host, to.port));
+    return this.#wait(fd, more).then((result) => {
+      if (result !== 0) this.#fail(fd, result, hostPort(to.host, to.port));
+      return this.#channel(fd, ends, true);
+    });
   }
 
   // A UNIX socket's connect(2) is done or has failed at once; EAGAIN says that the listener's backlog is full.
@@ -118,41 +109,65 @@ export class Connecting {
     return this.#channel(fd, undefined);
   }
 
-  #channel(fd: number, ends: Ends | undefined): SocketChannel {
-    const { threads, onSocket } = this.#host;
-    return new NativeStreamChannel(threads.pick(), fd, this.#limits, ends, onSocket);
+  #channel(fd: number, ends: Ends | undefined, known = false): SocketChannel {
+    return new NativeStreamChannel(this.#streams, fd, this.#limits, ends, { known });
   }
 
   #fail(fd: number, errno: number, where: string): never {
-    libc().close(fd);
+    this.#streams.context.loop.close(fd);
     throw new sockets.SocketError('connect', errno, where);
   }
 
   /** Waits until it is connected, or not: gives the error, 0 for none. Closes it where nobody waits any more. */
   #wait(fd: number, more: boolean): Promise<number> {
-    const thread = this.#host.threads.pick();
     return new Promise((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined;
-      const finish = (): void => {
-        clearTimeout(timer);
-        this.#giveUp = undefined;
-        thread.release(id);
-      };
-      const giveUp = (error: Error): void => {
-        finish();
-        thread.send(Command.Close, id, -1, 1);
-        reject(error);
-      };
-      const id = thread.hold((id) => new Connection(id, finish, () => resolve(sockets.pendingError(fd))));
-      if (id < 0) {
-        libc().close(fd);
-        reject(noSlot());
-        return;
-      }
-      thread.send(Command.Watch, id, fd);
-      this.#giveUp = giveUp;
-      if (more) timer = setTimeout(() => giveUp(new Error('no answer')), PATIENCE);
+      this.#waiting = new Waiting(fd, this.#streams, resolve, reject);
+      if (more) this.#waiting.patience = setTimeout(() => this.#waiting?.giveUp('no answer'), PATIENCE);
     });
+  }
+}
+
+/** Waits until a socket is connected, or has failed. */
+export class Waiting implements Pollable {
+  readonly #fd: number;
+  readonly #streams: Streams;
+  readonly #resolve: (errno: number) => void;
+  readonly #reject: (error: Error) => void;
+  patience: NodeJS.Timeout | undefined;
+  #over = false;
+
+  constructor(fd: number, streams: Streams, resolve: (errno: number) => void, reject: (error: Error) => void) {
+    this.#fd = fd;
+    this.#streams = streams;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    streams.context.loop.add(fd, ALL_EVENTS, this);
+  }
+
+  // Once only: what comes after it is for who has the socket then.
+  ready(): void {
+    if (this.#finish()) this.#resolve(sockets.pendingError(this.#fd));
+  }
+
+  broken(): void {
+    this.giveUp('an error in the engine');
+  }
+
+  stop(): void {
+    this.giveUp('the engine is closed');
+  }
+
+  giveUp(why: string): void {
+    if (!this.#finish()) return;
+    this.#streams.context.loop.close(this.#fd);
+    this.#reject(new Error(why));
+  }
+
+  #finish(): boolean {
+    if (this.#over) return false;
+    this.#over = true;
+    clearTimeout(this.patience);
+    return true;
   }
 }
 
@@ -161,25 +176,6 @@ function ofAll(errors: readonly NodeJS.ErrnoException[]): Error {
   const error = new Error(errors.map(({ message }) => message).join(', '));
   const code = errors[0]?.code;
   return code !== undefined && errors.every((one) => one.code === code) ? Object.assign(error, { code }) : error;
-}
-
-class Connection implements Held {
-  readonly id: number;
-  readonly #finish: () => void;
-  readonly #done: () => void;
-
-  constructor(id: number, finish: () => void, done: () => void) {
-    this.id = id;
-    this.#finish = finish;
-    this.#done = done;
-  }
-
-  report(): void {
-    this.#finish();
-    this.#done();
-  }
-
-  lost(): void {}
 }
 
 async function resolve(name: string): Promise<string[]> {

@@ -1,100 +1,118 @@
 /**
- * The native engine: sockets are the kernel's, driven through libc by threads of their own, so that what needs no
- * JavaScript costs none. Where something does, a socket becomes node's, as with the portable engine.
+ * The native engine: sockets are the kernel's, driven through libc in the thread that uses them. What goes from socket to
+ * socket costs no JavaScript object, and what JavaScript reads and writes is received and sent by it, without node's.
  */
-
 import { Connections } from '../../core/connections.ts';
 import type { Engine, Relay, SocketChannel } from '../../core/engine.ts';
-import { L7mpError } from '../../core/errors.ts';
+import type { Binder } from '../binder.ts';
 import { createNodeEngine } from '../node/index.ts';
 import { Sockets } from '../node/stream.ts';
-import { Connecting, type StreamHost } from './connect.ts';
-import { NativeDatagramChannel } from './datagram-channel.ts';
-import { connectDatagram, DatagramPorts } from './datagram-ports.ts';
+import { Arena } from './arena.ts';
+import { createLocalBinder } from './binder.ts';
+import { Connecting } from './connect.ts';
+import { DatagramChannel } from './datagrams/channel.ts';
+import { DatagramSockets } from './datagrams/index.ts';
+import type { Descriptors } from './descriptors.ts';
 import { libc } from './libc.ts';
-import { StreamListeners } from './listen.ts';
+import { listenStream } from './listen.ts';
+import { Loop } from './loop.ts';
 import { NativeStreamChannel } from './stream-channel.ts';
-import { IoThreads } from './threads.ts';
+import { Streams } from './streams.ts';
 
-/**
- * The native engine. Throws an error of one line where the machine does not have what it takes. `peers`: how many UDP
- * peers each thread may have.
- */
-export function createNativeEngine(threads = 1, connections = new Connections(), peers?: number): Engine {
+/** Milliseconds that sockets have to deliver what was written when the engine closes. */
+const CLOSE_GRACE = 1000;
+
+/** Bytes of an engine's memory: address space, of which only is there what is used. */
+const ARENA_SIZE = 1 << 27;
+
+export interface NativeOptions {
+  readonly connections?: Connections | undefined;
+  /** Who binds what listens: else the engine does by itself. */
+  readonly binder?: Binder | undefined;
+  /** Where the descriptors are noted that this thread has. */
+  readonly descriptors?: Descriptors | undefined;
+  /** How many UDP peers it may have. */
+  readonly peers?: number | undefined;
+}
+
+/** The native engine. Throws an error of one line where the machine does not have what it takes. */
+export function createNativeEngine(options: NativeOptions = {}): Engine {
   libc();
-  return new NativeEngine(new IoThreads(threads, connections, peers), connections);
+  return new NativeEngine(options);
 }
 
 class NativeEngine implements Engine {
   readonly name = 'native';
-  readonly #threads: IoThreads;
-  readonly #host: StreamHost;
-  readonly #listeners: StreamListeners;
-  readonly #ports: DatagramPorts;
   readonly connections: Connections;
-  /** Makes what is not to stay bare. */
-  readonly #portable: Engine;
+  readonly #loop: Loop;
+  readonly #streams: Streams;
+  readonly #datagrams: DatagramSockets;
+  /** Has the sockets that are node's. */
+  readonly #node: Engine;
+  #closed: Promise<void> | undefined;
 
-  constructor(threads: IoThreads, connections: Connections) {
+  constructor({ connections = new Connections(), binder = createLocalBinder(), descriptors, peers }: NativeOptions) {
     const sockets = new Sockets(connections);
-    this.#threads = threads;
     this.connections = connections;
-    this.#portable = createNodeEngine(connections, sockets);
-    this.#host = { threads, onSocket: (socket) => sockets.add(socket) };
-    this.#listeners = new StreamListeners(this.#host);
-    this.#ports = new DatagramPorts(threads);
-    threads.onEnd((thread) => {
-      const [heir] = thread.failed ? threads.living : [];
-      this.#listeners.leave(thread, heir);
-      this.#ports.leave(thread, heir);
-    });
+    this.#loop = new Loop(Arena.map(ARENA_SIZE), descriptors);
+    const context = { loop: this.#loop, connections, binder };
+    this.#streams = new Streams(context, (socket) => sockets.add(socket));
+    this.#datagrams = new DatagramSockets(context, peers);
+    this.#node = createNodeEngine(connections, sockets);
   }
 
-  get ready(): Promise<unknown> {
-    return this.#threads.start();
+  get load(): number {
+    return this.#loop.size;
   }
 
-  get load(): readonly number[] {
-    return this.#threads.living.map(({ load }) => load);
-  }
+  listenStream: Engine['listenStream'] = (at, acceptor) => listenStream(this.#streams, at, acceptor);
 
-  listenStream: Engine['listenStream'] = async (at, acceptor) => {
-    await this.#toListen();
-    return this.#listeners.listen(at, acceptor);
-  };
+  connectStream: Engine['connectStream'] = (to, attempt, limits, bind) =>
+    new Connecting(this.#streams, to, attempt, limits, bind).run();
 
-  connectStream: Engine['connectStream'] = (to, attempt, limits, bind) => {
-    if (!attempt.bare) return this.#portable.connectStream(to, attempt, limits, bind);
-    return new Connecting(this.#host, to, attempt, limits, bind).run();
-  };
-
-  listenDatagram: Engine['listenDatagram'] = async (at, acceptor) => {
-    await this.#toListen();
-    return this.#ports.listen(at, acceptor);
-  };
+  listenDatagram: Engine['listenDatagram'] = (at, acceptor) => this.#datagrams.listen(at, acceptor);
 
   connectDatagram: Engine['connectDatagram'] = (to, attempt, limits, bind) =>
-    connectDatagram(this.#threads.pick(), to, attempt, limits, bind);
+    this.#datagrams.connect(to, attempt, limits, bind);
 
   adopt: Engine['adopt'] = (socket) => {
-    this.#portable.adopt(socket);
+    this.#node.adopt(socket);
   };
 
   relay(a: SocketChannel, b: SocketChannel, mends = false): Relay | undefined {
     if (a instanceof NativeStreamChannel && b instanceof NativeStreamChannel)
       return NativeStreamChannel.join(a, b, mends);
-    if (a instanceof NativeDatagramChannel && b instanceof NativeDatagramChannel)
-      return NativeDatagramChannel.join(a, b);
+    if (a instanceof DatagramChannel && b instanceof DatagramChannel)
+      return DatagramChannel.join(a, b);
     return undefined;
   }
 
-  /** A peer that comes before the threads have started would wait for its answer as long as that takes. */
-  async #toListen(): Promise<void> {
-    await this.#threads.start();
-    if (this.#threads.living.length === 0) throw new L7mpError('E_BIND', 'native I/O has no thread left');
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
   }
 
-  async close(): Promise<void> {
-    await Promise.all([this.#portable.close(), this.#threads.close()]);
+  async #close(): Promise<void> {
+    this.#datagrams.close();
+    for (const handler of this.#loop.handlers()) if (!(handler instanceof NativeStreamChannel)) handler.stop();
+    await Promise.all([this.#node.close(), this.#streamsOver()]);
+    for (const handler of this.#loop.handlers()) handler.stop();
+    this.#streams.pipes.close();
+    this.#loop.end();
+  }
+
+  /** Resolves when the last stream has ended, or has had its time. */
+  async #streamsOver(): Promise<void> {
+    const over = (now: number): boolean => this.#loop.size === 0 || now >= until;
+    const until = this.#loop.now + CLOSE_GRACE;
+    if (over(this.#loop.now)) return;
+    await new Promise<void>((resolve) => {
+      this.#loop.tickFor({
+        tick: (now) => {
+          if (over(now)) resolve();
+          return !over(now);
+        },
+      });
+    });
   }
 }

@@ -1,151 +1,115 @@
 import { isWildcard } from '../../core/address.ts';
+import type { BoundSocket } from '../binder.ts';
 import type { Acceptor, Ends, Listening, SocketAddress } from '../../core/engine.ts';
-import { bindError } from '../node/stream.ts';
-import { addressToBind } from '../resolve.ts';
-import { removeFile, type SocketFile, socketFile } from '../unix-path.ts';
 import { hostAt, portAt } from './address.ts';
-import type { StreamHost } from './connect.ts';
-import { libc } from './libc.ts';
+import { EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPOLLEXCLUSIVE, EPOLLIN, NONBLOCK_CLOEXEC, SOCKADDR } from './constants.ts';
+import type { Pollable, Ticking } from './loop.ts';
 import * as sockets from './sockets.ts';
 import { NativeStreamChannel } from './stream-channel.ts';
-import type { IoThread } from './thread.ts';
-import { Command, Report } from './wire.ts';
+import type { Streams } from './streams.ts';
 
-interface Listener {
-  readonly at: SocketAddress;
-  readonly acceptor: Acceptor;
-  readonly fd: number;
-  /** Of a UNIX socket. */
-  readonly file: SocketFile | undefined;
-  /** What its connections have at this end; a port of 0 where that is each one's own. Undefined for UNIX sockets. */
-  readonly local: sockets.InternetAddress | undefined;
-  thread: IoThread;
-  readonly closed: () => void;
-  closing: Promise<void> | undefined;
+/** Connections that are taken before others have their turn. */
+const BATCH = 64;
+/** How long none is taken when there are no descriptors or no memory, in milliseconds. */
+const PAUSE = 100;
+
+/** Several data planes listen on one socket, each in its own set: not all need to hear of a connection. */
+const EVENTS = EPOLLIN | EPOLLEXCLUSIVE;
+
+/** Listens for streams on a socket that the binder gives. Rejects with E_BIND. */
+export async function listenStream(streams: Streams, at: SocketAddress, acceptor: Acceptor): Promise<Listening> {
+  const bound = await streams.context.binder.bindStream(at);
+  return new StreamListener(streams, bound, 'path' in at, acceptor);
 }
 
-/**
- * The listening streams of an engine: each has a thread that takes its connections, and the main thread decides on
- * them. They go to other threads as well.
- */
-export class StreamListeners {
-  readonly #host: StreamHost;
-  readonly #listeners = new Map<number, Listener>();
-  #next = 0;
-  /** Accepted in this turn of the loop. */
-  #accepted: NativeStreamChannel[] = [];
+/** Takes a listening socket's connections. */
+class StreamListener implements Listening, Pollable, Ticking {
+  readonly #s: Streams;
+  readonly #bound: BoundSocket;
+  readonly #acceptor: Acceptor;
+  /** What its connections have at this end; a port of 0 where that is each one's own. Undefined for UNIX sockets. */
+  readonly #local: sockets.InternetAddress | undefined;
+  #resumeAt = 0;
+  #closed: Promise<void> | undefined;
 
-  constructor(host: StreamHost) {
-    this.#host = host;
-    host.threads.handle(Report.Accepted, (thread, at) => this.#accept(thread, at));
-    host.threads.handle(Report.Refused, ({ shared: { arena } }, at) => {
-      const listener = this.#listeners.get(arena.i32[at] as number);
-      listener?.acceptor.refused?.('descriptors', arena.i32[at + 1] as number);
-    });
-    host.threads.handle(Report.Unlistened, (thread, at) => this.#unlistened(thread, at));
+  constructor(streams: Streams, bound: BoundSocket, path: boolean, acceptor: Acceptor) {
+    this.#s = streams;
+    this.#bound = bound;
+    this.#acceptor = acceptor;
+    this.#local = path ? undefined : commonAddress(bound.fd);
+    streams.context.loop.addBound(bound.fd, EVENTS, this);
   }
 
-  async listen(at: SocketAddress, acceptor: Acceptor): Promise<Listening> {
-    // Its own thread may not have closed a socket at this address yet.
-    await Promise.all([...this.#listeners.values()].map(({ closing }) => closing));
-    const fd = await open(at);
-    const number = this.#next++;
-    const { promise, resolve } = resolvable();
-    const thread = this.#host.threads.pick();
-    const local = 'path' in at ? undefined : commonAddress(fd);
-    const file = 'path' in at ? socketFile(at.path) : undefined;
-    const listener: Listener = { at, acceptor, fd, file, local, thread, closed: resolve, closing: undefined };
-    this.#listeners.set(number, listener);
-    this.#give(number, listener);
-    return {
-      close: () => {
-        listener.closing ??= this.#close(number, listener, promise);
-        return listener.closing;
-      },
-    };
+  ready(): void {
+    for (let n = 0; n < BATCH && !this.#closed; n++) if (!this.#takeOne()) break;
   }
 
-  /** A thread has ended, and closed what it had, unless it has failed: then another one takes connections. */
-  leave(thread: IoThread, heir: IoThread | undefined): void {
-    for (const [number, listener] of this.#listeners) {
-      if (listener.thread !== thread) continue;
-      if (heir && listener.closing === undefined) {
-        listener.thread = heir;
-        this.#give(number, listener);
-      } else {
-        this.#over(number, listener);
-        if (thread.failed) libc().close(listener.fd);
-      }
+  broken(): void {
+    this.#pause();
+  }
+
+  stop(): void {
+    void this.close();
+  }
+
+  tick(now: number): boolean {
+    if (this.#closed) return false;
+    if (now < this.#resumeAt) return true;
+    this.#s.context.loop.addBound(this.#bound.fd, EVENTS, this);
+    this.#resumeAt = 0;
+    return false;
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed) {
+      if (this.#resumeAt === 0) this.#s.context.loop.remove(this.#bound.fd);
+      this.#closed = this.#bound.release();
     }
+    return this.#closed;
   }
 
-  #give(number: number, { thread, fd }: Listener): void {
-    thread.use();
-    thread.send(Command.Listen, number, fd);
+  /** Returns whether there may be more at once. */
+  #takeOne(): boolean {
+    const { c, address, context } = this.#s;
+    const { i32, base } = context.loop.arena;
+    i32[(address + SOCKADDR) >> 2] = SOCKADDR;
+    const fd = c.accept4(this.#bound.fd, base + address, base + address + SOCKADDR, NONBLOCK_CLOEXEC);
+    if (fd < 0) return this.#failed(c.errno());
+    this.#decide(fd);
+    return true;
   }
 
-  #close(number: number, listener: Listener, closed: Promise<void>): Promise<void> {
-    if (!this.#listeners.has(number)) return Promise.resolve();
-    removeFile(listener.file);
-    listener.thread.send(Command.Unlisten, number);
-    return closed;
-  }
-
-  #unlistened(thread: IoThread, at: number): void {
-    const number = thread.shared.arena.i32[at] as number;
-    const listener = this.#listeners.get(number);
-    if (listener) this.#over(number, listener);
-  }
-
-  #over(number: number, listener: Listener): void {
-    this.#listeners.delete(number);
-    listener.thread.unuse();
-    if (listener.closing === undefined) removeFile(listener.file);
-    listener.closed();
-  }
-
-  #accept(thread: IoThread, at: number): void {
-    const { threads, onSocket } = this.#host;
-    const { i32, u8 } = thread.shared.arena;
-    const fd = i32[at + 1] as number;
-    const listener = this.#listeners.get(i32[at] as number);
-    if (!listener || listener.closing !== undefined || thread.closing) {
-      libc().close(fd);
-      return;
-    }
-    const { acceptor, local } = listener;
-    const shortage = thread.connections.shortage(fd);
-    if (shortage !== undefined) {
-      acceptor.refused?.(shortage, 1);
-      libc().close(fd);
-      return;
-    }
-    const ends = local && endsOf(local, u8, (at + 2) << 2);
-    if (!acceptor.admit({ address: ends?.remoteAddress ?? '', port: ends?.remotePort ?? 0 })) {
-      libc().close(fd);
+  #decide(fd: number): void {
+    const { address, context, c } = this.#s;
+    const { u8 } = context.loop.arena;
+    const shortage = context.connections.shortage(fd);
+    const ends = this.#local && endsOf(this.#local, u8, address);
+    const peer = { address: ends?.remoteAddress ?? '', port: ends?.remotePort ?? 0 };
+    if (shortage !== undefined) this.#acceptor.refused?.(shortage, 1);
+    if (shortage !== undefined || !this.#acceptor.admit(peer)) {
+      c.close(fd);
       return;
     }
     // What a UNIX socket accepts inherits nothing.
-    if (!local) sockets.keepUrgentData(fd);
-    const channel = new NativeStreamChannel(threads.pick(), fd, acceptor.limits, ends, onSocket, acceptor);
-    if (this.#accepted.push(channel) === 1) setImmediate(() => this.#watchAccepted());
-    acceptor.accept(channel);
+    if (!ends) sockets.keepUrgentData(fd);
+    const { limits } = this.#acceptor;
+    this.#acceptor.accept(new NativeStreamChannel(this.#s, fd, limits, ends, { acceptor: this.#acceptor }));
   }
 
-  /** Most are joined or read by now; the others wait for something, and a reset must be seen meanwhile. */
-  #watchAccepted(): void {
-    for (const channel of this.#accepted) channel.watch();
-    this.#accepted = [];
+  /** Returns whether it may be tried again at once: other errors are those of one connection that is gone (accept(2)). */
+  #failed(errno: number): boolean {
+    if (errno === EAGAIN) return false;
+    if (![EMFILE, ENFILE, ENOBUFS, ENOMEM].includes(errno)) return true;
+    this.#pause();
+    return false;
   }
-}
 
-async function open(at: SocketAddress): Promise<number> {
-  try {
-    if ('path' in at) return await sockets.listenPath(at.path, at.mode);
-    return sockets.listenInternet({ host: await addressToBind(at), port: at.port });
-  } catch (error) {
-    if (error instanceof sockets.SocketError) throw bindError(at, error);
-    throw error;
+  // A descriptor that was added exclusively cannot be modified (epoll_ctl(2)).
+  #pause(): void {
+    const { loop } = this.#s.context;
+    this.#resumeAt = loop.now + PAUSE;
+    loop.remove(this.#bound.fd);
+    loop.tickFor(this);
   }
 }
 
@@ -163,12 +127,4 @@ function endsOf(local: sockets.InternetAddress, u8: Uint8Array, remote: number):
     remoteAddress: hostAt(u8, remote),
     remotePort: portAt(u8, remote),
   };
-}
-
-function resolvable(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = (): void => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
 }

@@ -15,6 +15,8 @@ export interface Pollable {
   ready(events: number): void;
   /** `ready` has thrown: whatever it was doing is given up. */
   broken(): void;
+  /** The engine closes: gives its descriptor up. */
+  stop(): void;
 }
 
 /** Work that was put off, so that others have their turn. */
@@ -74,7 +76,7 @@ export class Loop {
     this.#event = arena.take(EVENT_SIZE);
     this.#epoll = this.#c.epoll_create1(CLOEXEC);
     if (this.#epoll < 0) throw new Error(`native I/O: ${systemError('epoll_create1', this.#c.errno()).message}`);
-    descriptors?.open(this.#epoll);
+    this.own(this.#epoll);
     this.#poll = this.#c.poll(this.#epoll, () => this.#turn());
     this.#poll.unref();
   }
@@ -82,6 +84,11 @@ export class Loop {
   /** The clock of performance.now(), in whole milliseconds, never too early; the same for all that happens in a turn. */
   get now(): number {
     return this.#turning ? this.#now : wholeNow();
+  }
+
+  /** Who has descriptors in it. */
+  handlers(): Pollable[] {
+    return this.#handlers.filter((handler) => handler !== undefined);
   }
 
   /** How many descriptors it has. While there are any, the process lives. */
@@ -93,9 +100,13 @@ export class Loop {
 
   /** A descriptor that is this thread's. Returns whether the kernel took it. */
   add(fd: number, events: number, handler: Pollable): boolean {
-    if (!this.addBound(fd, events, handler)) return false;
+    this.own(fd);
+    return this.addBound(fd, events, handler);
+  }
+
+  /** Likewise one that nothing is to be heard of. */
+  own(fd: number): void {
     this.#descriptors?.open(fd);
-    return true;
   }
 
   /** One that belongs to a binder: it is removed, never closed. */

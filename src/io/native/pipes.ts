@@ -1,7 +1,7 @@
 /** Pipes for splice(2): between two sockets, bytes move through one without being copied to user space. */
-import type { Arena } from './arena.ts';
 import { F_SETPIPE_SZ, NONBLOCK_CLOEXEC } from './constants.ts';
 import { type Libc, libc } from './libc.ts';
+import type { Loop } from './loop.ts';
 
 export interface Pipe {
   readonly readEnd: number;
@@ -15,21 +15,19 @@ export interface Pipe {
 export const PIPE_SIZE = 1 << 18;
 
 /** Of an engine. A pipe is held only while it has something in it, so few serve many flows. */
-export const MOST_PIPES = 64;
+const MOST_PIPES = 32;
 
 export class PipePool {
   readonly #c: Libc = libc();
-  readonly #arena: Arena;
+  readonly #loop: Loop;
   readonly #fds: number;
-  readonly #most: number;
   readonly #free: Pipe[] = [];
   #made = 0;
   #refused = false;
 
-  constructor(arena: Arena, most: number) {
-    this.#arena = arena;
-    this.#most = most;
-    this.#fds = arena.take(8);
+  constructor(loop: Loop) {
+    this.#loop = loop;
+    this.#fds = loop.arena.take(8);
   }
 
   /** An empty pipe; undefined where there is none to be had. */
@@ -43,10 +41,10 @@ export class PipePool {
   }
 
   /** Gives one up whose bytes nobody wants. */
-  destroy(pipe: Pipe): void {
+  destroy({ readEnd, writeEnd }: Pipe): void {
     this.#made--;
-    this.#c.close(pipe.readEnd);
-    this.#c.close(pipe.writeEnd);
+    this.#loop.close(readEnd);
+    this.#loop.close(writeEnd);
   }
 
   close(): void {
@@ -55,12 +53,15 @@ export class PipePool {
 
   // Beyond pipe-user-pages-soft a user's new pipes have a page or two, and F_SETPIPE_SZ fails: copying is faster then.
   #make(): Pipe | undefined {
-    if (this.#refused || this.#made >= this.#most) return undefined;
+    if (this.#refused || this.#made >= MOST_PIPES) return undefined;
     const c = this.#c;
-    if (c.pipe2(this.#arena.base + this.#fds, NONBLOCK_CLOEXEC) < 0) return undefined;
+    const { base, i32 } = this.#loop.arena;
+    if (c.pipe2(base + this.#fds, NONBLOCK_CLOEXEC) < 0) return undefined;
     const at = this.#fds >> 2;
-    const pipe = { readEnd: this.#arena.i32[at] as number, writeEnd: this.#arena.i32[at + 1] as number };
+    const pipe = { readEnd: i32[at] as number, writeEnd: i32[at + 1] as number };
     this.#made++;
+    this.#loop.own(pipe.readEnd);
+    this.#loop.own(pipe.writeEnd);
     if (c.fcntl(pipe.writeEnd, F_SETPIPE_SZ, PIPE_SIZE) >= 0) return pipe;
     this.#refused = true;
     this.destroy(pipe);

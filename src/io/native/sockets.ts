@@ -1,16 +1,15 @@
-/** System calls on sockets that the main thread makes itself: none of them waits. */
+/** System calls on sockets: none of them waits. */
 import { isIP } from 'node:net';
 import { hostPort, plainAddress } from '../../core/address.ts';
 import type { Bind } from '../../core/engine.ts';
 import { withMode } from '../socket-mode.ts';
 import { freePath } from '../unix-path.ts';
 import * as address from './address.ts';
+import { scratchArena } from './arena.ts';
 import * as k from './constants.ts';
 import { errorText, libc, systemError } from './libc.ts';
-import { type IoThread, scratchArena } from './thread.ts';
-import { Command } from './wire.ts';
 
-/** Offsets in the scratch arena, after what a wake-up uses. */
+/** Offsets in the scratch arena. */
 const ADDRESS = 64;
 const VALUE = 256;
 
@@ -49,29 +48,18 @@ export function pendingError(fd: number): number {
 
 export function localAddress(fd: number): { address: string; port: number } {
   const arena = scratchArena();
-  arena.i32[VALUE >> 2] = 28;
+  arena.i32[VALUE >> 2] = k.SOCKADDR;
   if (libc().getsockname(fd, arena.base + ADDRESS, arena.base + VALUE) < 0) return { address: '', port: 0 };
   return { address: address.hostAt(arena.u8, ADDRESS), port: address.portAt(arena.u8, ADDRESS) };
 }
 
-export function shutdown(fd: number): void {
-  libc().shutdown(fd, k.SHUT_WR);
-}
-
-/** Closes a stream: in order, in the engine's thread, which waits for its peer; or with a reset. */
-export function close(thread: IoThread, fd: number, reset: boolean): void {
-  const id = reset || thread.ended ? -1 : thread.slots.take();
-  if (id >= 0) {
-    thread.send(Command.Close, id, fd, 0);
-    thread.slots.give(id);
-    return;
-  }
+/** Closed, it is reset (socket(7), SO_LINGER), where it is not a UNIX socket. */
+export function lingerNot(fd: number): void {
   const arena = scratchArena();
   const at = VALUE >> 2;
   arena.i32[at] = 1;
   arena.i32[at + 1] = 0;
-  if (reset) libc().setsockopt(fd, k.SOL_SOCKET, k.SO_LINGER, arena.base + VALUE, 8);
-  libc().close(fd);
+  libc().setsockopt(fd, k.SOL_SOCKET, k.SO_LINGER, arena.base + VALUE, 8);
 }
 
 /**

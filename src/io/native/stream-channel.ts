@@ -1,268 +1,464 @@
 import * as net from 'node:net';
-import { BINARY, type CloseReason, type MessageAttributes, type QueueLimits } from '../../core/channel.ts';
-import type { Acceptor, Ends, Relay } from '../../core/engine.ts';
-import type { Loan } from '../node/loan.ts';
-import { NodeStreamChannel } from '../node/stream.ts';
-import { activeAt, takeCounters } from './counters.ts';
+import { BINARY, Channel, type CloseReason, type MessageAttributes, type QueueLimits } from '../../core/channel.ts';
+import type { Acceptor, Ends, Relay, SocketChannel } from '../../core/engine.ts';
+import type { Metadata } from '../../core/metadata.ts';
+import * as k from './constants.ts';
 import { errorName } from './libc.ts';
+import type { Pollable, Task, Ticking } from './loop.ts';
 import * as sockets from './sockets.ts';
-import type { Held, IoThread } from './thread.ts';
-import * as wire from './wire.ts';
+import { Backlog, BUFFER, Flow, type Streams } from './streams.ts';
+
+/** Reads, and splices, that a socket has before others have their turn. */
+const READS = 16;
+const SPLICES = 4;
+
+/** How long a closed socket may take to deliver what was written, in milliseconds; then it is cut. */
+const LINGER = 10_000;
+
+const HUNG_UP = k.EPOLLRDHUP | k.EPOLLHUP | k.EPOLLERR;
 
 /**
- * Who has the descriptor. `bare`: this channel, and nothing was read or written. `engine`: the engine's thread.
- * `returning`: it is asked to give it back. `node`: a node socket, as with the portable engine, for good. `gone`: nobody.
+ * What says that only EAGAIN of recv(2) means that there is no more for now. Less than was asked for may be what came
+ * before an urgent mark (tcp(7)), together with descriptors (unix(7)), or before an end whose event has come already.
  */
-type State = 'bare' | 'engine' | 'returning' | 'node' | 'gone';
+const CUT = HUNG_UP | k.EPOLLPRI;
+
+/** Each change is told once (epoll(7)): who has seen one remembers it. */
+const EVENTS = k.EPOLLIN | k.EPOLLPRI | k.EPOLLRDHUP | k.EPOLLET;
+/** Also that there is room to write: while nothing waits, that would be an event for nothing. */
+export const ALL_EVENTS = EVENTS | k.EPOLLOUT;
+
+// What a stream's state is made of, in one word, as that of its base class.
+/** There may be something to receive, and less than was asked for does not say that there is no more. */
+const READABLE = 1;
+const CUT_SHORT = 2;
+/** Its end was received; it was told of, after all that came before was handed on. */
+const ENDED = 4;
+const TOLD = 8;
+/** Our direction has ended, or will when nothing waits any more. */
+const SHUT = 16;
+const SHUT_LATER = 32;
+/** JavaScript takes what comes. */
+const READ = 64;
+/** Its end is passed on to the other one of a relay. */
+const PASSES = 128;
+/** It hears of room to write. */
+const HEARS_ROOM = 256;
+/** It is to go on later. */
+const DEFERRED = 512;
+/** It closes then. */
+const OVER = 1024;
+/** It was closed here: what waits is delivered, what comes is thrown away. */
+const CLOSING = 2048;
+/** It has no descriptor any more. */
+const GONE = 4096;
 
 const CLOSED: CloseReason = { kind: 'end', message: 'closed by the peer' };
-const FAILED: CloseReason = { kind: 'error', message: 'its I/O thread has failed' };
+const STOPPED: CloseReason = { kind: 'shutdown', message: 'the engine is closed' };
 
-/** A byte stream that is a bare descriptor until something in JavaScript reads or writes it. */
-export class NativeStreamChannel extends NodeStreamChannel implements Held {
-  id = -1;
-  /** Another one may take it over as long as it is bare. */
-  #thread: IoThread;
-  readonly #fd: number;
-  readonly #onSocket: (socket: net.Socket) => Loan;
-  #state: State = 'bare';
+/**
+ * A byte stream on a kernel socket. JavaScript reads and writes it, or it is one of two that are relayed: what one receives
+ * is written to the other, by recv(2) and send(2) while messages are small, by splice(2) through a pipe once much comes.
+ * Who nobody reads for is not received from, so that the kernel slows down who sends.
+ */
+export class NativeStreamChannel extends Channel implements SocketChannel, Relay, Pollable, Task, Ticking {
+  readonly fd: number;
+  readonly #s: Streams;
+  readonly #acceptor: Acceptor | undefined;
   /** Whose local port is 0 while nobody has asked for it. */
   #ends: Ends | undefined;
-  /** The one that the engine's thread has joined it with. */
+  #flags = 0;
+  /** The other one of a relay. */
   #other: NativeStreamChannel | undefined;
-  /** The engine's thread has ended our direction already. */
-  #shut = false;
-  #activeAt = 0;
-  /** Written while the descriptor was on its way back. */
-  #written: Uint8Array[] | undefined;
+  /** What waits to be written, if anything does. */
+  #backlog: Backlog | undefined;
+  /** How it is received, once it was relayed. */
+  #flow: Flow | undefined;
+  /** When something last came while it was relayed; once it is closing, when it is cut. */
+  #time = 0;
+  /** Why it closes later: 0 in order. */
+  #errno = 0;
 
-  /** `ends`: undefined for UNIX sockets; its local port may be 0, for not known yet. `onSocket`: told of the node socket that it becomes. */
+  /**
+   * `ends`: undefined for UNIX sockets; its local port may be 0, for not known yet. `known`: the loop has the descriptor
+   * already, with all events, of which some may have come.
+   */
   constructor(
-    thread: IoThread,
+    streams: Streams,
     fd: number,
     limits: QueueLimits,
     ends: Ends | undefined,
-    onSocket: (socket: net.Socket) => Loan,
-    acceptor?: Acceptor,
+    { acceptor, known = false }: { acceptor?: Acceptor; known?: boolean } = {},
   ) {
-    super(limits, acceptor);
-    this.#thread = thread;
-    this.#fd = fd;
+    super(limits);
+    const { connections, loop } = streams.context;
+    this.#s = streams;
+    this.fd = fd;
     this.#ends = ends;
-    this.#onSocket = onSocket;
-    thread.connections.open++;
-    thread.use();
+    this.#acceptor = acceptor;
+    if (!ends) this.#flags |= CUT_SHORT;
+    connections.open++;
+    if (known) {
+      this.#flags |= READABLE | CUT_SHORT | HEARS_ROOM;
+      loop.replace(fd, this);
+    } else loop.add(fd, EVENTS, this);
+  }
+
+  override get kind(): 'stream' {
+    return 'stream';
+  }
+
+  override get halfClose(): boolean {
+    return true;
+  }
+
+  protected override get retains(): boolean {
+    return false;
   }
 
   override get bare(): boolean {
     return true;
   }
 
-  override get ends(): Ends | undefined {
-    if (this.#ends?.localPort === 0 && this.#state !== 'gone') {
-      const { address, port } = sockets.localAddress(this.#fd);
+  get ends(): Ends | undefined {
+    if (this.#ends?.localPort === 0 && !this.#is(GONE)) {
+      const { address, port } = sockets.localAddress(this.fd);
       this.#ends = { ...this.#ends, localAddress: address, localPort: port };
     }
     return this.#ends;
+  }
+
+  override describe(): Metadata {
+    return this.#acceptor?.describe(this) ?? {};
+  }
+
+  takeSocket(): net.Socket | undefined {
+    const used = this.messagesIn + this.messagesOut > 0 || this.endSent || this.endRead;
+    if (!this.open || this.#is(GONE) || used || this.#other) return undefined;
+    this.#ends = this.ends;
+    const { connections, loop } = this.#s.context;
+    loop.remove(this.fd);
+    connections.open--;
+    this.#flags |= GONE;
+    this.close({ kind: 'end', message: 'a library has its socket' });
+    const socket = new net.Socket({ fd: this.fd, allowHalfOpen: true, readable: true, writable: true });
+    socket.pause();
+    this.#s.onSocket(socket);
+    return socket;
   }
 
   // ------------------------------------------------------------------ relays
 
   /** Joins two channels, if both can be. `mends`: the end of `b` is not passed on by itself. */
   static join(a: NativeStreamChannel, b: NativeStreamChannel, mends: boolean): Relay | undefined {
-    if (!a.#free || !b.#free || !(b.#moveTo(a.#thread) || a.#moveTo(b.#thread))) return undefined;
-    if (a.#thread.ended || !a.#takeSlot()) return undefined;
-    if (!b.#takeSlot()) {
-      a.#giveSlot();
-      return undefined;
-    }
-    const [first, second] = [a.#handOver(), b.#handOver()];
-    a.#other = b;
-    b.#other = a;
-    let flags = mends ? wire.PASS_FIRST : wire.PASS_FIRST | wire.PASS_SECOND;
-    if (a.endSent) flags |= wire.SHUT_FIRST;
-    if (b.endSent) flags |= wire.SHUT_SECOND;
-    if (!a.#ends) flags |= wire.CUT_FIRST;
-    if (!b.#ends) flags |= wire.CUT_SECOND;
-    a.#thread.send(wire.Command.Relay, a.id, first, b.id, second, flags);
-    return { lastActive: () => Math.max(a.#lastActive(), b.#lastActive()) };
+    if (a === b || !a.#free || !b.#free) return undefined;
+    a.#engage(b, true);
+    b.#engage(a, !mends);
+    return a;
   }
 
   get #free(): boolean {
-    return this.open && !this.#other && this.queued === 0 && (this.#state === 'bare' || this.#state === 'engine');
+    return this.open && !this.#other && this.queued === 0 && !this.#is(GONE | OVER);
   }
 
-  /** Chooses its thread, where none knows it yet. Returns whether it is that one. */
-  #moveTo(thread: IoThread): boolean {
-    if (this.#state === 'bare' && thread !== this.#thread) {
-      this.#thread.unuse();
-      this.#thread = thread;
-      thread.use();
-    }
-    return thread === this.#thread;
+  #engage(other: NativeStreamChannel, passes: boolean): void {
+    this.#other = other;
+    this.#flow ??= new Flow(this.#s);
+    this.#set(READ, false);
+    this.#set(PASSES, passes);
+    if (this.#is(READABLE | ENDED)) this.#goOnLater();
   }
 
-  /** While it is neither joined nor read, the engine's thread sees when it breaks. */
-  watch(): void {
-    if (this.#state !== 'bare' || !this.open || this.#thread.ended || !this.#takeSlot()) return;
-    this.#thread.send(wire.Command.Hold, this.id, this.#handOver());
+  lastActive(): number {
+    return Math.max(this.#time, this.#other?.#time ?? 0);
   }
 
-  /** Returns whether it has a slot: its thread may have none left, and then JavaScript carries it. */
-  #takeSlot(): boolean {
-    if (this.#state === 'bare') this.id = this.#thread.slots.take();
-    return this.id >= 0;
-  }
-
-  /** Gives back one that was taken for nothing. */
-  #giveSlot(): void {
-    if (this.#state !== 'bare') return;
-    this.#thread.slots.give(this.id);
-    this.id = -1;
-  }
-
-  /** Makes the descriptor the engine's thread's; -1 where it was already. */
-  #handOver(): number {
-    if (this.#state === 'engine') return -1;
-    const thread = this.#thread;
-    thread.adopt(this);
-    thread.unuse();
-    this.#state = 'engine';
-    return this.#fd;
-  }
-
-  #lastActive(): number {
-    if (this.#held) this.#activeAt = activeAt(this.#thread.shared, this.id);
-    return this.#activeAt;
-  }
-
-  // Nothing was read or written before: what has passed is what the engine's thread has counted, and what waits here.
-  override refresh(): void {
-    if (!this.#held) return;
-    takeCounters(this, this.#thread.shared, this.id);
-    if (!this.#written) return;
-    this.messagesOut += this.#written.length;
-    for (const { length } of this.#written) this.bytesOut += length;
-  }
-
-  /** It has a slot. */
-  get #held(): boolean {
-    return this.#state === 'engine' || this.#state === 'returning';
-  }
-
-  // ------------------------------------------------------------------ what the engine's thread says
-
-  report(type: number, at: number): void {
-    const value = this.#thread.shared.arena.i32[at] as number;
-    if (type === wire.Report.Ended) this.#peerEnded(value);
-    else if (type === wire.Report.Closed) {
-      this.#leave('gone');
-      this.deliverClose(value === 0 ? CLOSED : { kind: 'reset', message: errorName(value) });
-    } else if (type === wire.Report.Released) {
-      this.#leave('bare');
-      this.#thread.use();
-      this.#becomeNode();
-    }
-  }
-
-  lost(): void {
-    this.#leave('gone');
-    if (this.#thread.failed) sockets.close(this.#thread, this.#fd, true);
-    this.deliverClose(this.#thread.failed ? FAILED : CLOSED);
-  }
-
-  #peerEnded(flags: number): void {
+  part(): void {
     const other = this.#other;
-    if (other && flags & wire.PASSED) other.#shut = true;
-    if (flags & wire.CLOSED_THIS) this.#leave('gone');
-    if (other && flags & wire.CLOSED_OTHER) other.#leave('gone');
+    if (!other) return;
+    // Either of them stands for the relay.
+    this.#time = other.#time = this.lastActive();
+    this.#other = other.#other = undefined;
+    this.#goOnReading();
+    other.#goOnReading();
+  }
+
+  /** JavaScript takes what comes, if anybody there reads. */
+  #goOnReading(): void {
+    if (this.held || this.#is(GONE | CLOSING)) return;
+    this.#flags |= READ;
+    if (this.#is(READABLE | ENDED)) this.#goOnLater();
+  }
+
+  // ------------------------------------------------------------------ events
+
+  ready(events: number): void {
+    if (events & k.EPOLLERR && !this.#other && !this.#is(READ | CLOSING)) {
+      this.#over(sockets.pendingError(this.fd));
+      return;
+    }
+    if (events & CUT) this.#flags |= CUT_SHORT;
+    if (events & (k.EPOLLIN | CUT)) this.#flags |= READABLE;
+    if (this.#backlog && events & (k.EPOLLOUT | k.EPOLLHUP | k.EPOLLERR)) this.#flush();
+    if (this.#is(READABLE)) this.#pump();
+  }
+
+  proceed(): void {
+    this.#set(DEFERRED, false);
+    if (this.#is(OVER)) this.#over(this.#errno);
+    else this.#goOn();
+  }
+
+  broken(): void {
+    this.#over(k.EINVAL);
+  }
+
+  tick(now: number): boolean {
+    if (this.#is(GONE)) return false;
+    if (now < this.#time) return true;
+    this.#cut();
+    return false;
+  }
+
+  /** The engine closes. */
+  stop(): void {
+    if (this.#is(GONE)) return;
+    this.#cut();
+    this.deliverClose(STOPPED);
+  }
+
+  // ------------------------------------------------------------------ receiving
+
+  /** Moves what has arrived, as long as there is something, somebody takes it and its turn lasts. */
+  #pump(): void {
+    const turns = this.#flow?.bulk ? SPLICES : READS;
+    for (let n = 0; n < turns; n++) {
+      if (!this.#is(READABLE) || this.#is(ENDED | GONE) || !this.#step()) return;
+    }
+    if (this.#is(READABLE)) this.#goOnLater();
+  }
+
+  /** Returns whether it could do something. */
+  #step(): boolean {
+    const to = this.#other;
+    if (this.#is(CLOSING) || to?.#is(SHUT)) this.#discard();
+    else if (to) {
+      if (to.#backlog) return false;
+      this.#moveTo(to, this.#flow as Flow);
+    } else if (this.#is(READ)) this.#hand();
+    else return false;
+    return true;
+  }
+
+  #moveTo(to: NativeStreamChannel, flow: Flow): void {
+    const received = flow.move(this.fd, to, this.#is(CUT_SHORT));
+    if (received <= 0) {
+      this.#nothing(received === 0 ? 0 : flow.error);
+      return;
+    }
+    this.messagesIn++;
+    this.bytesIn += received;
+    to.messagesOut++;
+    to.bytesOut += received;
+    this.#time = this.#s.context.loop.now;
+    if (flow.drained) this.#set(READABLE, false);
+    if (flow.error !== 0) to.#over(flow.error);
+  }
+
+  /** Gives what has come to JavaScript. */
+  #hand(): void {
+    const received = this.#receive();
+    if (received <= 0) return;
+    if (received < BUFFER && !this.#is(CUT_SHORT)) this.#set(READABLE, false);
+    const { buffer, context } = this.#s;
+    this.deliver(context.loop.arena.u8.subarray(buffer, buffer + received), BINARY, false);
+  }
+
+  #discard(): void {
+    this.#receive();
+  }
+
+  #receive(): number {
+    const { c, buffer, context } = this.#s;
+    const received = c.recv(this.fd, context.loop.arena.base + buffer, BUFFER, 0);
+    if (received <= 0) this.#nothing(received === 0 ? 0 : c.errno());
+    return received;
+  }
+
+  /** There was nothing to receive: the end (0), nothing yet, or an error. */
+  #nothing(errno: number): void {
+    if (errno === k.EAGAIN) this.#set(READABLE, false);
+    else if (errno !== 0) this.#over(errno);
+    else {
+      this.#flags |= ENDED;
+      if (this.#is(CLOSING)) this.#cut();
+      else this.#tell();
+    }
+  }
+
+  // ------------------------------------------------------------------ sending
+
+  wait(): Backlog {
+    if (!this.#is(HEARS_ROOM)) {
+      this.#flags |= HEARS_ROOM;
+      this.#s.context.loop.modify(this.fd, ALL_EVENTS);
+    }
+    this.#backlog ??= new Backlog(this.#s);
+    return this.#backlog;
+  }
+
+  /** Writes what waits, and goes on with what had waited for that. */
+  #flush(): void {
+    const errno = (this.#backlog as Backlog).write(this.fd);
+    if (errno === k.EAGAIN) return;
+    if (errno !== 0) {
+      this.#over(errno);
+      return;
+    }
+    this.#backlog = undefined;
+    if (this.#is(CLOSING)) {
+      this.#linger();
+      return;
+    }
+    if (this.#is(SHUT_LATER)) this.#shutdown();
+    this.#other?.#goOn();
+    this.drained();
+  }
+
+  // ------------------------------------------------------------------ ends
+
+  /** Somebody takes what has come. */
+  #goOn(): void {
+    if (this.#is(ENDED)) this.#tell();
+    else if (this.#is(READABLE)) this.#pump();
+  }
+
+  #goOnLater(): void {
+    if (this.#is(DEFERRED)) return;
+    this.#flags |= DEFERRED;
+    this.#s.context.loop.later(this);
+  }
+
+  /** Tells of its end, once all before it was handed on. Whoever has ended both ways is closed, before anybody hears. */
+  #tell(): void {
+    const to = this.#other;
+    if (this.#is(TOLD | GONE) || (to ? to.#backlog : !this.#is(READ))) return;
+    this.#flags |= TOLD;
+    if (to && this.#is(PASSES) && !to.#is(SHUT)) {
+      to.#flags |= SHUT;
+      // Where its own direction has ended too, close(2) says it.
+      if (!to.#is(TOLD)) this.#s.c.shutdown(to.fd, k.SHUT_WR);
+    }
+    const closed = this.#is(SHUT) ? this : undefined;
+    const closedToo = to?.#is(TOLD) && to.#is(SHUT) ? to : undefined;
+    closed?.#cut();
+    closedToo?.#cut();
     this.deliverEnd();
-    if (flags & wire.CLOSED_THIS) this.deliverClose(CLOSED);
-    if (other && flags & wire.CLOSED_OTHER) other.deliverClose(CLOSED);
+    closed?.deliverClose(CLOSED);
+    closedToo?.deliverClose(CLOSED);
   }
 
-  /** The engine's thread does not have it any more. */
-  #leave(state: State): void {
-    this.refresh();
-    this.#lastActive();
-    this.#part();
-    this.#state = state;
-    if (state === 'gone') this.#thread.connections.open--;
-    this.#thread.release(this.id);
+  /** Ends our direction: nothing waits any more. */
+  #shutdown(): void {
+    this.#flags |= SHUT;
+    if (this.#is(TOLD)) this.#overLater(0);
+    else this.#s.c.shutdown(this.fd, k.SHUT_WR);
   }
 
-  #part(): void {
-    if (this.#other) this.#other.#other = undefined;
-    this.#other = undefined;
+  /** It has ended both ways, or failed: not in the middle of somebody's call. */
+  #overLater(errno: number): void {
+    this.#errno = errno;
+    this.#flags |= OVER;
+    this.#goOnLater();
+  }
+
+  #over(errno: number): void {
+    if (this.#is(GONE)) return;
+    const closing = this.#is(CLOSING);
+    this.#cut();
+    if (!closing) this.deliverClose(errno === 0 ? CLOSED : { kind: 'reset', message: errorName(errno) });
+  }
+
+  /**
+   * Linux answers data that nobody has read with a reset, which would destroy what the peer has not read yet: so what
+   * still comes is read and thrown away until the peer ends too.
+   */
+  #linger(): void {
+    if (this.#is(ENDED)) {
+      this.#cut();
+      return;
+    }
+    if (!this.#is(SHUT)) this.#s.c.shutdown(this.fd, k.SHUT_WR);
+    this.#flags |= SHUT | READABLE;
+    this.#pump();
+  }
+
+  /** Closes it at once. */
+  #cut(): void {
+    if (this.#is(GONE)) return;
+    this.#flags |= GONE;
+    // An end after a part of what was written would look like the end of it all.
+    if (this.#backlog) sockets.lingerNot(this.fd);
+    this.part();
+    const { connections, loop } = this.#s.context;
+    loop.close(this.fd);
+    connections.open--;
+    this.#backlog?.destroy();
+    this.#backlog = undefined;
   }
 
   // ------------------------------------------------------------------ JavaScript
 
-  override takeSocket(): net.Socket | undefined {
-    if (this.#state === 'bare' && this.open) this.#becomeNode();
-    return super.takeSocket();
-  }
-
-  protected override send(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): boolean {
-    this.#toJavaScript();
-    if (this.#state === 'node') return super.send(bytes, attributes, owned);
-    this.#written ??= [];
-    this.#written.push(owned ? bytes : new Uint8Array(bytes));
+  protected override send(bytes: Uint8Array, _attributes: MessageAttributes, owned: boolean): boolean {
+    if (bytes.length === 0 || this.#is(GONE | OVER)) return true;
+    let done = 0;
+    if (!this.#backlog) {
+      done = this.#s.send(this.fd, bytes);
+      if (done === bytes.length) return true;
+      const errno = this.#s.c.errno();
+      if (errno !== k.EAGAIN) {
+        this.#overLater(errno);
+        return true;
+      }
+    }
+    this.wait().append(done > 0 ? bytes.subarray(done) : bytes, owned);
     return false;
   }
 
   protected override sendEnd(): void {
-    if (this.#state === 'node') super.sendEnd();
-    else if (this.#state === 'bare') sockets.shutdown(this.#fd);
-    else if (this.#state === 'engine' && !this.#shut) this.#thread.send(wire.Command.End, this.id);
+    if (this.#is(SHUT | GONE)) return;
+    if (this.#backlog) this.#flags |= SHUT_LATER;
+    else this.#shutdown();
   }
 
   protected override holdSource(): void {
-    if (this.#state === 'node') super.holdSource();
+    this.#set(READ, false);
   }
 
   protected override releaseSource(): void {
-    if (!this.#other) this.#toJavaScript();
-    if (this.#state === 'node') super.releaseSource();
+    if (!this.#other) this.#goOnReading();
   }
 
   protected override shut(reason: CloseReason): void {
-    const reset = reason.kind === 'reset';
-    if (this.#state === 'node') super.shut(reason);
-    else if (this.#state === 'bare') {
-      this.#state = 'gone';
-      this.#thread.connections.open--;
-      this.#thread.unuse();
-      sockets.close(this.#thread, this.#fd, reset);
-    } else if (this.#state !== 'gone') {
-      const { id } = this;
-      this.#leave('gone');
-      this.#thread.send(wire.Command.Close, id, -1, reset ? 1 : 0);
+    if (this.#is(GONE)) return;
+    this.part();
+    if (reason.kind === 'reset') {
+      sockets.lingerNot(this.fd);
+      this.#cut();
+      return;
     }
-    this.#written = undefined;
+    const { loop } = this.#s.context;
+    this.#flags |= CLOSING;
+    this.#time = loop.now + LINGER;
+    if (!this.#backlog) this.#linger();
+    if (!this.#is(GONE)) loop.tickFor(this);
   }
 
-  #toJavaScript(): void {
-    if (this.#state === 'bare') this.#becomeNode();
-    else if (this.#state === 'engine') {
-      this.#part();
-      this.#state = 'returning';
-      this.#thread.send(wire.Command.Release, this.id);
-    }
+  #is(flags: number): boolean {
+    return (this.#flags & flags) !== 0;
   }
 
-  #becomeNode(): void {
-    this.#thread.unuse();
-    this.#state = 'node';
-    // Counted from now on as what it becomes.
-    this.#thread.connections.open--;
-    const socket = new net.Socket({ fd: this.#fd, allowHalfOpen: true, readable: true, writable: true });
-    this.setSocket(socket, this.#onSocket(socket));
-    const written = this.#written;
-    this.#written = undefined;
-    const full = written ? written.map((bytes) => super.send(bytes, BINARY, true)).includes(false) : false;
-    if (this.endSent) super.sendEnd();
-    else if (written && !full) this.drained();
-    if (!this.held) super.releaseSource();
+  #set(flag: number, on: boolean): void {
+    this.#flags = on ? this.#flags | flag : this.#flags & ~flag;
   }
 }
