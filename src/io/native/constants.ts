@@ -3,6 +3,8 @@
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
+/** Bytes of the longest Internet socket address (sockaddr_in6). */
+export const SOCKADDR = 28;
 
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
