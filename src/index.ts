@@ -17,6 +17,16 @@ export {
   TEXT,
   type Writer,
 } from './core/channel.ts';
+export type {
+  Acceptor,
+  Bind,
+  DatagramListening,
+  Ends,
+  Engine,
+  Listening,
+  SocketAddress,
+  SocketChannel,
+} from './core/engine.ts';
 export { asL7mpError, ERRORS, type ErrorCode, L7mpError } from './core/errors.ts';
 export { dialLayer, listenOnLayer, type Wrap } from './core/handshakes.ts';
 export { type HandshakeObserver, LayerChannel } from './core/layer.ts';
@@ -48,15 +58,5 @@ export {
   type Transport,
 } from './core/protocol.ts';
 export { Address, BindSchema, Name, Port, strict, TransportSpec } from './core/schema.ts';
-export type {
-  Acceptor,
-  Bind,
-  DatagramListening,
-  Ends,
-  Engine,
-  Listening,
-  SocketAddress,
-  SocketChannel,
-} from './io/engine.ts';
 export { freePath } from './io/unix-path.ts';
 export { endsMetadata, endsName, socketAcceptor } from './protocols/addresses.ts';

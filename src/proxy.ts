@@ -12,22 +12,20 @@ import type { AdminInput, ConfigInput } from './config/schema.ts';
 import { readState, unusableState, writeState } from './config/state.ts';
 import { Validator } from './config/validate.ts';
 import { findWarnings, type Warning } from './config/warnings.ts';
-import type { Channel, CloseReason } from './core/channel.ts';
+import type { CloseReason } from './core/channel.ts';
+import { Connections } from './core/connections.ts';
+import type { Engine } from './core/engine.ts';
 import { asL7mpError, L7mpError, type Problem } from './core/errors.ts';
 import { GatheringLimit } from './core/gathering.ts';
 import type { Protocol, Services } from './core/protocol.ts';
 import { Registry } from './core/registry.ts';
 import { chooseEngine } from './io/choose.ts';
-import { Connections } from './io/connections.ts';
-import type { Engine } from './io/engine.ts';
 import { Admission } from './limits/admission.ts';
 import { ManagementListeners } from './limits/management.ts';
 import { Reflection } from './limits/reflection.ts';
 import { readSystem } from './limits/system.ts';
 import { exposedControl, exposureWarning } from './listener/exposure.ts';
-import type { Listener } from './listener/listener.ts';
 import { networkAddress } from './listener/open.ts';
-import type { Offload } from './offload/engine.ts';
 import { OffloadSwitch } from './offload/switch.ts';
 import { DirectoryEnclosure } from './output/enclosure.ts';
 import { PROTOCOLS } from './protocols.ts';
@@ -39,11 +37,9 @@ import { Store } from './reconcile/store.ts';
 import { clusterOf, findRoute } from './routing/router.ts';
 import { eachSession, findSessions } from './session/list.ts';
 import { type Plan, Plans } from './session/plan.ts';
-import { RungBytes } from './session/rung-bytes.ts';
-import { Session, type SessionHost } from './session/session.ts';
-import { SessionTable } from './session/table.ts';
+import type { Session } from './session/session.ts';
+import { Sessions } from './session/sessions.ts';
 import { listedView, sessionView } from './session/view.ts';
-import { Wheel } from './session/wheel.ts';
 import { AccessLog } from './telemetry/access-log.ts';
 import { Logger } from './telemetry/logger.ts';
 import { Metrics } from './telemetry/metrics.ts';
@@ -64,13 +60,17 @@ export class L7mp {
   readonly #system = readSystem();
   readonly #admin = new Admin(this.logger, this.#accessLog, this.#system);
   readonly #store = new Store();
-  readonly #sessions = new SessionTable();
-  readonly #rungBytes = new RungBytes();
+  readonly #sessions = new Sessions({
+    log: this.logger,
+    io: () => this.#engine,
+    offload: () => this.#offload.engine,
+    route: (session) => this.#route(session),
+  });
   readonly #connections = new Connections();
   readonly #metrics = new Metrics({
     store: this.#store,
-    sessions: this.#sessions,
-    rungBytes: this.#rungBytes.totals,
+    sessions: this.#sessions.table,
+    rungBytes: this.#sessions.rungBytes.totals,
     load: () => this.#io?.load ?? [],
     connections: this.#connections,
     admission: () => this.#admission,
@@ -80,22 +80,20 @@ export class L7mp {
     descriptors: this.#system.descriptors,
     limits: this.#admin.limits,
     log: this.logger,
-    sessions: this.#sessions,
+    sessions: this.#sessions.table,
     connections: this.#connections,
     leadsToManagement: (listener) => this.#management.has(listener),
   });
   readonly #reflection = new Reflection(() => this.#ports());
-  readonly #wheel = new Wheel();
   readonly #gathering = new GatheringLimit();
   readonly #plans = new Plans((name, route) => clusterOf(this.#store, name, route));
   readonly #registry: Registry;
   readonly #validator: Validator;
   readonly #configuration: Configuration;
   readonly #api: Api;
-  readonly #sessionHost: SessionHost;
   #io: Engine | undefined;
   #ioWhy: string | undefined;
-  readonly #offload = new OffloadSwitch(this.logger, () => this.#sessions.all());
+  readonly #offload = new OffloadSwitch(this.logger, () => this.#sessions.table.all());
   readonly #door = new Door();
   #keep: ConfigurationContext['keep'];
   #state: ReturnType<ApiContext['state']> = 'starting';
@@ -105,21 +103,8 @@ export class L7mp {
     this.#validator = new Validator(this.#registry);
     this.#management = new ManagementListeners(this.#store, this.#registry);
     const engine = (): Engine => this.#engine;
-    const offload = (): Offload => this.#offload.engine;
     const keep = () => this.#keep;
-    this.#sessionHost = {
-      log: this.logger,
-      wheel: this.#wheel,
-      rungBytes: this.#rungBytes,
-      get io() {
-        return engine();
-      },
-      get offload() {
-        return offload();
-      },
-      route: (listener, session) => this.#route(listener, session),
-      ended: (session) => this.#ended(session),
-    };
+    for (const observer of [this.#admission, this.#metrics, this.#accessLog]) this.#sessions.observe(observer);
     this.#configuration = new Configuration({
       store: this.#store,
       registry: this.#registry,
@@ -135,9 +120,9 @@ export class L7mp {
         services: this.#services(),
         enclosure: () => this.#admin.enclosure,
         admission: this.#admission,
-        begin: (listener, channel) => this.#begin(listener, channel),
+        begin: (listener, channel) => this.#sessions.begin(listener, channel),
       }),
-      sessions: () => this.#sessions.all(),
+      sessions: () => this.#sessions.table.all(),
       get keep() {
         return keep();
       },
@@ -309,9 +294,7 @@ export class L7mp {
     this.#state = 'stopping';
     for (const { listening } of this.#store.listeners.values()) await listening?.close();
     const reason: CloseReason = { kind: 'shutdown', message: 'the proxy is shutting down' };
-    for (const session of this.#sessions.clear()) session.end(reason);
-    this.#sessions.clear();
-    this.#wheel.close();
+    this.#sessions.close(reason);
     await Promise.all([...this.#store.clusters.values()].map(({ dialer }) => dialer.close?.()));
     await this.#offload.close();
     await this.#io?.close();
@@ -321,17 +304,6 @@ export class L7mp {
 
   // ------------------------------------------------------------------ sessions
 
-  #begin(listener: Listener, channel: Channel): void {
-    const metadata = channel.describe();
-    const own = listener.side.sessionName({ listener: listener.name, n: listener.requests + 1, metadata });
-    const session = new Session(this.#sessions.nameFor(own), listener, channel, this.#sessionHost);
-    listener.requests++;
-    listener.sessions++;
-    this.#sessions.add(session);
-    this.#admission.begun(session);
-    session.start();
-  }
-
   /** Those that it listens on. */
   *#ports(): Iterable<number> {
     for (const { definition } of this.#store.listeners.values()) {
@@ -340,20 +312,12 @@ export class L7mp {
     }
   }
 
-  #route(listener: Listener, session: Session): Plan {
+  #route(session: Session): Plan {
+    const { listener } = session;
     const plan = this.#plans.for(listener, findRoute(this.#store, listener.definition.rules, session));
     this.#admission.routed(session, plan);
     this.#reflection.check(session, plan);
     return plan;
-  }
-
-  #ended(session: Session): void {
-    const { listener } = session;
-    listener.sessions--;
-    this.#admission.ended(session);
-    this.#sessions.ended(session, listener.definition.options.track ?? 0);
-    this.#metrics.sessionEnded(session.outcome?.kind ?? 'end', session.drops);
-    this.#accessLog.ended(session);
   }
 
   // ------------------------------------------------------------------ control
@@ -390,7 +354,7 @@ export class L7mp {
   }
 
   async #listSessions(query: Query): Promise<SessionList> {
-    const { sessions, total, next } = await findSessions(this.#sessions, query, query);
+    const { sessions, total, next } = await findSessions(this.#sessions.table, query, query);
     return { sessions: await eachSession(sessions, (session) => listedView(session, query.fields)), total, next };
   }
 
@@ -406,7 +370,7 @@ export class L7mp {
   }
 
   #session(name: string): Session {
-    const session = this.#sessions.get(name);
+    const session = this.#sessions.table.get(name);
     if (!session) throw new L7mpError('E_UNKNOWN', `there is no session named ${JSON.stringify(name)}`);
     return session;
   }

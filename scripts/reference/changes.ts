@@ -1,7 +1,7 @@
 /** Which change does what: asked of the code that decides it. */
 import { clusterOptions, listenerOptions } from '../../src/config/schema.ts';
 import type { Registry } from '../../src/core/registry.ts';
-import type { ClusterDefinition, Definition, ListenerDefinition } from '../../src/reconcile/definitions.ts';
+import type { ClusterDefinition, Definition, ListenerDefinition } from '../../src/model/definitions.ts';
 import { restartsOf } from '../../src/reconcile/restarts.ts';
 import { table } from './tables.ts';
 

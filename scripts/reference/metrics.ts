@@ -35,7 +35,7 @@ async function text(): Promise<string> {
     connections: { open: 0 },
     admission: () => ({ limits: deriveLimits({ descriptors: 1, memory: 1 }), refusals: new Map(), evicted: 0 }),
   });
-  metrics.sessionEnded('end', new Map([['why', 1]]));
+  metrics.ended({ outcome: { kind: 'end', message: '' }, drops: new Map([['invalid', 1]]) });
   const services = { counter: metrics.counter.bind(metrics) } as unknown as Services;
   const host: ClusterHost = {
     name: 'c',

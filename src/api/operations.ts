@@ -16,8 +16,8 @@ import {
 } from '../config/schema.ts';
 import { L7mpError } from '../core/errors.ts';
 import { Name } from '../core/schema.ts';
+import type { Kind } from '../model/definitions.ts';
 import type { AddedKind, Configuration, Outcome, Terms } from '../reconcile/configuration.ts';
-import type { Kind } from '../reconcile/definitions.ts';
 import { need, type Store } from '../reconcile/store.ts';
 import {
   AdminAnswer,

@@ -9,7 +9,7 @@ import type {
   RouteDefinition,
   RuleDefinition,
   RuleListDefinition,
-} from '../reconcile/definitions.ts';
+} from '../model/definitions.ts';
 import { need, type Store } from '../reconcile/store.ts';
 import type {
   ClusterView,

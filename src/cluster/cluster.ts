@@ -1,9 +1,10 @@
 import type { L7mpError } from '../core/errors.ts';
+import { idleTimeout } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
 import { getAt, type Pointer, parsePointer } from '../core/pointer.ts';
 import type { ClusterSide, Dialer, StreamKind } from '../core/protocol.ts';
-import type { ClusterDefinition, EndpointDefinition } from '../reconcile/definitions.ts';
+import type { ClusterDefinition, EndpointDefinition } from '../model/definitions.ts';
 import { type Balancer, createBalancer } from './balancers/index.ts';
 import { Endpoint, Tally, VIRTUAL } from './endpoint.ts';
 import { isEndpointFault } from './outcome.ts';
@@ -198,13 +199,4 @@ function keyOf(metadata: Metadata, pointer: Pointer): string | undefined {
   const value: Json | undefined = getAt(metadata, pointer);
   if (value === undefined) return undefined;
   return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-/** What the options say, else what the protocol says, in milliseconds; 0 is never, undefined that nobody says anything. */
-export function idleTimeout<S>(
-  configured: number | undefined,
-  byProtocol: number | ((spec: S) => number | undefined) | undefined,
-  spec: S,
-): number | undefined {
-  return configured ?? (typeof byProtocol === 'function' ? byProtocol(spec) : byProtocol);
 }

@@ -1,4 +1,4 @@
-import type { EndpointDefinition } from '../reconcile/definitions.ts';
+import type { EndpointDefinition } from '../model/definitions.ts';
 import type { Candidate } from './balancers/index.ts';
 
 /** The address of the only endpoint of a cluster without a network. */

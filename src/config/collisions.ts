@@ -5,7 +5,7 @@ import type { Problem } from '../core/errors.ts';
 import type { Spec } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
 import { networkAddress } from '../listener/open.ts';
-import type { DefinitionOf } from '../reconcile/definitions.ts';
+import type { DefinitionOf } from '../model/definitions.ts';
 import type { Outline } from './outline.ts';
 
 interface Wanted {

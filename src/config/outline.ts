@@ -1,6 +1,6 @@
 import type { Registry } from '../core/registry.ts';
-import type { Definition, DefinitionOf, Kind, Objects } from '../reconcile/definitions.ts';
-import { NOTHING, Normalizer } from '../reconcile/normalize.ts';
+import type { Definition, DefinitionOf, Kind, Objects } from '../model/definitions.ts';
+import { NOTHING, Normalizer } from './normalize.ts';
 import type { ConfigInput } from './schema.ts';
 
 /** A configuration as its objects, each with its place in the text. */

@@ -1,12 +1,10 @@
 /** Text to plain values: JSON and YAML, bounded against input that was made to hurt. */
+import { MAX_DEPTH } from '../core/depth.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { Pointer } from '../core/pointer.ts';
 import { locateInJson, parseJson } from './json.ts';
 import { type Place, placeAt } from './place.ts';
 import { locateInYaml, parseYaml } from './yaml.ts';
-
-/** How deep a document may nest: nothing that is meant is deeper, and recursive code must not run out of stack. */
-const MAX_DEPTH = 64;
 
 export type Format = 'json' | 'yaml';
 

@@ -3,9 +3,9 @@
  * the reference are all made of these. What depends on the protocol (`spec`) is checked against the protocol's own.
  */
 import Type, { type Static } from 'typebox';
-import { POLICIES } from '../cluster/balancers/index.ts';
 import { LEVELS } from '../core/log.ts';
 import { Address, Name, Port, strict } from '../core/schema.ts';
+import { POLICIES } from '../model/policy.ts';
 
 export const Spec = Type.Object(
   { protocol: Type.String({ description: 'The name of a protocol.' }) },
@@ -414,4 +414,3 @@ export type RuleListInput = Static<typeof InlineRuleListSchema>;
 export type ListenerInput = Static<typeof ListenerSchema>;
 export type AdminInput = Static<typeof AdminSchema>;
 export type ConfigInput = Static<typeof ConfigSchema>;
-export type Retry = Required<Static<typeof RetrySchema>>;

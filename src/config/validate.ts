@@ -9,13 +9,15 @@ import { parsePointer } from '../core/pointer.ts';
 import type { ClusterSide, ListenerSide, Spec, StandsOn, Transport } from '../core/protocol.ts';
 import type { Registry, Role } from '../core/registry.ts';
 import { strict } from '../core/schema.ts';
-import { NOTHING, Normalizer } from '../reconcile/normalize.ts';
+import type { Match } from '../model/match.ts';
+import type { Rewrite } from '../model/rewrite.ts';
 import { OPERATIONS } from '../routing/operations.ts';
 import { MAX_INSTRUCTIONS, Patterns } from '../routing/patterns.ts';
-import { compilePredicate, type Match } from '../routing/predicate.ts';
-import { compileRewrite, type Rewrite } from '../routing/rewrite.ts';
+import { compilePredicate } from '../routing/predicate.ts';
+import { compileRewrite } from '../routing/rewrite.ts';
 import { checkAuth } from './auth.ts';
 import { attempt, below, check, gather, problemsOf } from './check.ts';
+import { NOTHING, Normalizer } from './normalize.ts';
 import {
   type AdminInput,
   AdminSchema,

@@ -4,7 +4,7 @@
  */
 import type { Registry } from '../core/registry.ts';
 import { exposedControl, exposureWarning } from '../listener/exposure.ts';
-import type { Kind } from '../reconcile/definitions.ts';
+import type { Kind } from '../model/definitions.ts';
 import { findCollisions } from './collisions.ts';
 import { Outline } from './outline.ts';
 import type { AdminInput, ConfigInput } from './schema.ts';

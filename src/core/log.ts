@@ -5,6 +5,11 @@ export const LEVELS = ['silly', 'verbose', 'info', 'notice', 'warn', 'error'] as
 export type Level = (typeof LEVELS)[number];
 export type Threshold = Level | 'silent';
 
+/** Whether events of a level are told where those below a threshold are not. */
+export function atLeast(level: Level, threshold: Threshold): boolean {
+  return threshold !== 'silent' && LEVELS.indexOf(level) >= LEVELS.indexOf(threshold);
+}
+
 /**
  * Where events are told: one line an event, with the name of the object it is about. Never throws. Ask `enabled`
  * before putting a text together on a busy path.

@@ -7,14 +7,14 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import type { Static, TObject, TProperties } from 'typebox';
-import type { Shortage } from '../io/connections.ts';
-import type { Engine, Listening } from '../io/engine.ts';
 import type { Channel, ChannelKind, QueueLimits } from './channel.ts';
+import type { Shortage } from './connections.ts';
+import type { Engine, Listening } from './engine.ts';
 import type { GatheringLimit } from './gathering.ts';
 import type { Log } from './log.ts';
 import type { Metadata } from './metadata.ts';
 
-export type { Listening } from '../io/engine.ts';
+export type { Listening } from './engine.ts';
 
 /** `same`: what comes out has the kind of what went in. */
 export type StreamKind = ChannelKind | 'same';

@@ -5,13 +5,15 @@
  *
  * One data plane in the main thread, one in a worker, and several that act as one are held against one suite.
  */
-import type { AdminInput } from '../config/schema.ts';
 import type { Level, Threshold } from '../core/log.ts';
 import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
+import type { EngineMode } from '../io/choose.ts';
 import type { Limits } from '../limits/system.ts';
-import type { Kind } from '../reconcile/definitions.ts';
-import type { Step } from '../reconcile/plan.ts';
+import type { Step } from '../model/step.ts';
+import type { OffloadStatus } from '../offload/engine.ts';
+import type { OffloadSettings } from '../offload/switch.ts';
 import type { SessionStatus } from '../session/session.ts';
+import type { Counters } from '../telemetry/counters.ts';
 
 /** What a control plane asks of a data plane. */
 export interface DataPlane {
@@ -27,7 +29,10 @@ export interface DataPlane {
   take(): Promise<void>;
   /** Forgets what goes, ends what shall end, and gives up what was kept for `undo`. Does not reject. */
   settle(endings: readonly Ending[]): Promise<void>;
-  /** Everything is as before `release`. Rejects where something could not be taken back, and says what. */
+  /**
+   * Everything is as before `release`; sessions of listeners that came with the change end. Rejects where something could
+   * not be taken back, and says what.
+   */
   undo(): Promise<void>;
 
   /** The sessions that match, in the order in which they began, as the API lists them. */
@@ -42,13 +47,8 @@ export interface DataPlane {
   /** What it runs on. */
   status(): Promise<PlaneStatus>;
 
-  /**
-   * Takes no new sessions, but on listeners that lead to the control plane; frees the addresses of the others. Sessions go
-   * on until they end, or until the time is over (milliseconds): then they are ended in order. `undefined` takes it back.
-   */
-  drain(timeout: number | undefined): Promise<void>;
-  /** Goes on in the files that have its paths now. Resolves with what could not be opened, a line each. */
-  reopen(): Promise<readonly string[]>;
+  /** Goes on in the files that have its paths now. What cannot be opened is told to the log, and the old file written on. */
+  reopen(): Promise<void>;
   /** Ends every session and closes everything. What was written has a second to leave. */
   close(): Promise<void>;
 }
@@ -65,6 +65,14 @@ export interface ControlPlane {
   metrics(): Promise<{ readonly type: string; readonly text: string }>;
 }
 
+/** What a data plane is begun with. */
+export interface PlaneStart {
+  /** Which of how many it is, from 0. */
+  readonly worker: number;
+  readonly io: EngineMode;
+  readonly settings: PlaneSettings;
+}
+
 /** Settings of the whole proxy that concern a data plane. */
 export interface PlaneSettings {
   readonly logLevel: Threshold;
@@ -73,7 +81,7 @@ export interface PlaneSettings {
   /** Whether somebody wants to know of ended sessions. */
   readonly accessLog: boolean;
   readonly limits: Limits;
-  readonly offload: Pick<AdminInput, 'offload' | 'offload_ifs'>;
+  readonly offload: OffloadSettings;
   /** Below which directory the API may name files. */
   readonly files: string;
   /** Bytes of a REST API request's body at most. */
@@ -83,17 +91,27 @@ export interface PlaneSettings {
 export interface LogLine {
   readonly level: Level;
   readonly object: string;
+  /** Its beginning, where it is longer than what a line shows. */
   readonly message: string;
+  /** Characters of the whole message. */
+  readonly length: number;
 }
 
-/** Sessions that end with a change of the configuration. */
+/**
+ * Sessions that end with a change of the configuration: those that each of the lists of names that are given applies to.
+ * A complete request to the REST API, perhaps the one that asks for the change, goes on until it has its answer.
+ */
 export interface Ending {
   /** Why, for their peers and the log. */
   readonly message: string;
-  /** `end` ends those that go through the object; `disconnect` breaks their connection to it, and their retry policy decides. */
-  readonly how: 'end' | 'disconnect';
-  readonly kind: Kind;
-  readonly name: string;
+  /** Came from one of these listeners. */
+  readonly listeners?: readonly string[];
+  /** Went by one of these routes. */
+  readonly routes?: readonly string[];
+  /** Go through one of these clusters. */
+  readonly clusters?: readonly string[];
+  /** In place of all others: connections to these endpoints break, and the retry policies of the sessions decide. */
+  readonly endpoints?: readonly string[];
 }
 
 /** Which sessions are listed, and what of them. */
@@ -123,62 +141,7 @@ export interface ListedSession {
   readonly view: object;
 }
 
-/** Counts by the names of what they are of; a reason, a rung or an outcome has its own. */
-type Counts = Readonly<Record<string, number>>;
-
-export interface Counters {
-  /** Live sessions. */
-  readonly sessions: number;
-  /** Open sockets of traffic. */
-  readonly connections: number;
-  readonly evicted: number;
-  /** What limits of the whole have refused, by reason. */
-  readonly refused: Counts;
-  readonly ended: Counts;
-  readonly dropped: Counts;
-  /** Live sessions, and bytes of clients, by where they are moved. */
-  readonly rungSessions: Counts;
-  readonly rungBytes: Counts;
-  readonly listeners: Readonly<Record<string, ListenerCounters>>;
-  readonly clusters: Readonly<Record<string, ClusterCounters>>;
-  readonly endpoints: Readonly<Record<string, EndpointCounters>>;
-  /** Of virtual clusters, by the metric's name. */
-  readonly own: Readonly<Record<string, OwnCounter>>;
-}
-
-export interface ListenerCounters {
-  readonly requests: number;
-  readonly sessions: number;
-  readonly rejects: Counts;
-}
-
-export interface Tallied {
-  readonly failures: number;
-  readonly retries: number;
-  readonly disconnects: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-}
-
-export interface ClusterCounters extends Tallied {
-  readonly requests: number;
-}
-
-export interface EndpointCounters extends Tallied {
-  readonly sessions: number;
-  /** Data planes that leave it out because it failed. */
-  readonly ejected: number;
-}
-
-export interface OwnCounter {
-  readonly help: string;
-  readonly labels: readonly string[];
-  readonly samples: readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number }[];
-}
-
 export interface PlaneStatus {
-  readonly io: { readonly engine: string; readonly why?: string };
-  readonly offload: object;
-  /** Sockets and UDP peers, for each thread. */
-  readonly sockets: readonly number[];
+  readonly io: { readonly engine: string; readonly why?: string; readonly threads?: number };
+  readonly offload: OffloadStatus;
 }

@@ -2,7 +2,7 @@
  * Who binds sockets that listen: once for all data planes, so that a taken address is an answer to the request that asked
  * for it, that a socket outlives a thread that fails, and that a UDP peer stays with its data plane whatever comes and goes.
  */
-import type { SocketAddress } from './engine.ts';
+import type { SocketAddress } from '../core/engine.ts';
 
 export interface Binder {
   /** Rejects with E_BIND, and leaves nothing behind, where it cannot. */

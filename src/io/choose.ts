@@ -1,6 +1,6 @@
+import type { Connections } from '../core/connections.ts';
+import type { Engine } from '../core/engine.ts';
 import { L7mpError } from '../core/errors.ts';
-import type { Connections } from './connections.ts';
-import type { Engine } from './engine.ts';
 import { createNodeEngine } from './node/index.ts';
 
 export type EngineMode = 'auto' | 'native' | 'node';

@@ -3,8 +3,8 @@ import * as dgram from 'node:dgram';
 import { once } from 'node:events';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
+import type { Engine, SocketChannel } from '../core/engine.ts';
 import { until } from '../testing/until.ts';
-import type { Engine, SocketChannel } from './engine.ts';
 import {
   acceptor,
   attempt,

@@ -3,9 +3,9 @@ import * as dgram from 'node:dgram';
 import { once } from 'node:events';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
+import type { Engine, SocketChannel } from '../core/engine.ts';
 import { freePort } from '../testing/ports.ts';
 import { turn, until } from '../testing/until.ts';
-import type { Engine, SocketChannel } from './engine.ts';
 import { attempt, closePeers, datagramPeer, engines, forwardDatagrams, TestSession, takeDatagrams } from './testing.ts';
 
 const SIZES = [0, 1, 200, 1472, 1473, 2048, 2049, 9000, 32_768, 65_506, 65_507];

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
+import type { Engine, SocketAddress, SocketChannel } from '../core/engine.ts';
 import { freePort } from '../testing/ports.ts';
 import { until } from '../testing/until.ts';
-import type { Engine, SocketAddress, SocketChannel } from './engine.ts';
 import {
   acceptor,
   attempt,
@@ -163,6 +163,33 @@ for (const { name, create, skip } of engines()) {
       const socket = client(port);
       socket.end(sent);
       equal(hash(await receiveAll(socket)), hash(sent));
+    });
+
+    it("gives node's own sockets away, with what has come by then, on both sides", async () => {
+      const taken: net.Socket[] = [];
+      const accepted: SocketChannel[] = [];
+      const { port } = await onPort((port) =>
+        engine.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor((channel) => {
+            accepted.push(channel);
+            taken.push(channel.takeSocket?.() as net.Socket);
+          }),
+        ),
+      );
+      const open = engine.connections.open;
+      const channel = await engine.connectStream({ host: '127.0.0.1', port }, attempt(), DEFAULT_LIMITS);
+      channel.owner = { closed: () => ok(false, 'nobody is told') };
+      const socket = channel.takeSocket?.() as net.Socket;
+      socket.end('hello');
+      const other = await until(() => taken[0]);
+      equal((await receiveAll(other)).toString(), 'hello');
+      deepEqual([channel.open, accepted[0]?.open, channel.takeSocket?.()], [false, false, undefined]);
+      equal(accepted[0]?.ends?.remotePort, channel.ends?.localPort);
+      equal(engine.connections.open, open + 2);
+      other.end('good bye');
+      equal((await receiveAll(socket)).toString(), 'good bye');
+      await until(() => engine.connections.open === open);
     });
 
     it('refuses an address that is taken, and one that is not ours', async () => {

@@ -5,8 +5,8 @@ import { readdirSync } from 'node:fs';
 import type * as net from 'node:net';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
+import type { Engine } from '../core/engine.ts';
 import { until } from '../testing/until.ts';
-import type { Engine } from './engine.ts';
 import { attempt, client, closePeers, engines, forwardStreams, hash, receiveAll, server } from './testing.ts';
 
 const KIB = 1 << 10;

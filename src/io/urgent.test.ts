@@ -6,8 +6,8 @@ import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it, type TestContext } from 'node:test';
+import type { Engine } from '../core/engine.ts';
 import { until } from '../testing/until.ts';
-import type { Engine } from './engine.ts';
 import {
   client,
   closePeers,

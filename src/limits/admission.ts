@@ -1,10 +1,12 @@
 /** Whether one more session, or connection, is taken: the limits of the whole proxy and of each listener. */
+
+import type { Connections } from '../core/connections.ts';
 import { addTo } from '../core/counts.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { NewPeer } from '../core/protocol.ts';
-import type { Connections } from '../io/connections.ts';
 import type { Listener } from '../listener/listener.ts';
+import type { SessionObserver } from '../session/observer.ts';
 import type { Plan } from '../session/plan.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionTable } from '../session/table.ts';
@@ -46,7 +48,7 @@ export interface AdmissionHost {
   leadsToManagement(listener: Listener): boolean;
 }
 
-export class Admission {
+export class Admission implements SessionObserver {
   readonly #host: AdmissionHost;
   readonly #memory = new MemoryGauge();
   readonly #refusals: Refusals;
@@ -138,7 +140,7 @@ export class Admission {
     this.#refusals.add(why, 'limits', `refused: ${WHOLE[why]}`, count);
   }
 
-  begun(session: Session): void {
+  began(session: Session): void {
     session.listener.sources.begun(session);
   }
 

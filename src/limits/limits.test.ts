@@ -3,8 +3,8 @@ import { describe, test } from 'node:test';
 import type { Log } from '../core/log.ts';
 import { sourceOfAddress } from '../core/source.ts';
 import { FakeChannel } from '../core/testing.ts';
+import { SourceCounts } from '../listener/sources.ts';
 import { Refusals } from './refusals.ts';
-import { SourceCounts } from './sources.ts';
 import { deriveLimits } from './system.ts';
 
 const GIB = 1 << 30;

@@ -1,7 +1,7 @@
 import { hostPort, isLoopback } from '../core/address.ts';
 import type { ClusterSide } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
-import type { DefinitionOf, Objects } from '../reconcile/definitions.ts';
+import type { DefinitionOf, Objects } from '../model/definitions.ts';
 import { networkAddress } from './open.ts';
 
 /** A listener through which other machines may control the proxy, and the address at which they reach it. */

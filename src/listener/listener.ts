@@ -1,7 +1,7 @@
-import { idleTimeout } from '../cluster/cluster.ts';
+import { idleTimeout } from '../core/limits.ts';
 import type { ListenerSide, Listening } from '../core/protocol.ts';
-import { SourceCounts } from '../limits/sources.ts';
-import type { ListenerDefinition } from '../reconcile/definitions.ts';
+import type { ListenerDefinition } from '../model/definitions.ts';
+import { SourceCounts } from './sources.ts';
 
 /** Where sessions come from: a protocol that listens, the rules for what it emits, and its counts. */
 export class Listener {

@@ -1,20 +1,32 @@
 import { ANY, hostPort, isLoopback } from '../core/address.ts';
 import type { Channel } from '../core/channel.ts';
+import type { Shortage } from '../core/connections.ts';
+import type { Engine } from '../core/engine.ts';
 import type { GatheringLimit } from '../core/gathering.ts';
 import { queueLimits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
-import type { ListenerHost, Listening, Spec } from '../core/protocol.ts';
+import type { ListenerHost, Listening, NewPeer, Spec } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
-import type { Engine } from '../io/engine.ts';
-import type { Admission } from '../limits/admission.ts';
 import { PRIVATE_MODE } from '../output/enclosure.ts';
 import type { Listener } from './listener.ts';
+
+/** Whether what comes to a listener is taken; what is refused is counted. */
+export interface Admitting {
+  /** One more session. */
+  admit(listener: Listener, peer?: NewPeer): boolean;
+  /** A connection that was accepted already. */
+  admitConnection(listener: Listener): boolean;
+  /** Nothing is taken, whichever listener it comes to. */
+  readonly overloaded: boolean;
+  /** Counts what an engine has refused by itself. */
+  refusedBy(listener: Listener, why: Shortage | 'peers', count?: number): void;
+}
 
 export interface OpenContext {
   readonly registry: Registry;
   readonly io: Engine;
   readonly log: Log;
-  readonly admission: Pick<Admission, 'admit' | 'admitConnection' | 'overloaded' | 'refusedBy'>;
+  readonly admission: Admitting;
   readonly gathering: GatheringLimit;
   /** Begins a session of the listener with what it has accepted. */
   begin(listener: Listener, channel: Channel): void;

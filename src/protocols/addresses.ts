@@ -1,8 +1,8 @@
 /** What the protocols on Internet sockets say of a connection. */
 import { checkHost, checkIp } from '../core/address.ts';
+import type { Acceptor, Ends } from '../core/engine.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { ListenerHost } from '../core/protocol.ts';
-import type { Acceptor, Ends } from '../io/engine.ts';
 
 export { ANY } from '../core/address.ts';
 

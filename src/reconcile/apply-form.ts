@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { automaticName } from './automatic-names.ts';
+import { automaticName } from '../config/automatic-names.ts';
 import type {
   ClusterDefinition,
   Definition,
@@ -8,8 +8,8 @@ import type {
   RouteDefinition,
   RuleDefinition,
   RuleListDefinition,
-} from './definitions.ts';
-import { DEFAULT_RETRY } from './normalize.ts';
+} from '../model/definitions.ts';
+import { DEFAULT_RETRY } from '../model/retry.ts';
 import { written } from './written.ts';
 
 type Json = Record<string, unknown>;

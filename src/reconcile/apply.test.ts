@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Definition, ListenerDefinition, RuleListDefinition } from '../model/definitions.ts';
+import type { Change } from '../model/step.ts';
 import { apply, type Done, type Handlers } from './apply.ts';
-import type { Definition, ListenerDefinition, RuleListDefinition } from './definitions.ts';
-import { type Change, plan } from './plan.ts';
+import { plan } from './plan.ts';
 
 const list = (name: string, ...rules: string[]): RuleListDefinition => ({
   kind: 'rulelist',

@@ -1,6 +1,6 @@
 import { asL7mpError, L7mpError } from '../core/errors.ts';
-import type { Definition } from './definitions.ts';
-import type { Step } from './plan.ts';
+import type { Definition } from '../model/definitions.ts';
+import type { Step } from '../model/step.ts';
 
 /** What was done, while it is not known yet whether the rest of the change can be done too. */
 export interface Done {

@@ -2,9 +2,9 @@
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { FileUse, Spec } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
+import { type Definition, type EndpointDefinition, keyOf } from '../model/definitions.ts';
+import type { Change } from '../model/step.ts';
 import type { DirectoryEnclosure } from '../output/enclosure.ts';
-import { type Definition, type EndpointDefinition, keyOf } from './definitions.ts';
-import type { Change } from './plan.ts';
 import type { Store } from './store.ts';
 
 export interface ConfineContext {

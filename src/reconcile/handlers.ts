@@ -1,14 +1,12 @@
 import { Cluster } from '../cluster/cluster.ts';
 import { Endpoint } from '../cluster/endpoint.ts';
 import type { Channel } from '../core/channel.ts';
+import type { Connections } from '../core/connections.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import { queueLimits } from '../core/limits.ts';
 import type { Attempt, ClusterHost, Dialer, Enclosure, Listening, Services, Spec } from '../core/protocol.ts';
-import type { Connections } from '../io/connections.ts';
 import { Listener } from '../listener/listener.ts';
 import { type OpenContext, open } from '../listener/open.ts';
-import { Route, Rule, RuleList } from '../routing/objects.ts';
-import type { Done, Handler, Handlers } from './apply.ts';
 import type {
   ClusterDefinition,
   Definition,
@@ -17,7 +15,9 @@ import type {
   RouteDefinition,
   RuleDefinition,
   RuleListDefinition,
-} from './definitions.ts';
+} from '../model/definitions.ts';
+import { Route, Rule, RuleList } from '../routing/objects.ts';
+import type { Done, Handler, Handlers } from './apply.ts';
 import { need, type Store } from './store.ts';
 
 export interface HandlerContext extends OpenContext {

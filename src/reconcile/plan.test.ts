@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from '../core/registry.ts';
+import type { ClusterDefinition, Definition, ListenerDefinition, RuleListDefinition } from '../model/definitions.ts';
+import type { Change } from '../model/step.ts';
 import { PROTOCOLS } from '../protocols.ts';
-import type { ClusterDefinition, Definition, ListenerDefinition, RuleListDefinition } from './definitions.ts';
-import { type Change, decide, plan } from './plan.ts';
+import { decide, plan } from './plan.ts';
 import { restartsOf } from './restarts.ts';
 
 const RESTARTS = restartsOf(new Registry(PROTOCOLS));

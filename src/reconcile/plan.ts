@@ -2,26 +2,11 @@
  * A change of the configuration, as what becomes of each object. Pure: nothing is looked at but the definitions, so
  * that a change costs what it changes, whatever else there is.
  */
-import type { Definition, Kind } from './definitions.ts';
+
+import type { Definition, Kind } from '../model/definitions.ts';
+import type { Change, Step } from '../model/step.ts';
 import { differences } from './differences.ts';
 import { written } from './written.ts';
-
-/** What an object is now, and what it shall be; undefined where it is not there. */
-export interface Change {
-  readonly before: Definition | undefined;
-  readonly after: Definition | undefined;
-  /** Of a cluster: the names of its endpoints in the order that they shall have, where that is not the order of creation. */
-  readonly order?: readonly string[];
-}
-
-/** `update` swaps what later sessions see; `restart` closes and opens what holds sockets or files. */
-export type Action = 'create' | 'update' | 'restart' | 'delete';
-
-export interface Step extends Change {
-  readonly action: Action;
-  /** The fields that differ, as JSON pointers into the object as one writes it; of an object that stays. */
-  readonly fields: readonly string[];
-}
 
 /** Whether a changed field (a JSON pointer) of an object wants its sockets or files opened anew. */
 export type Restarts = (definition: Definition, field: string) => boolean;

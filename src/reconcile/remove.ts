@@ -1,6 +1,6 @@
+import { type Definition, type Kind, keyOf } from '../model/definitions.ts';
+import type { Change } from '../model/step.ts';
 import type { Session } from '../session/session.ts';
-import { type Definition, type Kind, keyOf } from './definitions.ts';
-import type { Change } from './plan.ts';
 import type { Store } from './store.ts';
 
 /** What goes with an object that is deleted. */

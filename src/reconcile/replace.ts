@@ -1,7 +1,7 @@
+import { type KnownEndpoints, Normalizer } from '../config/normalize.ts';
 import type { Registry } from '../core/registry.ts';
-import { type Definition, type Kind, keyOf } from './definitions.ts';
-import { type KnownEndpoints, Normalizer } from './normalize.ts';
-import type { Change } from './plan.ts';
+import { type Definition, type Kind, keyOf } from '../model/definitions.ts';
+import type { Change } from '../model/step.ts';
 import type { Store } from './store.ts';
 
 /**

@@ -2,8 +2,8 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { Listener } from '../listener/listener.ts';
+import type { Definition, DefinitionOf, Kind, Objects } from '../model/definitions.ts';
 import type { Route, Rule, RuleList } from '../routing/objects.ts';
-import type { Definition, DefinitionOf, Kind, Objects } from './definitions.ts';
 
 /** Every object that runs, by kind and name; each kind in the order of creation. */
 export class Store implements Objects {

@@ -1,4 +1,4 @@
-import type { Definition } from './definitions.ts';
+import type { Definition } from '../model/definitions.ts';
 
 /** An object as one writes it, with the names of those that it refers to. */
 export function written(definition: Definition): Record<string, unknown> {

@@ -21,9 +21,3 @@ export function jsonEqual(a: Json, b: Json, ignoreCase: boolean): boolean {
 export function fold(text: string, ignoreCase: boolean): string {
   return ignoreCase ? text.toLowerCase() : text;
 }
-
-/** Whether a value has more than `limit` objects and arrays inside each other. */
-export function isDeeperThan(value: Json, limit: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return limit === 0 || Object.values(value).some((member) => isDeeperThan(member, limit - 1));
-}

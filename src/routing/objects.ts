@@ -1,4 +1,4 @@
-import type { RouteDefinition, RuleDefinition, RuleListDefinition } from '../reconcile/definitions.ts';
+import type { RouteDefinition, RuleDefinition, RuleListDefinition } from '../model/definitions.ts';
 import { compilePredicate, type Matcher } from './predicate.ts';
 import { compileRewrite } from './rewrite.ts';
 

@@ -1,12 +1,10 @@
 import type { RE2JS } from 're2js';
+import { isDeeperThan, MAX_DEPTH } from '../core/depth.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { Json } from '../core/metadata.ts';
-import { fold, isDeeperThan, jsonEqual } from './equality.ts';
+import { fold, jsonEqual } from './equality.ts';
 import type { Patterns } from './patterns.ts';
 import { VALUE_TYPES } from './value-type.ts';
-
-/** The most objects and arrays inside each other, in a predicate or a value: what walks them may recurse. */
-export const MAX_DEPTH = 64;
 
 /** What a first-order predicate asks of its target. */
 export interface Condition {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { MAX_DEPTH } from '../core/depth.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
-import { MAX_DEPTH, OPERATIONS } from './operations.ts';
+import type { Match, Predicate } from '../model/match.ts';
+import { OPERATIONS } from './operations.ts';
 import { MAX_INSTRUCTIONS, Patterns } from './patterns.ts';
-import { compilePredicate, type Match, type Predicate } from './predicate.ts';
+import { compilePredicate } from './predicate.ts';
 
 const METADATA: Metadata = {
   IP: { src_addr: '10.0.0.1', dst_addr: '10.0.0.2' },

@@ -1,23 +1,11 @@
+import { MAX_DEPTH } from '../core/depth.ts';
 import { asL7mpError, type L7mpError } from '../core/errors.ts';
-import type { Json, Metadata } from '../core/metadata.ts';
+import type { Metadata } from '../core/metadata.ts';
 import { nearest } from '../core/nearest.ts';
 import { formatPointer, getAt, type Pointer, parsePointer } from '../core/pointer.ts';
-import { invalid, MAX_DEPTH, OPERATIONS, type Operations } from './operations.ts';
+import type { Match, Predicate } from '../model/match.ts';
+import { invalid, OPERATIONS, type Operations } from './operations.ts';
 import { Patterns } from './patterns.ts';
-
-/** A JSON Predicate (draft-snell-json-test-07), as a user writes it. */
-export interface Predicate {
-  /** One of OPERATIONS, or `and`, `or`, `not` over `apply`. */
-  op: string;
-  /** A JSON pointer: to the target or, of `and`, `or` and `not`, to what the paths in `apply` start from. */
-  path?: string | undefined;
-  value?: Json | undefined;
-  ignore_case?: boolean | undefined;
-  apply?: Predicate[] | undefined;
-}
-
-/** The `match` of a rule. Any string matches everything, and so does the form in which the API shows that. */
-export type Match = undefined | string | { match: string } | Predicate;
 
 /** Whether a session with that metadata is meant. */
 export type Matcher = (metadata: Metadata) => boolean;

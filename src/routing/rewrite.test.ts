@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { L7mpError } from '../core/errors.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
-import { compileRewrite, type Rewrite } from './rewrite.ts';
+import type { Rewrite } from '../model/rewrite.ts';
+import { compileRewrite } from './rewrite.ts';
 
 function rewritten(metadata: Metadata, ...list: Rewrite[]): Metadata {
   compileRewrite(list)(metadata);

@@ -1,14 +1,9 @@
+import { isDeeperThan, MAX_DEPTH } from '../core/depth.ts';
 import { asL7mpError } from '../core/errors.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
 import { type Pointer, parseWritablePointer, setAt } from '../core/pointer.ts';
-import { isDeeperThan } from './equality.ts';
-import { invalid, MAX_DEPTH } from './operations.ts';
-
-/** One step of a rule's `rewrite`: `value` is put at the JSON pointer `path`, which is made where it is missing. */
-export interface Rewrite {
-  path: string;
-  value: Json;
-}
+import type { Rewrite } from '../model/rewrite.ts';
+import { invalid } from './operations.ts';
 
 /**
  * Makes the function that applies the steps to a session's metadata, in their order.

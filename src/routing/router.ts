@@ -1,9 +1,16 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
-import type { RouteDefinition } from '../reconcile/definitions.ts';
-import type { Store } from '../reconcile/store.ts';
-import type { Rule } from './objects.ts';
+import type { RouteDefinition } from '../model/definitions.ts';
+import type { Route, Rule, RuleList } from './objects.ts';
+
+/** Where objects are found by their names, as they are now. */
+export interface Lookup {
+  readonly rulelists: ReadonlyMap<string, RuleList>;
+  readonly rules: ReadonlyMap<string, Rule>;
+  readonly routes: ReadonlyMap<string, Route>;
+  readonly clusters: ReadonlyMap<string, Cluster>;
+}
 
 /** What the rules are asked about. */
 export interface Routed {
@@ -20,13 +27,13 @@ const MAX_HOPS = 32;
  * after the rule. A rule that has both a route and another rulelist asks that one first: its route is for what nothing
  * there leads anywhere. Throws E_NO_ROUTE where no rule matches or a reference leads nowhere.
  */
-export function findRoute(store: Store, rulelist: string, session: Routed): RouteDefinition {
+export function findRoute(lookup: Lookup, rulelist: string, session: Routed): RouteDefinition {
   let list = rulelist;
   let otherwise: string | undefined;
   for (let hop = 0; hop < MAX_HOPS; hop++) {
-    const { route, apply } = firstMatch(store, list, session, otherwise);
+    const { route, apply } = firstMatch(lookup, list, session, otherwise);
     otherwise = route ?? otherwise;
-    if (apply === undefined) return routeNamed(store, route as string);
+    if (apply === undefined) return routeNamed(lookup, route as string);
     list = apply;
   }
   throw new L7mpError('E_NO_ROUTE', `more than ${MAX_HOPS} rulelists apply one another, from ${rulelist} on`);
@@ -38,12 +45,12 @@ interface Action {
 }
 
 /** The action of the first rule that matches; else the route `otherwise`. A rule that is gone matches nothing. */
-function firstMatch(store: Store, name: string, session: Routed, otherwise: string | undefined): Action {
-  const list = store.rulelists.get(name);
+function firstMatch(lookup: Lookup, name: string, session: Routed, otherwise: string | undefined): Action {
+  const list = lookup.rulelists.get(name);
   // Made at most once for a list: there may be a thousand rules.
   let metadata: Metadata | undefined;
   for (const ruleName of list?.definition.rules ?? []) {
-    const rule = store.rules.get(ruleName);
+    const rule = lookup.rules.get(ruleName);
     if (!rule) continue;
     if (rule.matches) {
       metadata ??= session.metadata;
@@ -65,15 +72,15 @@ function rewrite(rule: Rule, session: Routed): void {
   }
 }
 
-function routeNamed(store: Store, name: string): RouteDefinition {
-  const route = store.routes.get(name);
+function routeNamed(lookup: Lookup, name: string): RouteDefinition {
+  const route = lookup.routes.get(name);
   if (!route) throw new L7mpError('E_NO_ROUTE', `there is no route ${name}`);
   return route.definition;
 }
 
 /** A cluster that a route names. Throws E_NO_ROUTE where there is none. */
-export function clusterOf(store: Store, name: string, route: RouteDefinition): Cluster {
-  const cluster = store.clusters.get(name);
+export function clusterOf(lookup: Lookup, name: string, route: RouteDefinition): Cluster {
+  const cluster = lookup.clusters.get(name);
   if (!cluster) throw new L7mpError('E_NO_ROUTE', `route ${route.name}: there is no cluster ${name}`);
   return cluster;
 }

@@ -1,5 +1,10 @@
+import type { Level } from '../core/log.ts';
+
 /** What happened to a session, in order. */
 export type EventName = 'INIT' | 'LOOKUP SUCCESS' | 'CONNECT' | 'DISCONNECT' | 'ERROR' | 'WARNING' | 'END' | 'DESTROY';
+
+/** How much an event matters to the log. */
+export type EventLevel = Exclude<Level, 'silly'>;
 
 /** Events kept of one session: a stage that flaps for weeks must not fill the memory. */
 const KEPT = 64;

@@ -1,5 +1,5 @@
 import type { Channel } from '../core/channel.ts';
-import type { SocketChannel } from '../io/engine.ts';
+import type { SocketChannel } from '../core/engine.ts';
 import type { Count, Offload, OffloadedFlow } from '../offload/engine.ts';
 
 const NOTHING: Count = { packets: 0, bytes: 0 };

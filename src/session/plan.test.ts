@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Cluster } from '../cluster/cluster.ts';
 import { SILENT } from '../core/log.ts';
 import { Listener } from '../listener/listener.ts';
-import type { ClusterDefinition, ListenerDefinition, RouteDefinition } from '../reconcile/definitions.ts';
+import type { ClusterDefinition, ListenerDefinition, RouteDefinition } from '../model/definitions.ts';
 import { Plans } from './plan.ts';
 
 const retry = { retry_on: 'always', num_retries: 1, timeout: 2000 } as const;

@@ -1,7 +1,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { smallest } from '../core/counts.ts';
 import type { Listener } from '../listener/listener.ts';
-import type { ClusterDefinition, ListenerDefinition, RouteDefinition } from '../reconcile/definitions.ts';
+import type { ClusterDefinition, ListenerDefinition, RouteDefinition } from '../model/definitions.ts';
 import { type RetryPolicy, retryPolicy } from './retry.ts';
 
 /** Finds a route's cluster by its name. Throws where there is none. */

@@ -1,4 +1,4 @@
-import type { Retry } from '../config/schema.ts';
+import type { Retry } from '../model/retry.ts';
 
 /** A route's `retry`, ready for use. */
 export interface RetryPolicy {

@@ -1,23 +1,24 @@
 import { VIRTUAL } from '../cluster/endpoint.ts';
 import type { Channel, ChannelKind, ChannelOwner, CloseReason, DropReason, Head, Tail } from '../core/channel.ts';
+import { wholeNow } from '../core/clock.ts';
 import { sum } from '../core/counts.ts';
+import type { Engine, Relay, SocketChannel } from '../core/engine.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
-import type { Level, Log } from '../core/log.ts';
+import type { Log } from '../core/log.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { StreamKind } from '../core/protocol.ts';
 import { MESSAGE_TOO_BIG, toldError, toldReason } from '../core/told.ts';
-import type { Engine, Relay, SocketChannel } from '../io/engine.ts';
 import type { Listener } from '../listener/listener.ts';
+import type { ListenerDefinition } from '../model/definitions.ts';
 import type { Offload } from '../offload/engine.ts';
-import type { ListenerDefinition } from '../reconcile/definitions.ts';
-import { EventLog, type EventName, messageOf } from './events.ts';
+import { type EventLevel, EventLog, type EventName } from './events.ts';
 import { Lift } from './lift.ts';
 import { Pipe, type PipeOwner } from './pipe.ts';
 import type { Plan } from './plan.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { Rung, RungBytes } from './rung-bytes.ts';
 import { Stage, type StageOwner } from './stage.ts';
-import { type Expiring, type Wheel, wholeNow } from './wheel.ts';
+import type { Expiring, Wheel } from './wheel.ts';
 
 export type SessionStatus = 'INIT' | 'CONNECTED' | 'DISCONNECTED' | 'FINALIZING' | 'DESTROYED';
 
@@ -28,13 +29,13 @@ export interface SessionHost {
   readonly io: Engine;
   readonly offload: Offload;
   readonly rungBytes: RungBytes;
-  /** Asks the rules, which may rewrite the metadata. Throws E_NO_ROUTE. */
-  route(listener: Listener, session: Session): Plan;
+  /** Where it goes. Throws where it goes nowhere. */
+  route(session: Session): Plan;
+  /** Something has happened to it. */
+  event(session: Session, event: EventName, about: string, level: EventLevel): void;
   /** It is over: its name is free. */
   ended(session: Session): void;
 }
-
-type EventLevel = Exclude<Level, 'silly'>;
 
 const NONE: readonly never[] = [];
 
@@ -171,7 +172,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   start(): void {
     this.#event('INIT', this.listener.name);
     try {
-      const plan = this.#host.route(this.listener, this);
+      const plan = this.#host.route(this);
       this.#plan = plan;
       this.#event('LOOKUP SUCCESS', plan.route);
       this.source.routed();
@@ -529,9 +530,6 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
 
   #event(event: EventName, about: string, level: EventLevel = 'verbose'): void {
     this.events.add(event, about);
-    const { log } = this.#host;
-    if (!log.enabled(level)) return;
-    const message = messageOf(event, about);
-    log.write(level, this.name, message ? `${event}: ${message}` : event);
+    this.#host.event(this, event, about, level);
   }
 }

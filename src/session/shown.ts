@@ -1,4 +1,5 @@
 /** A session's metadata as others than its rules and endpoints may see them. */
+import { MAX_DEPTH } from '../core/depth.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
 import { REDACTED } from '../core/redacted.ts';
 
@@ -7,9 +8,6 @@ const SECRETS: ReadonlySet<string> = new Set(['authorization', 'proxy-authorizat
 
 /** What stands in the place of what is too much. */
 export const CUT = '…';
-
-/** How deep they are shown: an answer that indents by depth grows with the square of it. */
-const MAX_DEPTH = 64;
 
 /** Bytes by which the default layout indents for each level. */
 const INDENT = 4;

@@ -2,12 +2,12 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { isOwnFault } from '../cluster/outcome.ts';
 import type { Channel, ChannelOwner, CloseReason, DropReason, Head } from '../core/channel.ts';
+import { wholeNow } from '../core/clock.ts';
 import { smallest, sum } from '../core/counts.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { Attempt } from '../core/protocol.ts';
 import type { RetryPolicy } from './retry.ts';
-import { wholeNow } from './wheel.ts';
 
 export type StageStatus = 'INIT' | 'READY' | 'DISCONNECTED' | 'RETRYING' | 'END';
 

@@ -1,10 +1,5 @@
 import { TurnoverSet } from '../core/turnover.ts';
 
-/** Milliseconds on the clock of performance.now(), never too early. A small integer costs no object, as a fraction does. */
-export function wholeNow(): number {
-  return Math.ceil(performance.now());
-}
-
 /** What can time out by not being active. */
 export interface Expiring {
   /** The wheel's own note of where the entry waits: a map of them would cost more than a field. */

@@ -3,10 +3,11 @@ import type { Enclosure } from '../core/protocol.ts';
 import { openFile } from '../output/output.ts';
 import { oneLine } from '../output/printable.ts';
 import { Writer } from '../output/writer.ts';
+import type { SessionObserver } from '../session/observer.ts';
 import type { Session } from '../session/session.ts';
 
 /** One line of JSON for each ended session, in a file. */
-export class AccessLog {
+export class AccessLog implements SessionObserver {
   readonly #turns = new Mutex();
   #path: string | undefined;
   #within: Enclosure | undefined;

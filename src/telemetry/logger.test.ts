@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { LEVELS } from '../core/log.ts';
-import { Logger, MAX_LINE } from './logger.ts';
+import { MAX_LINE } from './flood-gate.ts';
+import { Logger } from './logger.ts';
 import { ALIKE, LINES_PER_SECOND } from './repeats.ts';
 
 function folderOf(t: TestContext): string {

@@ -1,13 +1,11 @@
-import { LEVELS, type Level, type Log, type Threshold } from '../core/log.ts';
+import { atLeast, type Level, type Log, type Threshold } from '../core/log.ts';
 import { Mutex } from '../core/mutex.ts';
 import type { Enclosure } from '../core/protocol.ts';
 import { type Output, openFile, openStream } from '../output/output.ts';
 import { cutToBytes, oneLine } from '../output/printable.ts';
 import { MAX_WAITING, Writer } from '../output/writer.ts';
-import { type Line, Repeats } from './repeats.ts';
-
-/** Bytes of a line, with its end. A peer can make what it is about (a URL, a name) as long as it likes. */
-export const MAX_LINE = 1024;
+import { FloodGate, MAX_LINE } from './flood-gate.ts';
+import type { Line } from './repeats.ts';
 
 /** Bytes of the object's name in a line. */
 const MAX_OBJECT = 256;
@@ -23,8 +21,7 @@ export class Logger implements Log {
   /** Made when there is something to write. */
   #writer: Writer | undefined;
   readonly #turns = new Mutex();
-  readonly #repeats = new Repeats();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #gate = new FloodGate((line) => this.#put(line));
   #closed = false;
 
   /** `stdout`, `stderr` or a path. */
@@ -42,14 +39,16 @@ export class Logger implements Log {
   }
 
   enabled(level: Level): boolean {
-    return this.level !== 'silent' && LEVELS.indexOf(level) >= LEVELS.indexOf(this.level);
+    return atLeast(level, this.level);
   }
 
   write(level: Level, object: string, message: string): void {
-    if (!this.enabled(level) || this.#closed) return;
-    const line: Line = { level, object, message: beginning(message), length: message.length };
-    if (this.#repeats.take(line, performance.now())) this.#put(line);
-    else this.#sumUpLater();
+    if (this.enabled(level) && !this.#closed) this.#gate.write(level, object, message);
+  }
+
+  /** A line that another thread has cut: its message was so many characters long. */
+  pass({ level, object, message, length }: Line): void {
+    if (this.enabled(level) && !this.#closed) this.#gate.write(level, object, message, length);
   }
 
   /**
@@ -75,7 +74,7 @@ export class Logger implements Log {
 
   /** Writes what waits, and no more. Resolves in a second at the latest. */
   close(): Promise<void> {
-    this.#sumUp();
+    this.#gate.sumUp();
     this.#closed = true;
     return this.#turns.run(async () => this.#writer?.close());
   }
@@ -83,29 +82,12 @@ export class Logger implements Log {
   // ------------------------------------------------------------------ own
 
   #put({ level, object, message, length }: Line): void {
+    if (!this.enabled(level)) return;
     this.#writer ??= new Writer(openStream(process.stderr));
     const urgent = level === 'error' || level === 'warn';
     const head = `${new Date().toISOString()} ${level} ${cutToBytes(oneLine(object), MAX_OBJECT)}: `;
     this.#writer.write(Buffer.from(lineOf(head, message, length)), urgent ? 0 : RESERVED);
   }
-
-  /** The timer runs only while there is something to tell. */
-  #sumUpLater(): void {
-    const { due } = this.#repeats;
-    if (this.#timer || due === undefined) return;
-    this.#timer = setTimeout(() => this.#sumUp(), due - performance.now()).unref();
-  }
-
-  #sumUp(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    for (const line of this.#repeats.sumUp(performance.now())) if (this.enabled(line.level)) this.#put(line);
-  }
-}
-
-/** What a line can hold of a message. A copy: a part of a long text would keep it all in memory. */
-function beginning(message: string): string {
-  return message.length > MAX_LINE ? Buffer.from(message.slice(0, MAX_LINE)).toString() : message;
 }
 
 /** A line of at most MAX_LINE bytes; one that is cut says so. `length`: how long the message was. */

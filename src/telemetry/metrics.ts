@@ -4,7 +4,9 @@ import { L7mpError } from '../core/errors.ts';
 import type { LabelledCounter } from '../core/protocol.ts';
 import type { Admission } from '../limits/admission.ts';
 import type { Store } from '../reconcile/store.ts';
+import type { SessionObserver } from '../session/observer.ts';
 import type { RungBytes } from '../session/rung-bytes.ts';
+import type { Session } from '../session/session.ts';
 import type { SessionTable } from '../session/table.ts';
 import type { Definition, Scrape, Series } from './exposition.ts';
 import { PROCESS_METRICS } from './process-metrics.ts';
@@ -38,7 +40,7 @@ export interface Totals {
 }
 
 /** The metrics of one proxy. Everything is read when it is asked for: nothing is counted twice on the way of a message. */
-export class Metrics {
+export class Metrics implements SessionObserver {
   readonly #definitions = new Map<string, Definition>(PROCESS_METRICS.map((metric) => [metric.name, metric]));
   readonly #counters = new Map<string, SessionCounter>();
   readonly totals: Totals = { sessionsEnded: new Map(), dropped: new Map() };
@@ -80,10 +82,10 @@ export class Metrics {
     return counter;
   }
 
-  sessionEnded(outcome: string, dropped: ReadonlyMap<string, number> | undefined): void {
+  ended({ outcome, drops }: Pick<Session, 'outcome' | 'drops'>): void {
     const { totals } = this;
-    addTo(totals.sessionsEnded, outcome);
-    addAll(totals.dropped, dropped);
+    addTo(totals.sessionsEnded, outcome?.kind ?? 'end');
+    addAll(totals.dropped, drops);
   }
 
   // ------------------------------------------------------------------ own

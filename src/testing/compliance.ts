@@ -3,7 +3,7 @@
  * why one cannot be passed. They are about channels, whatever is behind them; sessions have tests of their own.
  */
 import { after, before, describe, test } from 'node:test';
-import type { Engine } from '../io/engine.ts';
+import type { Engine } from '../core/engine.ts';
 import { createNodeEngine } from '../io/node/index.ts';
 import * as data from './cases/data.ts';
 import * as ends from './cases/ends.ts';

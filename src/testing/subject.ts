@@ -1,5 +1,5 @@
+import type { Engine } from '../core/engine.ts';
 import type { Protocol, Spec } from '../core/protocol.ts';
-import type { Engine } from '../io/engine.ts';
 
 /** What the suite needs to know of a protocol with both sides. */
 export interface Subject {

@@ -2,13 +2,13 @@
 import type { TestContext } from 'node:test';
 import { Validator } from '../config/validate.ts';
 import type { Channel } from '../core/channel.ts';
+import type { Engine } from '../core/engine.ts';
 import { L7mpError } from '../core/errors.ts';
 import { GatheringLimit } from '../core/gathering.ts';
 import { queueLimits } from '../core/limits.ts';
 import { SILENT } from '../core/log.ts';
 import type { Attempt, ClusterHost, Dialer, Services, Spec, Transport } from '../core/protocol.ts';
 import { Registry } from '../core/registry.ts';
-import type { Engine } from '../io/engine.ts';
 import { Listener } from '../listener/listener.ts';
 import { open } from '../listener/open.ts';
 import { PROTOCOLS } from '../protocols.ts';

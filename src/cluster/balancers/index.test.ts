@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createBalancer, POLICIES } from './index.ts';
+import { POLICIES } from '../../model/policy.ts';
+import { createBalancer } from './index.ts';
 import { balancerOf, endpoint, NONE, type TestEndpoint } from './testing.ts';
 
 /** What holds whatever the policy, with and without a key. */

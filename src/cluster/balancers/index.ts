@@ -1,3 +1,4 @@
+import type { Policy } from '../../model/policy.ts';
 import type { Balancer, Candidate } from './balancer.ts';
 import { ConsistentHash } from './consistent-hash.ts';
 import { LeastSessions } from './least-sessions.ts';
@@ -9,7 +10,7 @@ export type { Balancer, Candidate } from './balancer.ts';
 
 type Random01 = () => number;
 
-/** The one list of policies: a new one is a file and a line here. HashRing and None are names that l7mp 0.5 knew. */
+/** A new policy is a file, a line here and its name in the model. */
 const FACTORIES = {
   Trivial: <E extends Candidate>() => new Trivial<E>(),
   ConsistentHash: <E extends Candidate>(random: Random01) => new ConsistentHash<E>(random),
@@ -18,11 +19,7 @@ const FACTORIES = {
   Random: <E extends Candidate>(random: Random01) => new Random<E>(random),
   LeastSessions: <E extends Candidate>() => new LeastSessions<E>(),
   None: <E extends Candidate>() => new Trivial<E>(),
-} satisfies Record<string, <E extends Candidate>(random: Random01) => Balancer<E>>;
-
-export type Policy = keyof typeof FACTORIES;
-
-export const POLICIES = Object.keys(FACTORIES) as readonly Policy[];
+} satisfies Record<Policy, <E extends Candidate>(random: Random01) => Balancer<E>>;
 
 /** A balancer without endpoints yet. `random` is for tests that must repeat. */
 export function createBalancer<E extends Candidate>(policy: Policy, random: Random01 = Math.random): Balancer<E> {

@@ -1,6 +1,7 @@
 import { seededRandom } from '../../../test/support/random.ts';
+import type { Policy } from '../../model/policy.ts';
 import type { Candidate } from './balancer.ts';
-import { type Balancer, createBalancer, type Policy } from './index.ts';
+import { type Balancer, createBalancer } from './index.ts';
 
 /** Tests change weights and load as a cluster does. */
 export type TestEndpoint = { -readonly [K in keyof Candidate]: Candidate[K] };

@@ -1,7 +1,7 @@
 /**
  * Memory that the kernel reads and writes: one mapping at an address that is a multiple of 4 GiB, so that a pointer is
  * a constant high word and an offset, written as two 32-bit stores. It lies outside V8's heap: nothing in it moves or is
- * collected, and every thread may have views of it.
+ * collected.
  */
 import { libc } from './libc.ts';
 
@@ -15,6 +15,8 @@ const TRIES = 0x1000;
 const PROT_READ_WRITE = 3;
 /** MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE: pages come into being when they are touched. */
 const FLAGS = 0x2 | 0x20 | 0x4000 | 0x100000;
+
+const MADV_DONTNEED = 4;
 
 export class Arena {
   /** The address of offset 0. */
@@ -30,7 +32,7 @@ export class Arena {
   #top = 0;
 
   /** Views of what is mapped at `base`. */
-  constructor(base: number, size: number) {
+  private constructor(base: number, size: number) {
     const memory = libc().view(base, size);
     this.base = base;
     this.size = size;
@@ -52,9 +54,9 @@ export class Arena {
     throw new Error('native I/O found no address space for its buffers');
   }
 
-  /** Takes everything back, for a new user. The memory keeps what was in it. */
-  reset(): void {
-    this.#top = 0;
+  /** Gives its memory back. The address space stays mapped, since views of it may live on: they read zeros. */
+  discard(): void {
+    libc().madvise(this.base, this.size, MADV_DONTNEED);
   }
 
   /** The offset of `size` bytes that nobody else has. They are never given back. */
@@ -70,4 +72,12 @@ export class Arena {
     this.u32[at >> 2] = to;
     this.u32[(at >> 2) + 1] = this.high;
   }
+}
+
+let scratch: Arena | undefined;
+
+/** For small arguments of system calls: nothing in it outlives a call. Each thread has its own. */
+export function scratchArena(): Arena {
+  scratch ??= Arena.map(1 << 20);
+  return scratch;
 }

@@ -6,6 +6,9 @@ export const AF_INET6 = 10;
 /** Bytes of the longest Internet socket address (sockaddr_in6). */
 export const SOCKADDR = 28;
 
+/** Bytes of the longest Internet socket address (sockaddr_in6). */
+export const SOCKADDR = 28;
+
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 /** SOCK_NONBLOCK | SOCK_CLOEXEC, also as flags of accept4(2) and pipe2(2). */
@@ -50,6 +53,8 @@ export const EPOLLOUT = 4;
 export const EPOLLERR = 8;
 export const EPOLLHUP = 0x10;
 export const EPOLLRDHUP = 0x2000;
+/** Of the threads that wait for the same descriptor, not all are woken (epoll_ctl(2)). */
+export const EPOLLEXCLUSIVE = 1 << 28;
 export const EPOLLET = 0x80000000 | 0;
 export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;

@@ -6,8 +6,8 @@ import { readdirSync } from 'node:fs';
 import { afterEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { DEFAULT_LIMITS } from '../../core/channel.ts';
+import type { Engine } from '../../core/engine.ts';
 import { turn, until } from '../../testing/until.ts';
-import type { Engine } from '../engine.ts';
 import {
   acceptor,
   attempt,

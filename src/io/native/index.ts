@@ -2,9 +2,10 @@
  * The native engine: sockets are the kernel's, driven through libc by threads of their own, so that what needs no
  * JavaScript costs none. Where something does, a socket becomes node's, as with the portable engine.
  */
+
+import { Connections } from '../../core/connections.ts';
+import type { Engine, Relay, SocketChannel } from '../../core/engine.ts';
 import { L7mpError } from '../../core/errors.ts';
-import { Connections } from '../connections.ts';
-import type { Engine, Relay, SocketChannel } from '../engine.ts';
 import { createNodeEngine } from '../node/index.ts';
 import { Sockets } from '../node/stream.ts';
 import { Connecting, type StreamHost } from './connect.ts';

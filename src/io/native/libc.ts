@@ -10,6 +10,7 @@ type Pointer = number;
 
 export interface Libc {
   mmap(at: Pointer, size: number, protection: number, flags: number, fd: Fd, offset: number): Pointer;
+  madvise(at: Pointer, size: number, advice: number): number;
   socket(family: number, type: number, protocol: number): Fd;
   bind(fd: Fd, address: Pointer, size: number): number;
   listen(fd: Fd, backlog: number): number;
@@ -41,12 +42,22 @@ export interface Libc {
   errno(): number;
   /** The memory at an address, as an ArrayBuffer: it is not copied, and is never given back. */
   view(at: Pointer, size: number): ArrayBuffer;
+  /** Calls back, in this thread's loop, while a descriptor can be read. Keeps the process until `unref`. */
+  poll(fd: Fd, readable: () => void): PollHandle;
+}
+
+/** To be kept: a handle that nobody has is collected, and calls back no more. */
+export interface PollHandle {
+  ref(): void;
+  unref(): void;
+  close(): void;
 }
 
 // koffi has no ssize_t; `long` has its size on every Linux that has koffi.
 const P = 'intptr_t';
-const SIGNATURES: Record<Exclude<keyof Libc, 'errno' | 'view'>, [result: string, parameters: string[]]> = {
+const SIGNATURES: Record<Exclude<keyof Libc, 'errno' | 'view' | 'poll'>, [result: string, parameters: string[]]> = {
   mmap: [P, [P, 'int64', 'int', 'int', 'int', 'int64']],
+  madvise: ['int', [P, 'size_t', 'int']],
   socket: ['int', ['int', 'int', 'int']],
   bind: ['int', ['int', P, 'int']],
   listen: ['int', ['int', 'int']],
@@ -80,6 +91,7 @@ interface Koffi {
   load(library: null): { func(name: string, result: string, parameters: string[]): (...args: number[]) => number };
   errno(): number;
   view(at: bigint, size: number): ArrayBuffer;
+  readonly node: { poll(fd: number, events: { readable: boolean }, callback: () => void): PollHandle };
 }
 
 let loaded: Libc | undefined;
@@ -99,7 +111,8 @@ function load(): Libc {
     library.func(name, result, parameters),
   ]);
   const view = (at: Pointer, size: number): ArrayBuffer => koffi.view(BigInt(at), size);
-  return { ...Object.fromEntries(calls), errno: () => koffi.errno(), view };
+  const poll: Libc['poll'] = (fd, readable) => koffi.node.poll(fd, { readable: true }, readable);
+  return { ...Object.fromEntries(calls), errno: () => koffi.errno(), view, poll };
 }
 
 function loadKoffi(): Koffi {

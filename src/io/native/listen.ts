@@ -1,5 +1,5 @@
 import { isWildcard } from '../../core/address.ts';
-import type { Acceptor, Ends, Listening, SocketAddress } from '../engine.ts';
+import type { Acceptor, Ends, Listening, SocketAddress } from '../../core/engine.ts';
 import { bindError } from '../node/stream.ts';
 import { addressToBind } from '../resolve.ts';
 import { removeFile, type SocketFile, socketFile } from '../unix-path.ts';

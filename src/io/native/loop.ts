@@ -1,15 +1,16 @@
-/** The engine's thread waits here, in the kernel: one epoll set, whose events go to who owns the descriptor. */
-// Not the global one, which is a getter.
-import { performance } from 'node:perf_hooks';
+/**
+ * The engine's epoll set, in the loop of the thread that uses it: Node says when something has happened in it
+ * (`uv_poll_t` on the set), and all that has is handled then. Nobody waits in the set itself.
+ */
 import { empty } from '../../core/arrays.ts';
+import { wholeNow } from '../../core/clock.ts';
 import { TurnoverSet } from '../../core/turnover.ts';
 import type { Arena } from './arena.ts';
-import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from './constants.ts';
-import { type Libc, libc } from './libc.ts';
-import { type RingHandler, RingReader, RingWriter } from './ring.ts';
-import { CEILING, RUNG, type Shared, SLEEPING, STOPPING, type WorkerStart } from './wire.ts';
+import { CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from './constants.ts';
+import type { Descriptors } from './descriptors.ts';
+import { type Libc, libc, type PollHandle, systemError } from './libc.ts';
 
-/** Owns a descriptor. */
+/** Owns a descriptor. Closes it with the loop (`Loop.close`), or takes it out before it is closed otherwise. */
 export interface Pollable {
   ready(events: number): void;
   /** `ready` has thrown: whatever it was doing is given up. */
@@ -31,7 +32,9 @@ export interface Ticking {
 /** Exceptions that are told of; the later ones are most likely the same. */
 const TOLD_DEFECTS = 10;
 
+/** Events of one call, and full calls before the rest of Node has its turn. */
 const EVENTS = 256;
+const ROUNDS = 4;
 // struct epoll_event is packed on x86-64 only.
 const EVENT_SIZE = process.arch === 'x64' ? 12 : 16;
 const EVENT_DATA = process.arch === 'x64' ? 4 : 8;
@@ -40,67 +43,73 @@ const EVENT_DATA = process.arch === 'x64' ? 4 : 8;
 const TICK = 100;
 
 export class Loop {
-  readonly shared: Shared;
+  /** The engine's memory, for what the kernel reads and writes. */
   readonly arena: Arena;
-  readonly reports: RingWriter;
-  /** When this turn began, on the main thread's performance.now(). */
-  now = 0;
-  /** The reports' ring is full: what makes new ones should wait. */
-  /** The lowest descriptor that no connection may have. */
-  get ceiling(): number {
-    return Atomics.load(this.#control, CEILING);
-  }
-
-  get congested(): boolean {
-    return this.reports.congested;
-  }
-
   readonly #c: Libc = libc();
-  readonly #commands: RingReader;
-  readonly #control: Int32Array;
+  readonly #descriptors: Descriptors | undefined;
   readonly #epoll: number;
-  readonly #wake: number;
-  readonly #bell: number;
-  readonly #clock: number;
+  readonly #poll: PollHandle;
   readonly #events: number;
   readonly #event: number;
   readonly #handlers: (Pollable | undefined)[] = [];
   /** Of each descriptor's number: an event of its earlier holder, who was closed in the same turn, has another one. */
   readonly #generations: number[] = [];
-  #handler: RingHandler = () => {};
+  #size = 0;
   /** Those of this turn, and those that they put off. */
   #tasks: Task[] = [];
   #later: Task[] = [];
+  #immediate: NodeJS.Immediate | undefined;
   readonly #ticking = new TurnoverSet<Ticking>();
-  #nextTick = 0;
-  #reported = false;
+  #ticker: NodeJS.Timeout | undefined;
   #defects = 0;
-  readonly #tell: (defect: string) => void;
-  #stopped = false;
+  /** In a turn: when it began. */
+  #now = 0;
+  #turning = false;
 
-  constructor(shared: Shared, start: WorkerStart, tell: (defect: string) => void) {
-    const { arena } = shared;
-    this.#tell = tell;
-    this.shared = shared;
+  /** `descriptors`: where those are noted that are this thread's. Throws one line where the system lacks something. */
+  constructor(arena: Arena, descriptors?: Descriptors) {
     this.arena = arena;
-    this.reports = new RingWriter(shared.reports);
-    this.#commands = new RingReader(shared.commands);
-    this.#control = shared.control;
-    this.#epoll = start.epoll;
-    this.#wake = start.wake;
-    this.#bell = start.bell;
-    this.#clock = performance.timeOrigin - start.origin;
+    this.#descriptors = descriptors;
     this.#events = arena.take(EVENTS * EVENT_SIZE);
     this.#event = arena.take(EVENT_SIZE);
+    this.#epoll = this.#c.epoll_create1(CLOEXEC);
+    if (this.#epoll < 0) throw new Error(`native I/O: ${systemError('epoll_create1', this.#c.errno()).message}`);
+    descriptors?.open(this.#epoll);
+    this.#poll = this.#c.poll(this.#epoll, () => this.#turn());
+    this.#poll.unref();
+  }
+
+  /** The clock of performance.now(), in whole milliseconds, never too early; the same for all that happens in a turn. */
+  get now(): number {
+    return this.#turning ? this.#now : wholeNow();
+  }
+
+  /** How many descriptors it has. While there are any, the process lives. */
+  get size(): number {
+    return this.#size;
   }
 
   // ------------------------------------------------------------------ for who owns descriptors
 
-  /** Returns whether the kernel took it. */
+  /** A descriptor that is this thread's. Returns whether the kernel took it. */
   add(fd: number, events: number, handler: Pollable): boolean {
-    this.#handlers[fd] = handler;
+    if (!this.addBound(fd, events, handler)) return false;
+    this.#descriptors?.open(fd);
+    return true;
+  }
+
+  /** One that belongs to a binder: it is removed, never closed. */
+  addBound(fd: number, events: number, handler: Pollable): boolean {
     this.#generations[fd] = ((this.#generations[fd] ?? 0) + 1) | 0;
-    return this.#ctl(EPOLL_CTL_ADD, fd, events) === 0;
+    if (this.#ctl(EPOLL_CTL_ADD, fd, events) !== 0) return false;
+    this.#handlers[fd] = handler;
+    if (this.#size++ === 0) this.#poll.ref();
+    return true;
+  }
+
+  /** Another one has the descriptor from now on, with the same events. */
+  replace(fd: number, handler: Pollable): void {
+    this.#handlers[fd] = handler;
   }
 
   modify(fd: number, events: number): void {
@@ -109,88 +118,64 @@ export class Loop {
 
   /** Lets a descriptor go that lives on. */
   remove(fd: number): void {
-    this.#handlers[fd] = undefined;
+    this.#forget(fd);
+    this.#descriptors?.closed(fd);
     this.#ctl(EPOLL_CTL_DEL, fd, 0);
   }
 
   /** Closes a descriptor, which takes it out of the epoll set too. */
   close(fd: number): void {
-    this.#handlers[fd] = undefined;
+    this.#forget(fd);
+    this.#descriptors?.closed(fd);
     this.#c.close(fd);
   }
 
-  /** Goes on with it after everybody's turn. */
+  /** Goes on with it after everybody's turn: in this one, or as soon as Node has had its own. */
   later(task: Task): void {
     this.#later.push(task);
+    if (!this.#turning) this.#proceedSoon();
   }
 
+  /** Asks it every 100 ms, as long as it wants that. */
   tickFor(ticking: Ticking): void {
-    if (this.#ticking.size === 0) this.#nextTick = this.now + TICK;
     this.#ticking.add(ticking);
-  }
-
-  /** Obeys what the main thread has asked by now. */
-  catchUp(): void {
-    if (this.reports.congested) {
-      this.reports.flush();
-      this.#reported = true;
-    }
-    if (!this.#commands.empty && this.#commands.drain(this.#handler)) this.#reported = true;
+    this.#ticker ??= setInterval(() => this.#tick(), TICK).unref();
   }
 
   /** Tells of an exception that has ended one socket, and nothing else: the first ones, since it may be at each packet. */
   defect(error: unknown): void {
-    if (this.#defects++ < TOLD_DEFECTS)
-      this.#tell(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  }
-
-  report(type: number, ...args: number[]): void {
-    this.reports.push(type, ...args);
-    this.#reported = true;
-  }
-
-  reportBytes(type: number, id: number, from: number, length: number): boolean {
-    this.#reported = true;
-    return this.reports.pushBytes(type, id, from, length);
+    if (this.#defects++ >= TOLD_DEFECTS) return;
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.emitWarning(`native I/O: a defect, please report it: ${text}`);
   }
 
   // ------------------------------------------------------------------ life
 
-  /** Runs until `stop`, or until the main thread is about to exit. */
-  run(commands: RingHandler): void {
-    const c = this.#c;
-    this.#handler = commands;
-    this.add(this.#wake, WAKE_EVENTS, NOBODY);
-    while (!this.#stopped && Atomics.load(this.#control, STOPPING) === 0) {
-      const count = c.epoll_wait(this.#epoll, this.arena.base + this.#events, EVENTS, this.#fallAsleep());
-      Atomics.store(this.#control, SLEEPING, 0);
-      this.now = performance.now() + this.#clock;
-      this.catchUp();
+  /** Ends it. Who has descriptors in it has closed them. */
+  end(): void {
+    this.#poll.close();
+    clearImmediate(this.#immediate);
+    clearInterval(this.#ticker);
+    this.#descriptors?.closed(this.#epoll);
+    this.#c.close(this.#epoll);
+  }
+
+  // Nothing may throw here: it is called from outside of JavaScript.
+  #turn(): void {
+    const address = this.arena.base + this.#events;
+    this.#begin();
+    for (let n = 0; n < ROUNDS; n++) {
+      const count = this.#c.epoll_wait(this.#epoll, address, EVENTS, 0);
       this.#dispatch(count);
-      this.#workOff();
-      if (this.#ticking.size > 0 && this.now >= this.#nextTick) this.#tick();
-      this.#ring();
+      if (count < EVENTS) break;
     }
+    this.#workOff();
+    this.#turning = false;
   }
 
-  stop(): void {
-    this.#stopped = true;
-  }
-
-  /** Wakes the main thread, unless it is going to look anyway. */
-  #ring(): void {
-    if (!this.#reported) return;
-    this.#reported = false;
-    if (Atomics.exchange(this.#control, RUNG, 1) === 0) this.#c.write(this.#bell, this.arena.base, 1);
-  }
-
-  /** How long to wait: not at all where there is work. Who writes a command, or has us stop, from now on wakes us. */
-  #fallAsleep(): number {
-    if (this.#later.length > 0) return 0;
-    Atomics.store(this.#control, SLEEPING, 1);
-    if (!this.#commands.empty) return 0;
-    if (this.#ticking.size === 0) return -1;
-    return Math.max(0, Math.ceil(this.#nextTick - this.now));
+  #begin(): void {
+    this.#turning = true;
+    this.#now = wholeNow();
   }
 
   #dispatch(count: number): void {
@@ -204,8 +189,7 @@ export class Loop {
       try {
         handler.ready(i32[at] as number);
       } catch (error) {
-        this.defect(error);
-        handler.broken();
+        this.#broken(handler, error);
       }
     }
   }
@@ -219,18 +203,47 @@ export class Loop {
       try {
         task.proceed();
       } catch (error) {
-        this.defect(error);
-        task.broken();
+        this.#broken(task, error);
       }
     }
     empty(tasks);
+    if (this.#later.length > 0) this.#proceedSoon();
+  }
+
+  #proceedSoon(): void {
+    this.#immediate ??= setImmediate(() => {
+      this.#immediate = undefined;
+      this.#begin();
+      this.#workOff();
+      this.#turning = false;
+    });
+  }
+
+  #broken(owner: Pollable | Task, error: unknown): void {
+    this.defect(error);
+    try {
+      owner.broken();
+    } catch (another) {
+      this.defect(another);
+    }
   }
 
   #tick(): void {
-    this.#nextTick = this.now + TICK;
+    this.#begin();
     for (const ticking of this.#ticking) {
-      if (!ticking.tick(this.now)) this.#ticking.delete(ticking);
+      if (!ticking.tick(this.#now)) this.#ticking.delete(ticking);
     }
+    this.#workOff();
+    this.#turning = false;
+    if (this.#ticking.size > 0) return;
+    clearInterval(this.#ticker);
+    this.#ticker = undefined;
+  }
+
+  #forget(fd: number): void {
+    if (!this.#handlers[fd]) return;
+    this.#handlers[fd] = undefined;
+    if (--this.#size === 0) this.#poll.unref();
   }
 
   #ctl(operation: number, fd: number, events: number): number {
@@ -242,7 +255,3 @@ export class Loop {
     return this.#c.epoll_ctl(this.#epoll, operation, fd, this.arena.base + this.#event);
   }
 }
-
-// EPOLLIN | EPOLLET: each write to an eventfd is an event, and it need not be read (epoll(7)).
-const WAKE_EVENTS = 1 | (0x80000000 | 0);
-const NOBODY: Pollable = { ready: () => {}, broken: () => {} };

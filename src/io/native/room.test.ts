@@ -3,8 +3,8 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import * as net from 'node:net';
 import { afterEach, describe, it } from 'node:test';
+import { Connections } from '../../core/connections.ts';
 import { until } from '../../testing/until.ts';
-import { Connections } from '../connections.ts';
 import { acceptor, closePeers, datagramPeer, engines, onPort, takeDatagrams } from '../testing.ts';
 import { createNativeEngine } from './index.ts';
 

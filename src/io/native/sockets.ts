@@ -1,7 +1,7 @@
 /** System calls on sockets that the main thread makes itself: none of them waits. */
 import { isIP } from 'node:net';
 import { hostPort, plainAddress } from '../../core/address.ts';
-import type { Bind } from '../engine.ts';
+import type { Bind } from '../../core/engine.ts';
 import { withMode } from '../socket-mode.ts';
 import { freePath } from '../unix-path.ts';
 import * as address from './address.ts';

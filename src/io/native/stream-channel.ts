@@ -1,6 +1,6 @@
 import * as net from 'node:net';
 import { BINARY, type CloseReason, type MessageAttributes, type QueueLimits } from '../../core/channel.ts';
-import type { Acceptor, Ends, Relay } from '../engine.ts';
+import type { Acceptor, Ends, Relay } from '../../core/engine.ts';
 import type { Loan } from '../node/loan.ts';
 import { NodeStreamChannel } from '../node/stream.ts';
 import { activeAt, takeCounters } from './counters.ts';
@@ -197,6 +197,11 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
   }
 
   // ------------------------------------------------------------------ JavaScript
+
+  override takeSocket(): net.Socket | undefined {
+    if (this.#state === 'bare' && this.open) this.#becomeNode();
+    return super.takeSocket();
+  }
 
   protected override send(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): boolean {
     this.#toJavaScript();

@@ -1,8 +1,8 @@
 /** The main thread's side of an engine's thread: starts it, asks it, hears it, and makes sure that it can always end. */
 import * as net from 'node:net';
 import { Worker } from 'node:worker_threads';
+import type { Connections } from '../../core/connections.ts';
 import { ownModule } from '../../own-file.ts';
-import type { Connections } from '../connections.ts';
 import { Arena } from './arena.ts';
 import { CLOEXEC, NONBLOCK_CLOEXEC } from './constants.ts';
 import { type Libc, libc, systemError } from './libc.ts';

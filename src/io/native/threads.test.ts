@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { after, afterEach, before, describe, it, type TestContext } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { DEFAULT_LIMITS } from '../../core/channel.ts';
+import type { DatagramListening, Engine, SocketChannel } from '../../core/engine.ts';
 import { until } from '../../testing/until.ts';
-import type { DatagramListening, Engine, SocketChannel } from '../engine.ts';
 import {
   acceptor,
   attempt,

@@ -1,4 +1,4 @@
-import { Connections } from '../connections.ts';
+import { Connections } from '../../core/connections.ts';
 import { MOST_PIPES } from './pipes.ts';
 import { IoThread, type ReportHandler } from './thread.ts';
 import { MOST_PEERS } from './wire.ts';

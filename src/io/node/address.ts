@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { plainAddress } from '../../core/address.ts';
-import type { Ends } from '../engine.ts';
+import type { Ends } from '../../core/engine.ts';
 
 /** The ends of a connected socket; undefined where it has no Internet addresses. */
 export function endsOf(socket: Socket): Ends | undefined {

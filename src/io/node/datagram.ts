@@ -3,13 +3,13 @@ import * as dgram from 'node:dgram';
 import * as net from 'node:net';
 import { hostPort, isWildcard, plainAddress } from '../../core/address.ts';
 import { Channel, type CloseReason, type QueueLimits } from '../../core/channel.ts';
+import type { Connections } from '../../core/connections.ts';
+import type { Acceptor, Bind, DatagramListening, Ends, SocketChannel } from '../../core/engine.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { TurnoverMap, type TurnoverSet } from '../../core/turnover.ts';
 import { connectError } from '../connect-error.ts';
-import type { Connections } from '../connections.ts';
-import type { Acceptor, Bind, DatagramListening, Ends, SocketChannel } from '../engine.ts';
 import { addressToBind, addressToConnect } from '../resolve.ts';
 import { bindError } from './stream.ts';
 

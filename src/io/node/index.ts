@@ -1,8 +1,8 @@
 /** The portable engine: node's own sockets. The reference for what any other engine must do. */
 import type * as net from 'node:net';
+import { Connections } from '../../core/connections.ts';
+import type { Engine } from '../../core/engine.ts';
 import { TurnoverSet } from '../../core/turnover.ts';
-import { Connections } from '../connections.ts';
-import type { Engine } from '../engine.ts';
 import { closeBesideOthers, freePath, type SocketFile, socketFile } from '../unix-path.ts';
 import { type ConnectedChannels, connect as connectDatagram, ListeningPorts } from './datagram.ts';
 import { connect as connectStream, cut, listen as listenStream, Sockets } from './stream.ts';

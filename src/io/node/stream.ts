@@ -3,13 +3,13 @@ import { lookup } from 'node:dns';
 import * as net from 'node:net';
 import { hostPort, plainAddress } from '../../core/address.ts';
 import { BINARY, Channel, type CloseReason, type MessageAttributes, type QueueLimits } from '../../core/channel.ts';
+import type { Connections } from '../../core/connections.ts';
+import type { Acceptor, Bind, Ends, SocketAddress, SocketChannel } from '../../core/engine.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { TurnoverSet } from '../../core/turnover.ts';
 import { connectError, describeError } from '../connect-error.ts';
-import type { Connections } from '../connections.ts';
-import type { Acceptor, Bind, Ends, SocketAddress, SocketChannel } from '../engine.ts';
 import { withMode } from '../socket-mode.ts';
 import { endsOf } from './address.ts';
 import { Loan } from './loan.ts';
@@ -32,6 +32,8 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
   #socket: net.Socket | undefined;
   #loan: Loan | undefined;
   #ends: Ends | undefined;
+  /** Of the socket's events. */
+  #listeners: Readonly<Record<string, (argument?: unknown) => void>> = {};
   #error: NodeJS.ErrnoException | undefined;
   /** Written since nothing waited. */
   #pieces = 0;
@@ -66,19 +68,33 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
     this.#loan = loan;
     // A socket that is not paused begins to flow with its first listener for data.
     socket.pause();
-    socket.on('data', (bytes: Buffer) => this.#received(bytes));
-    socket.on('end', () => this.deliverEnd());
-    socket.on('drain', () => this.drained());
-    socket.on('error', (error) => {
-      this.#error = error;
-    });
-    socket.on('close', () => this.deliverClose(this.#closeReason()));
+    this.#listeners = {
+      data: (bytes) => this.#received(bytes as Buffer),
+      end: () => this.deliverEnd(),
+      drain: () => this.drained(),
+      error: (error) => {
+        this.#error = error as Error;
+      },
+      close: () => this.deliverClose(this.#closeReason()),
+    };
+    for (const [event, listener] of Object.entries(this.#listeners)) socket.on(event, listener);
     // Only who reads hears of a reset: a first piece is read, and kept, while nobody takes it.
     socket.read(0);
   }
 
   override describe(): Metadata {
     return this.#acceptor?.describe(this) ?? {};
+  }
+
+  takeSocket(): net.Socket | undefined {
+    const socket = this.#socket;
+    const used = this.messagesIn + this.messagesOut > 0 || this.endSent || this.endRead;
+    if (!socket || !this.open || used) return undefined;
+    this.#ends = this.ends;
+    for (const [event, listener] of Object.entries(this.#listeners)) socket.off(event, listener);
+    this.#socket = undefined;
+    this.close({ kind: 'end', message: 'a library has its socket' });
+    return socket;
   }
 
   #received(bytes: Buffer): void {

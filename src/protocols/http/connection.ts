@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { CloseReason } from '../../core/channel.ts';
-import type { Ends } from '../../io/engine.ts';
+import type { Ends } from '../../core/engine.ts';
 import { cutLater } from './answer.ts';
 import type { Call } from './server.ts';
 import { GatedStream, SLICE } from './stream.ts';

@@ -1,8 +1,8 @@
 /** What is known of an HTTP request, as session metadata; WebSocket's handshake is one. */
 import type { IncomingMessage } from 'node:http';
 import { authority } from '../../core/address.ts';
+import type { Ends } from '../../core/engine.ts';
 import type { Metadata } from '../../core/metadata.ts';
-import type { Ends } from '../../io/engine.ts';
 import { endsMetadata } from '../addresses.ts';
 import { plainHeaders } from './headers.ts';
 

@@ -1,8 +1,7 @@
 /** The headers of JSONSocket version 1: how they are told from data, what makes one valid, and what answers them. */
 import type { ChannelKind } from '../../core/channel.ts';
+import { isDeeperThan, MAX_DEPTH } from '../../core/depth.ts';
 import type { Metadata } from '../../core/metadata.ts';
-import { isDeeperThan } from '../../routing/equality.ts';
-import { MAX_DEPTH } from '../../routing/operations.ts';
 
 export const VERSION = 1;
 

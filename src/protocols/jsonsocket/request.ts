@@ -1,11 +1,10 @@
 /** The header that a cluster sends, as its `header` field describes it. */
 import Type, { type Static } from 'typebox';
+import { isDeeperThan, MAX_DEPTH } from '../../core/depth.ts';
 import { asL7mpError, L7mpError } from '../../core/errors.ts';
 import type { Json, Metadata } from '../../core/metadata.ts';
 import { getAt, type Pointer, parsePointer, parseWritablePointer, setAt } from '../../core/pointer.ts';
 import { strict } from '../../core/schema.ts';
-import { isDeeperThan } from '../../routing/equality.ts';
-import { MAX_DEPTH } from '../../routing/operations.ts';
 import { VERSION } from './header.ts';
 
 const From = Type.String({ description: 'A JSON pointer into the metadata; what is not there is left out.' });

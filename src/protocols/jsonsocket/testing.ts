@@ -1,6 +1,7 @@
 /** For the tests of JSONSocket: the proxy's side of both contracts, over an engine. */
 import type { TestContext } from 'node:test';
 import { type Channel, DEFAULT_LIMITS } from '../../core/channel.ts';
+import type { Engine } from '../../core/engine.ts';
 import type { L7mpError } from '../../core/errors.ts';
 import { GatheringLimit } from '../../core/gathering.ts';
 import { SILENT } from '../../core/log.ts';
@@ -15,7 +16,6 @@ import type {
   Protocol,
   Spec,
 } from '../../core/protocol.ts';
-import type { Engine } from '../../io/engine.ts';
 import { createNodeEngine } from '../../io/node/index.ts';
 import { tcp } from '../tcp/index.ts';
 import { udp } from '../udp/index.ts';

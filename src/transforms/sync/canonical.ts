@@ -1,8 +1,6 @@
+import { MAX_DEPTH } from '../../core/depth.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Json } from '../../core/metadata.ts';
-
-/** Objects and arrays inside each other, at most: labels may come from the network. */
-const MAX_DEPTH = 64;
 
 /**
  * The one text that all equal JSON values have: the order of an object's members does not count.

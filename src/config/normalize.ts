@@ -1,3 +1,11 @@
+import { L7mpError } from '../core/errors.ts';
+import { freeName } from '../core/names.ts';
+import type { Registry } from '../core/registry.ts';
+import type { Definition, Kind } from '../model/definitions.ts';
+import type { Match } from '../model/match.ts';
+import { DEFAULT_RETRY } from '../model/retry.ts';
+import type { Rewrite } from '../model/rewrite.ts';
+import { automaticName } from './automatic-names.ts';
 import type {
   ClusterInput,
   ConfigInput,
@@ -5,20 +13,10 @@ import type {
   ListedClusterInput,
   ListedEndpointInput,
   ListenerInput,
-  Retry,
   RouteInput,
   RuleInput,
   RuleListInput,
-} from '../config/schema.ts';
-import { L7mpError } from '../core/errors.ts';
-import { freeName } from '../core/names.ts';
-import type { Registry } from '../core/registry.ts';
-import type { Match } from '../routing/predicate.ts';
-import type { Rewrite } from '../routing/rewrite.ts';
-import { automaticName } from './automatic-names.ts';
-import type { Definition, Kind } from './definitions.ts';
-
-export const DEFAULT_RETRY: Retry = { retry_on: 'never', num_retries: 1, timeout: 2000 };
+} from './schema.ts';
 
 /** The kinds whose objects stand in lists of their own, with names. */
 const KINDS = ['cluster', 'route', 'rule', 'rulelist', 'listener'] as const;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from '../core/registry.ts';
+import type { Kind } from '../model/definitions.ts';
 import { PROTOCOLS } from '../protocols.ts';
-import type { Kind } from './definitions.ts';
 import { NOTHING, Normalizer } from './normalize.ts';
 
 const REGISTRY = new Registry(PROTOCOLS);

@@ -2,11 +2,11 @@
  * The configuration as the proxy keeps it: every object by itself, referring to others by name. What a user wrote
  * inline has become an object of its own that knows its owner: the owner's recursive deletion takes it along.
  */
-import type { Policy } from '../cluster/balancers/index.ts';
-import type { Retry } from '../config/schema.ts';
 import type { ClusterOptions, ListenerOptions, Spec } from '../core/protocol.ts';
-import type { Match } from '../routing/predicate.ts';
-import type { Rewrite } from '../routing/rewrite.ts';
+import type { Match } from './match.ts';
+import type { Policy } from './policy.ts';
+import type { Retry } from './retry.ts';
+import type { Rewrite } from './rewrite.ts';
 
 interface Named {
   readonly name: string;

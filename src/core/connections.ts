@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
-import { L7mpError } from '../core/errors.ts';
+import { L7mpError } from './errors.ts';
 
 /** Why a connection was refused for the whole proxy. */
 export type Shortage = 'max-connections' | 'descriptors';

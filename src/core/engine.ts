@@ -3,10 +3,10 @@
  * an engine's channels and their own names and metadata, and nothing else, so that another engine can take their place.
  */
 import type { Socket } from 'node:net';
-import type { Channel, QueueLimits } from '../core/channel.ts';
-import type { Metadata } from '../core/metadata.ts';
-import type { Attempt } from '../core/protocol.ts';
+import type { Channel, QueueLimits } from './channel.ts';
 import type { Connections, Shortage } from './connections.ts';
+import type { Metadata } from './metadata.ts';
+import type { Attempt } from './protocol.ts';
 
 /** An address of the Internet, or the path of a UNIX socket. */
 export type SocketAddress = { readonly host: string; readonly port: number } | PathAddress;
@@ -33,6 +33,12 @@ export interface SocketChannel extends Channel {
   readonly answersFrom?: string | undefined;
   /** The peer sends to several addresses of such a socket: the engine answers each time from the one that was hit last. */
   readonly wanders?: boolean;
+  /**
+   * Node's own socket of a byte stream, for a library that wants one: paused, counted by the engine and closed with it, and
+   * the caller's from now on. The channel is not open any more, and tells nobody. Undefined where it has carried something
+   * by itself, is relayed or closed: then the channel is to be used as ever.
+   */
+  takeSocket?(): Socket | undefined;
 }
 
 /** Something that listens. */

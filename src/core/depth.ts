@@ -1,0 +1,10 @@
+import type { Json } from './metadata.ts';
+
+/** The most objects and arrays inside each other, in whatever is taken from outside: what walks them may recurse. */
+export const MAX_DEPTH = 64;
+
+/** Whether a value has more than `limit` objects and arrays inside each other. */
+export function isDeeperThan(value: Json, limit: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return limit === 0 || Object.values(value).some((member) => isDeeperThan(member, limit - 1));
+}

@@ -1,0 +1,58 @@
+/** The folders of `src` stand on one another in one direction, types included: who reads one reads what is below it, no more. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { test } from 'node:test';
+
+const SRC = import.meta.dirname;
+
+/** Tests, and what they are made of. */
+const OF_TESTS = /\.test\.ts$|(^|\/)testing[^/]*\.ts$/;
+
+const IMPORT = /^(?:import|export)\b[^;]*?\bfrom '(\.[^']+)'|\bimport\('(\.[^']+)'\)|^import '(\.[^']+)'/gm;
+
+/** The folder of a path, or the file itself where it lies in `src`. */
+function folderOf(path: string): string {
+  return relative(SRC, path).split(sep)[0] as string;
+}
+
+function importsOf(file: string): string[] {
+  const found = readFileSync(file, 'utf8').matchAll(IMPORT);
+  return [...found].map(([, from, lazy, bare]) => join(dirname(file), (from ?? lazy ?? bare) as string));
+}
+
+/** Which folder imports which, each with a file that does. */
+function folderGraph(): Map<string, Map<string, string>> {
+  const graph = new Map<string, Map<string, string>>();
+  const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' });
+  for (const file of files.filter((name) => name.endsWith('.ts') && !OF_TESTS.test(name))) {
+    const from = folderOf(join(SRC, file));
+    const imported = graph.get(from) ?? new Map<string, string>();
+    graph.set(from, imported);
+    for (const to of importsOf(join(SRC, file)).map(folderOf)) if (to !== from) imported.set(to, file);
+  }
+  return graph;
+}
+
+/** A circle that is met on the way down from a folder: its folders, and who imports the next one. */
+function findCircle(graph: ReturnType<typeof folderGraph>, way: readonly string[], done: Set<string>): string[] {
+  const at = way.at(-1) as string;
+  if (way.indexOf(at) < way.length - 1) {
+    const circle = way.slice(way.indexOf(at));
+    return circle.slice(1).map((to, n) => `${circle[n]} → ${to} (${graph.get(circle[n] as string)?.get(to)})`);
+  }
+  if (done.has(at)) return [];
+  for (const next of graph.get(at)?.keys() ?? []) {
+    const circle = findCircle(graph, [...way, next], done);
+    if (circle.length > 0) return circle;
+  }
+  done.add(at);
+  return [];
+}
+
+test('no folder imports another one in a circle', () => {
+  const graph = folderGraph();
+  assert.ok(graph.get('session')?.has('core'), 'imports are found');
+  const done = new Set<string>();
+  for (const folder of graph.keys()) assert.deepEqual(findCircle(graph, [folder], done), []);
+});

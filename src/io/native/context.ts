@@ -1,0 +1,12 @@
+import type { Binder } from '../binder.ts';
+import type { Connections } from '../connections.ts';
+import type { Loop } from './loop.ts';
+
+/** What the parts of an engine have in common. */
+export interface NativeContext {
+  readonly loop: Loop;
+  /** Where its sockets are counted. */
+  readonly connections: Connections;
+  /** Who binds what listens. */
+  readonly binder: Binder;
+}

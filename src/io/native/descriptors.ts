@@ -1,0 +1,59 @@
+/**
+ * Whose each descriptor is: descriptors are the process's, and outlive a thread that fails. So each data plane notes what
+ * it has in memory that all share, a byte for each number, and whoever survives closes what it has left behind.
+ */
+import { libc } from './libc.ts';
+
+/** The notes of all data planes: 0 is nobody's, else the number of its data plane, from 0 on, and one. */
+export type DescriptorMap = Uint8Array<SharedArrayBuffer>;
+
+/** More descriptors than a process has by any default (fs.nr_open): those above are not noted. */
+const MOST = 1 << 20;
+
+/** Data planes that a byte can tell apart. */
+const MOST_OWNERS = 254;
+
+/** A new map; its memory is only what is written. It may be sent to other threads. */
+export function makeDescriptorMap(): DescriptorMap {
+  return new Uint8Array(new SharedArrayBuffer(MOST));
+}
+
+/** The notes of one data plane. */
+export class Descriptors {
+  readonly #map: DescriptorMap;
+  readonly #mark: number;
+
+  /** `owner`: the number of the data plane, 0 to 253. */
+  constructor(map: DescriptorMap, owner: number) {
+    if (owner >= MOST_OWNERS) throw new RangeError(`descriptors of data plane ${owner} cannot be told apart`);
+    this.#map = map;
+    this.#mark = owner + 1;
+  }
+
+  /** It has this one now. */
+  open(fd: number): void {
+    this.#map[fd] = this.#mark;
+  }
+
+  /** It has it no more. To be called before close(2), after which the number may be another thread's. */
+  closed(fd: number): void {
+    this.#map[fd] = 0;
+  }
+
+  /** It is another data plane's from now on. */
+  give(fd: number, to: number): void {
+    this.#map[fd] = to + 1;
+  }
+}
+
+/** Closes all that a data plane has left open: its thread has ended. Returns how many that were. */
+export function closeAll(map: DescriptorMap, owner: number): number {
+  const c = libc();
+  let count = 0;
+  for (let fd = map.indexOf(owner + 1); fd >= 0; fd = map.indexOf(owner + 1, fd)) {
+    map[fd] = 0;
+    c.close(fd);
+    count++;
+  }
+  return count;
+}

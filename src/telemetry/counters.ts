@@ -1,0 +1,72 @@
+/** What a data plane counts, as plain data that crosses threads: the metrics of the proxy are made of it. */
+
+/** Counts by reason, rung or outcome. */
+export type CountsBy = ReadonlyMap<string, number>;
+
+/** All counts of one moment. Those of several data planes are the sums, number by number; `sockets` and `own` follow one another. */
+export interface Counters {
+  /** Live sessions. */
+  readonly sessions: number;
+  /** Open sockets of clients and endpoints. */
+  readonly connections: number;
+  /** Sessions that gave way to others where a limit was reached. */
+  readonly evicted: number;
+  /** What limits of the whole have refused, by reason. */
+  readonly refused: CountsBy;
+  /** Ended sessions, by outcome. */
+  readonly ended: CountsBy;
+  /** Lost messages of live and ended sessions, by reason. */
+  readonly dropped: CountsBy;
+  /** Live sessions, and bytes of clients, by where they are moved. */
+  readonly rungSessions: CountsBy;
+  readonly rungBytes: CountsBy;
+  /** Sockets and UDP peers, of each thread. */
+  readonly sockets: readonly number[];
+  /** By the names of the objects. */
+  readonly listeners: ReadonlyMap<string, ListenerCounters>;
+  readonly clusters: ReadonlyMap<string, ClusterCounters>;
+  readonly endpoints: ReadonlyMap<string, EndpointCounters>;
+  readonly own: readonly OwnCounter[];
+}
+
+export interface ListenerCounters {
+  /** Sessions begun. */
+  readonly requests: number;
+  /** Live sessions. */
+  readonly sessions: number;
+  readonly rejects: CountsBy;
+}
+
+/** What a cluster or an endpoint has brought; the bytes also over connections that still stand. */
+export interface TallyCounters {
+  readonly failures: number;
+  readonly retries: number;
+  readonly disconnects: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+export interface ClusterCounters extends TallyCounters {
+  /** Sessions that were routed to it. */
+  readonly requests: number;
+}
+
+export interface EndpointCounters extends TallyCounters {
+  /** Live sessions. */
+  readonly sessions: number;
+  /** Data planes that leave it out because it failed. */
+  readonly ejected: number;
+}
+
+/** A metric of virtual clusters. */
+export interface OwnCounter {
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  readonly samples: readonly OwnSample[];
+}
+
+export interface OwnSample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
