@@ -1,10 +1,7 @@
 /** Socket addresses of the Internet and of UNIX, as the kernel writes them (ip(7), ipv6(7), unix(7)) and as text. */
-import type { Arena } from './arena.ts';
-import { AF_INET, AF_INET6, AF_UNIX, IPPROTO_IP } from './constants.ts';
-import { CMSG_HEADER } from './datagram-batch.ts';
+import { type Arena, scratchArena } from './arena.ts';
+import { AF_INET, AF_INET6, AF_UNIX } from './constants.ts';
 import { libc } from './libc.ts';
-import { scratchArena } from './thread.ts';
-import * as wire from './wire.ts';
 
 const SOCKADDR_IN = 16;
 const SOCKADDR_IN6 = 28;
@@ -87,21 +84,15 @@ function interfaceName(index: number): string {
   return Buffer.from(arena.u8.subarray(NAME, end)).toString();
 }
 
-/** The address that is sent from, in the slot's address at an offset (in_pktinfo.ipi_spec_dst, in6_pktinfo.ipi6_addr). */
-export function sourceAt({ u8, u32 }: Arena, at: number): string | undefined {
-  const control = at + wire.CONTROL;
-  if (u32[(at + wire.CONTROL_LENGTH) >> 2] === 0) return undefined;
-  const ipv4 = u32[(control + 8) >> 2] === IPPROTO_IP;
-  return ipv4 ? dotted(u8, control + CMSG_HEADER + 4) : ipv6At(u8, control + CMSG_HEADER);
-}
-
-function ipv6At(u8: Uint8Array, at: number): string {
+/** The IPv6 address at an offset, an IPv4-mapped one in its own form. */
+export function ipv6At(u8: Uint8Array, at: number): string {
   const words = Array.from({ length: 8 }, (_, n) => ((u8[at + 2 * n] as number) << 8) | (u8[at + 1 + 2 * n] as number));
   if (words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff) return dotted(u8, at + 12);
   return compressed(words);
 }
 
-function dotted(u8: Uint8Array, at: number): string {
+/** The IPv4 address at an offset. */
+export function dotted(u8: Uint8Array, at: number): string {
   return `${u8[at]}.${u8[at + 1]}.${u8[at + 2]}.${u8[at + 3]}`;
 }
 

@@ -3,8 +3,6 @@
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
-/** Bytes of the longest Internet socket address (sockaddr_in6). */
-export const SOCKADDR = 28;
 
 /** Bytes of the longest Internet socket address (sockaddr_in6). */
 export const SOCKADDR = 28;

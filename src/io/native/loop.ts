@@ -84,6 +84,11 @@ export class Loop {
     return this.#turning ? this.#now : wholeNow();
   }
 
+  /** Those that own descriptors. */
+  handlers(): readonly Pollable[] {
+    return this.#handlers.filter((handler) => handler !== undefined);
+  }
+
   /** How many descriptors it has. While there are any, the process lives. */
   get size(): number {
     return this.#size;

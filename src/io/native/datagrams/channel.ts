@@ -1,5 +1,5 @@
 import { BINARY, Channel, type CloseReason } from '../../../core/channel.ts';
-import type { Ends, Relay, SocketChannel } from '../../engine.ts';
+import type { Ends, Relay, SocketChannel } from '../../../core/engine.ts';
 import { MAX_DATAGRAM } from '../../node/datagram.ts';
 import { errorName } from '../libc.ts';
 import type { DatagramHub } from './hub.ts';
@@ -57,7 +57,8 @@ export abstract class DatagramChannel extends Channel implements SocketChannel, 
   }
 
   lastActive(): number {
-    return Math.max(this.#activeAt, this.#other?.#activeAt ?? 0);
+    const other = this.#other;
+    return other ? Math.max(this.#activeAt, other.#activeAt) : this.#activeAt;
   }
 
   // Either of them stands for the relay. What was received leaves before what JavaScript writes: by the same sender.
@@ -136,7 +137,7 @@ export abstract class DatagramChannel extends Channel implements SocketChannel, 
   }
 
   /** Closes it from below. */
-  protected lose(reason: CloseReason): void {
+  lose(reason: CloseReason): void {
     if (!this.open) return;
     this.part();
     if (this.message >= 0) this.hub.sender.flush();

@@ -5,7 +5,7 @@ import type { CloseReason, QueueLimits } from '../../../core/channel.ts';
 import { L7mpError } from '../../../core/errors.ts';
 import type { Attempt } from '../../../core/protocol.ts';
 import { connectError } from '../../connect-error.ts';
-import type { Bind, Ends, SocketChannel } from '../../engine.ts';
+import type { Bind, Ends, SocketChannel } from '../../../core/engine.ts';
 import { addressToConnect } from '../../resolve.ts';
 import { familyOf } from '../address.ts';
 import * as k from '../constants.ts';
@@ -76,11 +76,6 @@ export class ConnectedChannel extends DatagramChannel implements Pollable {
 
   broken(): void {
     this.lose(FAILED);
-  }
-
-  /** The engine is closed. */
-  end(reason: CloseReason): void {
-    this.lose(reason);
   }
 
   /** Returns how many buffers were filled, negative for an error. */

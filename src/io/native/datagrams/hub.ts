@@ -1,5 +1,5 @@
 /** What the datagram sockets of one engine share. */
-import type { Connections } from '../../connections.ts';
+import type { Connections } from '../../../core/connections.ts';
 import { IPPROTO_UDP, UDP_GRO } from '../constants.ts';
 import type { NativeContext } from '../context.ts';
 import { type Libc, libc } from '../libc.ts';

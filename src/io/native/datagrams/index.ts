@@ -4,7 +4,7 @@
  */
 import type { CloseReason } from '../../../core/channel.ts';
 import { bindError } from '../../node/stream.ts';
-import type { Acceptor, DatagramListening, Engine, SocketChannel } from '../../engine.ts';
+import type { Acceptor, DatagramListening, Engine, SocketChannel } from '../../../core/engine.ts';
 import { addressToBind } from '../../resolve.ts';
 import type { NativeContext } from '../context.ts';
 import type { InternetAddress } from '../sockets.ts';
@@ -46,7 +46,7 @@ export class DatagramSockets {
   close(): void {
     this.#hub.sender.flush();
     for (const port of this.#ports.values()) port.close(CLOSED);
-    for (const socket of this.#context.loop.handlers()) if (socket instanceof ConnectedChannel) socket.end(CLOSED);
+    for (const socket of this.#context.loop.handlers()) if (socket instanceof ConnectedChannel) socket.lose(CLOSED);
   }
 
   async #open(key: string, at: InternetAddress): Promise<ListeningPort> {

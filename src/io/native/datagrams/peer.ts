@@ -1,6 +1,5 @@
-import type { CloseReason } from '../../../core/channel.ts';
 import type { Metadata } from '../../../core/metadata.ts';
-import type { Acceptor, Ends } from '../../engine.ts';
+import type { Acceptor, Ends } from '../../../core/engine.ts';
 import { DatagramChannel } from './channel.ts';
 import type { DatagramHub } from './hub.ts';
 import type { Addressed } from './peer-table.ts';
@@ -60,11 +59,6 @@ export class PeerChannel extends DatagramChannel implements Addressed<PeerChanne
   /** The n-th buffer of the batch is from it. */
   take(n: number): void {
     this.received(n);
-  }
-
-  /** The engine is closed. */
-  end(reason: CloseReason): void {
-    this.lose(reason);
   }
 
   protected override giveUp(): void {

@@ -2,7 +2,7 @@ import { isIPv4 } from 'node:net';
 import { isWildcard } from '../../../core/address.ts';
 import type { CloseReason } from '../../../core/channel.ts';
 import type { BoundDatagram } from '../../binder.ts';
-import type { Acceptor, Ends } from '../../engine.ts';
+import type { Acceptor, Ends } from '../../../core/engine.ts';
 import { familyOf, hostAt, portAt, putInternet } from '../address.ts';
 import { AF_INET, AF_INET6, EPOLLIN, SOCKADDR } from '../constants.ts';
 import type { Pollable } from '../loop.ts';
@@ -76,7 +76,7 @@ export class ListeningPort implements Pollable, PeerHost {
   /** The engine is closed. */
   close(reason: CloseReason): void {
     this.acceptor = undefined;
-    for (const peer of this.#peers.all()) peer.end(reason);
+    for (const peer of this.#peers.all()) peer.lose(reason);
     void this.#closeIfUnused();
   }
 
