@@ -71,7 +71,7 @@ export class L7mp {
     store: this.#store,
     sessions: this.#sessions.table,
     rungBytes: this.#sessions.rungBytes.totals,
-    load: () => this.#io?.load ?? [],
+    load: () => (this.#io?.load === undefined ? [] : [this.#io.load]),
     connections: this.#connections,
     admission: () => this.#admission,
   });
@@ -222,14 +222,12 @@ export class L7mp {
       });
   }
 
-  async #openEngine({ io, threads = 1, log_level: level }: AdminInput): Promise<void> {
+  async #openEngine({ io, log_level: level }: AdminInput): Promise<void> {
     if (level !== undefined) this.logger.level = level;
-    const { engine, why } = await chooseEngine(io ?? 'auto', threads, this.#connections);
+    const { engine, why } = await chooseEngine(io ?? 'auto', { connections: this.#connections });
     this.#io = engine;
     this.#ioWhy = why;
     if (why !== undefined) this.logger.write('notice', 'io', `the portable engine is used: ${why}`);
-    if (threads > 1 && !engine.load)
-      this.logger.write('notice', 'io', `the ${engine.name} engine has no I/O threads: \`threads\` does nothing`);
   }
 
   async #applyAdmin(settings: AdminInput, rights: Rights): Promise<() => Promise<void>> {
@@ -258,7 +256,7 @@ export class L7mp {
     return {
       engine: name,
       ...(this.#ioWhy !== undefined && { why: this.#ioWhy }),
-      ...(load && { threads: load.length }),
+      ...(load !== undefined && { threads: 1 }),
     };
   }
 

@@ -374,6 +374,13 @@ export abstract class Channel {
     this.#settle();
   }
 
+  /** Hands out what is queued, for a transport that moves it by another way than the reader from now on. */
+  protected takeQueued(take: (bytes: Uint8Array) => void): void {
+    const queue = this.#queue;
+    this.#queue = undefined;
+    while (queue?.length) take(queue.shift().bytes);
+  }
+
   /** The transport takes more after `send` had returned false. */
   protected drained(): void {
     if (!this.#is(FULL)) return;

@@ -118,13 +118,13 @@ export interface Engine {
    */
   listenDatagram(at: { readonly host: string; readonly port: number }, acceptor: Acceptor): Promise<DatagramListening>;
 
-  /** A datagram socket that is connected to one peer. */
+  /** A datagram socket that is connected to one peer: at once where the host is an address, where the engine can. */
   connectDatagram(
     to: { readonly host: string; readonly port: number },
     attempt: Attempt,
     limits: QueueLimits,
     bind?: Bind,
-  ): Promise<SocketChannel>;
+  ): SocketChannel | Promise<SocketChannel>;
 
   /**
    * Moves everything between two of its own bare sockets from now on, in both directions, so that no payload enters

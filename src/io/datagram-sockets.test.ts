@@ -273,7 +273,7 @@ for (const { name, create, skip } of engines()) {
 
     it('connects from the address and port that are asked for', async () => {
       const peer = await datagramPeer();
-      const { port, listening: channel } = await onPort((port) =>
+      const { port, listening: channel } = await onPort(async (port) =>
         engine.connectDatagram({ host: 'localhost', port: peer.port }, attempt(), DEFAULT_LIMITS, {
           address: '127.0.0.3',
           port,

@@ -13,7 +13,7 @@ import type { Attempt } from '../core/protocol.ts';
 import { freePort } from '../testing/ports.ts';
 import { createNativeEngine } from './native/index.ts';
 import { libc } from './native/libc.ts';
-import { scratchArena } from './native/thread.ts';
+import { scratchArena } from './native/arena.ts';
 import { createNodeEngine } from './node/index.ts';
 
 export interface TestedEngine {
@@ -30,7 +30,6 @@ export function engines(): TestedEngine[] {
   return [
     { name: 'node', create: () => createNodeEngine(), admin: { io: 'node' }, skip: false },
     { name: 'native', create: () => createNativeEngine(), admin: { io: 'native' }, skip },
-    { name: 'native, 2 threads', create: () => createNativeEngine(2), admin: { io: 'native', threads: 2 }, skip },
   ];
 }
 
@@ -197,9 +196,8 @@ export async function forwardDatagrams(
   const accept = (source: SocketChannel): void => {
     const session = new TestSession(engine, source);
     sessions.push(session);
-    void engine
-      .connectDatagram({ host: '127.0.0.1', port: target }, attempt(bare), limits)
-      .then((channel) => session.join(channel));
+    const to = { host: '127.0.0.1', port: target };
+    void Promise.resolve(engine.connectDatagram(to, attempt(bare), limits)).then((channel) => session.join(channel));
   };
   const { port, listening } = await onPort((port) =>
     engine.listenDatagram({ host, port }, acceptor(accept, { limits })),

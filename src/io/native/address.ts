@@ -83,14 +83,14 @@ function interfaceName(index: number): string {
   return Buffer.from(arena.u8.subarray(NAME, end)).toString();
 }
 
-/** Of the sixteen bytes of an IPv6 address. */
+/** The IPv6 address at an offset, an IPv4-mapped one in its own form. */
 export function ipv6At(u8: Uint8Array, at: number): string {
   const words = Array.from({ length: 8 }, (_, n) => ((u8[at + 2 * n] as number) << 8) | (u8[at + 1 + 2 * n] as number));
   if (words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff) return dotted(u8, at + 12);
   return compressed(words);
 }
 
-/** Of the four bytes of an IPv4 address. */
+/** The IPv4 address at an offset. */
 export function dotted(u8: Uint8Array, at: number): string {
   return `${u8[at]}.${u8[at + 1]}.${u8[at + 2]}.${u8[at + 3]}`;
 }

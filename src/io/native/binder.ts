@@ -4,13 +4,13 @@ import type { Binder, BoundSocket } from '../binder.ts';
 import { bindError } from '../node/stream.ts';
 import { addressToBind } from '../resolve.ts';
 import { removeFile, socketFile } from '../unix-path.ts';
-import { LocalDatagrams } from './datagram-binder.ts';
+import { DatagramBinder } from './datagrams/binder.ts';
 import { libc } from './libc.ts';
 import * as sockets from './sockets.ts';
 
 export function createLocalBinder(): Binder {
-  const datagrams = new LocalDatagrams();
-  return { bindStream, bindDatagram: (at) => datagrams.bindDatagram(at) };
+  const datagrams = new DatagramBinder(1);
+  return { bindStream, bindDatagram: async (at) => datagrams.bind(at, 0) };
 }
 
 /** A listening socket for streams, which `release` closes. Rejects with E_BIND. */

@@ -1,5 +1,5 @@
+import type { Connections } from '../../core/connections.ts';
 import type { Binder } from '../binder.ts';
-import type { Connections } from '../connections.ts';
 import type { Loop } from './loop.ts';
 
 /** What the parts of an engine have in common. */

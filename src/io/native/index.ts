@@ -94,9 +94,9 @@ class NativeEngine implements Engine {
 
   async #close(): Promise<void> {
     this.#datagrams.close();
-    for (const handler of this.#loop.handlers()) if (!(handler instanceof NativeStreamChannel)) handler.stop();
+    for (const handler of this.#loop.handlers()) if (!(handler instanceof NativeStreamChannel)) handler.stop?.();
     await Promise.all([this.#node.close(), this.#streamsOver()]);
-    for (const handler of this.#loop.handlers()) handler.stop();
+    for (const handler of this.#loop.handlers()) handler.stop?.();
     this.#streams.pipes.close();
     this.#loop.end();
   }

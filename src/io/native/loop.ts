@@ -16,7 +16,7 @@ export interface Pollable {
   /** `ready` has thrown: whatever it was doing is given up. */
   broken(): void;
   /** The engine closes: gives its descriptor up. */
-  stop(): void;
+  stop?(): void;
 }
 
 /** Work that was put off, so that others have their turn. */
@@ -86,8 +86,8 @@ export class Loop {
     return this.#turning ? this.#now : wholeNow();
   }
 
-  /** Who has descriptors in it. */
-  handlers(): Pollable[] {
+  /** Those that own descriptors. */
+  handlers(): readonly Pollable[] {
     return this.#handlers.filter((handler) => handler !== undefined);
   }
 

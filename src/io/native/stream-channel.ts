@@ -170,7 +170,7 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
   }
 
   lastActive(): number {
-    return Math.max(this.#time, this.#other?.#time ?? 0);
+    return this.#other ? Math.max(this.#time, this.#other.#time) : this.#time;
   }
 
   part(): void {
@@ -241,7 +241,7 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
   /** Returns whether it could do something. */
   #step(): boolean {
     const to = this.#other;
-    if (this.#is(CLOSING) || to?.#is(SHUT)) this.#discard();
+    if (this.#is(CLOSING) || (to && to.#is(SHUT))) this.#receive();
     else if (to) {
       if (to.#backlog) return false;
       this.#moveTo(to, this.#flow as Flow);
@@ -272,10 +272,6 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
     if (received < BUFFER && !this.#is(CUT_SHORT)) this.#set(READABLE, false);
     const { buffer, context } = this.#s;
     this.deliver(context.loop.arena.u8.subarray(buffer, buffer + received), BINARY, false);
-  }
-
-  #discard(): void {
-    this.#receive();
   }
 
   #receive(): number {
@@ -321,7 +317,7 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
       return;
     }
     if (this.#is(SHUT_LATER)) this.#shutdown();
-    this.#other?.#goOn();
+    if (this.#other) this.#other.#goOn();
     this.drained();
   }
 
@@ -342,20 +338,17 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
   /** Tells of its end, once all before it was handed on. Whoever has ended both ways is closed, before anybody hears. */
   #tell(): void {
     const to = this.#other;
-    if (this.#is(TOLD | GONE) || (to ? to.#backlog : !this.#is(READ))) return;
+    if (this.#is(TOLD | GONE) || (to ? to.#backlog !== undefined : !this.#is(READ))) return;
     this.#flags |= TOLD;
     if (to && this.#is(PASSES) && !to.#is(SHUT)) {
       to.#flags |= SHUT;
       // Where its own direction has ended too, close(2) says it.
       if (!to.#is(TOLD)) this.#s.c.shutdown(to.fd, k.SHUT_WR);
     }
-    const closed = this.#is(SHUT) ? this : undefined;
-    const closedToo = to?.#is(TOLD) && to.#is(SHUT) ? to : undefined;
-    closed?.#cut();
-    closedToo?.#cut();
+    const over = [this, ...(to ? [to] : [])].filter((one) => one.#is(TOLD) && one.#is(SHUT));
+    for (const one of over) one.#cut();
     this.deliverEnd();
-    closed?.deliverClose(CLOSED);
-    closedToo?.deliverClose(CLOSED);
+    for (const one of over) one.deliverClose(CLOSED);
   }
 
   /** Ends our direction: nothing waits any more. */

@@ -1,15 +1,14 @@
 /**
- * A listening port with a socket in each thread. The kernel spreads peers over the sockets as a program says
+ * A listening port with a socket in each data plane. The kernel spreads peers over the sockets as a program says
  * (SO_ATTACH_REUSEPORT_CBPF, socket(7)): by the peer's address and port alone, which `socketOf` reckons too. So a peer
  * whom nobody has heard of yet can be made where its datagrams will come, and whichever of our addresses it sends to,
  * it stays one peer.
  */
-import { portAt } from './address.ts';
-import type { Arena } from './arena.ts';
-import { AF_INET, SO_ATTACH_FILTER, SO_ATTACH_REUSEPORT_CBPF, SO_DETACH_FILTER, SOL_SOCKET } from './constants.ts';
-import { libc } from './libc.ts';
-import * as sockets from './sockets.ts';
-import { scratchArena } from './thread.ts';
+import { portAt } from '../address.ts';
+import { type Arena, scratchArena } from '../arena.ts';
+import { AF_INET, SO_ATTACH_FILTER, SO_ATTACH_REUSEPORT_CBPF, SO_DETACH_FILTER, SOL_SOCKET } from '../constants.ts';
+import { libc } from '../libc.ts';
+import * as sockets from '../sockets.ts';
 
 /** An odd number near 2^32 divided by the golden ratio: a product with it spreads what differs little. */
 const FACTOR = 0x9e3779b1;
@@ -19,13 +18,7 @@ const MAPPED = 0xffff;
 /** How peers are spread over the sockets of one address. */
 export interface Spread {
   readonly of: number;
-  /** Random, so that peers cannot easily choose their thread: one thread can do as much as one alone could. */
   readonly seed: number;
-}
-
-/** Which of the sockets of the same address it is: each has its own peers. */
-export interface Share extends Spread {
-  readonly index: number;
 }
 
 /** Which of so many sockets has the peer whose socket address is at an offset. */
@@ -151,15 +144,18 @@ function attach(fd: number, option: number, program: readonly Instruction[]): nu
   return libc().setsockopt(fd, SOL_SOCKET, option, arena.base + HEADER, 16);
 }
 
-/** Until all sockets are bound, a peer would be somewhere else later: what comes by then is not received. */
+/** Nothing that comes from now on is received. */
 export function deafen(fd: number): void {
   attach(fd, SO_ATTACH_FILTER, DEAF);
 }
 
-/** From now on they receive, each its own peers. They were bound in this order. Throws where the kernel cannot. */
+export function hearAgain(fd: number): void {
+  sockets.setOption(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+}
+
+/** Has each receive its own peers. They were bound in this order. Throws where the kernel cannot. */
 export function steer(fds: readonly number[], seed: number): void {
   // It is the whole group's. The first socket may have none of its own: it was bound before it was to share.
   const result = attach(fds[fds.length - 1] as number, SO_ATTACH_REUSEPORT_CBPF, steering({ of: fds.length, seed }));
   if (result < 0) throw new sockets.SocketError('setsockopt', libc().errno(), 'SO_ATTACH_REUSEPORT_CBPF');
-  for (const fd of fds) sockets.setOption(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }

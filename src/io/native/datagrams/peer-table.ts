@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto';
-import type { Arena } from './arena.ts';
-import { AF_INET } from './constants.ts';
+import type { Arena } from '../arena.ts';
+import { AF_INET } from '../constants.ts';
 
 /** What is found by its address. `hash` and `next` are the table's own notes. */
 export interface Addressed<T> {

@@ -1,0 +1,93 @@
+/** Binds sockets for datagrams, one of each address for each data plane: the kernel spreads peers over them. */
+import { randomInt } from 'node:crypto';
+import { isWildcard } from '../../../core/address.ts';
+import type { BoundDatagram } from '../../binder.ts';
+import { bindError } from '../../node/stream.ts';
+import { familyOf } from '../address.ts';
+import * as k from '../constants.ts';
+import { libc } from '../libc.ts';
+import * as sockets from '../sockets.ts';
+import { deafen, hearAgain, steer } from './steering.ts';
+
+/** What the kernel is asked to hold, in bytes (it doubles, and caps at rmem_max). */
+const RECEIVE_BUFFER = 4 << 20;
+
+/** The sockets of one address. As long as any is used they all stay, in this order, so that each peer keeps its own. */
+interface Group {
+  readonly fds: readonly number[];
+  /** Random, so that peers cannot choose their data plane: one can do as much as one alone could. */
+  readonly seed: number;
+  readonly users: Set<number>;
+}
+
+export class DatagramBinder {
+  readonly #of: number;
+  readonly #groups = new Map<string, Group>();
+
+  /** `of`: for how many data planes. */
+  constructor(of: number) {
+    this.#of = of;
+  }
+
+  /**
+   * The socket of the n-th data plane. `host` is an address. Throws E_BIND, and leaves nothing behind, where somebody else
+   * has the address, or the n-th has it already. What comes to a socket that is not used is not received.
+   */
+  bind(at: sockets.InternetAddress, n: number): BoundDatagram {
+    const key = `${at.host}|${at.port}`;
+    const group = this.#groups.get(key) ?? this.#open(key, at);
+    const { fds, seed, users } = group;
+    if (users.has(n)) throw bindError(at, Object.assign(new Error(), { code: 'EADDRINUSE' }));
+    users.add(n);
+    const fd = fds[n] as number;
+    if (this.#of > 1) hearAgain(fd);
+    return { fd, n, of: this.#of, seed, release: async () => this.#release(key, group, n) };
+  }
+
+  #open(key: string, at: sockets.InternetAddress): Group {
+    const seed = randomInt(0x7fffffff);
+    const group = { fds: bindGroup(at, this.#of, seed), seed, users: new Set<number>() };
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  #release(key: string, { fds, users }: Group, n: number): void {
+    if (!users.delete(n)) return;
+    if (users.size > 0) {
+      deafen(fds[n] as number);
+      return;
+    }
+    for (const fd of fds) libc().close(fd);
+    this.#groups.delete(key);
+  }
+}
+
+/** So many sockets at one address. They receive nothing yet, where there are several. */
+function bindGroup(at: sockets.InternetAddress, of: number, seed: number): number[] {
+  const fds: number[] = [];
+  try {
+    while (fds.length < of) fds.push(bindSocket(at, fds.length === 0, of > 1));
+    if (of > 1) steer(fds, seed);
+    return fds;
+  } catch (error) {
+    for (const fd of fds) libc().close(fd);
+    throw bindError(at, error as Error);
+  }
+}
+
+function bindSocket(at: sockets.InternetAddress, first: boolean, shared: boolean): number {
+  const family = familyOf(at.host);
+  const fd = sockets.open(family, k.SOCK_DGRAM);
+  sockets.setOption(fd, k.SOL_SOCKET, k.SO_RCVBUF, RECEIVE_BUFFER);
+  if (isWildcard(at.host)) {
+    if (family === k.AF_INET6) sockets.setOption(fd, k.IPPROTO_IPV6, k.IPV6_RECVPKTINFO, 1);
+    else sockets.setOption(fd, k.IPPROTO_IP, k.IP_PKTINFO, 1);
+  }
+  // Until all are bound, a peer would be somewhere else later.
+  if (shared) deafen(fd);
+  if (!first) sockets.setOption(fd, k.SOL_SOCKET, k.SO_REUSEPORT, 1);
+  sockets.bind(fd, at);
+  // Only now: together with others that share, it could be bound although somebody else has the port (socket(7)).
+  if (shared) sockets.setOption(fd, k.SOL_SOCKET, k.SO_REUSEPORT, 1);
+  return fd;
+}

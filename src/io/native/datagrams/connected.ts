@@ -1,0 +1,149 @@
+/** Datagram sockets that are connected to one peer. */
+import { isIP } from 'node:net';
+import { hostPort, plainAddress } from '../../../core/address.ts';
+import type { CloseReason, QueueLimits } from '../../../core/channel.ts';
+import { L7mpError } from '../../../core/errors.ts';
+import type { Attempt } from '../../../core/protocol.ts';
+import { connectError } from '../../connect-error.ts';
+import type { Bind, Ends, SocketChannel } from '../../../core/engine.ts';
+import { addressToConnect } from '../../resolve.ts';
+import { familyOf } from '../address.ts';
+import * as k from '../constants.ts';
+import { errorName, libc } from '../libc.ts';
+import type { Pollable } from '../loop.ts';
+import * as sockets from '../sockets.ts';
+import { DatagramChannel } from './channel.ts';
+import { type DatagramHub, nextSingles, ROUNDS } from './hub.ts';
+import { BATCH } from './layout.ts';
+
+/** What the kernel is asked to hold, in bytes (it doubles, and caps at rmem_max). */
+const RECEIVE_BUFFER = 1 << 20;
+
+const FAILED: CloseReason = { kind: 'error', message: 'the socket failed' };
+
+export class ConnectedChannel extends DatagramChannel implements Pollable {
+  readonly fd: number;
+  protected readonly hub: DatagramHub;
+  readonly #host: string;
+  readonly #port: number;
+  #ends: Ends | undefined;
+  #singles = 0;
+  /** Whether the kernel joins what it receives; undefined until there was reason to ask. */
+  #joins: boolean | undefined;
+
+  /** Throws, and leaves the descriptor alone, where the kernel does not take it into the loop. */
+  constructor(hub: DatagramHub, fd: number, limits: QueueLimits, host: string, port: number) {
+    super(limits);
+    this.hub = hub;
+    this.fd = fd;
+    this.#host = host;
+    this.#port = port;
+    if (!hub.loop.add(fd, k.EPOLLIN, this)) throw new sockets.SocketError('epoll_ctl', hub.c.errno(), '');
+    hub.connections.open++;
+  }
+
+  get address(): -1 {
+    return -1;
+  }
+
+  // Asked for when somebody looks: it costs a system call.
+  get ends(): Ends {
+    if (this.#ends) return this.#ends;
+    const local = this.open ? sockets.localAddress(this.fd) : { address: '', port: 0 };
+    this.#ends = {
+      localAddress: local.address,
+      localPort: local.port,
+      remoteAddress: this.#host,
+      remotePort: this.#port,
+    };
+    return this.#ends;
+  }
+
+  // ------------------------------------------------------------------ in the loop
+
+  ready(): void {
+    for (let round = 0; round < ROUNDS && this.open; round++) {
+      const one = this.#singles > 0;
+      const count = this.#receive(one);
+      if (count < 0) {
+        if (!this.#refused()) return;
+        continue;
+      }
+      this.#singles = nextSingles(this.#singles, count);
+      if (one || count < BATCH) return;
+    }
+  }
+
+  broken(): void {
+    this.lose(FAILED);
+  }
+
+  /** Returns how many buffers were filled, negative for an error. */
+  #receive(one: boolean): number {
+    const { batch, sender } = this.hub;
+    if (!one) sender.takeBuffers();
+    const first = one ? sender.takeBuffer() : 0;
+    const count = batch.receiveConnected(this.fd, this.#joins === true, one ? first : -1);
+    for (let n = 0; n < count; n++) this.received(first + n);
+    // Plain recv(2), which cannot say that they are joined, is cheaper for a socket that has but one at a time.
+    if (count > 1 && this.open) this.#joins ??= this.hub.join(this.fd);
+    return count;
+  }
+
+  /** An ICMP error concerns a datagram that was sent before, and ends nothing. Returns whether there may be more. */
+  #refused(): boolean {
+    const errno = this.hub.c.errno();
+    if (errno === k.EAGAIN) return false;
+    this.owner?.fault?.(this, errorName(errno));
+    return true;
+  }
+
+  protected override giveUp(): void {
+    const { loop, connections } = this.hub;
+    connections.open--;
+    loop.close(this.fd);
+  }
+}
+
+/** At once, where `to` is an address; a name is resolved by the system. Throws, or rejects with, E_CONNECT, E_LIMIT or E_TIMEOUT. */
+export function connectDatagram(
+  hub: DatagramHub,
+  to: sockets.InternetAddress,
+  attempt: Attempt,
+  limits: QueueLimits,
+  bind: Bind | undefined,
+): SocketChannel | Promise<SocketChannel> {
+  const host = plainAddress(to.host);
+  if (isIP(host) !== 0) return connect(hub, { host, port: to.port }, limits, bind);
+  return addressToConnect(host).then((address) => {
+    if (attempt.cancelled) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
+    hub.connections.claim();
+    return connect(hub, { host: address, port: to.port }, limits, bind);
+  });
+}
+
+function connect(
+  hub: DatagramHub,
+  to: sockets.InternetAddress,
+  limits: QueueLimits,
+  bind: Bind | undefined,
+): SocketChannel {
+  let fd = -1;
+  try {
+    fd = openConnected(to, bind);
+    return new ConnectedChannel(hub, fd, limits, to.host, to.port);
+  } catch (error) {
+    if (fd >= 0) libc().close(fd);
+    throw connectError(hostPort(to.host, to.port), error as Error);
+  }
+}
+
+function openConnected(to: sockets.InternetAddress, bind: Bind | undefined): number {
+  const fd = sockets.open(familyOf(to.host), k.SOCK_DGRAM);
+  sockets.setOption(fd, k.SOL_SOCKET, k.SO_RCVBUF, RECEIVE_BUFFER);
+  if (bind) sockets.bind(fd, sockets.localOf(bind, to.host));
+  const errno = sockets.connect(fd, to);
+  if (errno === 0) return fd;
+  libc().close(fd);
+  throw new sockets.SocketError('connect', errno, hostPort(to.host, to.port));
+}

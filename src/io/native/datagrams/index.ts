@@ -1,0 +1,64 @@
+/**
+ * The datagram sockets of a native engine: those that listen, each with its peers, and those that are connected to one.
+ * One object is a channel and what drives its socket, so that a datagram goes from one to the other in one call.
+ */
+import type { CloseReason } from '../../../core/channel.ts';
+import { bindError } from '../../node/stream.ts';
+import type { Acceptor, DatagramListening, Engine, SocketChannel } from '../../../core/engine.ts';
+import { addressToBind } from '../../resolve.ts';
+import type { NativeContext } from '../context.ts';
+import type { InternetAddress } from '../sockets.ts';
+import { ConnectedChannel, connectDatagram } from './connected.ts';
+import { DatagramHub } from './hub.ts';
+import { ListeningPort } from './port.ts';
+
+const CLOSED: CloseReason = { kind: 'shutdown', message: 'the engine is closed' };
+
+export class DatagramSockets {
+  readonly #context: NativeContext;
+  readonly #hub: DatagramHub;
+  /** By address and port. */
+  readonly #ports = new Map<string, ListeningPort>();
+  readonly #closing = new Map<string, Promise<void>>();
+
+  /** `crowded`: peers that it may have before another one is taken only for one that goes. */
+  constructor(context: NativeContext, crowded?: number) {
+    this.#context = context;
+    this.#hub = new DatagramHub(context, crowded);
+  }
+
+  /** See `Engine.listenDatagram`. */
+  async listen(at: InternetAddress, acceptor: Acceptor): Promise<DatagramListening> {
+    const host = await addressToBind(at);
+    const key = `${host}|${at.port}`;
+    await this.#closing.get(key);
+    const port = this.#ports.get(key) ?? (await this.#open(key, { host, port: at.port }));
+    if (port.acceptor) throw bindError(at, Object.assign(new Error(), { code: 'EADDRINUSE' }));
+    port.acceptor = acceptor;
+    return { close: () => port.retire(), emit: (peer) => port.emit(peer) };
+  }
+
+  /** See `Engine.connectDatagram`. */
+  connect: Engine['connectDatagram'] = (to, attempt, limits, bind): SocketChannel | Promise<SocketChannel> =>
+    connectDatagram(this.#hub, to, attempt, limits, bind);
+
+  /** Closes all, and lets go of what is bound. */
+  close(): void {
+    this.#hub.sender.flush();
+    for (const port of this.#ports.values()) port.close(CLOSED);
+    for (const socket of this.#context.loop.handlers()) if (socket instanceof ConnectedChannel) socket.lose(CLOSED);
+  }
+
+  async #open(key: string, at: InternetAddress): Promise<ListeningPort> {
+    const bound = await this.#context.binder.bindDatagram(at);
+    const port = new ListeningPort(this.#hub, at, bound, (free) => this.#leave(key, free));
+    this.#ports.set(key, port);
+    return port;
+  }
+
+  #leave(key: string, free: Promise<void>): void {
+    this.#ports.delete(key);
+    const closing = free.finally(() => this.#closing.delete(key));
+    this.#closing.set(key, closing);
+  }
+}

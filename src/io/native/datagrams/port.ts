@@ -1,0 +1,178 @@
+import { isIPv4 } from 'node:net';
+import { isWildcard } from '../../../core/address.ts';
+import type { CloseReason } from '../../../core/channel.ts';
+import type { BoundDatagram } from '../../binder.ts';
+import type { Acceptor, Ends } from '../../../core/engine.ts';
+import { familyOf, hostAt, portAt, putInternet } from '../address.ts';
+import { AF_INET, AF_INET6, EPOLLIN, SOCKADDR } from '../constants.ts';
+import type { Pollable } from '../loop.ts';
+import type { InternetAddress } from '../sockets.ts';
+import { hitBytes } from './addresses.ts';
+import { type DatagramHub, nextSingles, ROUNDS } from './hub.ts';
+import { BATCH } from './layout.ts';
+import { PeerChannel, type PeerHost } from './peer.ts';
+import { PeerTable } from './peer-table.ts';
+import { socketOf } from './steering.ts';
+
+const SOCKADDR_IN = 16;
+
+/** A listening socket and its peers. Lives while somebody listens or a peer has a session. */
+export class ListeningPort implements Pollable, PeerHost {
+  readonly hub: DatagramHub;
+  acceptor: Acceptor | undefined;
+  readonly #at: InternetAddress;
+  readonly #bound: BoundDatagram;
+  readonly #released: (free: Promise<void>) => void;
+  readonly #family: number;
+  /** Bytes of control messages that come with each datagram. */
+  readonly #control: number;
+  readonly #peers: PeerTable<PeerChannel>;
+  /** Who has sent last: datagrams come in trains. */
+  #last: PeerChannel | undefined;
+  #singles = 0;
+  #closing: Promise<void> | undefined;
+
+  /** `released`: told, when it is not used any more, of what waits until the address is free. */
+  constructor(hub: DatagramHub, at: InternetAddress, bound: BoundDatagram, released: (free: Promise<void>) => void) {
+    this.hub = hub;
+    this.#at = at;
+    this.#bound = bound;
+    this.#released = released;
+    this.#family = familyOf(at.host);
+    this.#control = isWildcard(at.host) ? hitBytes(this.#family) : 0;
+    this.#peers = new PeerTable(hub.loop.arena);
+    hub.join(bound.fd);
+    hub.loop.addBound(bound.fd, EPOLLIN, this);
+  }
+
+  get fd(): number {
+    return this.#bound.fd;
+  }
+
+  endsOf(address: number): Ends {
+    const { addresses } = this.hub;
+    return {
+      localAddress: this.#at.host,
+      localPort: this.#at.port,
+      remoteAddress: addresses.host(address),
+      remotePort: addresses.port(address),
+    };
+  }
+
+  // ------------------------------------------------------------------ life
+
+  /** Takes no new peers. Resolves when the address is free, or is only held for those that there are. */
+  retire(): Promise<void> {
+    this.acceptor = undefined;
+    return this.#closeIfUnused();
+  }
+
+  forget(peer: PeerChannel): void {
+    this.#peers.delete(peer);
+    if (this.#last === peer) this.#last = undefined;
+    void this.#closeIfUnused();
+  }
+
+  /** The engine is closed. */
+  close(reason: CloseReason): void {
+    this.acceptor = undefined;
+    for (const peer of this.#peers.all()) peer.lose(reason);
+    void this.#closeIfUnused();
+  }
+
+  #closeIfUnused(): Promise<void> {
+    if (this.acceptor || this.#peers.size > 0) return Promise.resolve();
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  #close(): Promise<void> {
+    this.hub.loop.remove(this.fd);
+    const free = this.#bound.release();
+    this.#released(free);
+    return free;
+  }
+
+  // ------------------------------------------------------------------ in the loop
+
+  ready(): void {
+    const { batch, sender } = this.hub;
+    for (let round = 0; round < ROUNDS && !this.#closing; round++) {
+      const one = this.#singles > 0;
+      if (!one) sender.takeBuffers();
+      const first = one ? sender.takeBuffer() : 0;
+      const count = batch.receive(this.fd, this.#control, one ? first : -1);
+      if (count <= 0) return;
+      this.#singles = nextSingles(this.#singles, count);
+      for (let n = first; n < first + count; n++) this.#take(n);
+      if (one || count < BATCH) return;
+    }
+  }
+
+  broken(): void {}
+
+  /** Gives a buffer's datagrams to the peer that has sent them. */
+  #take(n: number): void {
+    const { batch, addresses } = this.hub;
+    const name = batch.name(n);
+    let peer = this.#last;
+    if (!peer || !this.#peers.same(peer.address, name)) peer = this.#peers.get(name);
+    const fresh = peer === undefined;
+    peer ??= this.#newPeer(name);
+    if (!peer) return;
+    this.#last = peer;
+    if (this.#control > 0 && addresses.follow(peer.address, batch.rest(n), this.#family)) peer.owner?.wanders?.();
+    peer.take(n);
+    if (fresh) this.#accept(peer);
+  }
+
+  // ------------------------------------------------------------------ new peers
+
+  /** Makes the channel of a peer that has sent nothing yet, where its datagrams come to this socket. */
+  emit({ address, port }: { readonly address: string; readonly port: number }): void {
+    const { loop, scratch } = this.hub;
+    // A dual-stack socket sends to IPv4 addresses in their IPv4-mapped form (ipv6(7)).
+    const host = this.#family === AF_INET6 && isIPv4(address) ? `::ffff:${address}` : address;
+    putInternet(loop.arena, scratch, host, port);
+    if (this.#peers.get(scratch)) return;
+    const peer = this.#newPeer(scratch);
+    if (peer) this.#accept(peer);
+  }
+
+  /** Undefined where the peer whose address is at an offset is not taken. */
+  #newPeer(from: number): PeerChannel | undefined {
+    const { acceptor, hub } = this;
+    const { addresses, loop } = hub;
+    if (!acceptor || !this.#isOwn(from)) return undefined;
+    const address = addresses.take();
+    if (address < 0) {
+      acceptor.refused?.('peers', 1);
+      return undefined;
+    }
+    // Before it is asked: whoever gives way may be the one that has come last.
+    addresses.write(address, from, this.#family === AF_INET ? SOCKADDR_IN : SOCKADDR);
+    const { u8 } = loop.arena;
+    if (!acceptor.admit({ address: hostAt(u8, address), port: portAt(u8, address) }, hub.crowded)) {
+      addresses.give(address);
+      return undefined;
+    }
+    const peer = new PeerChannel(this, address, acceptor);
+    this.#peers.add(peer);
+    return peer;
+  }
+
+  // What is sent to a group or to all comes to every socket (ip(7)).
+  #isOwn(address: number): boolean {
+    const { of, n } = this.#bound;
+    return of === 1 || socketOf(this.hub.loop.arena, address, this.#bound) === n;
+  }
+
+  #accept(peer: PeerChannel): void {
+    try {
+      peer.acceptor.accept(peer);
+    } catch (error) {
+      this.hub.loop.defect(error);
+      peer.close({ kind: 'error', message: 'the session could not be made' });
+    }
+  }
+}
