@@ -82,8 +82,7 @@ class NativeEngine implements Engine {
   relay(a: SocketChannel, b: SocketChannel, mends = false): Relay | undefined {
     if (a instanceof NativeStreamChannel && b instanceof NativeStreamChannel)
       return NativeStreamChannel.join(a, b, mends);
-    if (a instanceof DatagramChannel && b instanceof DatagramChannel)
-      return DatagramChannel.join(a, b);
+    if (a instanceof DatagramChannel && b instanceof DatagramChannel) return DatagramChannel.join(a, b);
     return undefined;
   }
 

@@ -1,8 +1,18 @@
 import { isWildcard } from '../../core/address.ts';
-import type { BoundSocket } from '../binder.ts';
 import type { Acceptor, Ends, Listening, SocketAddress } from '../../core/engine.ts';
+import type { BoundSocket } from '../binder.ts';
 import { hostAt, portAt } from './address.ts';
-import { EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPOLLEXCLUSIVE, EPOLLIN, NONBLOCK_CLOEXEC, SOCKADDR } from './constants.ts';
+import {
+  EAGAIN,
+  EMFILE,
+  ENFILE,
+  ENOBUFS,
+  ENOMEM,
+  EPOLLEXCLUSIVE,
+  EPOLLIN,
+  NONBLOCK_CLOEXEC,
+  SOCKADDR,
+} from './constants.ts';
 import type { Pollable, Ticking } from './loop.ts';
 import * as sockets from './sockets.ts';
 import { NativeStreamChannel } from './stream-channel.ts';
@@ -41,7 +51,7 @@ class StreamListener implements Listening, Pollable, Ticking {
   }
 
   ready(): void {
-    for (let n = 0; n < BATCH && !this.#closed; n++) if (!this.#takeOne()) break;
+    for (let n = 0; n < BATCH && this.#closed === undefined; n++) if (!this.#takeOne()) break;
   }
 
   broken(): void {
@@ -53,7 +63,7 @@ class StreamListener implements Listening, Pollable, Ticking {
   }
 
   tick(now: number): boolean {
-    if (this.#closed) return false;
+    if (this.#closed !== undefined) return false;
     if (now < this.#resumeAt) return true;
     this.#s.context.loop.addBound(this.#bound.fd, EVENTS, this);
     this.#resumeAt = 0;
@@ -61,7 +71,7 @@ class StreamListener implements Listening, Pollable, Ticking {
   }
 
   close(): Promise<void> {
-    if (!this.#closed) {
+    if (this.#closed === undefined) {
       if (this.#resumeAt === 0) this.#s.context.loop.remove(this.#bound.fd);
       this.#closed = this.#bound.release();
     }

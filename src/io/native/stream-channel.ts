@@ -2,11 +2,13 @@ import * as net from 'node:net';
 import { BINARY, Channel, type CloseReason, type MessageAttributes, type QueueLimits } from '../../core/channel.ts';
 import type { Acceptor, Ends, Relay, SocketChannel } from '../../core/engine.ts';
 import type { Metadata } from '../../core/metadata.ts';
+import { Backlog } from './backlog.ts';
 import * as k from './constants.ts';
+import { Flow } from './flow.ts';
 import { errorName } from './libc.ts';
 import type { Pollable, Task, Ticking } from './loop.ts';
 import * as sockets from './sockets.ts';
-import { Backlog, BUFFER, Flow, type Streams } from './streams.ts';
+import { BUFFER, type Streams } from './streams.ts';
 
 /** Reads, and splices, that a socket has before others have their turn. */
 const READS = 16;
@@ -169,6 +171,11 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
     if (this.#is(READABLE | ENDED)) this.#goOnLater();
   }
 
+  /** Our direction has ended. */
+  get isShut(): boolean {
+    return this.#is(SHUT);
+  }
+
   lastActive(): number {
     return this.#other ? Math.max(this.#time, this.#other.#time) : this.#time;
   }
@@ -241,7 +248,7 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
   /** Returns whether it could do something. */
   #step(): boolean {
     const to = this.#other;
-    if (this.#is(CLOSING) || (to && to.#is(SHUT))) this.#receive();
+    if (this.#is(CLOSING) || to?.isShut) this.#receive();
     else if (to) {
       if (to.#backlog) return false;
       this.#moveTo(to, this.#flow as Flow);
