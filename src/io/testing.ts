@@ -11,9 +11,9 @@ import { type Channel, type CloseReason, DEFAULT_LIMITS, type QueueLimits } from
 import type { Acceptor, DatagramListening, Engine, Listening, SocketAddress, SocketChannel } from '../core/engine.ts';
 import type { Attempt } from '../core/protocol.ts';
 import { freePort } from '../testing/ports.ts';
+import { scratchArena } from './native/arena.ts';
 import { createNativeEngine } from './native/index.ts';
 import { libc } from './native/libc.ts';
-import { scratchArena } from './native/arena.ts';
 import { createNodeEngine } from './node/index.ts';
 
 export interface TestedEngine {
@@ -30,7 +30,7 @@ export function engines(): TestedEngine[] {
   return [
     { name: 'node', create: () => createNodeEngine(), admin: { io: 'node' }, skip: false },
     { name: 'native', create: () => createNativeEngine(), admin: { io: 'native' }, skip },
-    { name: 'native, 2 threads', create: () => createNativeEngine(2), admin: { io: 'native', threads: 2 }, skip },
+    { name: 'native, 2 threads', create: () => createNativeEngine(), admin: { io: 'native', threads: 2 }, skip },
   ];
 }
 
@@ -189,9 +189,10 @@ export async function forwardDatagrams(
   target: number,
   {
     host = '127.0.0.1',
+    port: asked,
     limits = DEFAULT_LIMITS,
     bare = true,
-  }: { host?: string; limits?: QueueLimits; bare?: boolean } = {},
+  }: { host?: string; port?: number; limits?: QueueLimits; bare?: boolean } = {},
 ): Promise<Forwarder & { listening: DatagramListening }> {
   const sessions: TestSession[] = [];
   const accept = (source: SocketChannel): void => {
@@ -200,10 +201,9 @@ export async function forwardDatagrams(
     const to = { host: '127.0.0.1', port: target };
     void Promise.resolve(engine.connectDatagram(to, attempt(bare), limits)).then((channel) => session.join(channel));
   };
-  const { port, listening } = await onPort((port) =>
-    engine.listenDatagram({ host, port }, acceptor(accept, { limits })),
-  );
-  return { port, sessions, listening };
+  const listen = (port: number) => engine.listenDatagram({ host, port }, acceptor(accept, { limits }));
+  if (asked !== undefined) return { port: asked, sessions, listening: await listen(asked) };
+  return { ...(await onPort(listen)), sessions };
 }
 
 /** Listens, and keeps the channel of each peer. */

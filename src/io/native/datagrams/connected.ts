@@ -2,10 +2,10 @@
 import { isIP } from 'node:net';
 import { hostPort, plainAddress } from '../../../core/address.ts';
 import type { CloseReason, QueueLimits } from '../../../core/channel.ts';
+import type { Bind, Ends, SocketChannel } from '../../../core/engine.ts';
 import { L7mpError } from '../../../core/errors.ts';
 import type { Attempt } from '../../../core/protocol.ts';
 import { connectError } from '../../connect-error.ts';
-import type { Bind, Ends, SocketChannel } from '../../../core/engine.ts';
 import { addressToConnect } from '../../resolve.ts';
 import { familyOf } from '../address.ts';
 import * as k from '../constants.ts';

@@ -3,8 +3,8 @@
  * One object is a channel and what drives its socket, so that a datagram goes from one to the other in one call.
  */
 import type { CloseReason } from '../../../core/channel.ts';
-import { bindError } from '../../node/stream.ts';
 import type { Acceptor, DatagramListening, Engine, SocketChannel } from '../../../core/engine.ts';
+import { bindError } from '../../node/stream.ts';
 import { addressToBind } from '../../resolve.ts';
 import type { NativeContext } from '../context.ts';
 import type { InternetAddress } from '../sockets.ts';

@@ -1,5 +1,5 @@
-import type { Metadata } from '../../../core/metadata.ts';
 import type { Acceptor, Ends } from '../../../core/engine.ts';
+import type { Metadata } from '../../../core/metadata.ts';
 import { DatagramChannel } from './channel.ts';
 import type { DatagramHub } from './hub.ts';
 import type { Addressed } from './peer-table.ts';

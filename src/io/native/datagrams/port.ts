@@ -1,8 +1,8 @@
 import { isIPv4 } from 'node:net';
 import { isWildcard } from '../../../core/address.ts';
 import type { CloseReason } from '../../../core/channel.ts';
-import type { BoundDatagram } from '../../binder.ts';
 import type { Acceptor, Ends } from '../../../core/engine.ts';
+import type { BoundDatagram } from '../../binder.ts';
 import { familyOf, hostAt, portAt, putInternet } from '../address.ts';
 import { AF_INET, AF_INET6, EPOLLIN, SOCKADDR } from '../constants.ts';
 import type { Pollable } from '../loop.ts';
