@@ -188,9 +188,10 @@ export async function forwardDatagrams(
   target: number,
   {
     host = '127.0.0.1',
+    port: asked,
     limits = DEFAULT_LIMITS,
     bare = true,
-  }: { host?: string; limits?: QueueLimits; bare?: boolean } = {},
+  }: { host?: string; port?: number; limits?: QueueLimits; bare?: boolean } = {},
 ): Promise<Forwarder & { listening: DatagramListening }> {
   const sessions: TestSession[] = [];
   const accept = (source: SocketChannel): void => {
@@ -199,10 +200,9 @@ export async function forwardDatagrams(
     const to = { host: '127.0.0.1', port: target };
     void Promise.resolve(engine.connectDatagram(to, attempt(bare), limits)).then((channel) => session.join(channel));
   };
-  const { port, listening } = await onPort((port) =>
-    engine.listenDatagram({ host, port }, acceptor(accept, { limits })),
-  );
-  return { port, sessions, listening };
+  const listen = (port: number) => engine.listenDatagram({ host, port }, acceptor(accept, { limits }));
+  if (asked !== undefined) return { port: asked, sessions, listening: await listen(asked) };
+  return { ...(await onPort(listen)), sessions };
 }
 
 /** Listens, and keeps the channel of each peer. */

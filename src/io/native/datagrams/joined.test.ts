@@ -1,13 +1,13 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import type * as dgram from 'node:dgram';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { DEFAULT_LIMITS } from '../../core/channel.ts';
-import type { Engine, SocketChannel } from '../../core/engine.ts';
-import { until } from '../../testing/until.ts';
-import { acceptor, closePeers, datagramPeer, engines, forwardDatagrams, onPort, takeDatagrams } from '../testing.ts';
-import { IPPROTO_UDP, UDP_SEGMENT } from './constants.ts';
-import { createNativeEngine } from './index.ts';
-import { setOption } from './sockets.ts';
+import { DEFAULT_LIMITS } from '../../../core/channel.ts';
+import type { Engine, SocketChannel } from '../../../core/engine.ts';
+import { until } from '../../../testing/until.ts';
+import { acceptor, closePeers, datagramPeer, engines, forwardDatagrams, onPort, takeDatagrams } from '../../testing.ts';
+import { IPPROTO_UDP, UDP_SEGMENT } from '../constants.ts';
+import { createNativeEngine } from '../index.ts';
+import { setOption } from '../sockets.ts';
 
 const skip = engines().find(({ name }) => name === 'native')?.skip ?? false;
 
