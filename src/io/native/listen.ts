@@ -79,9 +79,9 @@ export class StreamListeners {
     }
   }
 
-  #give(number: number, { thread, fd }: Listener): void {
+  #give(number: number, { thread, fd, acceptor }: Listener): void {
     thread.use();
-    thread.send(Command.Listen, number, fd);
+    thread.send(Command.Listen, number, fd, acceptor.mayUseReserve ? 1 : 0);
   }
 
   #close(number: number, listener: Listener, closed: Promise<void>): Promise<void> {
@@ -115,7 +115,7 @@ export class StreamListeners {
     }
     const { acceptor, local } = listener;
     const shortage = thread.connections.shortage(fd);
-    if (shortage !== undefined) {
+    if (shortage !== undefined && !acceptor.mayUseReserve?.()) {
       acceptor.refused?.(shortage, 1);
       libc().close(fd);
       return;

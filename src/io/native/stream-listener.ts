@@ -12,6 +12,7 @@ const PAUSE = 100;
 export class StreamListener implements Pollable, Ticking {
   readonly #number: number;
   readonly #fd: number;
+  readonly #reserves: boolean;
   readonly #loop: Loop;
   readonly #c: Libc = libc();
   readonly #address: number;
@@ -20,10 +21,11 @@ export class StreamListener implements Pollable, Ticking {
   #refused = 0;
   #closed = false;
 
-  /** `scratch`: the offset of 32 bytes. */
-  constructor(number: number, fd: number, loop: Loop, scratch: number) {
+  /** `reserves`: its connections may take what is reserved, which the main thread decides. `scratch`: the offset of 32 bytes. */
+  constructor(number: number, fd: number, reserves: boolean, loop: Loop, scratch: number) {
     this.#number = number;
     this.#fd = fd;
+    this.#reserves = reserves;
     this.#loop = loop;
     this.#address = scratch;
     loop.add(fd, EPOLLIN, this);
@@ -62,7 +64,7 @@ export class StreamListener implements Pollable, Ticking {
     i32[at + 7] = SOCKADDR;
     const fd = this.#c.accept4(this.#fd, base + this.#address, base + this.#address + SOCKADDR, NONBLOCK_CLOEXEC);
     if (fd < 0) return this.#failed(this.#c.errno());
-    if (fd >= this.#loop.ceiling) {
+    if (fd >= this.#loop.ceiling && !this.#reserves) {
       this.#c.close(fd);
       this.#refused++;
       return true;

@@ -55,7 +55,7 @@ class EngineThread {
     const { known } = this.#streams;
     switch (type) {
       case Command.Listen:
-        this.#listeners[arg(0)] = new StreamListener(arg(0), arg(1), this.#loop, this.#scratch);
+        this.#listeners[arg(0)] = new StreamListener(arg(0), arg(1), arg(2) === 1, this.#loop, this.#scratch);
         break;
       case Command.Unlisten:
         this.#unlisten(arg(0));
