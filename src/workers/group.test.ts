@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { SessionQuery } from '../data-plane/contract.ts';
 import type { Step } from '../model/step.ts';
+import { NO_COUNTERS } from '../telemetry/counters.ts';
 import { PlaneGroup } from './group.ts';
-import { FakePlane, NO_COUNTS, SETTINGS } from './testing.ts';
+import { FakePlane, SETTINGS } from './testing.ts';
 
 const CREATE: readonly Step[] = [
   {
@@ -116,7 +117,7 @@ test('counts are added number by number, samples follow one another', async () =
   const [one, other] = planes as [FakePlane, FakePlane];
   const own = (value: number) => [{ name: 'm', help: '', labels: ['l'], samples: [{ labels: { l: 'x' }, value }] }];
   one.counts = {
-    ...NO_COUNTS,
+    ...NO_COUNTERS,
     sessions: 2,
     ended: new Map([['end', 1]]),
     sockets: [3],
@@ -124,7 +125,7 @@ test('counts are added number by number, samples follow one another', async () =
     own: own(1),
   };
   other.counts = {
-    ...NO_COUNTS,
+    ...NO_COUNTERS,
     sessions: 1,
     ended: new Map([['reset', 4]]),
     sockets: [4],
@@ -136,7 +137,7 @@ test('counts are added number by number, samples follow one another', async () =
   };
   const counters = await group.counters();
   assert.deepEqual(counters, {
-    ...NO_COUNTS,
+    ...NO_COUNTERS,
     sessions: 3,
     ended: new Map([
       ['end', 1],

@@ -11,7 +11,7 @@ import type {
 } from '../data-plane/contract.ts';
 import { keyOf } from '../model/definitions.ts';
 import type { Step } from '../model/step.ts';
-import type { Counters } from '../telemetry/counters.ts';
+import { type Counters, NO_COUNTERS } from '../telemetry/counters.ts';
 
 export const SETTINGS: PlaneSettings = {
   logLevel: 'info',
@@ -23,22 +23,6 @@ export const SETTINGS: PlaneSettings = {
   bodyLimit: 1 << 20,
 };
 
-export const NO_COUNTS: Counters = {
-  sessions: 0,
-  connections: 0,
-  evicted: 0,
-  refused: new Map(),
-  ended: new Map(),
-  dropped: new Map(),
-  rungSessions: new Map(),
-  rungBytes: new Map(),
-  sockets: [],
-  listeners: new Map(),
-  clusters: new Map(),
-  endpoints: new Map(),
-  own: [],
-};
-
 type Call = 'configure' | 'release' | 'take' | 'settle' | 'undo' | 'close';
 
 export class FakePlane implements DataPlane {
@@ -48,7 +32,7 @@ export class FakePlane implements DataPlane {
   readonly objects = new Set<string>();
   settings = SETTINGS;
   ids: number[] = [];
-  counts: Counters = NO_COUNTS;
+  counts: Counters = NO_COUNTERS;
   /** What it rejects, and with what. */
   readonly failing = new Map<Call, string>();
   #steps: readonly Step[] = [];
