@@ -52,6 +52,8 @@ export interface Acceptor {
   readonly limits: QueueLimits;
   /** Whether a new peer is taken. `scarce`: the engine has no room for more peers than it has, only for another one. */
   admit(peer: { readonly address: string; readonly port: number }, scarce?: boolean): boolean;
+  /** Whether its connections may take what is reserved: a full proxy is seen and mended through them. Left out: not. */
+  mayUseReserve?(): boolean;
   /** So many were not taken for want of room, and `admit` was not asked. */
   refused?(why: Shortage | 'peers', count: number): void;
   accept(channel: SocketChannel): void;

@@ -165,6 +165,34 @@ for (const { name, create, skip } of engines()) {
       equal(hash(await receiveAll(socket)), hash(sent));
     });
 
+    it('takes the connections that may use what is reserved when there is no room for others', async () => {
+      const own = create();
+      own.connections.most = 0;
+      let reserved = true;
+      let taken = 0;
+      let refused = 0;
+      const { port } = await onPort((port) =>
+        own.listenStream(
+          { host: '127.0.0.1', port },
+          acceptor(() => taken++, {
+            mayUseReserve: () => reserved,
+            refused: (why, count) => {
+              equal(why, 'max-connections');
+              refused += count;
+            },
+          }),
+        ),
+      );
+      const peer = client(port);
+      await until(() => taken === 1);
+      reserved = false;
+      client(port);
+      await until(() => refused === 1);
+      equal(taken, 1);
+      peer.destroy();
+      await own.close();
+    });
+
     it("gives node's own sockets away, with what has come by then, on both sides", async () => {
       const taken: net.Socket[] = [];
       const accepted: SocketChannel[] = [];

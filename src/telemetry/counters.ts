@@ -22,12 +22,32 @@ export interface Counters {
   readonly rungBytes: CountsBy;
   /** Sockets and UDP peers, of each thread. */
   readonly sockets: readonly number[];
+  /** Times that it was started again because it had failed. */
+  readonly restarts: number;
   /** By the names of the objects. */
   readonly listeners: ReadonlyMap<string, ListenerCounters>;
   readonly clusters: ReadonlyMap<string, ClusterCounters>;
   readonly endpoints: ReadonlyMap<string, EndpointCounters>;
   readonly own: readonly OwnCounter[];
 }
+
+/** Of a data plane that does nothing. */
+export const NO_COUNTERS: Counters = {
+  sessions: 0,
+  connections: 0,
+  evicted: 0,
+  refused: new Map(),
+  ended: new Map(),
+  dropped: new Map(),
+  rungSessions: new Map(),
+  rungBytes: new Map(),
+  sockets: [],
+  restarts: 0,
+  listeners: new Map(),
+  clusters: new Map(),
+  endpoints: new Map(),
+  own: [],
+};
 
 export interface ListenerCounters {
   /** Sessions begun. */

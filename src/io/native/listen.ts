@@ -92,7 +92,8 @@ class StreamListener implements Listening, Pollable, Ticking {
   #decide(fd: number): void {
     const { address, context, c } = this.#s;
     const { u8 } = context.loop.arena;
-    const shortage = context.connections.shortage(fd);
+    const lacking = context.connections.shortage(fd);
+    const shortage = this.#acceptor.mayUseReserve?.() ? undefined : lacking;
     const ends = this.#local && endsOf(this.#local, u8, address);
     const peer = { address: ends?.remoteAddress ?? '', port: ends?.remotePort ?? 0 };
     if (shortage !== undefined) this.#acceptor.refused?.(shortage, 1);

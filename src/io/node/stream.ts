@@ -218,7 +218,7 @@ export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets):
   });
   server.on('connection', (socket) => {
     const shortage = sockets.connections.shortage();
-    if (shortage !== undefined) {
+    if (shortage !== undefined && !acceptor.mayUseReserve?.()) {
       acceptor.refused?.(shortage, 1);
       socket.destroy();
       return;
