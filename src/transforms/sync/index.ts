@@ -17,7 +17,6 @@ export const sync = defineProtocol({
     }),
     kind: 'same',
     virtual: true,
-    scope: 'proxy',
     check: ({ query }) => {
       parse(query);
     },
@@ -32,7 +31,7 @@ export const sync = defineProtocol({
             group = new Group(() => groups.delete(label));
             groups.set(label, group);
           }
-          return group.join(session.name, limits);
+          return group.join(session, limits);
         },
       };
     },
