@@ -19,6 +19,7 @@ import { asL7mpError, L7mpError, type Problem } from './core/errors.ts';
 import { GatheringLimit } from './core/gathering.ts';
 import type { Protocol, Services } from './core/protocol.ts';
 import { Registry } from './core/registry.ts';
+import { SharedCounts } from './counts/shared-counts.ts';
 import { chooseEngine } from './io/choose.ts';
 import { Admission } from './limits/admission.ts';
 import { ManagementListeners } from './limits/management.ts';
@@ -60,13 +61,19 @@ export class L7mp {
   readonly #system = readSystem();
   readonly #admin = new Admin(this.logger, this.#accessLog, this.#system);
   readonly #store = new Store();
-  readonly #sessions = new Sessions({
+  readonly #counts = SharedCounts.alone(this.#admin.limits.max_sessions);
+  readonly #sessions: Sessions = new Sessions({
     log: this.logger,
+    counts: this.#counts,
+    limits: {
+      take: (listener, peer) => this.#admission.take(listener, peer),
+      giveBack: (listener, share) => this.#admission.giveBack(listener, share),
+    },
     io: () => this.#engine,
     offload: () => this.#offload.engine,
     route: (session) => this.#route(session),
   });
-  readonly #connections = new Connections();
+  readonly #connections = new Connections(this.#counts.counter('connections'));
   readonly #metrics = new Metrics({
     store: this.#store,
     sessions: this.#sessions.table,
@@ -76,7 +83,8 @@ export class L7mp {
     admission: () => this.#admission,
   });
   readonly #management: ManagementListeners;
-  readonly #admission = new Admission({
+  readonly #admission: Admission = new Admission({
+    counts: this.#counts,
     descriptors: this.#system.descriptors,
     limits: this.#admin.limits,
     log: this.logger,
@@ -116,6 +124,7 @@ export class L7mp {
           return engine();
         },
         log: this.logger,
+        counts: this.#counts,
         gathering: this.#gathering,
         services: this.#services(),
         enclosure: () => this.#admin.enclosure,

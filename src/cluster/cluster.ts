@@ -4,6 +4,7 @@ import type { Log } from '../core/log.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
 import { getAt, type Pointer, parsePointer } from '../core/pointer.ts';
 import type { ClusterSide, Dialer, StreamKind } from '../core/protocol.ts';
+import { LocalCount } from '../counts/counter.ts';
 import type { ClusterDefinition, EndpointDefinition } from '../model/definitions.ts';
 import { type Balancer, createBalancer } from './balancers/index.ts';
 import { Endpoint, Tally, VIRTUAL } from './endpoint.ts';
@@ -188,7 +189,15 @@ function count(n: number, what: string): string {
 }
 
 function virtualEndpoint(cluster: string): Endpoint {
-  return new Endpoint({ kind: 'endpoint', name: cluster, cluster, address: VIRTUAL, port: undefined, weight: 1 });
+  const definition = {
+    kind: 'endpoint',
+    name: cluster,
+    cluster,
+    address: VIRTUAL,
+    port: undefined,
+    weight: 1,
+  } as const;
+  return new Endpoint(definition, new LocalCount());
 }
 
 function keyPointer({ loadbalancer: { key } }: ClusterDefinition): Pointer | undefined {

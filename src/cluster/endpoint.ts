@@ -1,3 +1,5 @@
+import type { Count } from '../counts/counter.ts';
+import type { SharedCounts } from '../counts/shared-counts.ts';
 import type { EndpointDefinition } from '../model/definitions.ts';
 import type { Candidate } from './balancers/index.ts';
 
@@ -30,13 +32,13 @@ export class Tally {
 export class Endpoint implements Candidate {
   definition: EndpointDefinition;
   readonly tally = new Tally();
-  /** Live sessions with a stage connected to it. */
-  sessions = 0;
-  /** Sessions that are connecting to it. */
-  connecting = 0;
   /** Since it was last reached: attempts that failed, connections that broke. */
   failed = 0;
   broken = 0;
+  #sessions = 0;
+  #connecting = 0;
+  /** Sessions that it has or is getting, in the whole proxy. */
+  readonly #load: Count;
   /** Milliseconds of the present ejection. */
   #penalty = UP;
   /** On the clock of performance.now(): when it was first ejected, when the penalty began, and when it may be tried again. */
@@ -44,8 +46,40 @@ export class Endpoint implements Candidate {
   #punishedAt = 0;
   #retryAt = 0;
 
-  constructor(definition: EndpointDefinition) {
+  constructor(definition: EndpointDefinition, load: Count) {
     this.definition = definition;
+    this.#load = load;
+  }
+
+  /** Of whom it is, and where: endpoints of which all is equal are one to `counts`, also one that takes another's place. */
+  static counted(definition: EndpointDefinition, counts: SharedCounts): Endpoint {
+    const { cluster, name, address, port } = definition;
+    return new Endpoint(definition, counts.counter(`load of endpoint ${cluster} ${name} ${address} ${port}`));
+  }
+
+  /** It takes no new sessions, and is forgotten when those that it has have ended. */
+  close(): void {
+    this.#load.close();
+  }
+
+  /** Live sessions, of this data plane, with a stage connected to it. */
+  get sessions(): number {
+    return this.#sessions;
+  }
+
+  set sessions(sessions: number) {
+    this.#load.add(sessions - this.#sessions);
+    this.#sessions = sessions;
+  }
+
+  /** Likewise, those that are connecting to it. */
+  get connecting(): number {
+    return this.#connecting;
+  }
+
+  set connecting(connecting: number) {
+    this.#load.add(connecting - this.#connecting);
+    this.#connecting = connecting;
   }
 
   get name(): string {
@@ -66,7 +100,7 @@ export class Endpoint implements Candidate {
   }
 
   get load(): number {
-    return this.sessions + this.connecting;
+    return this.#load.all;
   }
 
   get state(): EndpointState {

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
+import { type Count, LocalCount } from '../counts/counter.ts';
 import { L7mpError } from './errors.ts';
 
 /** Why a connection was refused for the whole proxy. */
@@ -17,19 +18,31 @@ const UNPROBED = 4;
  * numbers leaves so many descriptors to others, however many are open and whatever for.
  */
 export class Connections {
-  /** How many are open. */
-  open = 0;
-  /** How many there may be. */
+  /** How many there may be, in the whole proxy. */
   most = Number.POSITIVE_INFINITY;
   /** Told of each claim that is refused. */
   onRefused: ((why: Shortage) => void) | undefined;
   /** Told of a new ceiling. */
   onCeiling: ((ceiling: number) => void) | undefined;
+  readonly #count: Count;
   #ceiling = Number.POSITIVE_INFINITY;
   /** The latest descriptor that was looked at: all below it were in use. */
   #latest = 0;
   /** How often it was not asked which one is free. */
   #unprobed = 0;
+
+  constructor(count: Count = new LocalCount()) {
+    this.#count = count;
+  }
+
+  /** How many are open here. */
+  get open(): number {
+    return this.#count.own;
+  }
+
+  set open(open: number) {
+    this.#count.add(open - this.#count.own);
+  }
 
   /** The lowest descriptor that is not for traffic. */
   get ceiling(): number {
@@ -45,14 +58,14 @@ export class Connections {
   get scarce(): boolean {
     const mark = this.#ceiling * SCARCE;
     if (this.#latest >= mark) this.#latest = this.#lowestFree();
-    return this.open >= this.most * SCARCE || this.#latest >= mark;
+    return this.#count.all >= this.most * SCARCE || this.#latest >= mark;
   }
 
   /** What there is not enough of for the connection that has this descriptor, or for the next one. */
   shortage(fd = this.#next()): Shortage | undefined {
     this.#latest = fd;
     if (fd >= this.#ceiling) return 'descriptors';
-    return this.open >= this.most ? 'max-connections' : undefined;
+    return this.#count.all >= this.most ? 'max-connections' : undefined;
   }
 
   /** To be called before a connection is made. Throws E_LIMIT, and counts it, where there is no room for one. */
@@ -65,7 +78,7 @@ export class Connections {
 
   /** The descriptor that the next connection gets, as far as it matters: of a few, while there is much room, the latest. */
   #next(): number {
-    if (this.open < this.most / 2 && ++this.#unprobed < UNPROBED) return this.#latest;
+    if (this.#count.all < this.most / 2 && ++this.#unprobed < UNPROBED) return this.#latest;
     this.#unprobed = 0;
     return this.#lowestFree();
   }

@@ -26,7 +26,12 @@ export function fromServicePort(channel: { describe(): Metadata }): boolean {
 
 /** The source that a channel's peer belongs to; undefined where it has no address (UNIX sockets). */
 export function sourceOf(channel: { describe(): Metadata }): string | undefined {
-  const address = sourceAddressOf(channel.describe().IP);
+  return sourceIn(channel.describe());
+}
+
+/** Likewise, by what the channel says of itself. */
+export function sourceIn({ IP: ip }: Metadata): string | undefined {
+  const address = sourceAddressOf(ip);
   return address === undefined ? undefined : sourceOfAddress(address);
 }
 

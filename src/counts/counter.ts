@@ -1,7 +1,41 @@
 import { type CellTable, NONE } from './table.ts';
 
+/** How many there are of something. */
+export interface Count {
+  /** In the whole proxy. */
+  readonly all: number;
+  /** What was counted with this object. */
+  readonly own: number;
+  add(n: number): void;
+  /** Counts one more, unless there are `most`. Exact, whoever counts at the same time. */
+  take(most: number): boolean;
+  /** Nobody begins anything new with it: its place is given back when what was counted is gone. */
+  close(): void;
+}
+
+/** A count of which nobody else needs to know. */
+export class LocalCount implements Count {
+  own = 0;
+
+  get all(): number {
+    return this.own;
+  }
+
+  add(n: number): void {
+    this.own += n;
+  }
+
+  take(most: number): boolean {
+    if (this.own >= most) return false;
+    this.own++;
+    return true;
+  }
+
+  close(): void {}
+}
+
 /** A count that all workers share. One object for each that counts, in each worker; all that have the same key are one. */
-export class Counter {
+export class Counter implements Count {
   readonly #table: CellTable;
   readonly #all: Int32Array;
   readonly #ofWorker: Int32Array;
@@ -17,12 +51,10 @@ export class Counter {
     this.#cell = cell;
   }
 
-  /** What all workers have counted. */
   get all(): number {
     return Atomics.load(this.#all, this.#cell);
   }
 
-  /** What was counted with this object. */
   get own(): number {
     return this.#own;
   }
@@ -32,7 +64,6 @@ export class Counter {
     this.#put(n);
   }
 
-  /** Counts one more, unless there are `most`. Exact, whoever counts at the same time. */
   take(most: number): boolean {
     let seen = Atomics.load(this.#all, this.#cell);
     while (seen < most) {
@@ -54,7 +85,6 @@ export class Counter {
     return (Atomics.add(this.#all, this.#cell, 1) + 1) >>> 0;
   }
 
-  /** Nobody begins anything new with it: its place is given back when what was counted is gone. */
   close(): void {
     this.#closed = true;
     this.#giveBack();

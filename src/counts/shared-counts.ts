@@ -20,7 +20,7 @@ export class SharedCounts {
   }
 
   /** For one worker, and so many sessions. */
-  static alone(sessions: number): SharedCounts {
+  static alone(sessions = 0): SharedCounts {
     return new SharedCounts(makeCounts({ workers: 1, sessions }), 0);
   }
 
@@ -41,6 +41,11 @@ export class SharedCounts {
 
   give(taken: number): void {
     this.#table.release(taken);
+  }
+
+  /** Gives back one that was taken, by its key. */
+  drop(key: string): void {
+    this.#table.drop(key);
   }
 
   /** How many were taken that have the key. */

@@ -44,11 +44,17 @@ export class CellTable {
 
   /** A holder lets go of it; it is free after the last one. */
   release(cell: number): void {
-    const { holders } = this.layout;
     this.#lock.acquire();
-    this.#own[cell] = (this.#own[cell] as number) - 1;
-    holders[cell] = (holders[cell] as number) - 1;
-    if (holders[cell] === 0) this.#free(cell);
+    this.#letGo(cell);
+    this.#lock.release();
+  }
+
+  /** Likewise, by the key. One that nobody holds is left alone. */
+  drop(key: string): void {
+    this.#hash.of(key);
+    this.#lock.acquire();
+    const cell = this.#find();
+    if (cell !== NONE) this.#letGo(cell);
     this.#lock.release();
   }
 
@@ -85,6 +91,13 @@ export class CellTable {
     next[cell] = buckets[this.#bucket] as number;
     buckets[this.#bucket] = cell;
     return cell;
+  }
+
+  #letGo(cell: number): void {
+    const { holders } = this.layout;
+    this.#own[cell] = (this.#own[cell] as number) - 1;
+    holders[cell] = (holders[cell] as number) - 1;
+    if (holders[cell] === 0) this.#free(cell);
   }
 
   #takeFree(): number {

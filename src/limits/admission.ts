@@ -5,6 +5,9 @@ import { addTo } from '../core/counts.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { NewPeer } from '../core/protocol.ts';
+import { sourceOfAddress } from '../core/source.ts';
+import type { Count } from '../counts/counter.ts';
+import type { SharedCounts } from '../counts/shared-counts.ts';
 import type { Listener } from '../listener/listener.ts';
 import type { SessionObserver } from '../session/observer.ts';
 import type { Plan } from '../session/plan.ts';
@@ -36,13 +39,16 @@ export const OF_LISTENER = {
   'max-sessions-per-source': 'an address has as many sessions as it may',
 } as const;
 
+type ListenerRefusal = keyof typeof OF_LISTENER;
+
 export interface AdmissionHost {
   readonly log: Log;
   /** Descriptors that the process may have. */
   readonly descriptors: number;
   /** Those to begin with. */
   readonly limits: Limits;
-  readonly sessions: SessionTable;
+  readonly counts: SharedCounts;
+  readonly sessions: Pick<SessionTable, 'all'>;
   readonly connections: Connections;
   /** Whether sessions of the listener may reach what a full proxy is seen and mended by. */
   leadsToManagement(listener: Listener): boolean;
@@ -56,8 +62,8 @@ export class Admission implements SessionObserver {
   readonly #refusalsOf = new WeakMap<Listener, Refusals>();
   readonly #halfMade: HalfMade;
   readonly #halfMadeOf = new WeakMap<Listener, HalfMade>();
-  /** Live sessions of the API and the metrics: they count for no limit of the whole. */
-  readonly #management = new Set<Session>();
+  /** Live sessions in the whole proxy, but for those of the API and the metrics. */
+  readonly #sessions: Count;
   #limits: Limits;
 
   constructor(host: AdmissionHost) {
@@ -66,6 +72,7 @@ export class Admission implements SessionObserver {
     this.#evictions = new Refusals(host.log);
     this.#halfMade = new HalfMade(() => host.sessions.all());
     host.connections.onRefused = (why) => this.refused(why);
+    this.#sessions = host.counts.counter('live sessions');
     this.#limits = host.limits;
     this.set(host.limits);
   }
@@ -140,65 +147,93 @@ export class Admission implements SessionObserver {
     this.#refusals.add(why, 'limits', `refused: ${WHOLE[why]}`, count);
   }
 
-  began(session: Session): void {
-    session.listener.sources.begun(session);
+  /**
+   * Counts a session that begins. `admit` may have been asked long ago, and other threads may have begun sessions since.
+   * Returns its source's share, or undefined where a limit of the listener is reached, which is counted.
+   */
+  take(listener: Listener, peer: NewPeer): number | undefined {
+    if (!listener.live.take(this.#mostOf(listener))) {
+      if (this.#applies(listener, 'max_sessions')) {
+        this.#refuse(listener, 'max-sessions', peer);
+        return undefined;
+      }
+      listener.live.add(1);
+    }
+    if (peer.address === undefined) return 0;
+    const share = this.#takeShare(listener, peer.address, this.#mostOfSource(listener, peer));
+    if (share !== 0) return share;
+    listener.live.add(-1);
+    this.#refuse(listener, 'max-sessions-per-source', peer);
+    return undefined;
+  }
+
+  giveBack(listener: Listener, sourceShare: number): void {
+    if (sourceShare !== 0) this.#host.counts.give(sourceShare);
+    listener.live.add(-1);
   }
 
   /** A session knows its way. Throws E_LIMIT where it was admitted for another one. */
   routed(session: Session, { clusters, destination }: Plan): void {
-    if (clusters[destination]?.side.management) {
-      this.#management.add(session);
-      return;
-    }
-    const why = this.#count > this.#limits.max_sessions ? 'max-sessions' : this.#memory.full ? 'memory' : undefined;
+    if (clusters[destination]?.side.management) return;
+    const why = this.#memory.full ? 'memory' : this.#countWhole(session) ? undefined : 'max-sessions';
     if (why === undefined) return;
     this.refusedBy(session.listener, why);
     throw new L7mpError('E_LIMIT', 'the proxy takes no more sessions now');
   }
 
   ended(session: Session): void {
-    this.#management.delete(session);
-    session.listener.sources.ended(session);
+    if (session.counted) this.#sessions.add(-1);
   }
 
-  /** Live sessions that count. */
-  get #count(): number {
-    return this.#host.sessions.live - this.#management.size;
+  #countWhole(session: Session): boolean {
+    session.counted = this.#sessions.take(this.#limits.max_sessions);
+    return session.counted;
   }
 
   get #shortage(): WholeRefusal | undefined {
-    if (this.#count >= this.#limits.max_sessions) return 'max-sessions';
+    if (this.#sessions.all >= this.#limits.max_sessions) return 'max-sessions';
     return this.#memory.full ? 'memory' : undefined;
   }
 
   /** Which of the listener's limits is reached. */
-  #shortageOf(listener: Listener, { address, lossy }: NewPeer): keyof typeof OF_LISTENER | undefined {
-    const { max_sessions: most, max_sessions_per_source: mostOfOne } = listener.definition.options;
-    const { max_sessions: whole } = this.#limits;
-    const all = (): Iterable<Session> => this.#sessionsOf(listener);
-    if (listener.sessions >= (most ?? Math.ceil(whole * LISTENER_SHARE)) && this.#applies(listener, most)) {
-      return 'max-sessions';
-    }
-    const few = mostOfOne ?? this.#mostOfOne(lossy === true);
-    if (!listener.sources.admits(address, few, listener.sessions, all) && this.#applies(listener, mostOfOne)) {
-      return 'max-sessions-per-source';
-    }
+  #shortageOf(listener: Listener, peer: NewPeer): ListenerRefusal | undefined {
+    const live = listener.live.all;
+    const mostOfSource = this.#mostOfSource(listener, peer);
+    if (live >= this.#mostOf(listener) && this.#applies(listener, 'max_sessions')) return 'max-sessions';
+    // While all of them together are fewer than one source may have, nobody has to be looked up.
+    if (peer.address === undefined || live < mostOfSource) return undefined;
+    const taken = this.#host.counts.taken(sourceKey(listener, peer.address));
+    if (taken >= mostOfSource && this.#applies(listener, 'max_sessions_per_source')) return 'max-sessions-per-source';
     return undefined;
   }
 
-  /** What is not configured is a share of the whole, whose limits do not count for the API. */
-  #applies(listener: Listener, configured: number | undefined): boolean {
-    return configured !== undefined || !this.#host.leadsToManagement(listener);
+  #takeShare(listener: Listener, address: string, most: number): number {
+    const { counts } = this.#host;
+    const key = sourceKey(listener, address);
+    const share = counts.take(key, most);
+    if (share !== 0 || this.#applies(listener, 'max_sessions_per_source')) return share;
+    return counts.take(key, Number.POSITIVE_INFINITY);
   }
 
-  /** The sessions that one address may have on a listener, by default. */
-  #mostOfOne(lossy: boolean): number {
+  /** What is not configured is a share of the whole, whose limits do not count for the API. */
+  #applies(listener: Listener, option: 'max_sessions' | 'max_sessions_per_source'): boolean {
+    return listener.definition.options[option] !== undefined || !this.#host.leadsToManagement(listener);
+  }
+
+  /** The sessions that a listener may have. */
+  #mostOf({ definition: { options } }: Listener): number {
+    return options.max_sessions ?? Math.ceil(this.#limits.max_sessions * LISTENER_SHARE);
+  }
+
+  /** The sessions that one source may have on a listener. */
+  #mostOfSource({ definition: { options } }: Listener, { lossy }: NewPeer): number {
+    if (options.max_sessions_per_source !== undefined) return options.max_sessions_per_source;
     const { max_sessions: sessions, max_connections: connections } = this.#limits;
     // A connection takes one descriptor for the client and one for the endpoint.
-    return Math.ceil((lossy ? sessions : Math.min(sessions, connections / 2)) * SOURCE_SHARE);
+    return Math.ceil((lossy === true ? sessions : Math.min(sessions, connections / 2)) * SOURCE_SHARE);
   }
 
-  #refuse(listener: Listener, reason: keyof typeof OF_LISTENER, { address }: NewPeer): void {
+  #refuse(listener: Listener, reason: ListenerRefusal, { address }: NewPeer): void {
     let refusals = this.#refusalsOf.get(listener);
     if (!refusals) {
       refusals = new Refusals(this.#host.log, listener.rejects);
@@ -226,4 +261,8 @@ export class Admission implements SessionObserver {
   *#sessionsOf(listener: Listener): Iterable<Session> {
     for (const session of this.#host.sessions.all()) if (session.listener === listener && !session.over) yield session;
   }
+}
+
+function sourceKey(listener: Listener, address: string): string {
+  return `source of ${listener.name} ${sourceOfAddress(address)}`;
 }

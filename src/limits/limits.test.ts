@@ -2,8 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Log } from '../core/log.ts';
 import { sourceOfAddress } from '../core/source.ts';
-import { FakeChannel } from '../core/testing.ts';
-import { SourceCounts } from '../listener/sources.ts';
 import { Refusals } from './refusals.ts';
 import { deriveLimits } from './system.ts';
 
@@ -37,58 +35,19 @@ describe('limits', () => {
   });
 });
 
-describe('the sessions of a source', () => {
-  const session = (address: string) => ({
-    source: new FakeChannel({ metadata: { IP: { src_addr: address }, UDP: { src_port: 1 } } }),
-  });
-
-  test('are counted when all of them together could be too many, and no longer when they cannot', () => {
-    const counts = new SourceCounts();
-    const live = [...'aaab'].map((letter) => session(letter === 'a' ? '192.0.2.1' : '192.0.2.2'));
-    let looked = 0;
-    const all = () => {
-      looked++;
-      return live;
-    };
-    assert.ok(counts.admits('192.0.2.1', 5, 4, all));
-    assert.equal(looked, 0);
-    assert.ok(!counts.admits('192.0.2.1', 3, 4, all));
-    assert.ok(counts.admits('192.0.2.2', 3, 4, all));
-    const more = session('192.0.2.2');
-    counts.begun(more);
-    counts.begun(session('192.0.2.2'));
-    assert.ok(!counts.admits('192.0.2.2', 3, 6, all));
-    counts.ended(more);
-    counts.ended(more);
-    assert.ok(counts.admits('192.0.2.2', 3, 5, all));
-    assert.equal(looked, 1);
-    assert.ok(counts.admits('192.0.2.1', 3, 1, all));
-    assert.ok(!counts.admits('192.0.2.1', 3, 4, all));
-    assert.equal(looked, 2);
-  });
-
-  test('of one IPv6 network are those of one source; who has no address has no share', () => {
-    const counts = new SourceCounts();
-    const live = [session('2001:db8::1'), session('2001:db8:0:0:ffff::')];
-    assert.ok(!counts.admits('2001:db8::2', 2, 2, () => live));
-    assert.ok(counts.admits('2001:db8:0:1::2', 2, 2, () => live));
-    assert.ok(counts.admits(undefined, 0, 2, () => live));
-  });
-
-  test('an address stands for itself, one of IPv6 for its network, a link-local one for itself', () => {
-    for (const [address, source] of [
-      ['192.0.2.1', '192.0.2.1'],
-      ['2001:db8::1', '2001:db8:0:0::/64'],
-      ['1:2:3:4:5:6:7:8', '1:2:3:4::/64'],
-      ['1::8', '1:0:0:0::/64'],
-      ['1:2:3::4:5:6:7', '1:2:3:0::/64'],
-      ['::1', '0:0:0:0::/64'],
-      ['fe80::1%eth0', 'fe80::1%eth0'],
-    ] as const) {
-      assert.equal(sourceOfAddress(address), source);
-      assert.equal(sourceOfAddress(source), source);
-    }
-  });
+test('an address stands for itself, one of IPv6 for its network, a link-local one for itself', () => {
+  for (const [address, source] of [
+    ['192.0.2.1', '192.0.2.1'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['1:2:3:4:5:6:7:8', '1:2:3:4::/64'],
+    ['1::8', '1:0:0:0::/64'],
+    ['1:2:3::4:5:6:7', '1:2:3:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'fe80::1%eth0'],
+  ] as const) {
+    assert.equal(sourceOfAddress(address), source);
+    assert.equal(sourceOfAddress(source), source);
+  }
 });
 
 test('refusals are counted one by one, and said once in a while for each reason', () => {

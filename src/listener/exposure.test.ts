@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Spec } from '../core/protocol.ts';
 import { Registry } from '../core/registry.ts';
+import { SharedCounts } from '../counts/shared-counts.ts';
 import { PROTOCOLS } from '../protocols.ts';
 import { Store } from '../reconcile/store.ts';
 import { Route, Rule, RuleList } from '../routing/objects.ts';
@@ -19,7 +20,7 @@ function storeOf(listeners: Record<string, { spec: Spec; rules: string }>, lists
   const store = new Store();
   for (const [name, { spec, rules }] of Object.entries(listeners)) {
     const definition = { kind: 'listener', name, spec, rules, options: {} } as const;
-    store.listeners.set(name, new Listener(definition, REGISTRY.listener(spec.protocol)));
+    store.listeners.set(name, new Listener(definition, REGISTRY.listener(spec.protocol), SharedCounts.alone()));
   }
   for (const [name, actions] of Object.entries(lists)) {
     const rules = actions.map((action, n) => addRule(store, `${name}-${n}`, action));

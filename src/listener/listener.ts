@@ -1,7 +1,8 @@
 import { idleTimeout } from '../core/limits.ts';
 import type { ListenerSide, Listening } from '../core/protocol.ts';
+import type { Count, Counter } from '../counts/counter.ts';
+import type { SharedCounts } from '../counts/shared-counts.ts';
 import type { ListenerDefinition } from '../model/definitions.ts';
-import { SourceCounts } from './sources.ts';
 
 /** Where sessions come from: a protocol that listens, the rules for what it emits, and its counts. */
 export class Listener {
@@ -9,18 +10,20 @@ export class Listener {
   #side: ListenerSide;
   /** Set while it listens. */
   listening: Listening | undefined;
-  /** Live sessions. */
-  sessions = 0;
-  /** Sessions begun. */
+  /** Live sessions; also those of an earlier one of the name. */
+  readonly live: Count;
+  /** Sessions begun here. */
   requests = 0;
-  /** Whose its live sessions are. */
-  readonly sources = new SourceCounts();
+  /** Numbers of sessions, in the whole proxy. */
+  readonly #numbers: Counter;
   /** What was not taken, by reason. */
   readonly rejects = new Map<string, number>();
 
-  constructor(definition: ListenerDefinition, side: ListenerSide) {
+  constructor(definition: ListenerDefinition, side: ListenerSide, counts: SharedCounts) {
     this.#definition = definition;
     this.#side = side;
+    this.live = counts.counter(`live sessions of listener ${definition.name}`);
+    this.#numbers = counts.counter(`sessions of listener ${definition.name}`);
   }
 
   get definition(): ListenerDefinition {
@@ -44,6 +47,18 @@ export class Listener {
   /** Milliseconds; 0 is never: then the defaults of clusters' protocols do not count either. */
   get idleTimeout(): number | undefined {
     return idleTimeout(this.definition.options.idle_timeout, this.side.idleTimeout, this.definition.spec);
+  }
+
+  /** The number of its next session. */
+  nextNumber(): number {
+    this.requests++;
+    return this.#numbers.draw();
+  }
+
+  /** It is not listened any more, and is forgotten when its sessions have ended. */
+  close(): void {
+    this.live.close();
+    this.#numbers.close();
   }
 
   /** Counts what was not taken. Returns whether it is the first for that reason. */

@@ -5,6 +5,7 @@ import type { Connections } from '../core/connections.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import { queueLimits } from '../core/limits.ts';
 import type { Attempt, ClusterHost, Dialer, Enclosure, Listening, Services, Spec } from '../core/protocol.ts';
+import type { SharedCounts } from '../counts/shared-counts.ts';
 import { Listener } from '../listener/listener.ts';
 import { type OpenContext, open } from '../listener/open.ts';
 import type {
@@ -22,6 +23,7 @@ import { need, type Store } from './store.ts';
 
 export interface HandlerContext extends OpenContext {
   readonly store: Store;
+  readonly counts: SharedCounts;
   readonly services: Services;
   /** Below which the API may name files. */
   enclosure(): Enclosure;
@@ -33,7 +35,7 @@ export function createHandlers(context: HandlerContext): Handlers {
   const handlers: Record<Definition['kind'], Handler> = {
     listener: listenerHandler(context),
     cluster: clusterHandler(context),
-    endpoint: endpointHandler(store),
+    endpoint: endpointHandler(store, context.counts),
     route: plainHandler<RouteDefinition>(store.routes, (definition) => new Route(definition)),
     rule: plainHandler<RuleDefinition>(store.rules, (definition) => new Rule(definition)),
     rulelist: plainHandler<RuleListDefinition>(store.rulelists, (definition) => new RuleList(definition)),
@@ -85,10 +87,13 @@ function listenerHandler(context: HandlerContext): Handler {
   return {
     create: async (after) => {
       const { spec, name } = after as ListenerDefinition;
-      const listener = new Listener(after as ListenerDefinition, registry.listener(spec.protocol));
+      const listener = new Listener(after as ListenerDefinition, registry.listener(spec.protocol), context.counts);
       // Found by its own first sessions, which may come before it is known that it listens.
       listeners.set(name, listener);
-      const forget = (): void => void listeners.delete(name);
+      const forget = (): void => {
+        listeners.delete(name);
+        listener.close();
+      };
       await listen(listener).catch((error: unknown) => {
         forget();
         throw error;
@@ -123,6 +128,7 @@ function listenerHandler(context: HandlerContext): Handler {
       return { undo };
     },
     delete: async ({ name }) => {
+      listeners.get(name)?.close();
       listeners.delete(name);
     },
   };
@@ -248,7 +254,7 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && !(error instanceof L7mpError) && 'syscall' in error;
 }
 
-function endpointHandler(store: Store): Handler {
+function endpointHandler(store: Store, counts: SharedCounts): Handler {
   const changed = (cluster: string): void => store.clusters.get(cluster)?.changed();
   const put = (endpoint: Endpoint): void => {
     const { name, cluster } = endpoint.definition;
@@ -258,6 +264,7 @@ function endpointHandler(store: Store): Handler {
   };
   const forget = (definition: Definition): void => {
     const { name, cluster } = definition as EndpointDefinition;
+    store.endpoints.get(name)?.close();
     store.endpoints.delete(name);
     store.endpointsOf(cluster).delete(name);
     store.forgetEndpointsOf(cluster);
@@ -268,18 +275,19 @@ function endpointHandler(store: Store): Handler {
     const old = need(store.endpoints, 'endpoint', before.name);
     const { address, port } = after as EndpointDefinition;
     const same = address === old.address && port === old.definition.port;
-    const endpoint = same ? old : new Endpoint(after as EndpointDefinition);
+    const endpoint = same ? old : Endpoint.counted(after as EndpointDefinition, counts);
     endpoint.definition = after as EndpointDefinition;
     put(endpoint);
     const undo = (): void => {
       old.definition = before as EndpointDefinition;
       put(old);
+      if (!same) endpoint.close();
     };
-    return { undo };
+    return same ? { undo } : { undo, settle: () => old.close() };
   };
   return {
     create: async (after) => {
-      put(new Endpoint(after as EndpointDefinition));
+      put(Endpoint.counted(after as EndpointDefinition, counts));
       return { undo: () => forget(after) };
     },
     update,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Cluster } from '../cluster/cluster.ts';
 import { SILENT } from '../core/log.ts';
+import { SharedCounts } from '../counts/shared-counts.ts';
 import { Listener } from '../listener/listener.ts';
 import type { ClusterDefinition, ListenerDefinition, RouteDefinition } from '../model/definitions.ts';
 import { Plans } from './plan.ts';
@@ -19,7 +20,7 @@ const ROUTE: RouteDefinition = {
 
 function listenerWith(options: object): Listener {
   const definition = { kind: 'listener', name: 'l', owner: undefined, spec: {}, rules: 'l', options };
-  return new Listener(definition as unknown as ListenerDefinition, {} as never);
+  return new Listener(definition as unknown as ListenerDefinition, {} as never, SharedCounts.alone());
 }
 
 function cluster(name: string, options: object = {}): Cluster {

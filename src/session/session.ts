@@ -52,8 +52,11 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   /** Why it ended, once it has. */
   outcome: CloseReason | undefined;
   slot: number | undefined;
-  /** Given by the session table: grows from one session to the next. */
+  /** Given by the session table: grows from one session to the next, in the whole proxy. */
   id = 0;
+  /** Notes of the limits: what was taken of its source's share, and whether it counts for the whole. */
+  sourceShare = 0;
+  counted = false;
   readonly #host: SessionHost;
   #metadata: Metadata | undefined;
   #plan: Plan | undefined;

@@ -1,18 +1,26 @@
 import { freeName } from '../core/names.ts';
 import { TurnoverMap } from '../core/turnover.ts';
+import type { SharedCounts } from '../counts/shared-counts.ts';
 import type { Session } from './session.ts';
 
 /** Ended sessions that are tracked at the same time; the oldest ones go first. */
 export const MAX_TRACKED = 10_000;
 
+/** Names that are tried where other data planes take the same ones at the same time. */
+const TRIES = 8;
+
 /** The sessions that the API shows: the live ones, and ended ones for as long as their listener tracks them. */
 export class SessionTable {
   readonly #sessions = new TurnoverMap<string, Session>();
   readonly #tracked = new Map<Session, NodeJS.Timeout>();
+  readonly #counts: SharedCounts;
   #live = 0;
-  #made = 0;
 
-  /** Live sessions. */
+  constructor(counts: SharedCounts) {
+    this.#counts = counts;
+  }
+
+  /** Live sessions, of this data plane. */
   get live(): number {
     return this.#live;
   }
@@ -25,12 +33,28 @@ export class SessionTable {
     return this.#sessions.values();
   }
 
-  nameFor(name: string): string {
-    return freeName(name, (taken) => this.#sessions.has(taken));
+  /**
+   * The name, or one made of it that no session of the whole proxy has: to be added, or given back. Undefined where no
+   * more can be known of, which are many more than there may be sessions.
+   */
+  claim(name: string): string | undefined {
+    const counts = this.#counts;
+    if (!counts.shared) return freeName(name, (other) => this.#sessions.has(other));
+    let free = name;
+    for (let tries = 0; tries < TRIES; tries++) {
+      if (counts.take(keyOf(free), 1) !== 0) return free;
+      free = freeName(name, (other) => counts.taken(keyOf(other)) > 0);
+    }
+    return undefined;
+  }
+
+  /** Gives back a name that was claimed. */
+  unclaim(name: string): void {
+    if (this.#counts.shared) this.#counts.drop(keyOf(name));
   }
 
   add(session: Session): void {
-    session.id = ++this.#made;
+    session.id = this.#counts.nextId();
     this.#sessions.set(session.name, session);
     this.#live++;
   }
@@ -56,6 +80,10 @@ export class SessionTable {
   #forget(session: Session): void {
     clearTimeout(this.#tracked.get(session));
     this.#tracked.delete(session);
-    this.#sessions.delete(session.name);
+    if (this.#sessions.delete(session.name)) this.unclaim(session.name);
   }
+}
+
+function keyOf(name: string): string {
+  return `session ${name}`;
 }

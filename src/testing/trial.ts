@@ -9,6 +9,7 @@ import { queueLimits } from '../core/limits.ts';
 import { SILENT } from '../core/log.ts';
 import type { Attempt, ClusterHost, Dialer, Services, Spec, Transport } from '../core/protocol.ts';
 import { Registry } from '../core/registry.ts';
+import { SharedCounts } from '../counts/shared-counts.ts';
 import { Listener } from '../listener/listener.ts';
 import { open } from '../listener/open.ts';
 import { PROTOCOLS } from '../protocols.ts';
@@ -153,7 +154,7 @@ export class Opened {
     const { listener: spec, cluster } = this.#specs;
     const { answer = takeIt, options = {} } = this.#opening;
     const definition = { kind: 'listener', name: 'l', inline: false, spec, rules: 'r', options } as const;
-    this.#listener = new Listener(definition, registry.listener(spec.protocol));
+    this.#listener = new Listener(definition, registry.listener(spec.protocol), SharedCounts.alone());
     const begin = (_listener: Listener, channel: Channel): void => {
       this.accepted.push(channel);
       channel.routed();
