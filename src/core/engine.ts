@@ -83,6 +83,11 @@ export interface DatagramListening extends Listening {
 export interface Relay {
   /** When a message last passed in either direction, on the clock of performance.now(). */
   lastActive(): number;
+  /**
+   * Ends it while both channels live. They have kept their readers: what comes from then on is read as ever, or waits where
+   * nobody reads.
+   */
+  part?(): void;
 }
 
 /**

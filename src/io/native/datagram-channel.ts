@@ -44,16 +44,12 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
     return MAX_DATAGRAM;
   }
 
-  override get bare(): boolean {
-    return true;
-  }
-
   override get lossy(): boolean {
     return true;
   }
 
   // What goes another way from now on must not overtake what has waited.
-  override get plain(): Channel | undefined {
+  override get socket(): SocketChannel | undefined {
     return this.#way === 'coupling' ? undefined : this;
   }
 
@@ -133,7 +129,7 @@ export abstract class NativeDatagramChannel extends Channel implements SocketCha
     if (this.#other?.id !== id) return;
     this.#way = 'coupled';
     this.#other.#way = 'coupled';
-    this.owner?.cleared?.();
+    this.owner?.socketChanged?.(this);
   }
 
   // It was counted when it came, and is once more when it is delivered.

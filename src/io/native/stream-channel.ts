@@ -1,6 +1,6 @@
 import * as net from 'node:net';
 import { BINARY, type CloseReason, type MessageAttributes, type QueueLimits } from '../../core/channel.ts';
-import type { Acceptor, Ends, Relay } from '../../core/engine.ts';
+import type { Acceptor, Ends, Relay, SocketChannel } from '../../core/engine.ts';
 import type { Loan } from '../node/loan.ts';
 import { NodeStreamChannel } from '../node/stream.ts';
 import { activeAt, takeCounters } from './counters.ts';
@@ -54,8 +54,8 @@ export class NativeStreamChannel extends NodeStreamChannel implements Held {
     thread.use();
   }
 
-  override get bare(): boolean {
-    return true;
+  override get socket(): SocketChannel | undefined {
+    return this;
   }
 
   override get ends(): Ends | undefined {

@@ -148,12 +148,12 @@ describe('threads of the native engine', { skip }, () => {
     const to = { host: '127.0.0.1', port: sink.port };
     const destination = await engine.connectDatagram(to, attempt(), DEFAULT_LIMITS);
     const cleared = new Promise<void>((resolve) => {
-      source.owner = { closed: () => {}, cleared: resolve };
+      source.owner = { closed: () => {}, socketChanged: () => resolve() };
     });
     ok(engine.relay?.(source, destination));
-    deepEqual([source.plain, destination.plain], [undefined, undefined]);
+    deepEqual([source.socket, destination.socket], [undefined, undefined]);
     await cleared;
-    deepEqual([source.plain, destination.plain], [source, destination]);
+    deepEqual([source.socket, destination.socket], [source, destination]);
     peer.socket.send('three', sink.port, '127.0.0.1');
     await until(() => sink.received.length === 3);
     deepEqual(sink.received.map(String), ['one', 'two', 'three']);
