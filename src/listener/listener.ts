@@ -10,7 +10,7 @@ export class Listener {
   #side: ListenerSide;
   /** Set while it listens. */
   listening: Listening | undefined;
-  /** Live sessions; also those of an earlier one of the name. */
+  /** Live sessions in the whole proxy; also those of an earlier one of the name. */
   readonly live: Count;
   /** Sessions begun here. */
   requests = 0;
@@ -47,6 +47,11 @@ export class Listener {
   /** Milliseconds; 0 is never: then the defaults of clusters' protocols do not count either. */
   get idleTimeout(): number | undefined {
     return idleTimeout(this.definition.options.idle_timeout, this.side.idleTimeout, this.definition.spec);
+  }
+
+  /** Live sessions of this data plane. */
+  get sessions(): number {
+    return this.live.own;
   }
 
   /** The number of its next session. */
