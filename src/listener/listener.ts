@@ -1,6 +1,6 @@
 import { idleTimeout } from '../core/limits.ts';
 import type { ListenerSide, Listening } from '../core/protocol.ts';
-import type { Count, Counter } from '../counts/counter.ts';
+import type { Counter } from '../counts/counter.ts';
 import type { SharedCounts } from '../counts/shared-counts.ts';
 import type { ListenerDefinition } from '../model/definitions.ts';
 
@@ -11,7 +11,7 @@ export class Listener {
   /** Set while it listens. */
   listening: Listening | undefined;
   /** Live sessions in the whole proxy; also those of an earlier one of the name. */
-  readonly live: Count;
+  readonly live: Counter;
   /** Sessions begun here. */
   requests = 0;
   /** Numbers of sessions, in the whole proxy. */
