@@ -6,6 +6,7 @@
  * Not owned here: who reads and writes (pipes), what a lost channel means (sessions).
  */
 import { addTo } from './counts.ts';
+import type { SocketChannel } from './engine.ts';
 import type { L7mpError } from './errors.ts';
 import type { Metadata } from './metadata.ts';
 import { MessageQueue } from './queue.ts';
@@ -118,8 +119,8 @@ export interface ChannelOwner {
   dropped?(channel: Channel, reason: DropReason, messages: number): void;
   /** The peer has said that it is there, without a message (a WebSocket's ping): that is no silence. */
   active?(channel: Channel): void;
-  /** It has become `plain`. */
-  cleared?(): void;
+  /** Its `socket` has come, or is gone. */
+  socketChanged?(channel: Channel): void;
   /** The peer has begun to send to several of our addresses. */
   wanders?(): void;
 }
@@ -205,11 +206,6 @@ export abstract class Channel {
     return true;
   }
 
-  /** It is a kernel socket with nothing in front of it, which its engine can join with another one. */
-  get bare(): boolean {
-    return false;
-  }
-
   /** What the endpoint said when it was connected (the subprotocol that it chose), where a protocol has such a thing. */
   get answer(): Head | undefined {
     return undefined;
@@ -242,12 +238,15 @@ export abstract class Channel {
     return this.#is(END_SENT);
   }
 
-  /** The kernel socket that carries its messages unchanged from now on: itself, or that of a layer whose work is done. */
-  get plain(): Channel | undefined {
-    return this.bare ? this : undefined;
+  /**
+   * The kernel socket that carries its messages unchanged from now on: itself or, of a layer whose work is done, the one
+   * below. What passes may be moved from there, by the engine or in the kernel. `owner.socketChanged` tells of a change.
+   */
+  get socket(): SocketChannel | undefined {
+    return undefined;
   }
 
-  /** How messages begin that must come through this channel although it is `plain`: 12 bytes. */
+  /** How messages begin that must come through this channel although it has a `socket`: 12 bytes. */
   get kept(): Uint8Array | undefined {
     return undefined;
   }

@@ -265,7 +265,7 @@ describe('dialling through a layer', () => {
       attempt.cancelled = false;
       return lower;
     }
-    assert.equal((await dialled).bare, false);
+    assert.equal((await dialled).socket, undefined);
   });
 
   test('leaves nothing behind where the handshake breaks', async () => {

@@ -327,6 +327,7 @@ export abstract class LayerChannel extends Channel {
       },
       active: () => this.owner?.active?.(this),
       lingering: () => this.owner?.lingering?.(this),
+      socketChanged: () => this.owner?.socketChanged?.(this),
       wanders: () => this.owner?.wanders?.(),
       fault: (_channel, message) => this.owner?.fault?.(this, message),
       dropped: (_channel, reason, messages) => this.owner?.dropped?.(this, reason, messages),

@@ -178,6 +178,12 @@ export interface ClusterSide<T extends TObject = any> extends SideBase<T, Stream
   readonly management?: boolean;
   /** Who reaches it controls the proxy: that it is open to the network is warned about. */
   readonly control?: boolean;
+  /**
+   * What `open` makes is one for all workers, and its channels may be reached from each: one in the `proxy`, where it joins
+   * sessions; one in the `process`, where it has something of the process's (stdin), and lives in its main thread. Left
+   * out: each worker makes its own. Only for a virtual side that asks nothing of its host but `log` and `limits`.
+   */
+  readonly scope?: 'proxy' | 'process';
   /** The addresses of its endpoints are paths of sockets. */
   readonly dialsPaths?: boolean;
   /** The address of the only endpoint, where the specification holds it and no endpoint is given. */

@@ -51,6 +51,11 @@ export class Counter implements Count {
     this.#cell = cell;
   }
 
+  /** Another number for each key that is counted: the same in all workers, for keys below it. */
+  get id(): number {
+    return this.#cell;
+  }
+
   get all(): number {
     return Atomics.load(this.#all, this.#cell);
   }

@@ -5,8 +5,10 @@
  *
  * One data plane in the main thread, one in a worker, and several that act as one are held against one suite.
  */
+
 import type { Level, Threshold } from '../core/log.ts';
 import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
+import type { CountsMemory } from '../counts/memory.ts';
 import type { EngineMode } from '../io/choose.ts';
 import type { Limits } from '../limits/system.ts';
 import type { Step } from '../model/step.ts';
@@ -70,6 +72,11 @@ export interface PlaneStart {
   /** Which of how many it is, from 0. */
   readonly worker: number;
   readonly io: EngineMode;
+  /**
+   * What limits count in, with all data planes of the proxy: made by `makeCounts` for so many of them, and for the sessions
+   * that there may be. One that has failed is taken out of it with `forgetWorker`, when its thread is certainly gone.
+   */
+  readonly counts: CountsMemory;
   readonly settings: PlaneSettings;
 }
 

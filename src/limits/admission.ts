@@ -263,6 +263,7 @@ export class Admission implements SessionObserver {
   }
 }
 
+/** Short, since it is hashed for each session. */
 function sourceKey(listener: Listener, address: string): string {
-  return `source of ${listener.name} ${sourceOfAddress(address)}`;
+  return `${listener.live.id} ${sourceOfAddress(address)}`;
 }

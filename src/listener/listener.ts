@@ -1,6 +1,6 @@
 import { idleTimeout } from '../core/limits.ts';
 import type { ListenerSide, Listening } from '../core/protocol.ts';
-import type { Count, Counter } from '../counts/counter.ts';
+import type { Counter } from '../counts/counter.ts';
 import type { SharedCounts } from '../counts/shared-counts.ts';
 import type { ListenerDefinition } from '../model/definitions.ts';
 
@@ -10,8 +10,8 @@ export class Listener {
   #side: ListenerSide;
   /** Set while it listens. */
   listening: Listening | undefined;
-  /** Live sessions; also those of an earlier one of the name. */
-  readonly live: Count;
+  /** Live sessions in the whole proxy; also those of an earlier one of the name. */
+  readonly live: Counter;
   /** Sessions begun here. */
   requests = 0;
   /** Numbers of sessions, in the whole proxy. */
@@ -47,6 +47,11 @@ export class Listener {
   /** Milliseconds; 0 is never: then the defaults of clusters' protocols do not count either. */
   get idleTimeout(): number | undefined {
     return idleTimeout(this.definition.options.idle_timeout, this.side.idleTimeout, this.definition.spec);
+  }
+
+  /** Live sessions of this data plane. */
+  get sessions(): number {
+    return this.live.own;
   }
 
   /** The number of its next session. */

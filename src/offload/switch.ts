@@ -10,21 +10,23 @@ export interface OffloadSettings {
 }
 
 /** A session as far as offload goes. */
-export interface Liftable {
-  /** Moves into the kernel, if it can be there. */
-  lift(): void;
-  /** Comes back to its sockets. */
-  land(): void;
+export interface Offloadable {
+  readonly wiring: {
+    /** Moves it into the kernel, if it can be there. */
+    offload(): void;
+    /** Has everything come to its sockets again. */
+    withdraw(): void;
+  };
 }
 
 /** The offload engine in use: switched on, off and to other interfaces while sessions run, which lose nothing by it. */
 export class OffloadSwitch {
   readonly #log: Log;
-  readonly #sessions: () => Iterable<Liftable>;
+  readonly #sessions: () => Iterable<Offloadable>;
   #settings = '';
   engine: Offload = nullOffload('offload is off');
 
-  constructor(log: Log, sessions: () => Iterable<Liftable>) {
+  constructor(log: Log, sessions: () => Iterable<Offloadable>) {
     this.#log = log;
     this.#sessions = sessions;
   }
@@ -40,11 +42,11 @@ export class OffloadSwitch {
     this.engine = openOffload({ interfaces: names });
     const { on, why } = this.engine.status();
     if (!on) this.#log.write('warn', 'offload', `there is no kernel offload: ${why}`);
-    for (const session of this.#sessions()) session.lift();
+    for (const session of this.#sessions()) session.wiring.offload();
   }
 
   async close(): Promise<void> {
-    for (const session of this.#sessions()) session.land();
+    for (const session of this.#sessions()) session.wiring.withdraw();
     const { engine } = this;
     this.engine = nullOffload('offload is off');
     await engine.close();

@@ -29,7 +29,7 @@ const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | cons
 export async function openFile(path: string, field: string, within?: Enclosure): Promise<Output> {
   let file = await openToAppend(path, field, within);
   return {
-    write: (bytes) => file.appendFile(bytes),
+    write: (bytes) => writeWhole(file, bytes),
     reopen: async () => {
       const previous = file;
       file = await openToAppend(path, field, within);
@@ -37,6 +37,14 @@ export async function openFile(path: string, field: string, within?: Enclosure):
     },
     close: () => file.close(),
   };
+}
+
+/**
+ * In one call, where the system lets it: what other threads and processes append comes before or after (write(2): with
+ * O_APPEND, the offset and the write are one step).
+ */
+async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
 }
 
 async function openToAppend(path: string, field: string, within: Enclosure | undefined): Promise<FileHandle> {

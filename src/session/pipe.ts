@@ -8,6 +8,8 @@ export interface PipeOwner {
   tooLarge(pipe: Pipe, size: number): boolean;
   /** All that the source had to say has passed. */
   sourceEnded(pipe: Pipe, tail: Tail | undefined): void;
+  /** The sink was full, and is not any more. */
+  sinkDrained(pipe: Pipe): void;
 }
 
 /**
@@ -19,6 +21,8 @@ export class Pipe implements Reader, Writer {
   readonly #cuts: boolean;
   #source: Channel | undefined;
   #sink: Channel | undefined;
+  /** What reads the source: itself, or what others read along with. */
+  #reader: Reader = this;
   #ending: { readonly tail: Tail | undefined } | undefined;
 
   /** `cuts`: a byte stream goes into datagrams, so pieces that are too large are cut, not dropped. */
@@ -50,7 +54,7 @@ export class Pipe implements Reader, Writer {
     }
     if (sink && this.#ending) this.#finish(sink);
     else if (source && sink) {
-      source.read(this);
+      source.read(this.#reader);
       if (sink.full) source.pause();
       else source.resume();
     } else source?.pause();
@@ -72,6 +76,13 @@ export class Pipe implements Reader, Writer {
 
   drained(): void {
     this.#source?.resume();
+    this.#owner.sinkDrained(this);
+  }
+
+  /** Has these, in place of those before, read along what the source says; they take no part in whether it is paused. */
+  tee(others: readonly Reader[]): void {
+    this.#reader = others.length === 0 ? this : new Tee(this, others);
+    if (this.#source && this.#sink) this.#source.read(this.#reader);
   }
 
   /** Passes the end on: at once, or when there is a sink again. */
@@ -94,6 +105,27 @@ export class Pipe implements Reader, Writer {
 
   #finish(sink: Channel): void {
     sink.end(this.#ending?.tail);
+  }
+}
+
+/** Gives what is read to several, to the first one last: it may keep what is owned. */
+class Tee implements Reader {
+  readonly #reader: Reader;
+  readonly #others: readonly Reader[];
+
+  constructor(reader: Reader, others: readonly Reader[]) {
+    this.#reader = reader;
+    this.#others = others;
+  }
+
+  message(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void {
+    for (const other of this.#others) other.message(bytes, attributes, false);
+    this.#reader.message(bytes, attributes, owned);
+  }
+
+  end(tail?: Tail): void {
+    for (const other of this.#others) other.end(tail);
+    this.#reader.end(tail);
   }
 }
 

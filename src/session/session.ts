@@ -1,24 +1,23 @@
 import { VIRTUAL } from '../cluster/endpoint.ts';
-import type { Channel, ChannelKind, ChannelOwner, CloseReason, DropReason, Head, Tail } from '../core/channel.ts';
+import type { Channel, ChannelOwner, CloseReason, DropReason, Head, Tail } from '../core/channel.ts';
 import { wholeNow } from '../core/clock.ts';
 import { sum } from '../core/counts.ts';
-import type { Engine, Relay, SocketChannel } from '../core/engine.ts';
+import type { Engine } from '../core/engine.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Metadata } from '../core/metadata.ts';
-import type { StreamKind } from '../core/protocol.ts';
 import { MESSAGE_TOO_BIG, toldError, toldReason } from '../core/told.ts';
 import type { Listener } from '../listener/listener.ts';
 import type { ListenerDefinition } from '../model/definitions.ts';
 import type { Offload } from '../offload/engine.ts';
 import { type EventLevel, EventLog, type EventName } from './events.ts';
-import { Lift } from './lift.ts';
-import { Pipe, type PipeOwner } from './pipe.ts';
+import type { Pipe } from './pipe.ts';
 import type { Plan } from './plan.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { Rung, RungBytes } from './rung-bytes.ts';
 import { Stage, type StageOwner } from './stage.ts';
 import type { Expiring, Wheel } from './wheel.ts';
+import { type Wired, Wiring } from './wiring.ts';
 
 export type SessionStatus = 'INIT' | 'CONNECTED' | 'DISCONNECTED' | 'FINALIZING' | 'DESTROYED';
 
@@ -43,7 +42,7 @@ const NONE: readonly never[] = [];
  * One connection through the proxy: the listener's channel, the stages that the route names, and the pipes between
  * them. Owns them all; is owned by the session table.
  */
-export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
+export class Session implements ChannelOwner, StageOwner, Wired, Expiring {
   readonly name: string;
   readonly listener: Listener;
   readonly source: Channel;
@@ -62,27 +61,23 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   #plan: Plan | undefined;
   /** The ingress stages, the destination, the egress stages. */
   #stages: readonly Stage[] = NONE;
-  #pipes: readonly Pipe[] = NONE;
-  /** Set while the engine moves everything by itself. */
-  #relay: Relay | undefined;
-  /** Set while the kernel does. */
-  #lift: Lift | undefined;
   #lastActive = wholeNow();
   /** One side has ended and the other cannot be told: the session ends when nothing comes back. */
-  #waning = false;
+  #halfClosed = false;
   #sourceLost: CloseReason | undefined;
   /** Messages from the client when the deadline was last looked at. */
   #counted = 0;
   #tail: Tail | undefined;
   #warned = false;
-  /** Bytes of the client that are put down to a rung. */
-  #rungBytes = 0;
+  /** How its channels are joined. */
+  readonly wiring: Wiring;
 
   constructor(name: string, listener: Listener, source: Channel, host: SessionHost) {
     this.name = name;
     this.listener = listener;
     this.source = source;
     this.#host = host;
+    this.wiring = new Wiring(this, host);
     source.owner = this;
   }
 
@@ -134,27 +129,17 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   }
 
   get joinable(): boolean {
-    return this.source.bare && this.#stages.length === 1;
+    return this.source.socket !== undefined && this.#stages.length === 1;
   }
 
   /** Where each pipe runs: in the order of the stages, the way back last. */
   get rungs(): Rung[] {
-    const pipes = this.#relay ? 2 : this.#pipes.length;
-    return new Array(pipes).fill(this.#lift ? 'kernel' : this.#socketRung);
-  }
-
-  /** Where what comes to the sockets is moved. */
-  get #socketRung(): Rung {
-    return this.#relay ? 'native' : 'userspace';
+    return this.wiring.rungs;
   }
 
   /** Brings all counters up to date. */
   refresh(): void {
-    this.source.refresh();
-    for (const { channel } of this.#stages) channel?.refresh();
-    this.#putDown(this.#socketRung);
-    this.#lift?.refresh();
-    this.#putDown('kernel');
+    this.wiring.refresh();
   }
 
   /** Messages lost in the session, by reason, if any were. */
@@ -200,7 +185,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   disconnect(endpoint: string, reason: CloseReason): void {
     for (const stage of this.#stages) {
       if (stage.endpoint?.name !== endpoint || stage.endpoint.address === VIRTUAL) continue;
-      this.land();
+      this.wiring.withdraw();
       stage.disconnect(reason);
     }
   }
@@ -210,13 +195,12 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   deadline(): number {
     if (!this.#plan) return Number.POSITIVE_INFINITY;
     const { idleTimeout, halfCloseTimeout } = this.#plan;
-    return this.lastActivity + (this.#waning ? Math.min(idleTimeout, halfCloseTimeout) : idleTimeout);
+    return this.lastActivity + (this.#halfClosed ? Math.min(idleTimeout, halfCloseTimeout) : idleTimeout);
   }
 
   expire(): void {
     // A sink that takes its time is no silence.
-    const slow = this.#waning && this.#pipes.some(({ source, sink }) => source?.queued && sink?.full);
-    if (slow || this.#stirred()) {
+    if ((this.#halfClosed && this.wiring.slow) || this.#unseenTraffic()) {
       this.active();
       this.#host.wheel.schedule(this);
       return;
@@ -230,10 +214,14 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
 
   /** When something last passed in either direction, on the clock of performance.now(). */
   get lastActivity(): number {
-    return Math.max(this.#lastActive, this.#relay?.lastActive() ?? 0, this.#lift?.lastActive ?? 0);
+    return Math.max(this.#lastActive, this.wiring.lastActive);
   }
 
   // ------------------------------------------------------------------ pipes
+
+  get connected(): boolean {
+    return this.status === 'CONNECTED';
+  }
 
   active(): void {
     this.#lastActive = wholeNow();
@@ -247,8 +235,24 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     }
     pipe.finish(pipe.sink === this.source ? (tail ?? this.#tail) : tail);
     if (stage === this.destination) this.#tail = tail;
-    if (pipe.sink && !pipe.sink.halfClose) this.#wane();
+    if (pipe.sink && !pipe.sink.halfClose) this.#startHalfClose();
     this.#settle();
+  }
+
+  sinkDrained(): void {
+    this.wiring.settle();
+  }
+
+  endUntold(): void {
+    this.#startHalfClose();
+  }
+
+  boundariesLost(): void {
+    if (this.#warned) return;
+    this.#warned = true;
+    const text = 'a datagram stream is piped to a byte stream: the boundaries of messages are lost';
+    this.#event('WARNING', text);
+    if (this.#plan?.firstTime(text)) this.#host.log.write('warn', this.#plan.route, text);
   }
 
   /** Where datagrams may be lost anyway it is dropped and counted; else nobody would know that something is missing. */
@@ -274,11 +278,11 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
       this.#event('DISCONNECT', `the client is gone: ${reason.message}`);
       this.end(reason);
     } else this.#settle();
-    if (!this.over) this.#wane();
+    if (!this.over) this.#startHalfClose();
   }
 
   lingering(): void {
-    this.#wane();
+    this.#startHalfClose();
   }
 
   fault(_channel: Channel, message: string): void {
@@ -289,13 +293,13 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     this.#dropped('client', reason, messages);
   }
 
-  cleared(): void {
-    this.lift();
+  socketChanged(): void {
+    this.wiring.socketChanged();
   }
 
   // Below the sockets, answers leave from one address.
   wanders(): void {
-    this.land();
+    this.wiring.withdraw();
   }
 
   // ------------------------------------------------------------------ stages
@@ -305,14 +309,14 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     const first = this.status === 'INIT';
     const whole = this.#stages.every(({ ready }) => ready);
     if (whole) this.status = 'CONNECTED';
-    if (!first) this.#wire();
+    if (!first) this.wiring.join();
     if (!whole || this.over) return;
     this.#event('CONNECT', first ? 'all stages are connected' : `stage ${stage.cluster.name} is connected again`);
     if (!first) return;
     this.active();
     this.#host.wheel.schedule(this);
     this.source.accept(this.destination?.channel?.answer);
-    if (!this.over) this.#wire();
+    if (!this.over) this.wiring.join();
   }
 
   stageFailed(stage: Stage, error: L7mpError, again: boolean): void {
@@ -325,9 +329,10 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   stageLost(stage: Stage, reason: CloseReason): void {
     this.#event('DISCONNECT', `stage ${stage.cluster.name}: ${reason.message}`, 'info');
     if (this.status === 'INIT') return;
-    this.land();
+    this.wiring.withdraw();
     this.status = 'DISCONNECTED';
-    this.#wire();
+    this.#halfClosed = this.#sourceLost !== undefined;
+    this.wiring.join();
   }
 
   stageClosed(stage: Stage, reason: CloseReason): void {
@@ -348,11 +353,11 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   }
 
   stageLingers(): void {
-    this.#wane();
+    this.#startHalfClose();
   }
 
-  stageCleared(): void {
-    this.lift();
+  stageSocketChanged(): void {
+    this.wiring.socketChanged();
   }
 
   stageFault(stage: Stage, message: string): void {
@@ -366,7 +371,7 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
   // ------------------------------------------------------------------ own
 
   /** Whether something has come that no pipe has seen: it waits for a stage, or an engine keeps it. */
-  #stirred(): boolean {
+  #unseenTraffic(): boolean {
     this.source.refresh();
     const { messagesIn } = this.source;
     const more = messagesIn !== this.#counted && this.status !== 'CONNECTED';
@@ -379,85 +384,9 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     return undefined;
   }
 
-  /** Joins what is connected; what is not is held back meanwhile. */
-  #wire(): void {
-    if (this.#relay) this.refresh();
-    else this.#putDown('userspace');
-    this.#relay = this.#join();
-    this.#waning = this.#sourceLost !== undefined;
-    // Datagrams have no end that a pipe would have to pass on.
-    if (this.#pipes.length === 0 && this.#relay && this.source.kind === 'datagram') {
-      this.lift();
-      return;
-    }
-    if (this.#pipes.length === 0) this.#pipes = this.#makePipes();
-    for (let n = 0; n < this.#pipes.length; n++) {
-      const pipe = this.#pipes[n] as Pipe;
-      const to = this.#station(n + 1);
-      pipe.join(this.#station(n), to);
-      if (this.over) return;
-      if (pipe.ended && to && !to.halfClose) this.#wane();
-    }
-    this.lift();
-  }
-
-  /** What the n-th pipe comes from: the client, the stages that are connected, and the client again. */
-  #station(n: number): Channel | undefined {
-    const stage = this.#stages[n - 1];
-    if (!stage) return this.source;
-    return stage.ready ? stage.channel : undefined;
-  }
-
-  /** Moves the session into the kernel, if it can be there: what waits in the sockets was, or will be, read from them. */
-  lift(): void {
-    const { source, destination } = this;
-    if (this.#lift || this.#stages.length !== 1 || this.status !== 'CONNECTED' || !destination?.ready) return;
-    const lift = Lift.try(this.#host.offload, source, destination.channel as Channel);
-    if (lift instanceof Lift) this.#lift = lift;
-    else if (this.#host.log.enabled('silly')) this.#host.log.write('silly', this.name, `not offloaded: ${lift}`);
-  }
-
-  /** Takes the session out of the kernel again: everything comes to the sockets from now on. */
-  land(): void {
-    if (!this.#lift) return;
-    this.refresh();
-    this.#lift.remove();
-    this.#lift = undefined;
-    this.#putDown('kernel');
-  }
-
-  /** Lets the engine move everything by itself, where nothing but two of its sockets is in the way. */
-  #join(): Relay | undefined {
-    const channel = this.destination?.channel;
-    if (!this.joinable || !this.destination?.ready || !channel?.bare) return undefined;
-    const { mends } = this.destination;
-    return this.#host.io.relay?.(this.source as SocketChannel, channel as SocketChannel, mends);
-  }
-
-  #makePipes(): Pipe[] {
-    let kind: ChannelKind = this.source.kind;
-    const pipes: Pipe[] = [];
-    for (const { channel, cluster } of this.#stages) {
-      const into = channel?.kind ?? 'datagram';
-      pipes.push(this.#makePipe(kind, into, cluster.kind));
-      if (cluster.kind !== 'same') kind = into;
-    }
-    pipes.push(this.#makePipe(kind, this.source.kind, this.source.kind));
-    return pipes;
-  }
-
-  #makePipe(from: ChannelKind, to: ChannelKind, taken: StreamKind): Pipe {
-    if (from === 'datagram' && taken === 'stream' && !this.#warned) {
-      this.#warned = true;
-      const text = 'a datagram stream is piped to a byte stream: the boundaries of messages are lost';
-      this.#event('WARNING', text);
-      if (this.#plan?.firstTime(text)) this.#host.log.write('warn', this.#plan.route, text);
-    }
-    return new Pipe(this, from === 'stream' && to === 'datagram');
-  }
-
-  #wane(): void {
-    this.#waning = true;
+  /** Begins the time of a session one side of which has ended, and the other cannot be told. */
+  #startHalfClose(): void {
+    this.#halfClosed = true;
     this.#host.wheel.schedule(this);
   }
 
@@ -505,18 +434,13 @@ export class Session implements ChannelOwner, StageOwner, PipeOwner, Expiring {
     const failed = event === 'ERROR' || reason.kind === 'error' || reason.kind === 'reset';
     this.#event(failed ? 'ERROR' : event, reason.message, failed ? level : 'verbose');
     this.#host.wheel.remove(this);
-    this.land();
-    for (const pipe of this.#pipes) pipe.part();
+    this.wiring.release();
     for (const stage of this.#stages) stage.end(this.#told(reason));
     closeSource();
-    this.#putDown(this.#socketRung);
+    this.wiring.countEnd();
     this.status = 'DESTROYED';
     this.#event('DESTROY', '');
     this.#host.ended(this);
-  }
-
-  #putDown(rung: Rung): void {
-    this.#rungBytes = this.#host.rungBytes.put(rung, this.source, this.#rungBytes);
   }
 
   #fault(where: string, message: string): void {

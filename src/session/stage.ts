@@ -16,7 +16,7 @@ export interface StageOwner {
   readonly name: string;
   readonly metadata: Metadata;
   readonly listener: { readonly name: string };
-  /** Its client is a bare socket, and nothing stands between it and the destination. */
+  /** Its client's channel is a kernel socket, or ends in one, and nothing stands between it and the destination. */
   readonly joinable: boolean;
   readonly retry: RetryPolicy;
   /** Its client waits for one answer to one request. */
@@ -33,7 +33,7 @@ export interface StageOwner {
   /** Its endpoint is there, though it has sent no message. */
   active(): void;
   stageLingers(): void;
-  stageCleared(): void;
+  stageSocketChanged(): void;
   stageFault(stage: Stage, message: string): void;
   stageDropped(stage: Stage, reason: DropReason, messages: number): void;
 }
@@ -185,8 +185,8 @@ export class Stage implements ChannelOwner {
     this.#owner.stageLingers();
   }
 
-  cleared(): void {
-    this.#owner.stageCleared();
+  socketChanged(): void {
+    this.#owner.stageSocketChanged();
   }
 
   active(): void {

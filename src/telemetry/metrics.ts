@@ -123,7 +123,7 @@ export class Metrics implements SessionObserver {
       each().map(({ listener, labels: own }) => ({ labels: own, value: () => listener.requests })),
     );
     this.#gauge('listener_sessions', 'Live sessions of a listener.', labels, () =>
-      each().map(({ listener, labels: own }) => ({ labels: own, value: () => listener.live.own })),
+      each().map(({ listener, labels: own }) => ({ labels: own, value: () => listener.sessions })),
     );
     this.#counter('listener_rejects_total', 'What a listener did not take.', [...labels, 'reason'], () =>
       each().flatMap(({ listener, labels: own }) =>

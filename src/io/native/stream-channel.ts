@@ -118,8 +118,8 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
     return false;
   }
 
-  override get bare(): boolean {
-    return true;
+  override get socket(): SocketChannel {
+    return this;
   }
 
   get ends(): Ends | undefined {

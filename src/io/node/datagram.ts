@@ -30,13 +30,13 @@ function createSocket(host: string): dgram.Socket {
 /** What both kinds of datagram channels do: bounded sending, and errors that concern one datagram only. */
 abstract class DatagramChannel extends Channel implements SocketChannel {
   abstract readonly ends: Ends;
-  protected readonly socket: dgram.Socket;
+  protected readonly udp: dgram.Socket;
   /** Bytes given to node that it has not called back for. */
   #pending = 0;
 
   constructor(socket: dgram.Socket, limits: QueueLimits) {
     super(limits);
-    this.socket = socket;
+    this.udp = socket;
   }
 
   override get kind(): 'datagram' {
@@ -47,8 +47,8 @@ abstract class DatagramChannel extends Channel implements SocketChannel {
     return MAX_DATAGRAM;
   }
 
-  override get bare(): boolean {
-    return true;
+  override get socket(): SocketChannel | undefined {
+    return this;
   }
 
   override get lossy(): boolean {
@@ -57,7 +57,7 @@ abstract class DatagramChannel extends Channel implements SocketChannel {
 
   // Node tells that a datagram was sent one tick later, so what is pending only says when to ask for the real queue.
   protected override send(bytes: Uint8Array): boolean {
-    if (this.#pending > this.limits.bytes && this.socket.getSendQueueSize() > this.limits.bytes) {
+    if (this.#pending > this.limits.bytes && this.udp.getSendQueueSize() > this.limits.bytes) {
       this.drop('queue-full');
       return true;
     }
@@ -112,13 +112,13 @@ class ConnectedChannel extends DatagramChannel {
   }
 
   protected override transmit(bytes: Uint8Array, done: (error: Error | null) => void): void {
-    this.socket.send(bytes, done);
+    this.udp.send(bytes, done);
   }
 
   protected override shut(): void {
     this.#all.open.delete(this);
     this.#all.connections.open--;
-    this.socket.close();
+    this.udp.close();
   }
 }
 
@@ -181,7 +181,7 @@ class PeerChannel extends DatagramChannel {
   }
 
   protected override transmit(bytes: Uint8Array, done: (error: Error | null) => void): void {
-    this.socket.send(bytes, this.ends.remotePort, this.address, done);
+    this.udp.send(bytes, this.ends.remotePort, this.address, done);
   }
 
   protected override shut(_reason: CloseReason): void {

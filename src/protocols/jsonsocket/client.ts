@@ -1,4 +1,5 @@
 import { type Channel, type MessageAttributes, TEXT } from '../../core/channel.ts';
+import type { SocketChannel } from '../../core/engine.ts';
 import { L7mpError } from '../../core/errors.ts';
 import { LayerChannel } from '../../core/layer.ts';
 import {
@@ -37,12 +38,13 @@ export class ClientChannel extends LayerChannel {
   }
 
   /** What may say that the server has forgotten the connection. */
-  override get kept(): Uint8Array {
-    return HEADER_BEGINS;
+  override get kept(): Uint8Array | undefined {
+    return this.lossy ? HEADER_BEGINS : undefined;
   }
 
-  override get plain(): Channel | undefined {
-    return this.lossy && !this.#reader && !this.#answer ? this.lower.plain : undefined;
+  /** Further answers to a header that was repeated may still come. */
+  override get socket(): SocketChannel | undefined {
+    return this.#reader || this.#answer ? undefined : this.lower.socket;
   }
 
   protected override start(): void {
@@ -80,7 +82,7 @@ export class ClientChannel extends LayerChannel {
     if (this.#answer && sameBytes(bytes, this.#answer)) {
       if (--this.#repeats > 0) return;
       this.#answer = undefined;
-      this.owner?.cleared?.();
+      this.owner?.socketChanged?.(this);
     } else this.deliver(bytes, attributes, owned);
   }
 

@@ -1,4 +1,5 @@
 import { type Channel, type MessageAttributes, TEXT } from '../../core/channel.ts';
+import type { SocketChannel } from '../../core/engine.ts';
 import { L7mpError } from '../../core/errors.ts';
 import { LayerChannel } from '../../core/layer.ts';
 import type { Metadata } from '../../core/metadata.ts';
@@ -30,9 +31,10 @@ export class ServerChannel extends LayerChannel {
     this.#reader = new HeaderReader(lower.kind, maxHeader);
   }
 
-  /** A client that sends data has had its answer, and so sends no more headers. */
-  override get plain(): Channel | undefined {
-    return this.lossy && this.#dataSeen ? this.lower.plain : undefined;
+  /** Where an answer may be lost, a client that sends data has had it, and so sends no more headers. */
+  override get socket(): SocketChannel | undefined {
+    const done = this.lossy ? this.#dataSeen : this.#answer !== undefined;
+    return done ? this.lower.socket : undefined;
   }
 
   protected override about(): Metadata {
@@ -73,7 +75,7 @@ export class ServerChannel extends LayerChannel {
       const first = !this.#dataSeen;
       this.#dataSeen = true;
       this.deliver(bytes, attributes, owned);
-      if (first) this.owner?.cleared?.();
+      if (first) this.owner?.socketChanged?.(this);
     } else if (this.#dataSeen) this.drop('invalid');
     else if (this.#answer) this.lower.write(this.#answer, TEXT);
   }

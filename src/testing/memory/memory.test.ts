@@ -269,7 +269,7 @@ describe('scribbling', () => {
       [upstream.near, client.far],
       [upstream.far, upstream.far],
     ] as const) {
-      new Pipe({ active() {}, sourceEnded() {}, tooLarge: () => false }, false).join(from, to);
+      new Pipe({ active() {}, sourceEnded() {}, sinkDrained() {}, tooLarge: () => false }, false).join(from, to);
     }
     const end = collect(client.near);
     const messages = Array.from({ length: 50 }, (_, n) => String(n).repeat(n));

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { isatty } from 'node:tty';
 import Type from 'typebox';
 import type { MessageAttributes, QueueLimits } from '../../core/channel.ts';
 import { LocalChannel } from '../../core/local-channel.ts';
@@ -30,8 +31,8 @@ class LoggerChannel extends LocalChannel {
   }
 }
 
-/** The Logger on a process's stdout. */
-export function createLogger(streams: { readonly stdout: Writable & { readonly isTTY?: boolean } }): Protocol {
+/** The Logger on a process's stdout. `isTerminal`: a terminal would obey what comes from a peer. */
+export function createLogger(streams: { readonly stdout: Writable }, isTerminal: () => boolean): Protocol {
   return defineProtocol({
     name: 'Logger',
     title: 'Passes everything on, and writes it to a file or to stdout.',
@@ -56,7 +57,7 @@ export function createLogger(streams: { readonly stdout: Writable & { readonly i
       open: async ({ log_file: path = STDOUT, log_prefix: prefix = '' }, { name, limits, log, enclosure }) => {
         const { stdout } = streams;
         const output = path === STDOUT ? openStream(stdout) : await openFile(path, '/log_file', enclosure);
-        const shown = (): boolean => path === STDOUT && (stdout.isTTY === true || log.onStdout === true);
+        const shown = (): boolean => path === STDOUT && (isTerminal() || log.onStdout === true);
         const messages = new MessageLog((onLost) => new Writer(output, { onLost }), {
           prefix,
           form: (bytes) => (shown() ? Buffer.from(printable(bytes.toString())) : bytes),
@@ -72,4 +73,5 @@ export function createLogger(streams: { readonly stdout: Writable & { readonly i
   });
 }
 
-export const logger = createLogger(process);
+/** In a worker, stdout is a stream to the main thread: the descriptor knows what it is. */
+export const logger = createLogger(process, () => isatty(1));

@@ -7,13 +7,17 @@ import { PassThrough, Writable } from 'node:stream';
 import { describe, type TestContext, test } from 'node:test';
 import { TEXT } from '../../core/channel.ts';
 import type { L7mpError } from '../../core/errors.ts';
+import type { Protocol } from '../../core/protocol.ts';
 import { MAX_WAITING } from '../../output/writer.ts';
 import { collect, hold } from '../../testing/collector.ts';
 import { dialLocal, fakeClusterHost, openCluster } from '../../testing/fake-cluster-host.ts';
 import { until } from '../../testing/until.ts';
-import { createLogger } from './index.ts';
+import { createLogger as createLoggerOn } from './index.ts';
 
 const CLOSE = { kind: 'end', message: '' } as const;
+
+const createLogger = (streams: { readonly stdout: Writable & { readonly isTTY?: boolean } }): Protocol =>
+  createLoggerOn(streams, () => streams.stdout.isTTY === true);
 
 function directory(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'l7mp-logger-'));

@@ -12,6 +12,7 @@ export function createStdio(streams: Streams): Protocol {
       schema: strict({}),
       kind: 'stream',
       virtual: true,
+      scope: 'process',
       open: (_spec, { limits }) => ({ dial: () => shared.open(limits) }),
     },
   });

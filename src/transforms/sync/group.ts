@@ -1,6 +1,5 @@
 import type { MessageAttributes, QueueLimits } from '../../core/channel.ts';
 import { LocalChannel } from '../../core/local-channel.ts';
-import type { Attempt } from '../../core/protocol.ts';
 
 /** The sessions of one label. Gone when the last has left. */
 export class Group {
@@ -13,7 +12,8 @@ export class Group {
     this.#emptied = emptied;
   }
 
-  join(session: Attempt['session'], limits: QueueLimits): Member {
+  /** `session`: its name. Channels of one session do not hear each other. */
+  join(session: string, limits: QueueLimits): Member {
     const member = new Member(this, session, limits);
     this.#members.add(member);
     this.#speakers++;
@@ -49,10 +49,10 @@ export class Group {
  * neither who sends nor the others. On a byte stream that leaves a gap.
  */
 class Member extends LocalChannel {
-  readonly session: Attempt['session'];
+  readonly session: string;
   readonly #group: Group;
 
-  constructor(group: Group, session: Attempt['session'], limits: QueueLimits) {
+  constructor(group: Group, session: string, limits: QueueLimits) {
     super(limits);
     this.#group = group;
     this.session = session;

@@ -17,6 +17,7 @@ export const sync = defineProtocol({
     }),
     kind: 'same',
     virtual: true,
+    scope: 'proxy',
     check: ({ query }) => {
       parse(query);
     },
@@ -31,7 +32,7 @@ export const sync = defineProtocol({
             group = new Group(() => groups.delete(label));
             groups.set(label, group);
           }
-          return group.join(session, limits);
+          return group.join(session.name, limits);
         },
       };
     },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { TEXT } from '../../core/channel.ts';
+import { type Channel, TEXT } from '../../core/channel.ts';
 import type { L7mpError } from '../../core/errors.ts';
 import type { Json } from '../../core/metadata.ts';
 import type { Dialer } from '../../core/protocol.ts';
@@ -10,8 +10,14 @@ import { sync } from './index.ts';
 
 const CLOSE = { kind: 'end', message: '' } as const;
 
+let sessions = 0;
+
+function dial(dialer: Dialer, label: Json): Channel {
+  return dialLocal(dialer, { label }, `s${++sessions}`);
+}
+
 function join(dialer: Dialer, label: Json): Collector {
-  return collect(dialLocal(dialer, { label }));
+  return collect(dial(dialer, label));
 }
 
 /** Whether what one session says is heard by the other. */
@@ -102,7 +108,7 @@ describe('members that are slow or have ended', () => {
       fakeClusterHost({ limits: { bytes: 1000, messages: 2 } }),
     );
     const [a, b] = [join(dialer, 'x'), join(dialer, 'x')];
-    const slow = hold(dialLocal(dialer, { label: 'x' }));
+    const slow = hold(dial(dialer, 'x'));
     assert.equal(a.write('1', '2', '3'), true);
     assert.deepEqual([b.texts, slow.channel.drops?.get('queue-full')], [['1', '2', '3'], 1]);
     assert.deepEqual(slow.read().texts, ['1', '2']);
@@ -111,7 +117,7 @@ describe('members that are slow or have ended', () => {
   test('a message that waits for several is not the writer’s buffer', async () => {
     const dialer = await openCluster(sync, { query: '/label' });
     const a = join(dialer, 'x');
-    const slow = [1, 2].map(() => hold(dialLocal(dialer, { label: 'x' })));
+    const slow = [1, 2].map(() => hold(dial(dialer, 'x')));
     const buffer = new Uint8Array(Buffer.from('keep'));
     a.channel.write(buffer);
     buffer.fill(0x21);

@@ -25,8 +25,8 @@ export abstract class DatagramChannel extends Channel implements SocketChannel, 
     return MAX_DATAGRAM;
   }
 
-  override get bare(): boolean {
-    return true;
+  override get socket(): SocketChannel {
+    return this;
   }
 
   override get lossy(): boolean {

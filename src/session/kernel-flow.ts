@@ -4,8 +4,8 @@ import type { Count, Offload, OffloadedFlow } from '../offload/engine.ts';
 
 const NOTHING: Count = { packets: 0, bytes: 0 };
 
-/** The part of a session that runs in the kernel: what passes there is counted as if the sockets had seen it. */
-export class Lift {
+/** The datagrams of a session that the kernel forwards: they are counted as if its channels had seen them. */
+export class KernelFlow {
   readonly #flow: OffloadedFlow;
   readonly #source: Channel;
   readonly #sink: Channel;
@@ -18,8 +18,8 @@ export class Lift {
     this.#sink = sink;
   }
 
-  /** Lifts two datagram channels that are joined, or says why they stay where they are. */
-  static try(offload: Offload, source: Channel, sink: Channel): Lift | string {
+  /** Offloads what passes between two channels, or says why it stays where it is. */
+  static add(offload: Offload, source: Channel, sink: Channel): KernelFlow | string {
     if (!offload.on) return 'offload is off';
     const [client, upstream] = [socketOf(source), socketOf(sink)];
     if (!client?.ends || !upstream?.ends) return 'not two sockets for datagrams with nothing between them';
@@ -31,7 +31,7 @@ export class Lift {
       upstream: { address: upstream.ends.remoteAddress, port: upstream.ends.remotePort },
       ...(sink.kept && { kept: sink.kept }),
     });
-    return result.refused === undefined ? new Lift(result, source, sink) : result.refused;
+    return result.refused === undefined ? new KernelFlow(result, source, sink) : result.refused;
   }
 
   /** On the clock of performance.now(). */
@@ -56,7 +56,7 @@ export class Lift {
 }
 
 function socketOf(channel: Channel): SocketChannel | undefined {
-  return channel.kind === 'datagram' ? (channel.plain as SocketChannel | undefined) : undefined;
+  return channel.kind === 'datagram' ? channel.socket : undefined;
 }
 
 function pass(from: Channel, to: Channel, now: Count, before: Count): void {
