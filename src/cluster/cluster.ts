@@ -103,7 +103,7 @@ export class Cluster {
     if (this.#changed) this.#update();
     const now = performance.now();
     const endpoint = this.#balancer.pick(this.#key && keyOf(session.metadata, this.#key), tried, this.#avoided(now));
-    if (endpoint?.state === 'ejected') endpoint.onTrial(now);
+    if (endpoint?.ejected) endpoint.onTrial(now);
     return endpoint;
   }
 
@@ -113,20 +113,25 @@ export class Cluster {
     return false;
   }
 
+  /** Gives back what its dialler has: its sessions have ended, or go on with what they have. */
+  async close(): Promise<void> {
+    await this.dialer.close?.();
+  }
+
   /** An attempt that is not the first of its stage is made. */
   retried(endpoint: Endpoint): void {
     this.tally.retries++;
     endpoint.tally.retries++;
   }
 
-  /** What has become of an attempt to connect to an endpoint; without an error it stands. */
-  outcome(endpoint: Endpoint, error?: L7mpError): void {
+  /** What has become of an attempt to connect to an endpoint, after `ms` milliseconds; without an error it stands. */
+  outcome(endpoint: Endpoint, error: L7mpError | undefined, ms: number): void {
     if (error === undefined) this.#reached(endpoint);
     else {
       this.tally.failures++;
       endpoint.tally.failures++;
       endpoint.failed++;
-      if (isEndpointFault(error)) this.#eject(endpoint, error);
+      if (isEndpointFault(error)) this.#eject(endpoint, error, ms);
     }
   }
 
@@ -150,7 +155,7 @@ export class Cluster {
   #update(): void {
     this.#changed = false;
     this.#balancer.update(this.side.virtual ? [virtualEndpoint(this.name)] : this.endpoints);
-    this.#ejected = new Set(this.endpoints.filter(({ state }) => state === 'ejected'));
+    this.#ejected = new Set(this.endpoints.filter(({ ejected }) => ejected));
   }
 
   #avoided(now: number): ReadonlySet<Endpoint> {
@@ -158,7 +163,7 @@ export class Cluster {
     return new Set([...this.#ejected].filter((endpoint) => endpoint.avoided(now)));
   }
 
-  #eject(endpoint: Endpoint, error: L7mpError): void {
+  #eject(endpoint: Endpoint, error: L7mpError, ms: number): void {
     // One that was deleted meanwhile, and what has no network, is no news.
     if (this.#endpoints.get(endpoint.name) !== endpoint) return;
     const time = this.definition.options.fail_timeout ?? FAIL_TIMEOUT;
@@ -166,7 +171,7 @@ export class Cluster {
     this.#ejected.add(endpoint);
     const { broken, failed, sessions } = endpoint;
     const affected = count(Math.max(broken, failed), 'session');
-    const text = `${nameOf(endpoint)} is down: ${error.message}; ${affected} affected, ${sessions} still connected`;
+    const text = `${nameOf(endpoint)} is down: ${error.message} (after ${ms} ms); ${affected} affected, ${sessions} still connected`;
     this.#log.write('warn', this.name, text);
   }
 

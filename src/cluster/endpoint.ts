@@ -6,8 +6,11 @@ import type { Candidate } from './balancers/index.ts';
 /** The address of the only endpoint of a cluster without a network. */
 export const VIRTUAL = '<VIRTUAL>';
 
-/** `ejected`: it could not be reached lately, and takes no sessions while others can. */
-export type EndpointState = 'up' | 'ejected';
+/**
+ * `up`: the latest attempt to connect has reached it. `unknown`: there was none yet. `ejected`: it could not be reached
+ * lately, and takes no sessions while others can. `draining`: its weight is 0, so that it takes none at all.
+ */
+export type EndpointState = 'up' | 'unknown' | 'ejected' | 'draining';
 
 /** The penalty of an endpoint that has none. */
 const UP = -1;
@@ -39,6 +42,8 @@ export class Endpoint implements Candidate {
   #connecting = 0;
   /** Sessions that it has or is getting, in the whole proxy. */
   readonly #load: Count;
+  /** It was reached, at some time. */
+  #known = false;
   /** Milliseconds of the present ejection. */
   #penalty = UP;
   /** On the clock of performance.now(): when it was first ejected, when the penalty began, and when it may be tried again. */
@@ -104,12 +109,18 @@ export class Endpoint implements Candidate {
   }
 
   get state(): EndpointState {
-    return this.#penalty === UP ? 'up' : 'ejected';
+    if (this.weight === 0) return 'draining';
+    if (this.ejected) return 'ejected';
+    return this.#known ? 'up' : 'unknown';
+  }
+
+  get ejected(): boolean {
+    return this.#penalty !== UP;
   }
 
   /** Whether it is ejected and its time is not over. */
   avoided(now: number): boolean {
-    return this.#penalty !== UP && now < this.#retryAt;
+    return this.ejected && now < this.#retryAt;
   }
 
   /** It was chosen although it is ejected: the others wait for what becomes of that, or for another such time. */
@@ -122,7 +133,7 @@ export class Endpoint implements Candidate {
    * under way together count as one; 0 is never. Returns whether it was up before.
    */
   eject(now: number, first: number): boolean {
-    const wasUp = this.#penalty === UP;
+    const wasUp = !this.ejected;
     if (wasUp) this.#downSince = now;
     else if (now - this.#punishedAt < this.#penalty) return false;
     this.#penalty = wasUp ? first : Math.min(2 * this.#penalty, LONGEST * first);
@@ -135,7 +146,8 @@ export class Endpoint implements Candidate {
   readmit(now: number): number | undefined {
     this.failed = 0;
     this.broken = 0;
-    if (this.#penalty === UP) return undefined;
+    this.#known = true;
+    if (!this.ejected) return undefined;
     this.#penalty = UP;
     return now - this.#downSince;
   }

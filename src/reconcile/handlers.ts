@@ -148,7 +148,7 @@ function clusterHandler(context: HandlerContext): Handler {
     const cluster = clusters.get(name);
     clusters.delete(name);
     store.forgetEndpointsOf(name);
-    await close(cluster?.dialer, name, context);
+    await close(cluster, name, context);
   };
   return {
     create: async (after) => {
@@ -168,9 +168,9 @@ function clusterHandler(context: HandlerContext): Handler {
       clusters.set(after.name, cluster);
       const undo = async (): Promise<void> => {
         clusters.set(before.name, old);
-        await close(cluster.dialer, after.name, context);
+        await close(cluster, after.name, context);
       };
-      return { undo, settle: () => close(old.dialer, before.name, context) };
+      return { undo, settle: () => close(old, before.name, context) };
     },
     arrange: ({ name }, order) => {
       const before = [...store.endpointsOf(name).keys()];
@@ -231,9 +231,9 @@ class ClaimingDialer implements Dialer {
 }
 
 /** An object that cannot be closed is gone all the same: who uses it has no use for the error. */
-async function close(what: Listening | Dialer | undefined, name: string, { log }: HandlerContext): Promise<void> {
+async function close(what: Listening | Cluster | undefined, name: string, { log }: HandlerContext): Promise<void> {
   try {
-    await what?.close?.();
+    await what?.close();
   } catch (error) {
     log.write('error', name, `could not be closed: ${asL7mpError(error).message}`);
   }

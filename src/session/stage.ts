@@ -269,6 +269,11 @@ export class Stage implements ChannelOwner {
     }
   }
 
+  /** Milliseconds since the latest attempt was begun. */
+  get #took(): number {
+    return wholeNow() - this.#lastAttempt;
+  }
+
   /** Milliseconds that an attempt may take. */
   get #timeout(): number {
     const { wait, connectTimeout } = this.#owner.retry;
@@ -307,7 +312,7 @@ export class Stage implements ChannelOwner {
     const { endpoint } = this;
     if (endpoint) {
       endpoint.sessions++;
-      this.cluster.outcome(endpoint);
+      this.cluster.outcome(endpoint, undefined, this.#took);
     }
     this.channel = channel;
     channel.owner = this;
@@ -318,7 +323,7 @@ export class Stage implements ChannelOwner {
   #fail(attempt: DialAttempt, error: L7mpError): void {
     if (this.#attempt !== attempt) return;
     this.#settle();
-    this.cluster.outcome(attempt.endpoint, error);
+    this.cluster.outcome(attempt.endpoint, error, this.#took);
     this.#retry(error);
   }
 

@@ -165,9 +165,9 @@ export class Metrics implements SessionObserver {
       })),
     );
     this.#gauge('cluster_endpoint_up', '0 while it takes no sessions because it failed, else 1.', ENDPOINT_LABELS, () =>
-      [...store.endpoints.values()].map(({ name, definition, state }) => ({
+      [...store.endpoints.values()].map(({ name, definition, ejected }) => ({
         labels: { clusterName: definition.cluster, endpointName: name },
-        value: () => (state === 'up' ? 1 : 0),
+        value: () => (ejected ? 0 : 1),
       })),
     );
   }
