@@ -1,15 +1,16 @@
 import { VIRTUAL } from '../cluster/endpoint.ts';
-import type { Channel, ChannelOwner, CloseReason, DropReason, Head, Tail } from '../core/channel.ts';
+import type { Channel, CloseReason, DropReason, Head, Tail } from '../core/channel.ts';
 import { wholeNow } from '../core/clock.ts';
 import { sum } from '../core/counts.ts';
 import type { Engine } from '../core/engine.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Metadata } from '../core/metadata.ts';
-import { MESSAGE_TOO_BIG, toldError, toldReason } from '../core/told.ts';
+import { MESSAGE_TOO_BIG } from '../core/told.ts';
 import type { Listener } from '../listener/listener.ts';
 import type { ListenerDefinition } from '../model/definitions.ts';
 import type { Offload } from '../offload/engine.ts';
+import { Client, type ClientOwner } from './client.ts';
 import { type EventLevel, EventLog, type EventName } from './events.ts';
 import type { Pipe } from './pipe.ts';
 import type { Plan } from './plan.ts';
@@ -42,7 +43,7 @@ const NONE: readonly never[] = [];
  * One connection through the proxy: the listener's channel, the stages that the route names, and the pipes between
  * them. Owns them all; is owned by the session table.
  */
-export class Session implements ChannelOwner, StageOwner, Wired, Expiring {
+export class Session implements ClientOwner, StageOwner, Wired, Expiring {
   readonly name: string;
   readonly listener: Listener;
   readonly source: Channel;
@@ -57,6 +58,7 @@ export class Session implements ChannelOwner, StageOwner, Wired, Expiring {
   sourceShare = 0;
   counted = false;
   readonly #host: SessionHost;
+  readonly #client: Client;
   #metadata: Metadata | undefined;
   #plan: Plan | undefined;
   /** The ingress stages, the destination, the egress stages. */
@@ -64,9 +66,6 @@ export class Session implements ChannelOwner, StageOwner, Wired, Expiring {
   #lastActive = wholeNow();
   /** One side has ended and the other cannot be told: the session ends when nothing comes back. */
   #halfClosed = false;
-  #sourceLost: CloseReason | undefined;
-  /** Messages from the client when the deadline was last looked at. */
-  #counted = 0;
   #tail: Tail | undefined;
   #warned = false;
   /** How its channels are joined. */
@@ -78,7 +77,7 @@ export class Session implements ChannelOwner, StageOwner, Wired, Expiring {
     this.source = source;
     this.#host = host;
     this.wiring = new Wiring(this, host);
-    source.owner = this;
+    this.#client = new Client(source, listener, this);
   }
 
   // ------------------------------------------------------------------ what others see
@@ -178,7 +177,7 @@ export class Session implements ChannelOwner, StageOwner, Wired, Expiring {
 
   /** Ends it in order, whatever it is doing. */
   end(reason: CloseReason): void {
-    this.#finish(reason, () => this.source.close(this.#told(reason)));
+    this.#finish(reason, () => this.#client.close(reason));
   }
 
   /** An endpoint is gone: stages on it are mended as the retry policy says. */
@@ -199,8 +198,8 @@ export class Session implements ChannelOwner, StageOwner, Wired, Expiring {
   }
 
   expire(): void {
-    // A sink that takes its time is no silence.
-    if ((this.#halfClosed && this.wiring.slow) || this.#unseenTraffic()) {
+    // A sink that takes its time is no silence, nor is what waits for a stage.
+    if ((this.#halfClosed && this.wiring.slow) || (this.#client.hasSent && !this.connected)) {
       this.active();
       this.#host.wheel.schedule(this);
       return;
@@ -269,11 +268,10 @@ export class Session implements ChannelOwner, StageOwner, Wired, Expiring {
     return true;
   }
 
-  // ------------------------------------------------------------------ the listener's channel
+  // ------------------------------------------------------------------ the client, and both ends
 
-  closed(channel: Channel, reason: CloseReason): void {
-    if (channel !== this.source || this.over) return;
-    this.#sourceLost = reason;
+  clientClosed(reason: CloseReason): void {
+    if (this.over) return;
     if (reason.kind !== 'end') {
       this.#event('DISCONNECT', `the client is gone: ${reason.message}`);
       this.end(reason);
@@ -281,25 +279,29 @@ export class Session implements ChannelOwner, StageOwner, Wired, Expiring {
     if (!this.over) this.#startHalfClose();
   }
 
-  lingering(): void {
+  // Below the sockets, answers leave from one address.
+  clientWanders(): void {
+    this.wiring.withdraw();
+  }
+
+  lingers(): void {
     this.#startHalfClose();
-  }
-
-  fault(_channel: Channel, message: string): void {
-    this.#fault('client', message);
-  }
-
-  dropped(_channel: Channel, reason: DropReason, messages: number): void {
-    this.#dropped('client', reason, messages);
   }
 
   socketChanged(): void {
     this.wiring.socketChanged();
   }
 
-  // Below the sockets, answers leave from one address.
-  wanders(): void {
-    this.wiring.withdraw();
+  fault(where: string, message: string): void {
+    this.#event('ERROR', `${where}: ${message}`);
+  }
+
+  /** An event for each reason, and one line in the log. What is left over when a session ends is no news to the log. */
+  dropped(where: string, reason: DropReason, messages: number): void {
+    const { drops } = this;
+    if (this.status === 'DESTROYED' || drops?.get(reason) !== messages) return;
+    const news = drops.size === 1 && this.status !== 'FINALIZING';
+    this.#event('WARNING', `${where}: messages are dropped (${reason})`, news ? 'info' : 'verbose');
   }
 
   // ------------------------------------------------------------------ stages
@@ -309,14 +311,14 @@ export class Session implements ChannelOwner, StageOwner, Wired, Expiring {
     const first = this.status === 'INIT';
     const whole = this.#stages.every(({ ready }) => ready);
     if (whole) this.status = 'CONNECTED';
-    if (!first) this.wiring.join();
+    if (!first) this.#join();
     if (!whole || this.over) return;
     this.#event('CONNECT', first ? 'all stages are connected' : `stage ${stage.cluster.name} is connected again`);
     if (!first) return;
     this.active();
     this.#host.wheel.schedule(this);
     this.source.accept(this.destination?.channel?.answer);
-    if (!this.over) this.wiring.join();
+    if (!this.over) this.#join();
   }
 
   stageFailed(stage: Stage, error: L7mpError, again: boolean): void {
@@ -331,8 +333,7 @@ export class Session implements ChannelOwner, StageOwner, Wired, Expiring {
     if (this.status === 'INIT') return;
     this.wiring.withdraw();
     this.status = 'DISCONNECTED';
-    this.#halfClosed = this.#sourceLost !== undefined;
-    this.wiring.join();
+    this.#join();
   }
 
   stageClosed(stage: Stage, reason: CloseReason): void {
@@ -352,36 +353,16 @@ export class Session implements ChannelOwner, StageOwner, Wired, Expiring {
     if (stage === this.destination && !this.over) this.source.head(head);
   }
 
-  stageLingers(): void {
-    this.#startHalfClose();
-  }
-
-  stageSocketChanged(): void {
-    this.wiring.socketChanged();
-  }
-
-  stageFault(stage: Stage, message: string): void {
-    this.#fault(stage.cluster.name, message);
-  }
-
-  stageDropped(stage: Stage, reason: DropReason, messages: number): void {
-    this.#dropped(`stage ${stage.cluster.name}`, reason, messages);
-  }
-
   // ------------------------------------------------------------------ own
-
-  /** Whether something has come that no pipe has seen: it waits for a stage, or an engine keeps it. */
-  #unseenTraffic(): boolean {
-    this.source.refresh();
-    const { messagesIn } = this.source;
-    const more = messagesIn !== this.#counted && this.status !== 'CONNECTED';
-    this.#counted = messagesIn;
-    return more;
-  }
 
   #stageOf(channel: Channel | undefined): Stage | undefined {
     for (const stage of this.#stages) if (stage.channel === channel) return stage;
     return undefined;
+  }
+
+  #join(): void {
+    this.#halfClosed = this.#client.lost !== undefined;
+    this.wiring.join();
   }
 
   /** Begins the time of a session one side of which has ended, and the other cannot be told. */
@@ -393,38 +374,22 @@ export class Session implements ChannelOwner, StageOwner, Wired, Expiring {
   /** Ends the session once both directions have. */
   #settle(): void {
     if (this.over || this.status === 'INIT') return;
-    if (this.#complete()) this.end(this.#sourceLost ?? { kind: 'end', message: 'both sides have ended' });
+    if (this.#complete()) this.end(this.#client.lost ?? { kind: 'end', message: 'both sides have ended' });
   }
 
   #complete(): boolean {
-    const { source } = this;
-    const delivered = this.destination?.channel?.endSent ?? false;
-    if (this.#sourceLost) return delivered;
-    return source.endSent && source.endRead && delivered;
+    return this.#client.complete && (this.destination?.channel?.endSent ?? false);
   }
 
   #refuse(error: L7mpError, level: EventLevel = 'info'): void {
-    this.#finish({ kind: 'refused', message: error.message }, () => this.#refuseSource(error), 'ERROR', level);
+    this.#finish({ kind: 'refused', message: error.message }, () => this.#client.refuse(error), 'ERROR', level);
   }
 
-  /** A stage has failed, which was said. Half of an answer must not look like a whole one: a byte stream is reset. */
+  /** A stage has failed, which was said. */
   #fail(error: L7mpError): void {
-    const reason: CloseReason = { kind: this.source.kind === 'stream' ? 'reset' : 'error', message: error.message };
-    const tell = () => (this.source.kind === 'stream' ? this.source.close(reason) : this.#refuseSource(error));
-    this.#finish(reason, tell, 'ERROR', 'verbose');
-  }
-
-  #refuseSource(error: L7mpError): void {
-    this.source.refuse(this.#verbose ? error : toldError(error));
-  }
-
-  #told(reason: CloseReason): CloseReason {
-    return this.#verbose ? reason : toldReason(reason);
-  }
-
-  /** Peers are told everything. */
-  get #verbose(): boolean {
-    return this.listener.definition.options.verbose_errors === true;
+    const { kind } = this.source;
+    const reason: CloseReason = { kind: kind === 'stream' ? 'reset' : 'error', message: error.message };
+    this.#finish(reason, () => this.#client.fail(error), 'ERROR', 'verbose');
   }
 
   #finish(reason: CloseReason, closeSource: () => void, event: EventName = 'END', level: EventLevel = 'info'): void {
@@ -435,24 +400,12 @@ export class Session implements ChannelOwner, StageOwner, Wired, Expiring {
     this.#event(failed ? 'ERROR' : event, reason.message, failed ? level : 'verbose');
     this.#host.wheel.remove(this);
     this.wiring.release();
-    for (const stage of this.#stages) stage.end(this.#told(reason));
+    for (const stage of this.#stages) stage.end(this.#client.told(reason));
     closeSource();
     this.wiring.countEnd();
     this.status = 'DESTROYED';
     this.#event('DESTROY', '');
     this.#host.ended(this);
-  }
-
-  #fault(where: string, message: string): void {
-    this.#event('ERROR', `${where}: ${message}`);
-  }
-
-  /** An event for each reason, and one line in the log. What is left over when a session ends is no news to the log. */
-  #dropped(where: string, reason: DropReason, messages: number): void {
-    const { drops } = this;
-    if (this.status === 'DESTROYED' || drops?.get(reason) !== messages) return;
-    const news = drops.size === 1 && this.status !== 'FINALIZING';
-    this.#event('WARNING', `${where}: messages are dropped (${reason})`, news ? 'info' : 'verbose');
   }
 
   #event(event: EventName, about: string, level: EventLevel = 'verbose'): void {

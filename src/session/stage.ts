@@ -7,12 +7,13 @@ import { smallest, sum } from '../core/counts.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { Attempt } from '../core/protocol.ts';
+import type { EndOwner } from './client.ts';
 import type { RetryPolicy } from './retry.ts';
 
 export type StageStatus = 'INIT' | 'READY' | 'DISCONNECTED' | 'RETRYING' | 'END';
 
 /** What a stage tells its session. */
-export interface StageOwner {
+export interface StageOwner extends EndOwner {
   readonly name: string;
   readonly metadata: Metadata;
   readonly listener: { readonly name: string };
@@ -30,12 +31,6 @@ export interface StageOwner {
   /** It is closed, and the retry policy does not bring it back. */
   stageClosed(stage: Stage, reason: CloseReason): void;
   stageHead(stage: Stage, head: Head): void;
-  /** Its endpoint is there, though it has sent no message. */
-  active(): void;
-  stageLingers(): void;
-  stageSocketChanged(): void;
-  stageFault(stage: Stage, message: string): void;
-  stageDropped(stage: Stage, reason: DropReason, messages: number): void;
 }
 
 /** What passed through a stage's earlier channels. */
@@ -182,11 +177,11 @@ export class Stage implements ChannelOwner {
   }
 
   lingering(): void {
-    this.#owner.stageLingers();
+    this.#owner.lingers();
   }
 
   socketChanged(): void {
-    this.#owner.stageSocketChanged();
+    this.#owner.socketChanged();
   }
 
   active(): void {
@@ -194,11 +189,11 @@ export class Stage implements ChannelOwner {
   }
 
   fault(_channel: Channel, message: string): void {
-    this.#owner.stageFault(this, message);
+    this.#owner.fault(this.cluster.name, message);
   }
 
   dropped(_channel: Channel, reason: DropReason, messages: number): void {
-    this.#owner.stageDropped(this, reason, messages);
+    this.#owner.dropped(`stage ${this.cluster.name}`, reason, messages);
   }
 
   closed(channel: Channel, reason: CloseReason): void {
