@@ -1,0 +1,116 @@
+/**
+ * Listening sockets of several workers, bound in the main thread: one for all of them where streams are listened to, one for
+ * each where datagrams are. What a worker that has failed had bound stays bound for the one that takes its place.
+ */
+import type { SocketAddress } from '../core/engine.ts';
+import type { Binder, BoundDatagram, BoundSocket } from '../io/binder.ts';
+import { bindError } from '../io/node/stream.ts';
+
+type InternetAddress = Parameters<Binder['bindDatagram']>[0];
+
+/** Who really binds. */
+export interface SocketSource {
+  bindStream(at: SocketAddress): Promise<BoundSocket>;
+  /** The socket of the n-th worker. */
+  bindDatagram(at: InternetAddress, n: number): Promise<BoundDatagram>;
+}
+
+interface Shared {
+  readonly bound: Promise<BoundSocket>;
+  users: number;
+}
+
+export class SharedBinder {
+  readonly #source: SocketSource;
+  readonly #streams = new Map<string, Shared>();
+
+  constructor(source: SocketSource) {
+    this.#source = source;
+  }
+
+  /** For the n-th worker; `previous`: what the one had that has failed. */
+  forWorker(n: number, previous?: WorkerBinder): WorkerBinder {
+    const source: Binder = {
+      bindStream: (at) => this.#bindStream(at),
+      bindDatagram: (at) => this.#source.bindDatagram(at, n),
+    };
+    return new WorkerBinder(source, previous?.takeAll() ?? new Map());
+  }
+
+  async #bindStream(at: SocketAddress): Promise<BoundSocket> {
+    const key = JSON.stringify(at);
+    let shared = this.#streams.get(key);
+    if (!shared) {
+      shared = { bound: this.#source.bindStream(at), users: 0 };
+      this.#streams.set(key, shared);
+    }
+    shared.users++;
+    const own = shared;
+    const leave = (): boolean => {
+      if (--own.users > 0) return false;
+      if (this.#streams.get(key) === own) this.#streams.delete(key);
+      return true;
+    };
+    try {
+      const { fd, release } = await own.bound;
+      return { fd, release: async () => void (leave() && (await release())) };
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+}
+
+/** What one worker has bound, by address. */
+export class WorkerBinder implements Binder {
+  readonly #source: Binder;
+  readonly #own = new Map<string, BoundSocket>();
+  /** Of the one before it. */
+  readonly #inherited: Map<string, BoundSocket>;
+
+  constructor(source: Binder, inherited: Map<string, BoundSocket>) {
+    this.#source = source;
+    this.#inherited = inherited;
+  }
+
+  bindStream(at: SocketAddress): Promise<BoundSocket> {
+    return this.#bind(`stream ${JSON.stringify(at)}`, at, () => this.#source.bindStream(at));
+  }
+
+  bindDatagram(at: InternetAddress): Promise<BoundDatagram> {
+    return this.#bind(`datagram ${JSON.stringify(at)}`, at, () => this.#source.bindDatagram(at));
+  }
+
+  /** Gives away all that it has. */
+  takeAll(): Map<string, BoundSocket> {
+    const all = new Map([...this.#inherited, ...this.#own]);
+    this.#inherited.clear();
+    this.#own.clear();
+    return all;
+  }
+
+  /** Releases what the one before it had, and it has not taken over. */
+  async releaseInherited(): Promise<void> {
+    const unused = [...this.#inherited.values()];
+    this.#inherited.clear();
+    await Promise.all(unused.map(({ release }) => release()));
+  }
+
+  async releaseAll(): Promise<void> {
+    await Promise.all([...this.takeAll().values()].map(({ release }) => release()));
+  }
+
+  async #bind<T extends BoundSocket>(key: string, at: SocketAddress, bind: () => Promise<T>): Promise<T> {
+    if (this.#own.has(key)) throw bindError(at, Object.assign(new Error(), { code: 'EADDRINUSE' }));
+    const inherited = this.#inherited.get(key) as T | undefined;
+    this.#inherited.delete(key);
+    const bound = inherited ?? (await bind());
+    this.#own.set(key, bound);
+    const release = async (): Promise<void> => {
+      if (this.#own.get(key) !== bound) return;
+      this.#own.delete(key);
+      await bound.release();
+    };
+    return { ...bound, release };
+  }
+}
