@@ -36,6 +36,13 @@ interface Pending {
   reject(error: L7mpError): void;
 }
 
+/** A call that was not answered in its time. */
+export class LateError extends L7mpError {
+  constructor(method: string) {
+    super('E_TIMEOUT', `${method}: no answer in time`);
+  }
+}
+
 /** A value, and what of it changes hands in place of being copied. */
 export class Given {
   readonly value: unknown;
@@ -52,7 +59,7 @@ type Method = (...args: any[]) => any;
 type MethodOf<T, M extends keyof T> = T[M] extends Method ? T[M] : never;
 
 export interface CallTerms {
-  /** Milliseconds after which it rejects with E_TIMEOUT, whatever the other side does. Left out: never. */
+  /** Milliseconds after which it rejects with a LateError, whatever the other side does. Left out: never. */
   readonly timeout?: number;
   readonly transfer?: readonly Transferable[];
 }
@@ -84,7 +91,7 @@ export class Calls<Theirs extends object> {
     return new Promise((resolve, reject) => {
       if (this.#over) return reject(this.#over);
       const id = this.#next++;
-      const late = (): void => this.#settle(id)?.reject(new L7mpError('E_TIMEOUT', `${method}: no answer in time`));
+      const late = (): void => this.#settle(id)?.reject(new LateError(method));
       const timer = timeout === undefined ? undefined : setTimeout(late, timeout);
       this.#pending.set(id, { timer, resolve: resolve as Pending['resolve'], reject });
       try {

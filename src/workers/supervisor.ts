@@ -22,8 +22,10 @@ export interface Life {
   readonly plane: DataPlane;
   /** Resolves with why, when it has ended without being told to, and nothing of it is left. */
   readonly failed: Promise<string>;
-  /** What it had is given up; another one may have taken it over by now. */
-  forget(): Promise<void>;
+  /** It runs what it shall: what those before it had, and it does not want, is given up. */
+  begun(): Promise<void>;
+  /** Ends it in order, or by force where that takes too long. Nothing is left of it. */
+  end(): Promise<void>;
 }
 
 /** Starts one. Rejects, and leaves nothing behind, where it cannot. */
@@ -68,7 +70,9 @@ export class SupervisedPlane implements DataPlane {
   /** Starts the first one. Rejects where it cannot. `name`: for the log. */
   static async start(name: string, start: Start, settings: PlaneSettings, log: Log): Promise<SupervisedPlane> {
     const supervised = new SupervisedPlane(name, start, settings, log);
-    supervised.#live(await start(settings));
+    const life = await start(settings);
+    supervised.#live(life);
+    await life.begun();
     return supervised;
   }
 
@@ -160,8 +164,7 @@ export class SupervisedPlane implements DataPlane {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#starting;
-    await this.#ask((plane) => plane.close(), undefined);
-    await this.#life?.forget();
+    await this.#life?.end();
   }
 
   /** One that does not answer is as good as none. */
@@ -190,40 +193,39 @@ export class SupervisedPlane implements DataPlane {
     if (performance.now() - this.#began >= STEADY) this.#wait = FIRST_WAIT;
     const message = `it has failed, and its sessions with it; it is started again in ${this.#wait} ms: ${why}`;
     this.#log.write('error', this.#name, message);
-    this.#startLater(life);
+    this.#startLater();
   }
 
-  #startLater(previous: Life | undefined): void {
+  #startLater(): void {
     if (this.#closed) return;
-    this.#timer = setTimeout(() => void this.#startAgain(previous), this.#wait);
+    this.#timer = setTimeout(() => void this.#startAgain(), this.#wait);
     this.#wait = Math.min(2 * this.#wait, LONGEST_WAIT);
   }
 
-  async #startAgain(previous: Life | undefined): Promise<void> {
+  async #startAgain(): Promise<void> {
     if (this.#change) await new Promise<void>((resolve) => (this.#changed = resolve));
     this.#changed = undefined;
     if (this.#closed) return;
-    this.#starting = this.#startOnce(previous);
+    this.#starting = this.#startOnce();
     await this.#starting;
     this.#starting = undefined;
   }
 
-  /** Does not reject. What the previous one had listened on is kept until the next one does. */
-  async #startOnce(previous: Life | undefined): Promise<void> {
+  /** Does not reject. */
+  async #startOnce(): Promise<void> {
     let life: Life | undefined;
     try {
       life = await this.#start(this.#settings);
       await program(life, this.#program.steps());
       this.#restarts++;
       this.#live(life);
-      await previous?.forget();
+      await life.begun();
       this.#log.write('notice', this.#name, 'it runs again');
     } catch (error) {
       const message = `it cannot be started, and is tried again in ${this.#wait} ms: ${asL7mpError(error).message}`;
       this.#log.write('error', this.#name, message);
-      await life?.plane.close().catch(() => {});
-      await life?.forget();
-      this.#startLater(previous);
+      await life?.end();
+      this.#startLater();
     }
   }
 }

@@ -1,0 +1,35 @@
+/** What the main thread and a worker ask of each other: see `calls.ts` for how it crosses. */
+import type { SocketAddress } from '../core/engine.ts';
+import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
+import type { ControlPlane, DataPlane, LogLine, PlaneStart } from '../data-plane/contract.ts';
+import type { Binder, BoundDatagram, BoundSocket } from '../io/binder.ts';
+import type { Owner } from './owner.ts';
+
+/** What a worker is started with; plain data. */
+export interface WorkerStart extends PlaneStart {
+  /** How many there are. */
+  readonly workers: number;
+  /** URLs of the modules that export the plugins. */
+  readonly plugins: readonly string[];
+}
+
+/** What the main thread asks of a worker. */
+export interface WorkerCalls extends DataPlane {
+  /** Resolves when it is ready, and rejects where it cannot be. */
+  open(): Promise<void>;
+}
+
+/** A socket that was bound, as it crosses: `id` releases it. */
+export type Bound<T extends BoundSocket> = Omit<T, 'release'> & { readonly id: number };
+
+/** What a worker asks of the main thread. */
+export interface MainCalls extends Owner {
+  /** Resolves when they are taken; `lost` are missing in them. */
+  log(lines: readonly LogLine[], lost: number): Promise<void>;
+  ended(records: readonly object[], lost: number): Promise<void>;
+  api(request: ApiRequest): Promise<ApiResponse>;
+  metrics: ControlPlane['metrics'];
+  bindStream(at: SocketAddress): Promise<Bound<BoundSocket>>;
+  bindDatagram(at: Parameters<Binder['bindDatagram']>[0]): Promise<Bound<BoundDatagram>>;
+  release(id: number): Promise<void>;
+}

@@ -1,0 +1,93 @@
+import type {
+  DataPlane,
+  Ending,
+  PlaneSettings,
+  PlaneStatus,
+  SessionPart,
+  SessionQuery,
+} from '../data-plane/contract.ts';
+import type { Step } from '../model/step.ts';
+import type { Counters } from '../telemetry/counters.ts';
+import { type Calls, LateError } from './calls.ts';
+import type { WorkerCalls } from './contract.ts';
+
+/** Milliseconds that an answer may take. A change may resolve names, and open files on a slow disk. */
+const CHANGE_TIME = 30_000;
+const ANSWER_TIME = 10_000;
+/** Of closing: what was written has a second to leave. */
+const CLOSE_TIME = 3_000;
+
+type ChangeCall = 'open' | 'configure' | 'release' | 'take' | 'settle' | 'undo';
+
+/** A data plane in a worker, as the main thread has it: each call rejects where the worker does not answer in time, or ends. */
+export class RemoteDataPlane implements DataPlane {
+  readonly #calls: Calls<WorkerCalls>;
+  readonly #stuck: () => void;
+
+  /** `stuck`: it does not answer to a change. What it makes of that nobody knows. */
+  constructor(calls: Calls<WorkerCalls>, stuck: () => void) {
+    this.#calls = calls;
+    this.#stuck = stuck;
+  }
+
+  open(): Promise<void> {
+    return this.#change('open');
+  }
+
+  configure(settings: PlaneSettings): Promise<void> {
+    return this.#change('configure', settings);
+  }
+
+  release(steps: readonly Step[]): Promise<void> {
+    return this.#change('release', steps);
+  }
+
+  take(): Promise<void> {
+    return this.#change('take');
+  }
+
+  settle(endings: readonly Ending[]): Promise<void> {
+    return this.#change('settle', endings);
+  }
+
+  undo(): Promise<void> {
+    return this.#change('undo');
+  }
+
+  sessions(query: SessionQuery): Promise<SessionPart> {
+    return this.#calls.call('sessions', [query], { timeout: ANSWER_TIME });
+  }
+
+  session(name: string): Promise<object | undefined> {
+    return this.#calls.call('session', [name], { timeout: ANSWER_TIME });
+  }
+
+  endSession(name: string): Promise<boolean> {
+    return this.#calls.call('endSession', [name], { timeout: ANSWER_TIME });
+  }
+
+  counters(): Promise<Counters> {
+    return this.#calls.call('counters', [], { timeout: ANSWER_TIME });
+  }
+
+  status(): Promise<PlaneStatus> {
+    return this.#calls.call('status', [], { timeout: ANSWER_TIME });
+  }
+
+  reopen(): Promise<void> {
+    return this.#calls.call('reopen', [], { timeout: ANSWER_TIME });
+  }
+
+  close(): Promise<void> {
+    return this.#calls.call('close', [], { timeout: CLOSE_TIME });
+  }
+
+  async #change<M extends ChangeCall>(method: M, ...args: Parameters<WorkerCalls[M]>): Promise<void> {
+    try {
+      await this.#calls.call<ChangeCall>(method, args as never, { timeout: CHANGE_TIME });
+    } catch (error) {
+      if (error instanceof LateError) this.#stuck();
+      throw error;
+    }
+  }
+}

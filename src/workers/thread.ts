@@ -1,0 +1,130 @@
+/** The main thread's side of a worker: its thread, and what it asks for. */
+import { Worker } from 'node:worker_threads';
+import { type Log, writeDefect } from '../core/log.ts';
+import type { ApiRequest } from '../core/protocol.ts';
+import type { ControlPlane, DataPlane } from '../data-plane/contract.ts';
+import type { BoundSocket } from '../io/binder.ts';
+import type { WorkerBinder } from './binder.ts';
+import { Calls, Given, ownBytes } from './calls.ts';
+import type { Bound, MainCalls, WorkerCalls, WorkerStart } from './contract.ts';
+import type { OwnedClusters } from './owner.ts';
+import { RemoteDataPlane } from './remote.ts';
+import type { Life } from './supervisor.ts';
+
+/** What a worker needs of the main thread. */
+export interface ThreadHost {
+  readonly log: Log;
+  readonly control: ControlPlane;
+  readonly owned: OwnedClusters;
+  readonly binder: WorkerBinder;
+  /** The thread has ended, by itself or not: what it has left behind in memory and descriptors that all share can go. */
+  readonly ended: () => void;
+}
+
+export class PlaneThread implements Life {
+  readonly plane: DataPlane;
+  readonly failed: Promise<string>;
+  readonly #worker: Worker;
+  readonly #host: ThreadHost;
+  readonly #exited: Promise<void>;
+  #ending = false;
+  #why = 'the thread has ended';
+
+  /** Starts a thread. Rejects, and leaves nothing behind, where it does not come to run. `module`: what runs in it. */
+  static async start(module: URL, start: WorkerStart, host: ThreadHost): Promise<PlaneThread> {
+    // The program's own flags may be such as no worker takes.
+    const worker = new Worker(module, { workerData: start, execArgv: [] });
+    const thread = new PlaneThread(worker, host);
+    try {
+      await thread.#open();
+      return thread;
+    } catch (error) {
+      await thread.end();
+      throw error;
+    }
+  }
+
+  private constructor(worker: Worker, host: ThreadHost) {
+    this.#worker = worker;
+    this.#host = host;
+    const owner = host.owned.forWorker();
+    const calls = new Calls<WorkerCalls>(worker, { ...owner, ...mainCalls(host) });
+    const remote = new RemoteDataPlane(calls, () => this.#stop('it does not answer'));
+    this.plane = remote;
+    this.#open = () => remote.open();
+    worker.on('error', (error) => {
+      this.#why = `${error}`.split('\n', 1)[0] as string;
+      writeDefect(host.log, 'l7mp', 'a defect, please report it: ', error);
+    });
+    this.#exited = new Promise((resolve) => {
+      worker.once('exit', () => {
+        owner.leave();
+        host.ended();
+        resolve();
+      });
+    });
+    this.failed = new Promise((resolve) => {
+      void this.#exited.then(() => this.#ending || resolve(this.#why));
+    });
+  }
+
+  readonly #open: () => Promise<void>;
+
+  begun(): Promise<void> {
+    return this.#host.binder.releaseInherited();
+  }
+
+  async end(): Promise<void> {
+    this.#ending = true;
+    // It has had its time.
+    await this.plane.close().catch(() => {});
+    await this.#worker.terminate();
+    await this.#exited;
+  }
+
+  #stop(why: string): void {
+    this.#why = why;
+    void this.#worker.terminate();
+  }
+}
+
+type PlainCalls = Omit<MainCalls, 'api' | 'openOwned' | 'dialOwned' | 'closeOwned'> & {
+  api(request: ApiRequest): Promise<Given>;
+};
+
+function mainCalls({ log, control, binder }: ThreadHost): PlainCalls {
+  const bound = new Map<number, BoundSocket>();
+  let next = 0;
+  const keep = <T extends BoundSocket>(socket: T): Bound<T> => {
+    const { release, ...plain } = socket;
+    bound.set(next, socket);
+    return { ...plain, id: next++ };
+  };
+  const missing = (what: string, lost: number): void => {
+    if (lost > 0) log.write('warn', 'log', `${lost} ${what} of a worker were too many to take`);
+  };
+  return {
+    log: async (lines, lost) => {
+      control.log(lines);
+      missing('lines', lost);
+    },
+    ended: async (records, lost) => {
+      control.ended(records);
+      missing('records of ended sessions', lost);
+    },
+    api: async (request) => {
+      const response = await control.api(request);
+      if (typeof response.body === 'string') return new Given(response, []);
+      const body = ownBytes(response.body);
+      return new Given({ ...response, body }, [body.buffer]);
+    },
+    metrics: () => control.metrics(),
+    bindStream: async (at) => keep(await binder.bindStream(at)),
+    bindDatagram: async (at) => keep(await binder.bindDatagram(at)),
+    release: async (id) => {
+      const socket = bound.get(id);
+      bound.delete(id);
+      await socket?.release();
+    },
+  };
+}
