@@ -1,11 +1,10 @@
 /** The command: reads the configuration, starts the proxy, does what signals ask for, ends it in order. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { isStdin, nameOf, readSource } from './config/load.ts';
-import { loadPlugin } from './config/plugins.ts';
+import { loadPlugin, type PluginModule } from './config/plugins.ts';
 import type { AdminInput } from './config/schema.ts';
 import { asL7mpError, L7mpError } from './core/errors.ts';
 import { LEVELS, writeDefect } from './core/log.ts';
-import type { Protocol } from './core/protocol.ts';
 import { L7mp } from './proxy.ts';
 import { errorLines, type Origin, problemLines } from './report.ts';
 import { VERSION } from './version.ts';
@@ -157,11 +156,10 @@ function overrides({ loglevel, strict, offload, offloadIfs, io, threads }: Optio
 }
 
 /** The plugins that the file names; what is wrong with the rest of it is found later. */
-async function plugins(config: unknown, file: string): Promise<Protocol[]> {
+async function plugins(config: unknown, file: string): Promise<PluginModule[]> {
   const { plugins: own, admin } = (config ?? {}) as { plugins?: unknown; admin?: { plugins?: unknown } | null };
   const names = [own, admin?.plugins].flatMap((list) => (Array.isArray(list) ? list : []));
-  const loaded = await Promise.all(names.map((name) => loadPlugin(String(name), file)));
-  return loaded.flat();
+  return Promise.all(names.map((name) => loadPlugin(String(name), file)));
 }
 
 function endOnSignals(proxy: L7mp): { readonly isAsked: boolean } {

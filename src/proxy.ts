@@ -8,6 +8,7 @@ import type { Query } from './api/parameters.ts';
 import { findCollisions } from './config/collisions.ts';
 import { unusableFiles } from './config/files.ts';
 import { Outline } from './config/outline.ts';
+import type { PluginModule } from './config/plugins.ts';
 import type { AdminInput, ConfigInput } from './config/schema.ts';
 import { readState, unusableState, writeState } from './config/state.ts';
 import { Validator } from './config/validate.ts';
@@ -46,8 +47,8 @@ import { Logger } from './telemetry/logger.ts';
 import { Metrics } from './telemetry/metrics.ts';
 
 export interface ProxyOptions {
-  /** Protocols and transforms beside the built-in ones. */
-  readonly plugins?: readonly Protocol[];
+  /** Protocols and transforms beside the built-in ones: modules that were loaded, or what such ones export. */
+  readonly plugins?: readonly (Protocol | PluginModule)[];
 }
 
 export interface StartOptions {
@@ -107,7 +108,10 @@ export class L7mp {
   #state: ReturnType<ApiContext['state']> = 'starting';
 
   constructor({ plugins = [] }: ProxyOptions = {}) {
-    this.#registry = new Registry([...PROTOCOLS, ...plugins]);
+    this.#registry = new Registry([
+      ...PROTOCOLS,
+      ...plugins.flatMap((plugin) => ('protocols' in plugin ? plugin.protocols : [plugin])),
+    ]);
     this.#validator = new Validator(this.#registry);
     this.#management = new ManagementListeners(this.#store, this.#registry);
     const engine = (): Engine => this.#engine;

@@ -29,19 +29,19 @@ describe('a plugin', () => {
 
   it('is a module beside the configuration file', async () => {
     write('mine.mjs', `export default ${PROTOCOL};`);
-    assert.equal((await loadPlugin('./mine.mjs', config))[0]?.name, 'Mine');
-    assert.equal((await loadPlugin(join(folder, 'mine.mjs'), '/elsewhere.yaml'))[0]?.name, 'Mine');
+    assert.equal((await loadPlugin('./mine.mjs', config)).protocols[0]?.name, 'Mine');
+    assert.equal((await loadPlugin(join(folder, 'mine.mjs'), '/elsewhere.yaml')).protocols[0]?.name, 'Mine');
   });
 
   it('is a package that the configuration file’s folder sees', async () => {
     writePackage('classic', { main: 'main.js' }, { 'main.js': `module.exports = [${PROTOCOL}];` });
-    assert.equal((await loadPlugin('classic', config))[0]?.name, 'Mine');
+    assert.equal((await loadPlugin('classic', config)).protocols[0]?.name, 'Mine');
   });
 
   it('is a package that can only be imported', async () => {
     const manifest = { type: 'module', exports: { import: './index.js' } };
     writePackage('@some/modern', manifest, { 'index.js': `export default ${PROTOCOL};` });
-    assert.equal((await loadPlugin('@some/modern', config))[0]?.name, 'Mine');
+    assert.equal((await loadPlugin('@some/modern', config)).protocols[0]?.name, 'Mine');
   });
 
   it('that is not there, or no protocol, is an error that names it', async () => {

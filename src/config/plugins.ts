@@ -1,29 +1,56 @@
-import { createRequire } from 'node:module';
+import module, { createRequire } from 'node:module';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Protocol, StreamKind } from '../core/protocol.ts';
+import { ownModule } from '../own-file.ts';
+
+/** What a module has brought, and where it is: another thread loads it from there. */
+export interface PluginModule {
+  readonly url: string;
+  readonly protocols: readonly Protocol[];
+}
 
 /**
  * Loads a module that exports protocols: `default` is one or a list of them. Paths are taken from the folder of the
  * configuration file, other names are packages. It runs code: only the start-up file may name plugins.
  */
-export async function loadPlugin(name: string, configFile: string): Promise<readonly Protocol[]> {
-  let module: { default?: unknown };
+export async function loadPlugin(name: string, configFile: string): Promise<PluginModule> {
   try {
-    module = await import(locate(name, configFile));
+    return await importPlugin(locate(name, configFile), name);
   } catch (error) {
-    const [text] = asL7mpError(error).message.split('\n');
-    throw new L7mpError('E_FILE', `plugin ${name}: ${text}`, { cause: error });
+    throw error instanceof L7mpError ? error : unloadable(name, error);
   }
-  const exported = Array.isArray(module.default) ? module.default : [module.default];
+}
+
+/** Loads the module at a URL; `name` is what errors call it. Rejects with E_FILE or E_INVALID. */
+export async function importPlugin(url: string, name = url): Promise<PluginModule> {
+  const loaded: { default?: unknown } = await import(url).catch((error: unknown) => {
+    throw unloadable(name, error);
+  });
+  const exported = Array.isArray(loaded.default) ? loaded.default : [loaded.default];
   for (const protocol of exported) {
     const wrong = wrongField(protocol);
     if (wrong === undefined) continue;
     const what = wrong === '/' ? '' : `: ${wrong} is missing, or not what it must be`;
     throw new L7mpError('E_INVALID', `plugin ${name}: its default export is no protocol${what}`);
   }
-  return exported as Protocol[];
+  return { url, protocols: exported as Protocol[] };
+}
+
+function unloadable(name: string, error: unknown): L7mpError {
+  const [text] = asL7mpError(error).message.split('\n');
+  return new L7mpError('E_FILE', `plugin ${name}: ${text}`, { cause: error });
+}
+
+/** What `import … from 'l7mp'` gives to a plugin in this thread: the l7mp that loads it, wherever the plugin's file lies. */
+export function servePluginImports(): void {
+  const own = ownModule('index').href;
+  // Node 20 has no registerHooks: there a plugin gets the l7mp that its own folder finds.
+  module.registerHooks?.({
+    resolve: (specifier, context, next) =>
+      specifier === 'l7mp' ? { url: own, shortCircuit: true } : next(specifier, context),
+  });
 }
 
 function locate(name: string, configFile: string): string {
