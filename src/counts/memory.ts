@@ -3,8 +3,8 @@ import { randomFillSync } from 'node:crypto';
 
 /** What a worker is given to count with the others: plain data, that goes to a thread as it is. */
 export interface CountsMemory {
-  readonly buffer: ArrayBufferLike;
-  /** Threads that count, numbered from 0. */
+  readonly buffer: SharedArrayBuffer;
+  /** Threads that have sessions, numbered from 0; the control plane, which only asks, has the number after them. */
   readonly workers: number;
   /** Cells that there are. */
   readonly cells: number;
@@ -38,8 +38,8 @@ export function makeCounts({
   readonly sessions: number;
 }): CountsMemory {
   const cells = OBJECTS + sessions * (workers > 1 ? 2 : 1);
-  const bytes = WORD * (HEAD + buckets(cells) + cells * (ROWS + ROWS_OF_WORKER * workers));
-  const buffer = workers > 1 ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
+  const bytes = WORD * (HEAD + buckets(cells) + cells * (ROWS + ROWS_OF_WORKER * (workers + 1)));
+  const buffer = new SharedArrayBuffer(bytes);
   randomFillSync(new Int32Array(buffer, KEY * WORD, 2));
   return { buffer, workers, cells };
 }
@@ -81,7 +81,7 @@ export function layOut({ buffer, workers, cells }: CountsMemory): Layout {
     at += length * WORD;
     return view;
   };
-  const rows = (): Int32Array[] => Array.from({ length: workers }, () => row(cells));
+  const rows = (): Int32Array[] => Array.from({ length: workers + 1 }, () => row(cells));
   return {
     head,
     ids: new BigInt64Array(buffer, IDS * WORD, 1),

@@ -1,6 +1,6 @@
 /**
  * Counts of the whole proxy: limits are exact, names are unique, and what is least loaded is so, whichever worker has it.
- * Each worker has one object over the same memory; with one worker that is memory of its own.
+ * Each worker has one object over the same memory, and so has the control plane.
  */
 import { Counter } from './counter.ts';
 import { type CountsMemory, makeCounts } from './memory.ts';
@@ -12,7 +12,7 @@ export class SharedCounts {
   readonly #table: CellTable;
   readonly #worker: number;
 
-  /** `worker`: its number, from 0. No two threads have the same at a time: see `forgetWorker`. */
+  /** `worker`: its number. No two threads have the same at a time: see `forgetWorker`. */
   constructor(memory: CountsMemory, worker: number) {
     this.shared = memory.workers > 1;
     this.#table = new CellTable(memory, worker);
