@@ -26,6 +26,7 @@ import type { Registry } from '../../src/core/registry.ts';
 import { OPERATIONS as TESTS } from '../../src/routing/operations.ts';
 import { VALUE_TYPES } from '../../src/routing/value-type.ts';
 import { changeTable } from './changes.ts';
+import { folderTable } from './folders.ts';
 import { metricRows } from './metrics.ts';
 import { blockOf, pageOf, protocolBlock, protocolTable } from './protocols.ts';
 import { fieldTable, prose, type Schema, table } from './tables.ts';
@@ -61,6 +62,7 @@ export async function blocks(registry: Registry): Promise<Map<string, string>> {
   );
   all.set('rest-operations', restOperations());
   all.set('changes', changeTable(registry));
+  all.set('folders', folderTable());
   all.set('rest-media-types', list(Object.keys(MEDIA_TYPES)));
   all.set('rest-formats', list(Object.keys(STYLES)));
   all.set('errors', errors());

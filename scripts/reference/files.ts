@@ -20,7 +20,8 @@ function write(name: string, text: string): string {
 
 async function read(): Promise<Map<string, string>> {
   const listed = await readdir(join(ROOT, REFERENCE), { recursive: true });
-  const names = ['README.md', ...listed.filter((name) => name.endsWith('.md')).map((name) => `${REFERENCE}/${name}`)];
+  const pages = ['README.md', 'docs/architecture.md'];
+  const names = [...pages, ...listed.filter((name) => name.endsWith('.md')).map((name) => `${REFERENCE}/${name}`)];
   const texts = names.map(async (name) => [name, await readFile(join(ROOT, name), 'utf8')] as const);
   return new Map(await Promise.all(texts));
 }
