@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { contenders as all, CONTENDERS } from './contenders/index.ts';
+import { contenders as all } from './contenders/index.ts';
 import { compile } from './harness/load.ts';
 import { machine } from './harness/machine.ts';
 import { readOptions, USAGE } from './harness/options.ts';
@@ -24,7 +24,7 @@ async function main(): Promise<void> {
   const pinned = setPinning(options.pin);
   await compile();
   const about = await machine(pinned);
-  const chosen = all(options.beside).filter(({ name }) => options.contenders.test(name));
+  const chosen = all(options.beside, options.threads).filter(({ name }) => options.contenders.test(name));
   const { contenders, versions } = await available(chosen);
   const rows: RowResult[] = [];
   for (const row of ROWS.filter(({ id }) => options.only.test(id))) {
@@ -32,15 +32,15 @@ async function main(): Promise<void> {
     rows.push(await runRow(row, contenders, options, folder, say));
   }
   if (rows.length === 0) throw new Error('no row has such a name: see --list');
-  const { rounds, seconds, scale } = options;
+  const { rounds, seconds, scale, threads } = options;
   const date = new Date().toISOString();
-  const result: Result = { date, machine: about, options: { rounds, seconds, scale }, versions, rows };
+  const result: Result = { date, machine: about, options: { rounds, seconds, scale, threads }, versions, rows };
   say(`\nwritten: ${publish(result, contenders, options.write)}`);
 }
 
 function list(): void {
   for (const { id, title } of ROWS) process.stdout.write(`row        ${id.padEnd(28)} ${title}\n`);
-  for (const { name } of CONTENDERS) process.stdout.write(`contender  ${name}\n`);
+  for (const { name } of all()) process.stdout.write(`contender  ${name}\n`);
 }
 
 /** Whatever ends this process: its children end first. */

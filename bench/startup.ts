@@ -1,8 +1,9 @@
 /**
  * What a user who installs the package gets: the time from the start of the command to the first answer of the REST API,
  * and resident memory when nothing has happened for a while. Packs this checkout, installs it into an empty folder, starts
- * it RUNS times with the minimal configuration, and prints a line for each Node.
- * Usage: node_modules/.bin/node bench/startup.ts [RUNS] [NODE…], where NODE is the path of a Node binary.
+ * it RUNS times with the minimal configuration, and prints a line for each Node and number of threads: what a further one
+ * adds to resident memory is what a further worker takes.
+ * Usage: node_modules/.bin/node bench/startup.ts [RUNS] [NODE…] [--threads 0,1,2], where NODE is the path of a Node binary.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,6 +12,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { freePort } from '../src/testing/ports.ts';
 import { cpuOf, residentOf } from './harness/proc.ts';
 import { median } from './harness/statistics.ts';
@@ -60,14 +62,14 @@ function asks(port: number): Promise<boolean> {
   });
 }
 
-async function run(installed: string, node: string): Promise<Run> {
+async function run(installed: string, node: string, threads: string): Promise<Run> {
   const port = await freePort();
   const minimal = readFileSync(join(installed, 'config', 'l7mp-minimal.yaml'), 'utf8');
   const config = join(installed, 'startup.yaml');
   writeFileSync(config, minimal.replace('port: 1234', `port: ${port}`));
   const path = [dirname(node), process.env.PATH].join(delimiter);
   const begin = performance.now();
-  const child = spawn(join(installed, 'bin', 'l7mp'), ['-c', config], {
+  const child = spawn(join(installed, 'bin', 'l7mp'), ['-c', config, '--threads', threads], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, PATH: path },
   });
@@ -86,20 +88,29 @@ async function run(installed: string, node: string): Promise<Run> {
 const spread = (values: readonly number[]): string =>
   `${median(values).toFixed(0)} | ${Math.min(...values).toFixed(0)} – ${Math.max(...values).toFixed(0)}`;
 
-const [first = '9', ...nodes] = process.argv.slice(2);
+async function measure(installed: string, node: string, threads: string, count: number): Promise<string> {
+  const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
+  const runs: Run[] = [];
+  for (let n = 0; n < count; n++) runs.push(await run(installed, node, threads));
+  const columns = (['answer', 'cpu', 'resident'] as const).map((key) => spread(runs.map((run) => run[key])));
+  return `| ${version} | ${threads} | ${columns.join(' | ')} |\n`;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { threads: { type: 'string', default: '0,1,2' } },
+});
+const [count = '9', ...nodes] = positionals;
 const folder = mkdtempSync(join(tmpdir(), 'l7mp-startup-'));
 try {
   const installed = install(folder);
   process.stdout.write(
-    '| Node | first answer, ms | of all runs | CPU time, ms | of all runs | resident, MB | of all runs |\n',
+    '| Node | threads | first answer, ms | of all runs | CPU time, ms | of all runs | resident, MB | of all runs |\n',
   );
-  process.stdout.write('| --- | --: | --: | --: | --: | --: | --: |\n');
+  process.stdout.write('| --- | --: | --: | --: | --: | --: | --: | --: |\n');
   for (const node of nodes.length > 0 ? nodes : [process.execPath]) {
-    const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
-    const runs: Run[] = [];
-    for (let n = 0; n < Number(first); n++) runs.push(await run(installed, node));
-    const columns = (['answer', 'cpu', 'resident'] as const).map((key) => spread(runs.map((run) => run[key])));
-    process.stdout.write(`| ${version} | ${columns.join(' | ')} |\n`);
+    for (const threads of values.threads.split(','))
+      process.stdout.write(await measure(installed, node, threads, Number(count)));
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

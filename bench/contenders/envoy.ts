@@ -16,6 +16,8 @@ export const envoy: Contender = {
   carries: {
     udp: (place) => commands(place, udpListener(place)),
     tcp: (place) => commands(place, tcpListener(place)),
+    http: (place) => commands(place, httpListener(place, { direct_response: { status: 200 } })),
+    websocket: (place) => commands(place, httpListener(place, { route: { cluster: 'load', timeout: '0s' } })),
   },
 };
 
@@ -36,12 +38,31 @@ function tcpListener({ listen }: Place): object {
     cluster: 'load',
     idle_timeout: '0s',
   };
+  return streamListener(listen, 'tcp', proxy);
+}
+
+function streamListener(listen: number, name: string, filter: object): object {
   return {
     name: 'bench',
     address: address(listen, 'TCP'),
     tcp_backlog_size: 4_096,
-    filter_chains: [{ filters: [{ name: 'tcp', typed_config: proxy }] }],
+    filter_chains: [{ filters: [{ name, typed_config: filter }] }],
   };
+}
+
+function httpListener({ listen }: Place, action: object): object {
+  const router = { '@type': `${TYPES}.http.router.v3.Router` };
+  const manager = {
+    '@type': `${TYPES}.network.http_connection_manager.v3.HttpConnectionManager`,
+    stat_prefix: 'bench',
+    stream_idle_timeout: '0s',
+    upgrade_configs: [{ upgrade_type: 'websocket' }],
+    http_filters: [{ name: 'router', typed_config: router }],
+    route_config: {
+      virtual_hosts: [{ name: 'bench', domains: ['*'], routes: [{ match: { prefix: '/' }, ...action }] }],
+    },
+  };
+  return streamListener(listen, 'http', manager);
 }
 
 function udpListener({ listen }: Place): object {

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Contender } from '../harness/types.ts';
+import type { Command, Contender, Place } from '../harness/types.ts';
 import { output } from '../harness/version.ts';
 
 /** HAProxy with one thread. Its limits are as high as 20,000 descriptors allow. */
@@ -10,34 +10,49 @@ function variant(name: string, options: readonly string[], unfit?: Contender['un
     group: 'peer',
     version: async () => (await output('haproxy', '-v')).match(/version (\S+)/)?.[1] ?? 'unknown',
     carries: {
-      tcp: ({ listen, upstream, folder }) => {
-        const config = join(folder, 'haproxy.cfg');
-        writeFileSync(config, configuration(listen, upstream, options));
-        return [{ file: 'haproxy', args: ['-q', '-db', '-f', config] }];
-      },
+      tcp: (place) => run(place, configuration('tcp', options, relay(place))),
+      http: (place) => run(place, configuration('http', [], answer(place))),
+      websocket: (place) => run(place, configuration('http', [], relay(place))),
     },
     ...(unfit && { unfit }),
   };
 }
 
-function configuration(listen: number, upstream: number, options: readonly string[]): string {
+function run({ folder }: Place, text: string): Command[] {
+  const config = join(folder, 'haproxy.cfg');
+  writeFileSync(config, text);
+  return [{ file: 'haproxy', args: ['-q', '-db', '-f', config] }];
+}
+
+function configuration(mode: 'tcp' | 'http', options: readonly string[], listen: string): string {
   return `global
   nbthread 1
   maxconn 9200
   maxpipes 400
   tune.bufsize 65536
 defaults
-  mode tcp
+  mode ${mode}
   maxconn 9200
   backlog 4096
   timeout connect 5s
   timeout client 1h
   timeout server 1h
+  timeout tunnel 1h
 ${options.map((option) => `  option ${option}\n`).join('')}
-listen bench
-  bind 127.0.0.1:${listen}
-  server load 127.0.0.1:${upstream}
+${listen}
 `;
+}
+
+function relay({ listen, upstream }: Place): string {
+  return `listen bench
+  bind 127.0.0.1:${listen}
+  server load 127.0.0.1:${upstream}`;
+}
+
+function answer({ listen }: Place): string {
+  return `frontend bench
+  bind 127.0.0.1:${listen}
+  http-request return status 200`;
 }
 
 export const haproxy = variant('haproxy', ['splice-auto']);

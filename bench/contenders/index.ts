@@ -8,9 +8,9 @@ import { beside, l7mp } from './l7mp.ts';
 import { nginx } from './nginx.ts';
 import { socat } from './socat.ts';
 
-export const CONTENDERS: readonly Contender[] = [direct, socat, nginx, haproxy, haproxySplice, envoy, bare, ...l7mp];
+const PEERS: readonly Contender[] = [direct, socat, nginx, haproxy, haproxySplice, envoy, bare];
 
-/** And the l7mp of another checkout, if there is one. */
-export function contenders(other: string | undefined): readonly Contender[] {
-  return other === undefined ? CONTENDERS : [...CONTENDERS, ...beside(other)];
+/** All of them, with the l7mp of another checkout where there is one, and this one's with so many threads. */
+export function contenders(other?: string, threads?: number): readonly Contender[] {
+  return [...PEERS, ...l7mp(threads), ...(other === undefined ? [] : beside(other))];
 }

@@ -28,47 +28,84 @@ const VARIANTS: readonly Variant[] = [
     args: ({ network }) => ['--io', 'auto', '-o', 'init', '-i', network.interfaces],
     rung: 'kernel',
     unfit: ({ carries, id }) =>
-      carries.startsWith('udp') && carries !== 'udp-websocket-udp' && !id.startsWith('memory')
+      ['udp', 'udp-namespaces'].includes(carries) && !id.startsWith('memory')
         ? undefined
         : 'the kernel carries UDP traffic only',
   },
 ];
 
-export const l7mp: readonly Contender[] = VARIANTS.map((variant) => contender(variant, HERE));
+/** How many workers the rows about them compare. */
+const WORKERS = [1, 2];
+
+const WORKER_VARIANTS: readonly Variant[] = WORKERS.map((workers) => ({
+  name: `l7mp (${workers} ${workers > 1 ? 'workers' : 'worker'})`,
+  args: () => ['--io', 'native', '-o', 'disable', '--threads', `${workers}`],
+  rung: 'native',
+}));
+
+/** `threads`: of this checkout's l7mp, in all rows but those that compare it; undefined for its default. */
+export function l7mp(threads: number | undefined): readonly Contender[] {
+  return variants(HERE, threads === undefined ? [] : ['--threads', `${threads}`]);
+}
 
 /** The l7mp of another checkout, which is measured in the same rounds. */
 export function beside(root: string): readonly Contender[] {
-  return VARIANTS.map((variant) => ({ ...contender(variant, root), name: `beside: ${variant.name}` }));
+  return variants(root, []).map((contender) => ({ ...contender, name: `beside: ${contender.name}` }));
 }
 
-function contender({ name, args, rung, unfit }: Variant, root: string): Contender {
-  const start = (place: Place, role: string, parts: Parts, api = true): Command => ({
-    file: join(root, 'bin', 'l7mp'),
-    args: ['-c', configure(place, role, parts, api), '-l', 'error', ...args(place)],
-  });
-  const straight = (place: Place, protocol: string): Command => {
-    const { network, listen, upstream } = place;
-    const parts = { ...listener(protocol, listen, network.proxy), ...cluster(protocol, upstream, network.server) };
-    return start(place, 'proxy', parts);
-  };
+function variants(root: string, args: readonly string[]): readonly Contender[] {
+  return [
+    ...VARIANTS.map((variant) => contender(variant, root, carriesTraffic(starter(variant, root, args)))),
+    ...WORKER_VARIANTS.map((variant) => contender(variant, root, comparesWorkers(starter(variant, root, [])))),
+  ];
+}
+
+function contender({ name, rung, unfit }: Variant, root: string, carries: Contender['carries']): Contender {
   return {
     name,
     group: 'l7mp',
     version: () => version(root),
-    carries: {
-      udp: (place) => [straight(place, 'UDP')],
-      tcp: (place) => [straight(place, 'TCP')],
-      'udp-websocket-udp': (place) => {
-        const { listen, middle, upstream } = place;
-        const far = { ...listener('WebSocket', middle), ...cluster('UDP', upstream) };
-        const near = { ...listener('UDP', listen), ...cluster('WebSocket', middle) };
-        return [start(place, 'far', far, false), start(place, 'near', near)];
-      },
-      'udp-namespaces': (place) => [straight(place, 'UDP')],
-    },
+    carries,
     ...(unfit && { unfit }),
     api: ({ control }) => control,
     verify: (place) => verify(place, rung),
+  };
+}
+
+type Start = (place: Place, config: Config) => Command;
+
+function starter({ args }: Variant, root: string, more: readonly string[]): Start {
+  return (place, config) => ({
+    file: join(root, 'bin', 'l7mp'),
+    args: ['-c', configure(place, config), '-l', 'error', ...args(place), ...more],
+  });
+}
+
+function carriesTraffic(start: Start): Contender['carries'] {
+  return {
+    udp: (place) => [start(place, straight(place, 'UDP'))],
+    tcp: (place) => [start(place, straight(place, 'TCP'))],
+    http: (place) => [start(place, { ...listener('HTTP', place.listen), clusters: [virtual('load', 'Echo')] })],
+    websocket: (place) => [start(place, straight(place, 'WebSocket'))],
+    'udp-websocket-udp': (place) => {
+      const { listen, middle, upstream } = place;
+      const far = { role: 'far', ...listener('WebSocket', middle), ...cluster('UDP', upstream) };
+      const near = { role: 'near', ...listener('UDP', listen), ...cluster('WebSocket', middle) };
+      return [start(place, far), start(place, near)];
+    },
+    'udp-namespaces': (place) => [start(place, straight(place, 'UDP'))],
+  };
+}
+
+function comparesWorkers(start: Start): Contender['carries'] {
+  return {
+    'workers-javascript': (place) => {
+      const { listeners } = listener('UDP', place.listen, { ingress: ['encap'] });
+      const metrics = listener('HTTP', place.middle, { destination: 'metrics' }, 'metrics');
+      const clusters = [virtual('load', 'Discard'), virtual('encap', 'JSONEncap'), virtual('metrics', 'Prometheus')];
+      return [start(place, { listeners: [...listeners, ...metrics.listeners], clusters })];
+    },
+    'workers-tcp': (place) => [start(place, straight(place, 'TCP'))],
   };
 }
 
@@ -78,31 +115,37 @@ async function version(root: string): Promise<string> {
   return `${version} (${commit})`;
 }
 
-interface Parts {
-  readonly listener: object;
-  readonly cluster: object;
+interface Config {
+  /** Of a process, where there are two; the first, which has no REST API, is `far`. */
+  readonly role?: string;
+  readonly listeners: readonly object[];
+  readonly clusters: readonly object[];
 }
 
-function listener(protocol: string, port: number, address = '127.0.0.1'): Pick<Parts, 'listener'> {
-  const rules = [{ action: { route: { destination: 'load' } } }];
-  return { listener: { name: 'bench', spec: { protocol, port, address }, rules } };
+const HOST = '127.0.0.1';
+
+function straight({ network, listen, upstream }: Place, protocol: string): Config {
+  return { ...listener(protocol, listen, {}, 'bench', network.proxy), ...cluster(protocol, upstream, network.server) };
 }
 
-function cluster(protocol: string, port: number, address = '127.0.0.1'): Pick<Parts, 'cluster'> {
-  return { cluster: { name: 'load', spec: { protocol, port }, endpoints: [{ spec: { address } }] } };
+function listener(protocol: string, port: number, route: object = {}, name = 'bench', address = HOST) {
+  const rules = [{ action: { route: { destination: 'load', ...route } } }];
+  return { listeners: [{ name, spec: { protocol, port, address }, rules }] };
 }
+
+function cluster(protocol: string, port: number, address = HOST) {
+  return { clusters: [{ name: 'load', spec: { protocol, port }, endpoints: [{ spec: { address } }] }] };
+}
+
+const virtual = (name: string, protocol: string) => ({ name, spec: { protocol } });
 
 /** Returns the name of the file. */
-function configure({ folder, control }: Place, role: string, parts: Parts, api: boolean): string {
-  const controller = {
-    name: 'controller',
-    spec: { protocol: 'HTTP', port: control, address: '127.0.0.1' },
-    rules: [{ action: { route: { destination: 'controller' } } }],
-  };
+function configure({ folder, control }: Place, { role = 'proxy', listeners, clusters }: Config): string {
+  const controller = listener('HTTP', control, { destination: 'controller' }, 'controller');
   const file = join(folder, `${role}.json`);
   const text = {
-    listeners: [parts.listener, ...(api ? [controller] : [])],
-    clusters: [parts.cluster, { name: 'controller', spec: { protocol: 'L7mpController' } }],
+    listeners: [...listeners, ...(role === 'far' ? [] : controller.listeners)],
+    clusters: [...clusters, virtual('controller', 'L7mpController')],
   };
   writeFileSync(file, JSON.stringify(text));
   return file;
@@ -110,8 +153,8 @@ function configure({ folder, control }: Place, role: string, parts: Parts, api: 
 
 /** Looks at the sessions that carry this row's traffic, or at one that is opened for it. */
 async function verify({ control, carries, listen }: Place, rung: string): Promise<void> {
-  if (carries === 'udp-websocket-udp') return;
-  const held = carries === 'tcp' ? connect(listen, '127.0.0.1').on('error', () => {}) : undefined;
+  if (!['udp', 'udp-namespaces', 'tcp', 'workers-tcp'].includes(carries)) return;
+  const held = carries.endsWith('tcp') ? connect(listen, HOST).on('error', () => {}) : undefined;
   try {
     let seen: readonly string[] = [];
     for (let tries = 0; tries < VERIFY_TRIES; tries++) {

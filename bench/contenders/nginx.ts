@@ -16,12 +16,38 @@ export const nginx: Contender = {
     return (await output('nginx', '-v')).match(/nginx\/(\S+)/)?.[1] ?? 'unknown';
   },
   carries: {
-    udp: (place) => commands(place, 'udp reuseport rcvbuf=4m'),
-    tcp: (place) => commands(place, 'backlog=4096 so_keepalive=off'),
+    udp: (place) => commands(place, stream(place, 'udp reuseport rcvbuf=4m')),
+    tcp: (place) => commands(place, stream(place, 'backlog=4096 so_keepalive=off')),
+    http: (place) => commands(place, http(place, 'return 200;')),
+    websocket: (place) => commands(place, http(place, upgraded(place))),
   },
 };
 
-function commands({ listen, upstream, folder }: Place, options: string): Command[] {
+function stream({ listen, upstream }: Place, options: string): string {
+  return `stream {
+  tcp_nodelay on;
+  proxy_buffer_size 64k;
+  proxy_timeout 1h;
+  server { listen 127.0.0.1:${listen} ${options}; proxy_pass 127.0.0.1:${upstream}; }
+}`;
+}
+
+/** A connection serves any number of requests: the default ends it after 1,000. */
+function http({ listen }: Place, location: string): string {
+  return `http {
+  access_log off;
+  keepalive_requests 1000000000;
+  proxy_buffer_size 64k; proxy_buffers 8 64k;
+  server { listen 127.0.0.1:${listen} backlog=4096; location / { ${location} } }
+}`;
+}
+
+function upgraded({ upstream }: Place): string {
+  return `proxy_pass http://127.0.0.1:${upstream}; proxy_http_version 1.1; proxy_read_timeout 1h;
+    proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";`;
+}
+
+function commands({ folder }: Place, block: string): Command[] {
   const config = join(folder, 'nginx.conf');
   writeFileSync(
     config,
@@ -29,12 +55,7 @@ function commands({ listen, upstream, folder }: Place, options: string): Command
 daemon off; worker_processes 1; worker_rlimit_nofile 20000;
 pid ${folder}/nginx.pid; error_log stderr crit;
 events { use epoll; worker_connections 40000; multi_accept on; }
-stream {
-  tcp_nodelay on;
-  proxy_buffer_size 64k;
-  proxy_timeout 1h;
-  server { listen 127.0.0.1:${listen} ${options}; proxy_pass 127.0.0.1:${upstream}; }
-}
+${block}
 `,
   );
   return [{ file: 'nginx', args: ['-p', folder, '-c', config, '-e', 'stderr'] }];

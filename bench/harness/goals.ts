@@ -12,6 +12,7 @@ export interface Goal {
 }
 
 const [NODE, NATIVE, KERNEL] = ['l7mp (node)', 'l7mp (native)', 'l7mp (kernel)'] as const;
+const [ONE_WORKER, TWO_WORKERS] = ['l7mp (1 worker)', 'l7mp (2 workers)'] as const;
 const PEER = 'best peer';
 
 export const GOALS: readonly Goal[] = [
@@ -21,16 +22,19 @@ export const GOALS: readonly Goal[] = [
   { rows: /^memory-tcp$/, metric: 'resident', contender: NODE, limit: ['≤', 20] },
   { rows: /^memory-udp$/, metric: 'resident', contender: NODE, limit: ['≤', 6] },
 
-  { rows: /^udp-1x1$/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 0.95] },
-  { rows: /^udp-(1x32|16x8)/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 1.5] },
-  { rows: /^udp-1000x1$/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 1.3] },
-  { rows: /^tcp-bulk-1$/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 1.2] },
+  { rows: /^udp-1x1$/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 1] },
+  { rows: /^udp-(1x32|16x8)$/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 1.5] },
+  { rows: /^udp-(1x32-single|16x8-single|1000x1)$/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 1.2] },
+  { rows: /^tcp-bulk-1$/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 1] },
   { rows: /^tcp-bulk-10$/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 1.1] },
   { rows: /^tcp-pingpong/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 1] },
-  { rows: /^tcp-connections$/, metric: 'rate', contender: NATIVE, to: PEER, limit: ['≥', 0.75] },
-  { rows: /^udp-(1x1|1000x1)$|^tcp/, metric: 'cpu', contender: NATIVE, to: PEER, limit: ['≤', 1] },
-  { rows: /^udp-(1x32|16x8)/, metric: 'cpu', contender: NATIVE, to: PEER, limit: ['≤', 0.7] },
-  { rows: /^udp-websocket/, metric: 'rate', contender: NATIVE, to: NODE, limit: ['≥', 2] },
+  { rows: /^tcp-connections$/, metric: 'rate', contender: NATIVE, to: 'nginx', limit: ['≥', 0.95] },
+  { rows: /^udp-1x1$|^tcp-(bulk|pingpong)/, metric: 'cpu', contender: NATIVE, to: PEER, limit: ['≤', 1] },
+  { rows: /^tcp-connections$/, metric: 'cpu', contender: NATIVE, to: 'nginx', limit: ['≤', 1.1] },
+  { rows: /^udp-(1x32|16x8)$/, metric: 'cpu', contender: NATIVE, to: PEER, limit: ['≤', 0.7] },
+  { rows: /^udp-(1x32-single|16x8-single|1000x1)$/, metric: 'cpu', contender: NATIVE, to: PEER, limit: ['≤', 0.85] },
+  { rows: /^udp-websocket/, metric: 'rate', contender: NATIVE, to: NODE, limit: ['≥', 2.5] },
+  { rows: /^workers-javascript$/, metric: 'rate', contender: TWO_WORKERS, to: ONE_WORKER, limit: ['≥', 1.7] },
   { rows: /^memory-tcp$/, metric: 'resident', contender: NATIVE, limit: ['≤', 8] },
   { rows: /^memory-udp$/, metric: 'resident', contender: NATIVE, limit: ['≤', 2] },
   { rows: /^latency$/, metric: 'slowdown', contender: NATIVE, limit: ['≤', 1.5] },

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../src/testing/ports.ts';
 import type { Network } from './network.ts';
 import { type Child, launch } from './processes.ts';
-import type { Contender, Place, Row, Running } from './types.ts';
+import type { Carries, Contender, Place, Row, Running } from './types.ts';
 
 const READY_TIME = 30_000;
 const TRY_TIME = 200;
@@ -62,20 +62,32 @@ export async function start(contender: Contender, row: Row, network: Network, up
   }
 }
 
+/** How it is seen that a contender is ready. What answers nothing is asked for its metrics. */
+const ATTEMPTS: Readonly<Record<Carries, (place: Place) => Promise<boolean>>> = {
+  udp: echoes,
+  tcp: connects,
+  http: connects,
+  websocket: connects,
+  'udp-websocket-udp': echoes,
+  'udp-namespaces': echoes,
+  'workers-javascript': ({ network, middle }) => connects({ network, listen: middle }),
+  'workers-tcp': connects,
+};
+
 async function traffic(place: Place, children: readonly Child[]): Promise<void> {
-  const attempt = place.carries === 'tcp' ? connects : echoes;
+  const attempt = ATTEMPTS[place.carries];
   for (const end = Date.now() + READY_TIME; Date.now() < end; ) {
     const over = children.find((child) => child.over);
     if (over) throw new Error(await over.ended);
-    if (await attempt(place.listen, place.network.proxy)) return;
+    if (await attempt(place)) return;
     await sleep(20);
   }
   throw new Error(`no traffic goes through it within ${READY_TIME / 1_000} s`);
 }
 
-function connects(port: number, host: string): Promise<boolean> {
+function connects({ listen, network }: Pick<Place, 'listen' | 'network'>): Promise<boolean> {
   return new Promise((done) => {
-    const socket = connect({ port, host });
+    const socket = connect({ port: listen, host: network.proxy });
     socket.setTimeout(TRY_TIME, () => end(false));
     const end = (answer: boolean): void => {
       socket.destroy();
@@ -85,7 +97,7 @@ function connects(port: number, host: string): Promise<boolean> {
   });
 }
 
-function echoes(port: number, host: string): Promise<boolean> {
+function echoes({ listen, network }: Pick<Place, 'listen' | 'network'>): Promise<boolean> {
   return new Promise((done) => {
     const socket = createSocket('udp4');
     const late = setTimeout(() => end(false), TRY_TIME);
@@ -95,6 +107,6 @@ function echoes(port: number, host: string): Promise<boolean> {
       done(answer);
     };
     socket.once('message', () => end(true)).once('error', () => end(false));
-    socket.send('is it there?', port, host);
+    socket.send('is it there?', listen, network.proxy);
   });
 }

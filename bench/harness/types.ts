@@ -3,9 +3,18 @@ import type { Network } from './network.ts';
 
 /**
  * What lies between the load and its server: a proxy on the loopback; two of them, with a WebSocket between them; or a
- * proxy on a host of its own, between that of the load and that of the server.
+ * proxy on a host of its own, between that of the load and that of the server. Of `http`, the proxy answers by itself. What
+ * begins with `workers-` is for contenders that differ in the number of their workers.
  */
-export type Carries = 'udp' | 'tcp' | 'udp-websocket-udp' | 'udp-namespaces';
+export type Carries =
+  | 'udp'
+  | 'tcp'
+  | 'http'
+  | 'websocket'
+  | 'udp-websocket-udp'
+  | 'udp-namespaces'
+  | 'workers-javascript'
+  | 'workers-tcp';
 
 /** Where a contender runs. */
 export interface Place {
