@@ -13,8 +13,13 @@ export interface Binder {
 
 /** A socket that listens. Who uses it does not close it. */
 export interface BoundSocket {
-  /** Descriptors are the process's: the number is good in any thread. */
+  /** Descriptors are the process's: the number is good in any thread. -1 where `listen` says what to do. */
   readonly fd: number;
+  /**
+   * For an engine that cannot take a descriptor: it listens by itself, alone, or beside the others (SO_REUSEPORT), or does
+   * not, since another data plane listens for all.
+   */
+  readonly listen?: 'alone' | 'beside' | 'elsewhere';
   /** It is not used any more here. Resolves when the address is free, or others still use it. */
   release(): Promise<void>;
 }

@@ -13,13 +13,14 @@ export async function chooseEngine(
   mode: EngineMode,
   options: NativeOptions,
 ): Promise<{ readonly engine: Engine; readonly why?: string }> {
-  if (mode === 'node') return { engine: createNodeEngine(options.connections) };
+  const portable = (): Engine => createNodeEngine(options.connections, undefined, options.binder);
+  if (mode === 'node') return { engine: portable() };
   try {
     const { createNativeEngine } = await import('./native/index.ts');
     return { engine: createNativeEngine(options) };
   } catch (error) {
     const why = (error as Error).message;
     if (mode === 'native') throw new L7mpError('E_UNSUPPORTED', `/admin/io: there is no native I/O here: ${why}`);
-    return { engine: createNodeEngine(options.connections), why };
+    return { engine: portable(), why };
   }
 }

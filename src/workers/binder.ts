@@ -44,7 +44,7 @@ export class SharedBinder {
       shared = { bound: this.#source.bindStream(at), users: 0 };
       this.#streams.set(key, shared);
     }
-    shared.users++;
+    const isFirst = shared.users++ === 0;
     const own = shared;
     const leave = (): boolean => {
       if (--own.users > 0) return false;
@@ -52,8 +52,13 @@ export class SharedBinder {
       return true;
     };
     try {
-      const { fd, release } = await own.bound;
-      return { fd, release: async () => void (leave() && (await release())) };
+      const { release, ...bound } = await own.bound;
+      const isElsewhere = bound.listen === 'alone' && !isFirst;
+      return {
+        ...bound,
+        ...(isElsewhere && { listen: 'elsewhere' }),
+        release: async () => void (leave() && (await release())),
+      };
     } catch (error) {
       leave();
       throw error;

@@ -1,8 +1,9 @@
 /** The portable engine: node's own sockets. The reference for what any other engine must do. */
 import type * as net from 'node:net';
 import { Connections } from '../../core/connections.ts';
-import type { Engine } from '../../core/engine.ts';
+import type { Acceptor, Engine, SocketAddress } from '../../core/engine.ts';
 import { TurnoverSet } from '../../core/turnover.ts';
+import type { Binder, BoundSocket } from '../binder.ts';
 import { closeBesideOthers, freePath, type SocketFile, socketFile } from '../unix-path.ts';
 import { type ConnectedChannels, connect as connectDatagram, ListeningPorts } from './datagram.ts';
 import { connect as connectStream, cut, listen as listenStream, Sockets } from './stream.ts';
@@ -12,27 +13,38 @@ const CLOSE_GRACE = 1000;
 
 /**
  * The portable engine, on node:net and node:dgram. `connections`: where sockets are counted, and bounded. `sockets`: where
- * it keeps those that it closes with itself, for an engine that adds some.
+ * it keeps those that it closes with itself, for an engine that adds some. `binder`: who says how to listen, where others
+ * may listen at the same addresses.
  *
  * @example
  * const io = createNodeEngine();
  * after(() => io.close());
  */
-export function createNodeEngine(connections = new Connections(), sockets = new Sockets(connections)): Engine {
+export function createNodeEngine(
+  connections = new Connections(),
+  sockets = new Sockets(connections),
+  binder?: Binder,
+): Engine {
   const servers = new Map<net.Server, SocketFile | undefined>();
-  const ports = new ListeningPorts();
+  const ports = new ListeningPorts(binder);
   const datagrams: ConnectedChannels = { connections, open: new TurnoverSet() };
   return {
     name: 'node',
     connections,
     listenStream: async (at, acceptor) => {
-      if ('path' in at) await freePath(at.path);
-      const server = await listenStream(at, acceptor, sockets);
+      const bound = await binder?.bindStream(at);
+      const release = async (): Promise<void> => bound?.release();
+      if (bound?.listen === 'elsewhere') return { close: release };
+      const server = await open(at, acceptor, sockets, bound).catch(async (error: unknown) => {
+        await release();
+        throw error;
+      });
       servers.set(server, 'path' in at ? socketFile(at.path) : undefined);
       return {
         close: async () => {
           const file = servers.get(server);
           if (servers.delete(server)) stop(server, file);
+          await release();
         },
       };
     },
@@ -51,6 +63,16 @@ export function createNodeEngine(connections = new Connections(), sockets = new 
       for (const socket of sockets.all) cut(socket);
     },
   };
+}
+
+async function open(
+  at: SocketAddress,
+  acceptor: Acceptor,
+  sockets: Sockets,
+  bound: BoundSocket | undefined,
+): Promise<net.Server> {
+  if ('path' in at) await freePath(at.path);
+  return listenStream(at, acceptor, sockets, bound?.listen === 'beside');
 }
 
 // close() gives the address back at once, and calls back when the last connection has ended, which may be never.

@@ -208,8 +208,8 @@ export class Sockets {
   }
 }
 
-/** Starts to listen. The caller frees a UNIX socket's path first. */
-export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets): Promise<net.Server> {
+/** Starts to listen, `beside` others at that address. The caller frees a UNIX socket's path first. */
+export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets, beside: boolean): Promise<net.Server> {
   const server = net.createServer({
     allowHalfOpen: true,
     noDelay: true,
@@ -246,7 +246,7 @@ export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets):
     };
     // Of a path, node binds within the call.
     if ('path' in at) withMode(at.mode, () => server.listen({ path: at.path }, listening));
-    else server.listen({ host: plainAddress(at.host), port: at.port, backlog: 4096 }, listening);
+    else server.listen({ host: plainAddress(at.host), port: at.port, backlog: 4096, reusePort: beside }, listening);
   });
 }
 
