@@ -4,10 +4,10 @@ import { isOwnFault } from '../cluster/outcome.ts';
 import type { Channel, ChannelOwner, CloseReason, DropReason, Head } from '../core/channel.ts';
 import { wholeNow } from '../core/clock.ts';
 import { smallest, sum } from '../core/counts.ts';
-import { asL7mpError, L7mpError } from '../core/errors.ts';
+import { L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
-import type { Attempt } from '../core/protocol.ts';
 import type { EndOwner } from './client.ts';
+import { DialAttempt, type DialObserver } from './dial-attempt.ts';
 import type { RetryPolicy } from './retry.ts';
 
 export type StageStatus = 'INIT' | 'READY' | 'DISCONNECTED' | 'RETRYING' | 'END';
@@ -41,40 +41,8 @@ export interface Traffic {
   messagesOut: number;
 }
 
-/** One attempt to connect; its time is kept by the stage. */
-class DialAttempt implements Attempt {
-  readonly endpoint: Endpoint;
-  readonly timeout: number;
-  readonly session: StageOwner;
-  readonly bare: boolean;
-  cancelled = false;
-  onCancel: (() => void) | undefined;
-  timer: NodeJS.Timeout | undefined;
-
-  constructor(endpoint: Endpoint, timeout: number, session: StageOwner) {
-    this.endpoint = endpoint;
-    this.timeout = timeout;
-    this.session = session;
-    this.bare = session.joinable;
-  }
-
-  get address(): string {
-    return this.endpoint.address;
-  }
-
-  get port(): number | undefined {
-    return this.endpoint.port;
-  }
-
-  cancel(): void {
-    clearTimeout(this.timer);
-    this.cancelled = true;
-    this.onCancel?.();
-  }
-}
-
 /** One cluster that a session goes through, and its connection: made, lost, and made again as the route's retry says. */
-export class Stage implements ChannelOwner {
+export class Stage implements ChannelOwner, DialObserver {
   readonly cluster: Cluster;
   readonly #owner: StageOwner;
   status: StageStatus = 'INIT';
@@ -251,22 +219,11 @@ export class Stage implements ChannelOwner {
       return;
     }
     this.endpoint = endpoint;
-    const attempt = new DialAttempt(endpoint, this.#timeout, this.#owner);
+    const attempt = new DialAttempt(endpoint, this.#timeout, this.#owner, this);
     this.#attempt = attempt;
     endpoint.connecting++;
     if (this.#failures > 0 || this.#connectedOnce) this.cluster.retried(endpoint);
-    try {
-      const result = this.cluster.dialer.dial(attempt);
-      if (result instanceof Promise) this.#await(result, attempt);
-      else this.#connected(result);
-    } catch (error) {
-      this.#fail(attempt, asL7mpError(error));
-    }
-  }
-
-  /** Milliseconds since the latest attempt was begun. */
-  get #took(): number {
-    return wholeNow() - this.#lastAttempt;
+    attempt.run(this.cluster.dialer);
   }
 
   /** Milliseconds that an attempt may take. */
@@ -275,23 +232,9 @@ export class Stage implements ChannelOwner {
     return smallest([connectTimeout, this.cluster.definition.options.connect_timeout]) ?? wait;
   }
 
-  #await(result: Promise<Channel>, attempt: DialAttempt): void {
-    attempt.timer = setTimeout(() => {
-      attempt.cancel();
-      this.#fail(attempt, new L7mpError('E_TIMEOUT', `${attempt.address}: not connected within ${attempt.timeout} ms`));
-    }, attempt.timeout);
-    result.then(
-      (channel) => {
-        clearTimeout(attempt.timer);
-        if (attempt.cancelled || this.#attempt !== attempt)
-          channel.close({ kind: 'end', message: 'not wanted any more' });
-        else this.#connected(channel);
-      },
-      (error: unknown) => {
-        clearTimeout(attempt.timer);
-        this.#fail(attempt, asL7mpError(error, 'E_CONNECT'));
-      },
-    );
+  /** Milliseconds since the attempt began. */
+  get #took(): number {
+    return wholeNow() - this.#lastAttempt;
   }
 
   /** The attempt is over, in whichever way. */
@@ -300,7 +243,7 @@ export class Stage implements ChannelOwner {
     this.#attempt = undefined;
   }
 
-  #connected(channel: Channel): void {
+  connected(_attempt: DialAttempt, channel: Channel): void {
     this.#settle();
     this.#failures = 0;
     this.#connectedOnce = true;
@@ -315,7 +258,7 @@ export class Stage implements ChannelOwner {
     this.#owner.stageReady(this);
   }
 
-  #fail(attempt: DialAttempt, error: L7mpError): void {
+  failed(attempt: DialAttempt, error: L7mpError): void {
     if (this.#attempt !== attempt) return;
     this.#settle();
     this.cluster.outcome(attempt.endpoint, error, this.#took);
