@@ -17,6 +17,7 @@ export {
   TEXT,
   type Writer,
 } from './core/channel.ts';
+export { type ByteStream, ChannelDuplex, streamOf } from './core/channel-duplex.ts';
 export type {
   Acceptor,
   Bind,
@@ -53,10 +54,10 @@ export {
   type Protocol,
   type Services,
   type Spec,
-  type StandsOn,
   type StreamKind,
   type Transport,
 } from './core/protocol.ts';
 export { Address, BindSchema, Name, Port, strict, TransportSpec } from './core/schema.ts';
+export { type StandsOn, specBelow } from './core/stands-on.ts';
 export { freePath } from './io/unix-path.ts';
 export { endsMetadata, endsName, socketAcceptor } from './protocols/addresses.ts';

@@ -1,6 +1,7 @@
 /** What is said of a protocol, out of its definition. */
 import type { ClusterSide, ListenerSide, Protocol } from '../../src/core/protocol.ts';
 import type { Registry } from '../../src/core/registry.ts';
+import type { StandsOn } from '../../src/core/stands-on.ts';
 import { fieldTable, prose, type Schema, table } from './tables.ts';
 
 /** A protocol's page, below the reference. */
@@ -29,10 +30,9 @@ function clusterText(cluster: ClusterSide | undefined): string {
 }
 
 function streamOf({ listener, cluster }: Protocol): string {
-  if (cluster && typeof cluster.kind === 'string') {
-    return { datagram: 'datagrams', stream: 'bytes', same: 'as it comes' }[cluster.kind];
-  }
-  return (cluster ?? listener)?.standsOn === undefined ? 'bytes' : 'as its transport';
+  const kind = (cluster ?? listener)?.kind;
+  if (typeof kind !== 'string') return 'as its transport';
+  return { datagram: 'datagrams', stream: 'bytes', same: 'as it comes' }[kind];
 }
 
 /** All that the definition of a protocol says. */
@@ -54,8 +54,15 @@ function clusterNotes({ virtual, control }: ClusterSide): string[] {
 function sideParts({ schema, options, aliases = {}, standsOn, transport }: ListenerSide | ClusterSide, what: string) {
   const parts = [`Fields of \`spec\`, beside \`protocol\`:\n\n${fieldTable(schema as Schema)}`];
   for (const [alias, field] of Object.entries(aliases)) parts.push(`\`${alias}\` is another name of \`${field}\`.`);
-  if (standsOn) parts.push(`It stands on another protocol, whose specification is \`${standsOn.field}\`.`);
+  if (standsOn) parts.push(standText(standsOn));
   if (transport) parts.push(`${what} of another protocol may stand on it.`);
   if (options) parts.push(`Options of its own:\n\n${fieldTable({ properties: options })}`);
   return parts;
+}
+
+function standText({ field, otherwise }: StandsOn): string {
+  const text = `It stands on another protocol, whose specification is \`${field}\``;
+  if (!otherwise) return `${text}.`;
+  const fields = otherwise.fields.map((name) => `\`${name}\``).join(' and ');
+  return `${text}. Where that is left out, it stands on ${otherwise.protocol}, of which it has ${fields} then.`;
 }

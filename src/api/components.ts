@@ -23,9 +23,10 @@ import {
   RuleListSchema,
   RuleSchema,
 } from '../config/schema.ts';
-import type { ClusterSide, ListenerSide, Protocol, StandsOn } from '../core/protocol.ts';
+import type { ClusterSide, ListenerSide, Protocol } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
 import { Name, strict } from '../core/schema.ts';
+import type { StandsOn } from '../core/stands-on.ts';
 import * as answers from './answers.ts';
 
 /** A JSON Schema, as it stands in the document. */
@@ -152,7 +153,7 @@ function sideSchemas(
   const spec = nameOf(protocol.name, side, 'Spec');
   const options = { ...(side === 'listener' ? listenerOptions : clusterOptions), ...found.options };
   return [
-    [spec, specSchema(protocol.name, found, (needs) => anyTransport(registry, side, needs))],
+    [spec, specSchema(registry, protocol.name, side)],
     [
       nameOf(protocol.name, side, ''),
       {
@@ -165,24 +166,39 @@ function sideSchemas(
 }
 
 /** The protocol's own fields, also by their other names, and the protocol's name. */
-function specSchema(name: string, side: ListenerSide | ClusterSide, transportOf: (needs: StandsOn) => Json): Json {
-  const { properties, required = [] } = side.schema as unknown as { properties: TProperties; required?: string[] };
+function specSchema(registry: Registry, name: string, role: Side): Json {
+  const side: ListenerSide | ClusterSide = registry[role](name);
+  const { standsOn, aliases = {} } = side;
+  const { properties, required } = schemaOf(side);
   const fields: Record<string, Json> = Object.fromEntries(
     Object.entries(properties).map(([field, schema]) => [
       field,
-      field === side.standsOn?.field ? transportOf(side.standsOn) : refer(schema),
+      field === standsOn?.field ? anyTransport(registry, role, standsOn) : refer(schema),
     ]),
   );
-  const aliases = Object.entries(side.aliases ?? {});
-  const others = aliases.map(([alias, field]): [string, Json] => [alias, fields[field] as Json]);
-  const either = aliases.filter(([, field]) => required.includes(field));
+  const others = Object.entries(aliases).map(([alias, field]): [string, Json] => [alias, fields[field] as Json]);
+  const renamed = Object.entries(aliases).filter(([, field]) => required.includes(field));
+  const choices = [...renamed, ...placesOf(registry, role, standsOn)];
   return {
     type: 'object',
     properties: { protocol: { const: name }, ...fields, ...Object.fromEntries(others) },
-    required: ['protocol', ...required.filter((field) => !either.some(([, one]) => one === field))],
-    ...(either.length > 0 && {
-      allOf: either.map(([alias, field]) => ({ oneOf: [{ required: [field] }, { required: [alias] }] })),
+    required: ['protocol', ...required.filter((field) => !renamed.some(([, one]) => one === field))],
+    ...(choices.length > 0 && {
+      allOf: choices.map(([other, field]) => ({ oneOf: [{ required: [field] }, { required: [other] }] })),
     }),
     additionalProperties: false,
   };
+}
+
+/** The field that must be there where that with what it stands on is not. */
+function placesOf(registry: Registry, role: Side, standsOn: StandsOn | undefined): [string, string][] {
+  const { field = '', otherwise } = standsOn ?? {};
+  if (!otherwise) return [];
+  const { required } = schemaOf(registry[role](otherwise.protocol));
+  return otherwise.fields.filter((name) => required.includes(name)).map((name) => [field, name]);
+}
+
+function schemaOf(side: ListenerSide | ClusterSide): { properties: TProperties; required: readonly string[] } {
+  const { properties, required = [] } = side.schema as unknown as { properties: TProperties; required?: string[] };
+  return { properties, required };
 }

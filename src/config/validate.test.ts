@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import Type from 'typebox';
 import { L7mpError } from '../core/errors.ts';
-import { defineProtocol, type Spec, type StandsOn, type Transport } from '../core/protocol.ts';
+import { defineProtocol, type Spec, type Transport } from '../core/protocol.ts';
 import { Registry } from '../core/registry.ts';
 import { strict, TransportSpec } from '../core/schema.ts';
+import type { StandsOn } from '../core/stands-on.ts';
 import { PROTOCOLS } from '../protocols.ts';
 import { Validator } from './validate.ts';
 
@@ -46,6 +47,8 @@ const validator = new Validator(
 const UDP = { protocol: 'UDP', port: 1 };
 const TCP = { protocol: 'TCP', port: 1 };
 const WEBSOCKET = { protocol: 'WebSocket', port: 1 };
+
+const UNIX = { protocol: 'UnixDomainSocket', filename: '/run/x' };
 
 const on = (protocol: string, transport: Spec): Spec => ({ protocol, transport });
 
@@ -104,6 +107,17 @@ for (const [role, check] of Object.entries(CHECKS)) {
         { protocol: 'Any', kind: 'datagram', lossy: true },
       ]);
       refused({ ...on('Any', UDP), bad: true }, '/bad: so it is');
+    });
+
+    test('has the fields of another protocol in place of a transport, or that, and not both', () => {
+      check(WEBSOCKET);
+      check(on('WebSocket', UNIX));
+      refused({ protocol: 'WebSocket' }, '/port: missing');
+      refused({ ...on('WebSocket', UNIX), port: 1 }, '/port: has no place beside transport');
+      refused(
+        on('WebSocket', UDP),
+        '/transport/protocol: UDP cannot carry WebSocket: it is a datagram transport, and a stream one is needed; there are TCP, UnixDomainSocket, Streams, Reliable',
+      );
     });
 
     test('may have no transport, where its schema says so', () => {

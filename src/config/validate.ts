@@ -6,9 +6,10 @@ import type { TObject, TProperties } from 'typebox';
 import { VIRTUAL } from '../cluster/endpoint.ts';
 import { invalid, type L7mpError, MAX_PROBLEMS, type Problem } from '../core/errors.ts';
 import { parsePointer } from '../core/pointer.ts';
-import type { ClusterSide, ListenerSide, Spec, StandsOn, Transport } from '../core/protocol.ts';
+import type { ClusterSide, ListenerSide, Spec, Transport } from '../core/protocol.ts';
 import type { Registry, Role } from '../core/registry.ts';
 import { strict } from '../core/schema.ts';
+import type { StandsOn } from '../core/stands-on.ts';
 import type { Match } from '../model/match.ts';
 import type { Rewrite } from '../model/rewrite.ts';
 import { OPERATIONS } from '../routing/operations.ts';
@@ -247,24 +248,37 @@ export class Validator {
     const side: Side = below(`${path}/protocol`, () => this.#registry[role](spec.protocol));
     const { protocol, ...fields } = rename(spec, side.aliases ?? {}, path);
     check(side.schema, fields, path);
-    const checked: Spec = { protocol, ...fields, ...this.#below(role, protocol, fields, path) };
+    const checked: Spec = { protocol, ...fields, ...this.#below(role, { protocol, ...fields }, path) };
     const under = this.#registry.under(role, checked);
     below(path, () => side.check?.(checked, under && this.#registry.transport(role, under)));
     return checked;
   }
 
   /** The field with the specification of what a protocol stands on, checked: also that it can stand on it. */
-  #below(role: Role, protocol: string, fields: object, path: string): { [field: string]: Spec } {
+  #below(role: Role, spec: Spec, path: string): { [field: string]: Spec } {
     const registry = this.#registry;
-    const { standsOn } = registry[role](protocol);
-    const spec = registry.under(role, { protocol, ...fields });
-    if (!standsOn || !spec) return {};
-    const at = `${path}/${standsOn.field}`;
+    const { standsOn } = registry[role](spec.protocol);
+    const under = registry.under(role, spec);
+    if (!standsOn || !under) return {};
+    const { field, otherwise } = standsOn;
+    if (spec[field] === undefined) {
+      this.#spec(role, under, path);
+      return {};
+    }
+    const instead = otherwise?.fields.find((name) => Object.hasOwn(spec, name));
+    if (instead !== undefined) throw bad(`${path}/${instead}`, `has no place beside ${field}`);
+    return { [field]: this.#carrier(role, spec.protocol, under, `${path}/${field}`) };
+  }
+
+  /** The specification of what carries a protocol, checked. */
+  #carrier(role: Role, protocol: string, spec: Spec, at: string): Spec {
+    const registry = this.#registry;
+    const { standsOn = { field: '' } } = registry[role](protocol);
     const side = below(`${at}/protocol`, () => registry[role](spec.protocol));
     if (!side.transport) throw bad(`${at}/protocol`, `${spec.protocol} cannot carry another protocol`);
     const checked = this.#spec(role, spec, at);
     const why = unsuitable(registry.transport(role, checked), standsOn);
-    if (why === undefined) return { [standsOn.field]: checked };
+    if (why === undefined) return checked;
     const others = registry.carriers(role, standsOn).join(', ');
     throw bad(`${at}/protocol`, `${spec.protocol} cannot carry ${protocol}: ${why}; there are ${others}`);
   }

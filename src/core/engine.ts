@@ -136,9 +136,6 @@ export interface Engine {
    */
   relay?(a: SocketChannel, b: SocketChannel, mends?: boolean): Relay | undefined;
 
-  /** Takes a connected socket that a library of node's has made among its own: it is closed with them. */
-  adopt(socket: Socket): void;
-
   /** Closes everything; what was written has a second to leave. What has not left then is a reset to its peer, never an end. */
   close(): Promise<void>;
 }

@@ -177,7 +177,7 @@ export async function dialLayer(below: Dialer, attempt: Attempt, wrap: Wrap): Pr
 }
 
 /** The attempt, as the dialler below sees it: what that one connects is joined with nothing but the layer. */
-class LowerAttempt implements Attempt {
+export class LowerAttempt implements Attempt {
   readonly address: string;
   readonly port: number | undefined;
   readonly timeout: number;

@@ -13,6 +13,7 @@ import type { Engine, Listening } from './engine.ts';
 import type { GatheringLimit } from './gathering.ts';
 import type { Log } from './log.ts';
 import type { Metadata } from './metadata.ts';
+import type { StandsOn } from './stands-on.ts';
 
 export type { Listening } from './engine.ts';
 
@@ -32,16 +33,6 @@ export interface Protocol {
 export interface Spec {
   readonly protocol: string;
   readonly [field: string]: unknown;
-}
-
-/** What a layer needs of the protocol underneath. What does not suit is refused with the configuration. */
-export interface StandsOn {
-  /** The field with the specification of the protocol underneath. Where that is optional and left out, there is none. */
-  readonly field: string;
-  /** The only kind of channel on which it can stand; left out, it can on either. */
-  readonly kind?: ChannelKind;
-  /** `false`: it cannot stand on channels that lose messages (UDP). */
-  readonly lossy?: false;
 }
 
 /** What the channels of a specification are like for what stands on them. */
@@ -132,11 +123,8 @@ export interface ListenerHost {
   admit(peer?: NewPeer): boolean;
   /** Nothing more is taken, whichever listener it comes to: what `admit` refuses is not this one's alone. */
   overloaded(): boolean;
-  /**
-   * Whether a connection may stay that the protocol has accepted itself, without an engine. A refusal is counted; the
-   * protocol closes it at once. What stays is given to `io.adopt`, which counts it.
-   */
-  admitConnection(): boolean;
+  /** Whether its connections may take what is reserved: a full proxy is seen and mended through this listener. */
+  mayUseReserve(): boolean;
   /** Counts what an engine has refused by itself. */
   refused(why: Shortage | 'peers', count: number): void;
   /** Begins a session. The channel's messages may be delivered from now on: they queue up until the session stands. */

@@ -1,14 +1,6 @@
 import { L7mpError } from './errors.ts';
-import type {
-  ClusterSide,
-  FileUse,
-  ListenerSide,
-  Protocol,
-  Spec,
-  StandsOn,
-  StreamKind,
-  Transport,
-} from './protocol.ts';
+import type { ClusterSide, FileUse, ListenerSide, Protocol, Spec, StreamKind, Transport } from './protocol.ts';
+import { type StandsOn, specBelow } from './stands-on.ts';
 
 /** The side of a protocol that a specification is for. */
 export type Role = 'listener' | 'cluster';
@@ -49,7 +41,7 @@ export class Registry {
   /** The specification of the protocol underneath, for one that stands on another. */
   under(role: Role, spec: Spec): Spec | undefined {
     const { standsOn } = this[role](spec.protocol);
-    return standsOn && (spec[standsOn.field] as Spec | undefined);
+    return standsOn && specBelow(standsOn, spec);
   }
 
   /** What the channels of a specification are like for what stands on them. */

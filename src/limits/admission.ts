@@ -127,13 +127,9 @@ export class Admission implements SessionObserver {
     return false;
   }
 
-  /** Whether a connection, that was accepted, may stay. */
-  admitConnection(listener: Listener): boolean {
-    const { connections } = this.#host;
-    const why = connections.shortage();
-    if (why === undefined || this.#host.leadsToManagement(listener)) return true;
-    this.refusedBy(listener, why);
-    return false;
+  /** Whether connections of the listener may take what is reserved. */
+  mayUseReserve(listener: Listener): boolean {
+    return this.#host.leadsToManagement(listener);
   }
 
   /** Counts what a listener did not take for the whole's sake. */

@@ -14,8 +14,8 @@ import type { Listener } from './listener.ts';
 export interface Admitting {
   /** One more session. */
   admit(listener: Listener, peer?: NewPeer): boolean;
-  /** A connection that was accepted already. */
-  admitConnection(listener: Listener): boolean;
+  /** Whether a full proxy is seen and mended through it. */
+  mayUseReserve(listener: Listener): boolean;
   /** Nothing is taken, whichever listener it comes to. */
   readonly overloaded: boolean;
   /** Counts what an engine has refused by itself. */
@@ -47,7 +47,7 @@ export async function open(listener: Listener, context: OpenContext): Promise<vo
     log,
     gathering,
     admit: (peer) => admission.admit(listener, peer),
-    admitConnection: () => admission.admitConnection(listener),
+    mayUseReserve: () => admission.mayUseReserve(listener),
     overloaded: () => admission.overloaded,
     refused: (why, count) => admission.refusedBy(listener, why, count),
     accept: (channel) => context.begin(listener, channel),

@@ -52,6 +52,7 @@ export function socketAcceptor(transport: string, host: ListenerHost, { lossy = 
       host.reject('wrong-peer');
       return false;
     },
+    mayUseReserve: () => host.mayUseReserve(),
     refused: (why, count) => host.refused(why, count),
     accept: (channel) => host.accept(channel),
     describe: ({ ends }) => (ends ? endsMetadata(transport, ends) : {}),

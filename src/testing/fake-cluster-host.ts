@@ -4,7 +4,9 @@ import { GatheringLimit } from '../core/gathering.ts';
 import type { Log } from '../core/log.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { Attempt, ClusterHost, Dialer, LabelledCounter, Protocol, Services } from '../core/protocol.ts';
+import { Registry } from '../core/registry.ts';
 import { createNodeEngine } from '../io/node/index.ts';
+import { PROTOCOLS } from '../protocols.ts';
 
 /**
  * A log that is kept: `<level> <object>: <message>`.
@@ -79,12 +81,13 @@ export interface FakeClusterHost extends ClusterHost {
 }
 
 /**
- * Stands for the proxy behind a cluster side. `overrides` takes the place of what is faked.
+ * Stands for the proxy behind a cluster side, which may stand on the protocols that are built in. `overrides` takes the place of what is faked.
  *
  * @example const host = fakeClusterHost({ dialerOn: async () => ({ dial: () => lower }) });
  */
 export function fakeClusterHost(overrides: Partial<FakeClusterHost> = {}): FakeClusterHost {
-  return {
+  const registry = new Registry(PROTOCOLS);
+  const host: FakeClusterHost = {
     name: 'c',
     options: {},
     limits: DEFAULT_LIMITS,
@@ -92,9 +95,10 @@ export function fakeClusterHost(overrides: Partial<FakeClusterHost> = {}): FakeC
     log: new FakeLog(),
     gathering: new GatheringLimit(),
     services: new FakeServices(),
-    dialerOn: ({ protocol }) => Promise.reject(new Error(`there is no ${protocol} here`)),
+    dialerOn: async (spec) => registry.cluster(spec.protocol).open(spec, host),
     ...overrides,
   };
+  return host;
 }
 
 /**

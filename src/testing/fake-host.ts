@@ -5,8 +5,10 @@ import { L7mpError } from '../core/errors.ts';
 import { GatheringLimit } from '../core/gathering.ts';
 import { SILENT } from '../core/log.ts';
 import type { ListenerHost, ListenerOptions, Listening, Protocol } from '../core/protocol.ts';
+import { Registry } from '../core/registry.ts';
 import { createNodeEngine } from '../io/node/index.ts';
 import type { OpenContext } from '../listener/open.ts';
+import { PROTOCOLS } from '../protocols.ts';
 import { freePort } from './ports.ts';
 import { until } from './until.ts';
 
@@ -23,7 +25,7 @@ export interface FakeHost extends ListenerHost {
 /** Takes everything. */
 export const UNLIMITED: OpenContext['admission'] = {
   admit: () => true,
-  admitConnection: () => true,
+  mayUseReserve: () => false,
   overloaded: false,
   refusedBy: () => {},
 };
@@ -39,7 +41,8 @@ export interface FakeHostOptions {
 }
 
 /**
- * Stands for the proxy behind a listener side: every peer is admitted, what is accepted is kept.
+ * Stands for the proxy behind a listener side: every peer is admitted, what is accepted is kept. It may stand on the
+ * protocols that are built in.
  *
  * @example
  * const host = fakeHost();
@@ -56,7 +59,8 @@ export function fakeHost({
   const channels: Channel[] = [];
   const rejects: string[] = [];
   let taken = 0;
-  return {
+  const registry = new Registry(PROTOCOLS);
+  const host: FakeHost = {
     name: 'listener',
     options,
     limits,
@@ -67,7 +71,7 @@ export function fakeHost({
     rejects,
     admit: admit ?? (() => true),
     overloaded: () => false,
-    admitConnection: () => true,
+    mayUseReserve: () => false,
     refused: () => {},
     accept: (channel) => {
       channels.push(channel);
@@ -76,12 +80,13 @@ export function fakeHost({
     reject: (why) => {
       rejects.push(why);
     },
-    listenOn: () => Promise.reject(new Error('not in this test')),
+    listenOn: (spec, accept) => registry.listener(spec.protocol).listen(spec, { ...host, accept, admit: () => true }),
     next: async () => {
       const n = taken++;
       return until(() => channels[n], 'a channel');
     },
   };
+  return host;
 }
 
 /**

@@ -58,23 +58,39 @@ function overPort(
   };
 }
 
-function overPath(protocol: string, wrap: (spec: Spec) => Spec = (spec) => spec): Subject {
+function overPath(protocol: string, wrap: (spec: Spec) => Spec = (spec) => spec, skips: Skips = UNIX): Subject {
   return {
     name: `${wrap({ protocol: '' }).protocol}${protocol}`,
     specs: async () => {
       const filename = join(folder, randomUUID().slice(0, 8));
       return { listener: wrap({ protocol, filename }), cluster: wrap({ protocol }), address: filename };
     },
-    skips: UNIX,
+    skips,
   };
 }
 
+/** WebSocket on a channel that is no socket. */
+function webSocketInMemory(): Subject {
+  const { specs, ...subject } = inMemory('stream', true);
+  return {
+    ...subject,
+    name: 'WebSocket on Memory',
+    specs: async () => {
+      const { listener, cluster, address } = await specs();
+      return { listener: webSocket(listener), cluster: webSocket(cluster), address };
+    },
+    skips: WEBSOCKET,
+  };
+}
+
+const webSocket = (transport: Spec): Spec => ({ protocol: 'WebSocket', transport });
 const jsonSocket = (transport: Spec): Spec => ({ protocol: 'JSONSocket', transport });
 
 runCompliance(inMemory('datagram', false));
 runCompliance(inMemory('datagram', true));
 runCompliance(inMemory('stream', false));
 runCompliance(inMemory('stream', true));
+runCompliance(webSocketInMemory());
 
 for (const { name, create, skip } of engines()) {
   const subjects: Subject[] = [
@@ -87,6 +103,7 @@ for (const { name, create, skip } of engines()) {
     overPort('UDP', LOSSY, jsonSocket),
     overPort('TCP', {}, jsonSocket),
     overPort('WebSocket', WEBSOCKET, jsonSocket),
+    overPath('UnixDomainSocket', webSocket, WEBSOCKET),
     overPath('UnixDomainSocket', jsonSocket),
   ];
   for (const subject of subjects) {

@@ -73,15 +73,24 @@ const unix: Serve = async (t, options, path) => {
   return { server, spec: { protocol: 'UnixDomainSocket' } };
 };
 
-/** Text comes back as text. */
 const webSocket: Serve = async (t, options) => {
+  const server = await serveWebSocket(t, textual(options));
+  return { server, spec: { protocol: 'WebSocket', port: server.port } };
+};
+
+const webSocketOnPath: Serve = async (t, options, path) => {
+  const server = await serveWebSocket(t, { ...textual(options), path });
+  return { server, spec: { protocol: 'WebSocket', transport: { protocol: 'UnixDomainSocket' } } };
+};
+
+/** Text comes back as text. */
+function textual(options: ServerOptions): ServerOptions {
   const reply: ServerOptions['reply'] = (data, peer) => {
     const answer = options.reply ? options.reply(data, peer) : data;
     return answer !== undefined && peer.text?.at(-1) ? answer.toString() : answer;
   };
-  const server = await serveWebSocket(t, { ...options, reply });
-  return { server, spec: { protocol: 'WebSocket', port: server.port } };
-};
+  return { ...options, reply };
+}
 
 const LOSSY = { kind: 'datagram', largest: DATAGRAM_MAX, connected: false } as const;
 const STREAM = { kind: 'stream', largest: Number.POSITIVE_INFINITY, connected: true } as const;
@@ -111,5 +120,6 @@ export const DESTINATIONS: readonly Destination[] = [
       options: answering(traits.kind, {}),
     }),
   ),
+  network('WebSocket over UnixDomainSocket', webSocketOnPath, MESSAGES),
   ECHO,
 ];

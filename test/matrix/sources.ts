@@ -46,15 +46,16 @@ type Client = Peer;
 
 // -------------------------------------------------------------------- clients
 
-async function webSocket(t: TestContext, { port }: Place): Promise<Client> {
-  const peer = await connectWebSocket(t, port, { path: PATH, headers: HEADERS });
+/** `to`: a port, or the path of a UNIX socket. */
+async function webSocket(t: TestContext, to: number | string): Promise<Client> {
+  const peer = await connectWebSocket(t, to, { path: PATH, headers: HEADERS });
   const { localPort = 0 } = (peer.ws as unknown as { _socket: Socket })._socket;
   return Object.assign(peer, { port: localPort });
 }
 
 /** A POST whose body goes up piece by piece, while the answer comes down. */
-async function post(t: TestContext, { port }: Place): Promise<Client> {
-  const req = http.request({ host: HOST, port, path: PATH, method: 'POST', headers: HEADERS, agent: false });
+async function post(t: TestContext, to: { port: number } | { socketPath: string }): Promise<Client> {
+  const req = http.request({ host: HOST, ...to, path: PATH, method: 'POST', headers: HEADERS, agent: false });
   t.after(() => req.destroy());
   req.setNoDelay(true);
   req.flushHeaders();
@@ -143,7 +144,7 @@ const HTTP: Source = {
   ...TCP,
   name: 'HTTP',
   spec: (place) => ({ protocol: 'HTTP', ...at(place) }),
-  connect: post,
+  connect: (t, { port }) => post(t, { port }),
   session: internet('HTTP', 'TCP', true, request('POST')),
 };
 
@@ -152,7 +153,7 @@ const WEBSOCKET: Source = {
   name: 'WebSocket',
   kind: 'datagram',
   spec: (place) => ({ protocol: 'WebSocket', ...at(place) }),
-  connect: webSocket,
+  connect: (t, { port }) => webSocket(t, port),
   session: internet('WS', 'TCP', true, request('GET')),
   text: true,
 };
@@ -164,6 +165,27 @@ const UNIX: Source = {
   connect: (t, { path }) => connectStream(t, { path, allowHalfOpen: false }),
   session: local,
 };
+
+/** On a UNIX socket in place of a port. */
+function onPath(source: Source, label: string, connect: (t: TestContext, path: string) => Promise<Client>): Source {
+  const { protocol } = source.spec({ listener: '', port: 0, from: 0, path: '' });
+  return {
+    ...source,
+    name: `${source.name} over UnixDomainSocket`,
+    spec: (place) => ({ protocol, transport: UNIX.spec(place) }),
+    connect: (t, { path }) => connect(t, path),
+    session: (place, port) => {
+      const { HTTP: request } = source.session(place, port).metadata as { HTTP?: object };
+      return {
+        name: new RegExp(`^${label}:${place.listener}-\\d+$`),
+        metadata: { ...local(place, port).metadata, HTTP: request },
+      };
+    },
+  };
+}
+
+const HTTP_ON_PATH = onPath(HTTP, 'HTTP', (t, socketPath) => post(t, { socketPath }));
+const WEBSOCKET_ON_PATH = onPath(WEBSOCKET, 'WS', webSocket);
 
 function jsonSocketOn(source: Source): Source {
   return {
@@ -181,4 +203,14 @@ function jsonSocketOn(source: Source): Source {
 /** What JSONSocket runs over. */
 export const TRANSPORTS: readonly Source[] = [UDP, TCP, WEBSOCKET, UNIX];
 
-export const SOURCES: readonly Source[] = [UDP, SINGLETON, TCP, HTTP, WEBSOCKET, UNIX, ...TRANSPORTS.map(jsonSocketOn)];
+export const SOURCES: readonly Source[] = [
+  UDP,
+  SINGLETON,
+  TCP,
+  HTTP,
+  WEBSOCKET,
+  UNIX,
+  HTTP_ON_PATH,
+  WEBSOCKET_ON_PATH,
+  ...TRANSPORTS.map(jsonSocketOn),
+];

@@ -1,6 +1,7 @@
 /** Real servers and clients that remember what they saw, and end with the test. */
 import * as dgram from 'node:dgram';
 import { once } from 'node:events';
+import * as http from 'node:http';
 import * as net from 'node:net';
 import type { TestContext } from 'node:test';
 import WebSocket, { WebSocketServer } from 'ws';
@@ -145,16 +146,18 @@ function webSocketPeer(ws: WebSocket): Peer {
   return peer;
 }
 
+/** `to`: a port, or the path of a UNIX socket. */
 export async function connectWebSocket(
   t: TestContext,
-  port: number,
+  to: number | string,
   {
     path = '/',
     protocols = [],
     headers = {},
   }: { path?: string; protocols?: string[]; headers?: Record<string, string> } = {},
 ): Promise<Peer & { ws: WebSocket }> {
-  const ws = new WebSocket(`ws://${HOST}:${port}${path}`, protocols, { headers, perMessageDeflate: false });
+  const at = typeof to === 'number' ? `ws://${HOST}:${to}` : `ws+unix:${to}:`;
+  const ws = new WebSocket(`${at}${path}`, protocols, { headers, perMessageDeflate: false });
   t.after(() => ws.terminate());
   const peer = webSocketPeer(ws);
   await once(ws, 'open');
@@ -256,15 +259,16 @@ export async function serveDatagram(t: TestContext, options: ServerOptions & { h
   return { port, peers: list, stop };
 }
 
-export async function serveWebSocket(t: TestContext, options: ServerOptions = {}): Promise<Server> {
+export async function serveWebSocket(t: TestContext, options: ServerOptions & { path?: string } = {}): Promise<Server> {
   const peers: Peer[] = [];
-  const port = options.port ?? (await freePort());
+  const { path, port = path === undefined ? await freePort() : 0 } = options;
+  const below = http.createServer();
   const server = new WebSocketServer({
-    host: HOST,
-    port,
+    server: below,
     perMessageDeflate: false,
     handleProtocols: (all) => [...all][0] ?? false,
   });
+  below.listen(path === undefined ? { host: HOST, port } : { path });
   server.on('connection', (ws, { url = '', headers }) => {
     const peer = webSocketPeer(ws);
     peers.push(peer);
@@ -273,7 +277,8 @@ export async function serveWebSocket(t: TestContext, options: ServerOptions = {}
   await once(server, 'listening');
   const stop = async (): Promise<void> => {
     for (const client of server.clients) client.terminate();
-    await new Promise((resolve) => server.close(resolve));
+    server.close();
+    if (below.listening) await new Promise((resolve) => below.close(resolve));
   };
   t.after(stop);
   return { port, peers, stop };

@@ -75,10 +75,6 @@ class NativeEngine implements Engine {
   connectDatagram: Engine['connectDatagram'] = (to, attempt, limits, bind) =>
     this.#datagrams.connect(to, attempt, limits, bind);
 
-  adopt: Engine['adopt'] = (socket) => {
-    this.#node.adopt(socket);
-  };
-
   relay(a: SocketChannel, b: SocketChannel, mends = false): Relay | undefined {
     if (a instanceof NativeStreamChannel && b instanceof NativeStreamChannel)
       return NativeStreamChannel.join(a, b, mends);

@@ -51,9 +51,6 @@ export function createNodeEngine(
     connectStream: (to, attempt, limits, bind) => connectStream(to, attempt, limits, bind, sockets),
     listenDatagram: (at, acceptor) => ports.listen(at, acceptor),
     connectDatagram: (to, attempt, limits, bind) => connectDatagram(to, attempt, limits, bind, datagrams),
-    adopt: (socket) => {
-      sockets.add(socket);
-    },
     close: async () => {
       for (const [server, file] of servers) stop(server, file);
       servers.clear();

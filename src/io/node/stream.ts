@@ -3,6 +3,7 @@ import { lookup } from 'node:dns';
 import * as net from 'node:net';
 import { hostPort, plainAddress } from '../../core/address.ts';
 import { BINARY, Channel, type CloseReason, type MessageAttributes, type QueueLimits } from '../../core/channel.ts';
+import type { ByteStream } from '../../core/channel-duplex.ts';
 import type { Connections } from '../../core/connections.ts';
 import type { Acceptor, Bind, Ends, SocketAddress, SocketChannel } from '../../core/engine.ts';
 import { L7mpError } from '../../core/errors.ts';
@@ -141,9 +142,7 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
     const socket = this.#socket;
     if (!socket || socket.destroyed) return;
     if (reason.kind === 'reset') {
-      // UNIX sockets have no reset: there, closing with data unread is one (unix(7)).
-      if (this.ends) socket.resetAndDestroy();
-      else socket.destroy();
+      reset(socket);
       return;
     }
     if (isOver(socket)) {
@@ -171,11 +170,17 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
 
 /**
  * Closes a socket for good. Where the system has not taken all that was written, that is a reset to the peer: an end after
- * a part of it would look like the end of it all. UNIX sockets have no reset.
+ * a part of it would look like the end of it all.
  */
-export function cut(socket: net.Socket): void {
-  if (socket.writableLength > 0 && endsOf(socket)) socket.resetAndDestroy();
+export function cut(socket: ByteStream): void {
+  if (socket.writableLength > 0) reset(socket);
   else socket.destroy();
+}
+
+/** Breaks a connection off. UNIX sockets have no reset: there, closing with data unread is one (unix(7)). */
+export function reset(socket: ByteStream): void {
+  if (socket instanceof net.Socket && !endsOf(socket)) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** The peer has ended and nothing waits to be written: close(2) tells it of our end, without shutdown(2) before. */

@@ -54,7 +54,7 @@ export class HttpChannel extends Channel implements Exchange {
   }
 
   override describe(): Metadata {
-    return requestMetadata(this.#req, this.#connection.ends);
+    return requestMetadata(this.#req, this.#connection.lower);
   }
 
   override accept(head?: Head): void {

@@ -1,6 +1,6 @@
-import type { Socket } from 'node:net';
-import type { CloseReason } from '../../core/channel.ts';
-import type { Ends } from '../../core/engine.ts';
+import type { Channel, CloseReason } from '../../core/channel.ts';
+import { type ByteStream, streamOf } from '../../core/channel-duplex.ts';
+import { peerOf } from '../../core/source.ts';
 import { cutLater } from './answer.ts';
 import type { Call } from './server.ts';
 import { GatedStream, SLICE } from './stream.ts';
@@ -39,7 +39,8 @@ export interface ConnectionHandlers {
  */
 export class Connection {
   readonly stream: GatedStream;
-  readonly ends: Ends;
+  /** What it stands on, which knows of the peer; its bytes are the stream's. */
+  readonly lower: Channel;
   readonly #timeouts: () => RequestTimeouts;
   readonly #handlers: ConnectionHandlers;
   /** The request whose turn it is, and those that came in the same slice behind it. */
@@ -54,8 +55,9 @@ export class Connection {
   #closing = false;
   #spoilt = false;
 
-  constructor(socket: Socket, ends: Ends, timeouts: () => RequestTimeouts, handlers: ConnectionHandlers) {
-    this.ends = ends;
+  constructor(lower: Channel, timeouts: () => RequestTimeouts, handlers: ConnectionHandlers) {
+    const socket = streamOf(lower);
+    this.lower = lower;
     this.#timeouts = timeouts;
     this.#handlers = handlers;
     this.stream = new GatedStream(socket, { room: () => this.#room, fed: (bytes) => this.#fed(bytes) });
@@ -69,6 +71,11 @@ export class Connection {
       this.lost({ kind: 'reset', message: 'the connection to the client is gone' });
     });
     this.#arm(timeouts().header, () => handlers.late(this));
+  }
+
+  /** The IP address of the client, where it has one. */
+  get address(): string | undefined {
+    return peerOf(this.lower)?.address;
   }
 
   /** A request is not over. */
@@ -111,7 +118,7 @@ export class Connection {
   }
 
   /** The socket becomes somebody else's; `rest` came behind the request's head. */
-  detach(rest: Buffer): Socket {
+  detach(rest: Buffer): ByteStream {
     clearTimeout(this.#timer);
     return this.stream.detach(rest);
   }

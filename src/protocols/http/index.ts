@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox';
 import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
-import { Address, Port, strict } from '../../core/schema.ts';
-import { ANY, checkListen, endsName } from '../addresses.ts';
+import { strict } from '../../core/schema.ts';
+import { connectionName, listenerFields, listenerOn } from '../on-streams.ts';
 import { RETRY_AFTER, refusedStatus } from './answer.ts';
 import { HttpChannel } from './channel.ts';
 import { pathName } from './metadata.ts';
@@ -13,20 +13,19 @@ export const HttpPath = Type.String({
   description: 'The only path that is served, to the letter and without a query; any other is answered 404.',
 });
 
-const ListenerSpec = strict({ port: Port, address: Type.Optional(Address), path: Type.Optional(HttpPath) });
+const ListenerSpec = strict({ ...listenerFields, path: Type.Optional(HttpPath) });
 
 export const http = defineProtocol({
   name: 'HTTP',
   title: 'HTTP/1.1 requests (RFC 9110, RFC 9112): a session for each request.',
   listener: {
     schema: ListenerSpec,
+    standsOn: listenerOn,
     kind: 'stream',
     options: { ...headerTimeout, ...bodyTimeout },
     live: ['header_timeout', 'body_timeout'],
-    sessionName: ({ n, metadata }) => `HTTP:${endsName('TCP', metadata)}-${n}`,
-    check: checkListen,
-    listen: (spec, host) =>
-      serve({ host: spec.address ?? ANY, port: spec.port }, host, { request: (call) => take(call, spec, host) }),
+    sessionName: ({ listener, n, metadata }) => `HTTP:${connectionName(listener, metadata)}-${n}`,
+    listen: (spec, host) => serve(spec, host, { request: (call) => take(call, spec, host) }),
   },
 });
 
@@ -34,7 +33,7 @@ function take(call: Call, { path }: Static<typeof ListenerSpec>, host: ListenerH
   if (path !== undefined && pathName(call.req) !== path) {
     host.reject('wrong-path');
     refuseCall(call, 404, `nothing is served here but ${path}`);
-  } else if (!host.admit({ address: call.connection.ends.remoteAddress })) {
+  } else if (!host.admit({ address: call.connection.address })) {
     refuseCall(call, refusedStatus(host), 'too many sessions', RETRY_AFTER);
   } else host.accept(new HttpChannel(call, host.limits));
 }

@@ -1,9 +1,8 @@
 /** What is known of an HTTP request, as session metadata; WebSocket's handshake is one. */
 import type { IncomingMessage } from 'node:http';
 import { authority } from '../../core/address.ts';
-import type { Ends } from '../../core/engine.ts';
+import type { Channel } from '../../core/channel.ts';
 import type { Metadata } from '../../core/metadata.ts';
-import { endsMetadata } from '../addresses.ts';
 import { plainHeaders } from './headers.ts';
 
 const DEFAULT_PORT = 80;
@@ -11,12 +10,11 @@ const DEFAULT_PORT = 80;
 /** The absolute form of a request's target (RFC 9112 section 3.2.2): authority and the rest. */
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i;
 
-export function requestMetadata(req: IncomingMessage, ends: Ends): Metadata {
+/** `lower`: the connection on which the request has come. */
+export function requestMetadata(req: IncomingMessage, lower: Channel): Metadata {
   const { httpVersion: version, method = 'GET', headers } = req;
-  return {
-    ...endsMetadata('TCP', ends),
-    HTTP: { version, method, url: urlOf(req, ends), headers: plainHeaders(headers) },
-  };
+  const below = lower.describe();
+  return { ...below, HTTP: { version, method, url: urlOf(req, below), headers: plainHeaders(headers) } };
 }
 
 /** The path of a request without its query. */
@@ -29,9 +27,9 @@ export function authorityOf(target: string | undefined): string | undefined {
   return splitTarget(target).authority;
 }
 
-function urlOf(req: IncomingMessage, ends: Ends): Metadata {
+function urlOf(req: IncomingMessage, below: Metadata): Metadata {
   const { authority: given, path } = splitTarget(req.url);
-  const at = given ?? req.headers.host ?? authority(ends.localAddress, ends.localPort);
+  const at = given ?? req.headers.host ?? ownAuthority(below);
   const question = path.indexOf('?');
   return {
     url: req.url ?? path,
@@ -41,6 +39,13 @@ function urlOf(req: IncomingMessage, ends: Ends): Metadata {
     path,
     query: question < 0 ? '' : path.slice(question + 1),
   };
+}
+
+/** What a client asks for that does not say whom it asks (HTTP/1.0): the address that it has connected to. */
+function ownAuthority({ IP: ip, TCP: tcp }: Metadata): string {
+  const { dst_addr: address } = (ip ?? {}) as Metadata;
+  const { dst_port: port } = (tcp ?? {}) as Metadata;
+  return typeof address === 'string' && typeof port === 'number' ? authority(address, port) : 'localhost';
 }
 
 /** An authority in the target overrides the Host field (RFC 9112 section 3.2.2). */

@@ -1,15 +1,14 @@
 /** An HTTP/1.1 server on node:http, for the protocols that begin with a request. */
 import * as http from 'node:http';
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { plainAddress } from '../../core/address.ts';
-import type { Ends } from '../../core/engine.ts';
-import type { ListenerHost, Listening } from '../../core/protocol.ts';
+import type { Channel } from '../../core/channel.ts';
+import type { ByteStream } from '../../core/channel-duplex.ts';
+import type { ListenerHost, Listening, Spec } from '../../core/protocol.ts';
 import { Shares } from '../../core/shares.ts';
-import { sourceOfAddress } from '../../core/source.ts';
+import { sourceOf } from '../../core/source.ts';
+import { specBelow } from '../../core/stands-on.ts';
 import { TurnoverMap } from '../../core/turnover.ts';
-import { endsOf } from '../../io/node/address.ts';
-import { ALIVE, bindError } from '../../io/node/stream.ts';
+import { listenerOn } from '../on-streams.ts';
 import { answerError, answerSocket, drain } from './answer.ts';
 import { Connection, type ConnectionHandlers } from './connection.ts';
 import { misdirected } from './host.ts';
@@ -36,8 +35,8 @@ export interface Call {
 export interface UpgradeCall {
   readonly req: http.IncomingMessage;
   /** What came behind the request's head is there to be read. */
-  readonly socket: Socket;
-  readonly ends: Ends;
+  readonly socket: ByteStream;
+  readonly connection: Connection;
 }
 
 export interface Handlers {
@@ -46,15 +45,16 @@ export interface Handlers {
   upgrade?(call: UpgradeCall): void;
 }
 
-/** Listens for requests. Rejects with E_BIND. */
-export async function serve(
-  at: { readonly host: string; readonly port: number },
-  host: ListenerHost,
-  handlers: Handlers,
-): Promise<Listening> {
+/** Listens for requests on what the specification stands on. Rejects with E_BIND. */
+export async function serve(spec: object, host: ListenerHost, handlers: Handlers): Promise<Listening> {
   const server = new Server(host, handlers);
-  await server.listen(at);
-  return server;
+  const below = await host.listenOn(specBelow(listenerOn, spec as Spec) as Spec, (channel) => server.take(channel));
+  return {
+    close: () => {
+      server.close();
+      return below.close();
+    },
+  };
 }
 
 /** Answers a request that does not become a session. */
@@ -64,20 +64,17 @@ export function refuseCall(call: Call, status: number, content: string, headers:
   drain(call.req);
 }
 
-class Server implements Listening, ConnectionHandlers {
+class Server implements ConnectionHandlers {
   // Time limits are kept by the connections; a missing Host is answered here, as whatever else is wrong.
   readonly #server = http.createServer({
     requestTimeout: 0,
     headersTimeout: 0,
     requireHostHeader: false,
-    noDelay: true,
-    ...ALIVE,
   });
   readonly #host: ListenerHost;
   readonly #handlers: Handlers;
   readonly #connections = new TurnoverMap<Duplex, Connection>();
   readonly #shares = new Shares<Connection>();
-  #closed = false;
 
   constructor(host: ListenerHost, handlers: Handlers) {
     this.#host = host;
@@ -85,13 +82,6 @@ class Server implements Listening, ConnectionHandlers {
     const server = this.#server;
     // Node would leave out the fields behind so many; the size of a head is bounded.
     server.maxHeadersCount = 0;
-    // Node's server is given what stands before the socket, in place of the socket itself.
-    const [serveStream] = server.listeners('connection') as ((stream: Duplex) => void)[];
-    server.removeAllListeners('connection');
-    server.on('connection', (socket) => {
-      const connection = this.#connected(socket);
-      if (connection) serveStream?.call(server, connection.stream);
-    });
     server.on('request', (req, res) => this.#requested(req, res, false));
     server.on('checkContinue', (req, res) => this.#requested(req, res, true));
     server.on('checkExpectation', (req, res) => this.#refuseExpectation(req, res));
@@ -100,24 +90,24 @@ class Server implements Listening, ConnectionHandlers {
     server.on('clientError', (error, stream) => this.#failed(error, stream));
   }
 
-  listen(at: { readonly host: string; readonly port: number }): Promise<void> {
-    const server = this.#server;
-    return new Promise((resolve, reject) => {
-      server.once('error', (error) => reject(bindError(at, error)));
-      server.listen({ host: plainAddress(at.host), port: at.port, backlog: 4096 }, () => {
-        server.removeAllListeners('error');
-        // An accept that fails (no descriptors left) concerns that connection only.
-        server.on('error', () => {});
-        resolve();
-      });
+  /** Serves a connection. */
+  take(lower: Channel): void {
+    // Silent clients, or such as keep their connections, must not keep others out.
+    const source = sourceOf(lower);
+    if (this.#host.io.connections.scarce) this.#makeRoom(source);
+    const connection = new Connection(lower, () => timeoutsOf(this.#host.options), this);
+    const { stream } = connection;
+    this.#connections.set(stream, connection);
+    this.#shares.add(connection, source);
+    stream.socket.once('close', () => {
+      this.#connections.delete(stream);
+      this.#shares.delete(connection);
     });
+    // As node's server would do with a socket of its own.
+    this.#server.emit('connection', stream);
   }
 
-  // The address is free at once; the callback of close() would wait for the last connection.
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#server.close();
+  close(): void {
     for (const connection of this.#connections.values()) connection.close();
   }
 
@@ -139,33 +129,8 @@ class Server implements Listening, ConnectionHandlers {
 
   // ------------------------------------------------------------------ own
 
-  #connected(socket: Socket): Connection | undefined {
-    const ends = endsOf(socket);
-    // Reset before it was accepted: it has no address any more.
-    if (!ends) {
-      socket.destroy();
-      return undefined;
-    }
-    if (!this.#host.admitConnection()) {
-      socket.destroy();
-      return undefined;
-    }
-    // Silent clients, or such as keep their connections, must not keep others out.
-    const source = sourceOfAddress(ends.remoteAddress);
-    if (this.#host.io.connections.scarce) this.#makeRoom(source);
-    this.#host.io.adopt(socket);
-    const connection = new Connection(socket, ends, () => timeoutsOf(this.#host.options), this);
-    this.#connections.set(connection.stream, connection);
-    this.#shares.add(connection, source);
-    socket.once('close', () => {
-      this.#connections.delete(connection.stream);
-      this.#shares.delete(connection);
-    });
-    return connection;
-  }
-
   /** Closes one without a request. */
-  #makeRoom(source: string): void {
+  #makeRoom(source: string | undefined): void {
     const idle = this.#shares.victim(source, ({ busy }) => !busy);
     if (!idle) return;
     this.#shares.delete(idle);
@@ -204,7 +169,7 @@ class Server implements Listening, ConnectionHandlers {
     this.#shares.delete(connection);
     const socket = connection.detach(early);
     socket.on('error', () => {});
-    this.#handlers.upgrade?.({ req, socket, ends: connection.ends });
+    this.#handlers.upgrade?.({ req, socket, connection });
   }
 
   #refuseTunnel(stream: Duplex): void {

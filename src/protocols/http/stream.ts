@@ -1,6 +1,6 @@
-import type * as net from 'node:net';
 import { Duplex } from 'node:stream';
-import { cut } from '../../io/node/stream.ts';
+import type { ByteStream } from '../../core/channel-duplex.ts';
+import { cut, reset } from '../../io/node/stream.ts';
 import { cutLater } from './answer.ts';
 
 /**
@@ -24,7 +24,7 @@ export interface Gate {
  * is open; what the server writes goes to the socket as it is. Owns the socket, until that is detached.
  */
 export class GatedStream extends Duplex {
-  readonly socket: net.Socket;
+  readonly socket: ByteStream;
   readonly #gate: Gate;
   #chunk: Buffer | undefined;
   #ended = false;
@@ -32,7 +32,7 @@ export class GatedStream extends Duplex {
   #detached = false;
   #leaving = false;
 
-  constructor(socket: net.Socket, gate: Gate) {
+  constructor(socket: ByteStream, gate: Gate) {
     super({ allowHalfOpen: true });
     this.socket = socket;
     this.#gate = gate;
@@ -62,7 +62,7 @@ export class GatedStream extends Duplex {
   }
 
   /** Gives the socket away, with what was not handed over put back in front of what comes. `rest` is a part of it. */
-  detach(rest: Buffer): net.Socket {
+  detach(rest: Buffer): ByteStream {
     const { socket } = this;
     this.#detached = true;
     socket.off('data', this.#received).off('end', this.#peerEnded).off('timeout', this.#timedOut);
@@ -90,7 +90,7 @@ export class GatedStream extends Duplex {
 
   /** Breaks the connection off so that the peer sees it: what was written and has not left is lost. */
   resetAndDestroy(): void {
-    this.socket.resetAndDestroy();
+    reset(this.socket);
   }
 
   /** Closes the connection for good, as `cut` does. */

@@ -98,7 +98,7 @@ export async function listenOn(rig: Rig, under: Spec, options: ListenOptions = {
     io: rig.io,
     log: SILENT,
     overloaded: () => false,
-    admitConnection: () => true,
+    mayUseReserve: () => false,
     refused: () => {},
     gathering: new GatheringLimit(),
     admit: () => {

@@ -6,24 +6,32 @@ import { strict } from '../../core/schema.ts';
 /** Bytes of a path that fit sockaddr_un.sun_path, with its final NUL (unix(7)). */
 const MAX_PATH = 107;
 
+/** Who may connect, as octal digits. */
+const FileMode = Type.String({
+  pattern: '^0?[0-7]{3}$',
+  description:
+    'The mode of the socket’s file, in octal digits ("0660"): who may write to it may connect. Default: what the umask of the process leaves; "0600" where the API made the listener.',
+});
+
 const Filename = Type.String({ minLength: 1, description: 'The path of the socket, 107 bytes at most.' });
 
 export const unix = defineProtocol({
   name: 'UnixDomainSocket',
   title: 'UNIX domain sockets, byte streams (unix(7)).',
   listener: {
-    schema: strict({ filename: Filename }),
+    schema: strict({ filename: Filename, file_mode: Type.Optional(FileMode) }),
     kind: 'stream',
     transport: true,
     sessionName: ({ listener, n }) => `UNIX:${listener}-${n}`,
     check: ({ filename }) => checkPath(filename),
     files: ({ filename }) => [{ field: '/filename', path: filename, use: 'listen' }],
-    listen: ({ filename }, host) =>
+    listen: ({ filename, file_mode: mode }, host) =>
       host.io.listenStream(
-        { path: filename, mode: host.fileMode },
+        { path: filename, mode: mode === undefined ? host.fileMode : Number.parseInt(mode, 8) },
         {
           limits: host.limits,
           admit: () => host.admit(),
+          mayUseReserve: () => host.mayUseReserve(),
           refused: (why, count) => host.refused(why, count),
           accept: (channel) => host.accept(channel),
           describe: () => ({ UNIX: { filename } }),

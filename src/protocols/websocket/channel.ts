@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import type { ClientOptions, WebSocket } from 'ws';
 import {
   BINARY,
@@ -8,6 +7,7 @@ import {
   type QueueLimits,
   TEXT,
 } from '../../core/channel.ts';
+import type { ByteStream } from '../../core/channel-duplex.ts';
 import type { L7mpError } from '../../core/errors.ts';
 import type { GatheringLimit, Holder } from '../../core/gathering.ts';
 import { closeCode, closeReason, closeText, TRY_AGAIN_LATER } from './codes.ts';
@@ -68,7 +68,7 @@ export class WebSocketChannel extends Channel implements Holder {
   readonly kind = 'datagram';
   readonly #options: WebSocketOptions;
   #ws: WebSocket | undefined;
-  #socket: Socket | undefined;
+  #socket: ByteStream | undefined;
   #corked = false;
   #pinging: NodeJS.Timeout | undefined;
   /** Bytes that have come, at the latest ping of ours, and with the latest whole message. */
@@ -94,7 +94,7 @@ export class WebSocketChannel extends Channel implements Holder {
   }
 
   /** The handshake is over. `socket`: what `ws` stands on. */
-  protected attach(ws: WebSocket, socket: Socket): void {
+  protected attach(ws: WebSocket, socket: ByteStream): void {
     this.#ws = ws;
     this.#socket = socket;
     // Before ws has its look at them.

@@ -1,14 +1,15 @@
 import type * as http from 'node:http';
-import * as net from 'node:net';
+import type { Socket } from 'node:net';
 import type { ClientOptions, WebSocket } from 'ws';
-import { authority, hostPort, plainAddress } from '../../core/address.ts';
+import { authority, hostPort } from '../../core/address.ts';
 import type { Head, Headers, QueueLimits } from '../../core/channel.ts';
+import { type ByteStream, streamOf } from '../../core/channel-duplex.ts';
 import { L7mpError } from '../../core/errors.ts';
+import { LowerAttempt } from '../../core/handshakes.ts';
 import type { Json, Metadata } from '../../core/metadata.ts';
 import { getAt } from '../../core/pointer.ts';
-import type { Attempt, ClusterHost } from '../../core/protocol.ts';
+import type { Attempt, Dialer } from '../../core/protocol.ts';
 import { describeError, tellWhere } from '../../io/connect-error.ts';
-import { ALIVE, claimingLookup } from '../../io/node/stream.ts';
 import { endToEnd } from '../http/headers.ts';
 import { WebSocketChannel, type WebSocketOptions, wsOptions } from './channel.ts';
 import { splitProtocols } from './subprotocols.ts';
@@ -33,8 +34,8 @@ const TARGET = /^[\x21-\x7e\x80-\xff]+$/;
 export interface Target extends WebSocketOptions {
   /** ws's, which is loaded by who needs it. */
   readonly WebSocket: typeof WebSocket;
-  readonly port: number;
-  readonly bind?: { readonly address?: string; readonly port?: number };
+  /** The port of endpoints that have none themselves; undefined where they are no addresses of the Internet. */
+  readonly port: number | undefined;
 }
 
 /** An endpoint's answer to the handshake that is an HTTP response: the cause of an E_HANDSHAKE. */
@@ -69,54 +70,42 @@ class DialledChannel extends WebSocketChannel {
 /** A handshake that the endpoint has agreed to. */
 interface Answered {
   readonly ws: WebSocket;
-  readonly socket: net.Socket;
+  readonly socket: ByteStream;
   readonly answer: Head;
 }
 
-/** What it needs of its cluster. */
-type DialHost = Pick<ClusterHost, 'io' | 'limits'>;
-
-export async function dial(attempt: Attempt, target: Target, host: DialHost): Promise<WebSocketChannel> {
-  const where = hostPort(attempt.address, target.port);
-  const request = requestFor(attempt, target.port);
-  const socket = begin(attempt.address, target, host, where);
-  host.io.adopt(socket);
+/**
+ * Connects with `below`, and shakes hands. Rejects with what that rejects with, with E_HANDSHAKE where the endpoint does not
+ * agree, with E_CONNECT where it takes too long.
+ */
+export async function dial(
+  attempt: Attempt,
+  target: Target,
+  below: Dialer,
+  limits: QueueLimits,
+): Promise<WebSocketChannel> {
+  const port = attempt.port ?? target.port;
+  const request = requestFor(attempt, port);
+  const stream = streamOf(await below.dial(new LowerAttempt(attempt)));
+  // ws says what is wrong.
+  stream.on('error', () => {});
   return new Promise((resolve, reject) => {
-    let code: 'E_CONNECT' | 'E_HANDSHAKE' = 'E_CONNECT';
-    const fail = (error: Error): void => {
+    const fail = (error: Error, code: 'E_CONNECT' | 'E_HANDSHAKE' = 'E_HANDSHAKE'): void => {
       attempt.onCancel = undefined;
-      socket
-        .off('error', fail)
-        .on('error', () => {})
-        .destroy();
-      const told = new L7mpError(code, tellWhere(where, describeError(error)), { cause: error });
-      reject(error instanceof L7mpError ? error : told);
+      stream.destroy();
+      const where = port === undefined ? attempt.address : hostPort(attempt.address, port);
+      reject(new L7mpError(code, tellWhere(where, describeError(error)), { cause: error }));
     };
-    socket.once('error', fail);
-    socket.once('connect', () => {
-      code = 'E_HANDSHAKE';
-      // From now on ws says what is wrong.
-      socket.off('error', fail).on('error', () => {});
-      shake(socket, { ...request, target }, fail, (answered) => {
-        attempt.onCancel = undefined;
-        resolve(new DialledChannel(answered, target, host.limits));
-      });
+    attempt.onCancel = () => fail(new Error('no connection in time'), 'E_CONNECT');
+    if (attempt.cancelled) {
+      attempt.onCancel();
+      return;
+    }
+    shake(stream, { ...request, target }, fail, (answered) => {
+      attempt.onCancel = undefined;
+      resolve(new DialledChannel(answered, target, limits));
     });
-    attempt.onCancel = () => {
-      code = 'E_CONNECT';
-      fail(new Error('no connection in time'));
-    };
   });
-}
-
-function begin(host: string, { port, bind = {} }: Target, { io }: DialHost, where: string): net.Socket {
-  const localAddress = bind.address && plainAddress(bind.address);
-  const from = { localAddress, localPort: bind.port, lookup: claimingLookup(io.connections) };
-  try {
-    return net.connect({ host: plainAddress(host), port, noDelay: true, allowHalfOpen: true, ...ALIVE, ...from });
-  } catch (error) {
-    throw new L7mpError('E_CONNECT', tellWhere(where, (error as Error).message), { cause: error });
-  }
 }
 
 /** What is asked of an endpoint. */
@@ -128,12 +117,12 @@ interface Request {
 }
 
 /** Throws where the session's metadata make no request, before anything is connected. */
-function requestFor({ address, session: { metadata } }: Attempt, port: number): Request {
+function requestFor({ address, session: { metadata } }: Attempt, port: number | undefined): Request {
   const offered = protocolsOf(metadata);
   return {
     path: pathOf(metadata),
     headers: {
-      host: authority(address, port),
+      host: port === undefined ? 'localhost' : authority(address, port),
       ...headersOf(metadata),
       ...(offered.length > 0 && { 'sec-websocket-protocol': offered.join(',') }),
     },
@@ -146,7 +135,7 @@ function requestFor({ address, session: { metadata } }: Attempt, port: number): 
  * an error that the endpoint chooses none of them: the client is told so, and may well go on (section 4.1).
  */
 function shake(
-  socket: net.Socket,
+  socket: ByteStream,
   { path, headers, offered, target }: Request & { readonly target: Target },
   fail: (error: Error) => void,
   done: (answered: Answered) => void,
@@ -154,7 +143,7 @@ function shake(
   const options: ClientOptions = {
     ...wsOptions(target),
     headers: headers as Record<string, string>,
-    createConnection: () => socket,
+    createConnection: () => socket as Socket,
     // A URL would change the path (dots, escapes) on its way.
     finishRequest: (req) => {
       (req as unknown as { path: string }).path = path;

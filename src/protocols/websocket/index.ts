@@ -1,10 +1,10 @@
 import Type from 'typebox';
-import { checkHost } from '../../core/address.ts';
-import { type ClusterHost, defineProtocol, type ListenerHost } from '../../core/protocol.ts';
-import { Address, BindSchema, Port, strict } from '../../core/schema.ts';
-import { ANY, checkBind, checkListen, endsName } from '../addresses.ts';
+import { type ClusterHost, defineProtocol, type ListenerHost, type Spec } from '../../core/protocol.ts';
+import { strict } from '../../core/schema.ts';
+import { specBelow } from '../../core/stands-on.ts';
 import { HttpPath } from '../http/index.ts';
 import { headerTimeout } from '../http/options.ts';
+import { clusterFields, clusterOn, connectionName, listenerFields, listenerOn } from '../on-streams.ts';
 import { CLUSTER_MESSAGE_SIZE, LISTENER_MESSAGE_SIZE, type WebSocketOptions } from './channel.ts';
 import { dial } from './dial.ts';
 import { listen } from './listen.ts';
@@ -32,11 +32,11 @@ export const websocket = defineProtocol({
   title: 'WebSocket messages, text and binary (RFC 6455).',
   listener: {
     schema: strict({
-      port: Port,
-      address: Type.Optional(Address),
+      ...listenerFields,
       path: Type.Optional(HttpPath),
       max_message_size: Type.Optional(maxMessageSize('16 MiB')),
     }),
+    standsOn: listenerOn,
     options: {
       ...headerTimeout,
       ...pingInterval,
@@ -50,35 +50,24 @@ export const websocket = defineProtocol({
     kind: 'datagram',
     live: ['accept', 'header_timeout', 'ping_interval'],
     transport: true,
-    sessionName: ({ n, metadata }) => `WS:${endsName('TCP', metadata)}-${n}`,
-    check: checkListen,
-    listen: ({ port, address = ANY, path, max_message_size: maxMessage = LISTENER_MESSAGE_SIZE }, host) =>
-      listen(
-        {
-          host: address,
-          port,
-          path,
-          waits: () => host.options.accept === 'connected',
-          ...common(maxMessage, host),
-        },
-        host,
-      ),
+    sessionName: ({ listener, n, metadata }) => `WS:${connectionName(listener, metadata)}-${n}`,
+    listen: (spec, host) => {
+      const { path, max_message_size: maxMessage = LISTENER_MESSAGE_SIZE } = spec;
+      const waits = (): boolean => host.options.accept === 'connected';
+      return listen(spec, { path, waits, ...common(maxMessage, host) }, host);
+    },
   },
   cluster: {
-    schema: strict({
-      port: Port,
-      bind: Type.Optional(BindSchema),
-      max_message_size: Type.Optional(maxMessageSize('32 MiB')),
-    }),
+    schema: strict({ ...clusterFields, max_message_size: Type.Optional(maxMessageSize('32 MiB')) }),
+    standsOn: clusterOn,
     options: pingInterval,
     kind: 'datagram',
     transport: true,
-    check: checkBind,
-    checkAddress: (address) => checkHost(address),
-    open: async ({ port, bind = {}, max_message_size: maxMessage = CLUSTER_MESSAGE_SIZE }, host) => {
+    open: async (spec, host) => {
       const { WebSocket } = await import('ws');
-      const target = { port, bind, WebSocket, ...common(maxMessage, host) };
-      return { dial: (attempt) => dial(attempt, { ...target, port: attempt.port ?? port }, host) };
+      const below = await host.dialerOn(specBelow(clusterOn, { protocol: 'WebSocket', ...spec }) as Spec);
+      const target = { port: spec.port, WebSocket, ...common(spec.max_message_size ?? CLUSTER_MESSAGE_SIZE, host) };
+      return { dial: (attempt) => dial(attempt, target, below, host.limits), close: () => below.close?.() };
     },
   },
 });

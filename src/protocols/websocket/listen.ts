@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 import type { ServerOptions, WebSocket, WebSocketServer } from 'ws';
-import type { CloseReason, Head, QueueLimits } from '../../core/channel.ts';
+import type { Channel, CloseReason, Head, QueueLimits } from '../../core/channel.ts';
+import type { ByteStream } from '../../core/channel-duplex.ts';
 import type { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { ListenerHost, Listening } from '../../core/protocol.ts';
@@ -22,19 +22,18 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/;
 const UPGRADE = { upgrade: 'websocket', connection: 'upgrade, close' };
 
 export interface Served extends WebSocketOptions {
-  readonly host: string;
-  readonly port: number;
   readonly path: string | undefined;
   /** The upgrade waits for the endpoint, and passes its answer on. */
   readonly waits: () => boolean;
 }
 
-export async function listen(served: Served, host: ListenerHost): Promise<Listening> {
+/** `spec`: the listener's, which says what it stands on. */
+export async function listen(spec: object, served: Served, host: ListenerHost): Promise<Listening> {
   // Loaded by who needs it: a proxy without WebSockets starts sooner.
   const { WebSocketServer } = await import('ws');
   const options = { ...wsOptions(served), noServer: true, clientTracking: false };
   const upgrader = new WebSocketServer(options as ServerOptions);
-  return serve({ host: served.host, port: served.port }, host, {
+  return serve(spec, host, {
     request: (call) => refuseRequest(call, served, host),
     upgrade: (call) => take(call, served, host, upgrader),
   });
@@ -59,7 +58,7 @@ function take(call: UpgradeCall, served: Served, host: ListenerHost, upgrader: W
     host.reject('bad-handshake');
     // RFC 6455 section 4.2.2: the versions that are spoken are named.
     answerSocket(socket, 426, 'the version of WebSocket is not 13', { ...UPGRADE, 'sec-websocket-version': '13' });
-  } else if (!host.admit({ address: call.ends.remoteAddress })) {
+  } else if (!host.admit({ address: call.connection.address })) {
     answerSocket(socket, refusedStatus(host), 'too many sessions', RETRY_AFTER);
   } else host.accept(new AcceptedChannel(new Handshake(call, upgrader), served, host.limits));
 }
@@ -84,17 +83,17 @@ function malformed({ method, headers, httpVersion }: IncomingMessage): string | 
 /** A handshake that has not been answered. Owns the socket until it is. */
 class Handshake {
   readonly req: IncomingMessage;
-  readonly ends: UpgradeCall['ends'];
+  readonly lower: Channel;
   /** Called when the client goes away meanwhile. */
   onGone: (() => void) | undefined;
-  readonly #socket: Socket;
+  readonly #socket: ByteStream;
   readonly #upgrader: WebSocketServer;
   readonly #early: Buffer[] = [];
 
-  constructor({ req, socket, ends }: UpgradeCall, upgrader: WebSocketServer) {
+  constructor({ req, socket, connection }: UpgradeCall, upgrader: WebSocketServer) {
     this.#upgrader = upgrader;
     this.req = req;
-    this.ends = ends;
+    this.lower = connection.lower;
     this.#socket = socket;
     // The socket is read, because only that shows that the client has gone.
     socket.on('data', this.#keep).on('end', this.#gone).on('close', this.#gone).resume();
@@ -112,7 +111,7 @@ class Handshake {
   }
 
   /** The socket goes to ws, with what came behind the handshake; where it is dead already, `onGone` follows. */
-  upgrade(done: (ws: WebSocket, socket: Socket) => void): void {
+  upgrade(done: (ws: WebSocket, socket: ByteStream) => void): void {
     const socket = this.#release();
     socket.once('close', this.#gone);
     this.#upgrader.handleUpgrade(this.req, socket, Buffer.concat(this.#early), (ws) => {
@@ -125,7 +124,7 @@ class Handshake {
     answerSocket(this.#release(), status, content, headers);
   }
 
-  #release(): Socket {
+  #release(): ByteStream {
     return this.#socket.off('data', this.#keep).off('end', this.#gone).off('close', this.#gone);
   }
 
@@ -151,8 +150,8 @@ class AcceptedChannel extends WebSocketChannel {
     super(served, limits);
     this.#waits = served.waits();
     this.#handshake = handshake;
-    const { req, ends } = handshake;
-    this.#describe = () => requestMetadata(req, ends);
+    const { req, lower } = handshake;
+    this.#describe = () => requestMetadata(req, lower);
     // At once, and not at the upgrade: the rules may make the metadata that the endpoint is offered a copy before.
     if (!this.#waits) handshake.narrow(handshake.offered[0]);
     handshake.onGone = () => {

@@ -1,0 +1,29 @@
+/** What protocols have in common that stand on byte streams: on TCP, of which they have the fields then, or on what they name. */
+import Type from 'typebox';
+import type { Metadata } from '../core/metadata.ts';
+import { Address, BindSchema, Port, TransportSpec } from '../core/schema.ts';
+import type { StandsOn } from '../core/stands-on.ts';
+import { endsName } from './addresses.ts';
+
+const port = Type.Optional(Port);
+const transport = Type.Optional(TransportSpec);
+
+export const listenerFields = { port, address: Type.Optional(Address), transport };
+export const clusterFields = { port, bind: Type.Optional(BindSchema), transport };
+
+export const listenerOn = {
+  field: 'transport',
+  kind: 'stream',
+  otherwise: { protocol: 'TCP', fields: ['port', 'address'] },
+} as const satisfies StandsOn;
+
+export const clusterOn = {
+  field: 'transport',
+  kind: 'stream',
+  otherwise: { protocol: 'TCP', fields: ['port', 'bind'] },
+} as const satisfies StandsOn;
+
+/** For session names: both ends of the connection, or the listener's name where these have no Internet addresses. */
+export function connectionName(listener: string, metadata: Metadata): string {
+  return metadata.IP === undefined || metadata.TCP === undefined ? listener : endsName('TCP', metadata);
+}
