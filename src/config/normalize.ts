@@ -21,7 +21,7 @@ import type {
 /** The kinds whose objects stand in lists of their own, with names. */
 const KINDS = ['cluster', 'route', 'rule', 'rulelist', 'listener'] as const;
 
-/** Whose an object is, and where it was written. */
+/** The owner of an object, and where the object was written. */
 interface Place {
   readonly name: string;
   /** Undefined where it stands by itself. */

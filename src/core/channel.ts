@@ -88,7 +88,7 @@ const CLOSED = 64;
 /** Why a message was dropped: a label of metrics, so the set is closed. */
 export type DropReason = 'queue-full' | 'too-large' | 'closed' | 'send-error' | 'invalid';
 
-/** Who takes what a channel receives. */
+/** Takes what a channel receives. */
 export interface Reader {
   /**
    * `bytes` are valid during the call only, unless `owned` says that the receiver may keep them; others may keep them
@@ -100,12 +100,12 @@ export interface Reader {
   end(tail?: Tail): void;
 }
 
-/** Who writes into a channel: told when it may go on after `write` returned false. */
+/** Writes into a channel, and is told when it may go on after `write` returned false. */
 export interface Writer {
   drained(): void;
 }
 
-/** Who answers for a channel. */
+/** Answers for a channel: hears of all that happens to it, but for what is read. */
 export interface ChannelOwner {
   /** The answering side's head has arrived. */
   head?(head: Head): void;
@@ -119,7 +119,7 @@ export interface ChannelOwner {
   dropped?(channel: Channel, reason: DropReason, messages: number): void;
   /** The peer has said that it is there, without a message (a WebSocket's ping): that is no silence. */
   active?(channel: Channel): void;
-  /** Its `socket` has come, or is gone. */
+  /** The channel's `socket` has come, or is gone. */
   socketChanged?(channel: Channel): void;
   /** The peer has begun to send to several of our addresses. */
   wanders?(): void;

@@ -28,7 +28,7 @@ import {
 import { asL7mpError, L7mpError } from './errors.ts';
 import type { Metadata } from './metadata.ts';
 
-/** Who waits for a layer's handshake. One of the two is called, once. */
+/** Waits for a layer's handshake. One of the two is called, once. */
 export interface HandshakeObserver {
   completed(): void;
   /** The layer is closed, and the channel below, too, once what the layer has to say is said. */

@@ -24,7 +24,7 @@ export abstract class LocalChannel extends Channel {
   protected abstract work(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void;
 
   /**
-   * It has enough: what it took is still being worked on. For a transform that works later, which holds its writer so,
+   * The channel has enough: what it took is still being worked on. For a transform that works later, which holds its writer so,
    * and calls `goOn` when there is less. Such a one copies what it is lent, and ends by itself: see `sendEnd`.
    */
   protected get busy(): boolean {

@@ -1,4 +1,4 @@
-/** Who a peer is, where each may have a share only. */
+/** The identity of a peer, where each may have a share only. */
 import type { Json, Metadata } from './metadata.ts';
 
 /** Groups of 16 bits of an IPv6 address, and those of the network that one customer has (RFC 6177: a /64 at least). */

@@ -3,7 +3,7 @@ import type { Json } from '../core/metadata.ts';
 /**
  * Whether two JSON values are equal as JSON Patch has it (RFC 6902 section 4.6): the order of an object's members does
  * not count. With `ignoreCase`, strings that differ in case only are equal too, at any depth, but not names of members.
- * It recurses as deep as both values go, so that one of them has to be of limited depth.
+ * The comparison recurses as deep as both values go, so that one of them has to be of limited depth.
  */
 export function jsonEqual(a: Json, b: Json, ignoreCase: boolean): boolean {
   if (typeof a === 'string' && typeof b === 'string') return fold(a, ignoreCase) === fold(b, ignoreCase);

@@ -5,9 +5,9 @@ import type { Listener } from '../listener/listener.ts';
 
 /** What both ends of a session, the client and the stages, tell it. `where` is for a person. */
 export interface EndOwner {
-  /** It has a message, or is there without one. */
+  /** The peer has sent something, if only a sign that it is there. */
   active(): void;
-  /** Its peer is gone, and what that sent before is still to be read. */
+  /** The peer is gone, and what it sent before is still to be read. */
   lingers(): void;
   socketChanged(): void;
   fault(where: string, message: string): void;
@@ -16,9 +16,9 @@ export interface EndOwner {
 
 /** What a client tells its session. */
 export interface ClientOwner extends EndOwner {
-  /** It is gone, and what it sent before was read. */
+  /** The client is gone, and what it sent before was read. */
   clientClosed(reason: CloseReason): void;
-  /** It sends to several addresses of this machine. */
+  /** The client sends to several addresses of this machine. */
   clientWanders(): void;
 }
 
@@ -29,9 +29,9 @@ export class Client implements ChannelOwner {
   readonly channel: Channel;
   readonly #listener: Listener;
   readonly #owner: ClientOwner;
-  /** Why it is gone, once it is. */
+  /** Why the client is gone, once it is. */
   lost: CloseReason | undefined;
-  /** Messages from it when that was last asked. */
+  /** Messages from the client when that was last asked. */
   #counted = 0;
 
   constructor(channel: Channel, listener: Listener, owner: ClientOwner) {
@@ -41,12 +41,12 @@ export class Client implements ChannelOwner {
     channel.owner = this;
   }
 
-  /** It has said all that it had to say, and got all that it gets. */
+  /** The client has said all that it had to say, and got all that it gets. */
   get complete(): boolean {
     return this.lost !== undefined || (this.channel.endSent && this.channel.endRead);
   }
 
-  /** Whether something has come from it since the last time. */
+  /** Whether the client has sent something since this was last asked. */
   get hasSent(): boolean {
     this.channel.refresh();
     const { messagesIn } = this.channel;

@@ -5,11 +5,11 @@ import type { Attempt, Dialer } from '../core/protocol.ts';
 
 /** The session for which a connection is made. */
 export type DialFor = Attempt['session'] & {
-  /** Its client's channel is a kernel socket, or ends in one, and nothing stands between it and the destination. */
+  /** The client's channel is a kernel socket, or ends in one, and nothing stands between it and the destination. */
   readonly joinable: boolean;
 };
 
-/** Who waits for an attempt. One of the two is called, once, unless it is cancelled. */
+/** Waits for an attempt. One of the two is called, once, unless the attempt is cancelled. */
 export interface DialObserver {
   connected(attempt: DialAttempt, channel: Channel): void;
   failed(attempt: DialAttempt, error: L7mpError): void;

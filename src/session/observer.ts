@@ -6,11 +6,11 @@ import type { Session } from './session.ts';
  * None of it is called for a message, and none of it may throw.
  */
 export interface SessionObserver {
-  /** It has a name and is in the table; no rule was asked yet. */
+  /** A session has a name and is in the table; no rule was asked yet. */
   began?(session: Session): void;
-  /** Something has happened to it: what its list of events gets. `level`: how much that matters to the log. */
+  /** Something has happened to a session. `level`: how much that matters to the log. */
   event?(session: Session, event: EventName, about: string, level: EventLevel): void;
-  /** It is over: all its channels are closed, and its counters are final. */
+  /** A session is over: all its channels are closed, and its counters are final. */
   ended?(session: Session): void;
 }
 

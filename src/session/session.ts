@@ -29,11 +29,11 @@ export interface SessionHost {
   readonly io: Engine;
   readonly offload: Offload;
   readonly rungBytes: RungBytes;
-  /** Where it goes. Throws where it goes nowhere. */
+  /** Where the session goes. Throws where it goes nowhere. */
   route(session: Session): Plan;
-  /** Something has happened to it. */
+  /** Something has happened to the session. */
   event(session: Session, event: EventName, about: string, level: EventLevel): void;
-  /** It is over: its name is free. */
+  /** The session is over: its name is free. */
   ended(session: Session): void;
 }
 
@@ -338,7 +338,7 @@ export class Session implements ClientOwner, StageOwner, Wired, Expiring {
 
   stageClosed(stage: Stage, reason: CloseReason): void {
     if (this.over) return;
-    // It has ended in order, both ways: what has gone through it is still on its way through the others.
+    // A stage that has ended in order, both ways: what has gone through is still on its way through the others.
     if (reason.kind === 'end' && stage.channel?.endSent && stage.channel.endRead && this.status !== 'INIT') {
       this.#settle();
       return;

@@ -17,18 +17,18 @@ export interface StageOwner extends EndOwner {
   readonly name: string;
   readonly metadata: Metadata;
   readonly listener: { readonly name: string };
-  /** Its client's channel is a kernel socket, or ends in one, and nothing stands between it and the destination. */
+  /** The client's channel is a kernel socket, or ends in one, and nothing stands between it and the destination. */
   readonly joinable: boolean;
   readonly retry: RetryPolicy;
-  /** Its client waits for one answer to one request. */
+  /** The client waits for one answer to one request. */
   readonly exchange: boolean;
-  /** It is connected, for the first time or again. */
+  /** The stage is connected, for the first time or again. */
   stageReady(stage: Stage): void;
   /** An attempt failed; another one follows if `again`. */
   stageFailed(stage: Stage, error: L7mpError, again: boolean): void;
-  /** It was connected and no longer is, and will be again if it can. */
+  /** The stage was connected and no longer is, and will be again if it can. */
   stageLost(stage: Stage, reason: CloseReason): void;
-  /** It is closed, and the retry policy does not bring it back. */
+  /** The stage is closed, and the retry policy does not bring it back. */
   stageClosed(stage: Stage, reason: CloseReason): void;
   stageHead(stage: Stage, head: Head): void;
 }
