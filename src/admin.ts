@@ -4,6 +4,7 @@ import { type AdminInput, adminState } from './config/schema.ts';
 import { asL7mpError, L7mpError } from './core/errors.ts';
 import { formatPointer } from './core/pointer.ts';
 import { REDACTED } from './core/redacted.ts';
+import type { PlaneSettings } from './data-plane/contract.ts';
 import { deriveLimits, type Limits, type System } from './limits/system.ts';
 import { DirectoryEnclosure } from './output/enclosure.ts';
 import type { Rights } from './reconcile/configuration.ts';
@@ -80,6 +81,20 @@ export class Admin {
   /** Those that are set, and what the others are by the system. */
   get limits(): Limits {
     return deriveLimits(this.#system, this.#settings.limits);
+  }
+
+  /** What of them concerns data planes. */
+  get planeSettings(): PlaneSettings {
+    const { offload, offload_ifs } = this.#settings;
+    return {
+      logLevel: this.#logger.level,
+      logOnStdout: this.#logger.onStdout,
+      accessLog: this.#accessLog.path !== undefined,
+      limits: this.limits,
+      offload: { ...(offload && { offload }), ...(offload_ifs !== undefined && { offload_ifs }) },
+      files: this.#files,
+      bodyLimit: this.bodyLimit,
+    };
   }
 
   /** As the REST API shows it. */

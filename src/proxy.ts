@@ -13,38 +13,24 @@ import type { AdminInput, ConfigInput } from './config/schema.ts';
 import { readState, unusableState, writeState } from './config/state.ts';
 import { Validator } from './config/validate.ts';
 import { findWarnings, type Warning } from './config/warnings.ts';
-import type { CloseReason } from './core/channel.ts';
-import { Connections } from './core/connections.ts';
-import type { Engine } from './core/engine.ts';
 import { asL7mpError, L7mpError, type Problem } from './core/errors.ts';
-import { GatheringLimit } from './core/gathering.ts';
-import type { Protocol, Services } from './core/protocol.ts';
+import type { Protocol } from './core/protocol.ts';
 import { Registry } from './core/registry.ts';
-import { SharedCounts } from './counts/shared-counts.ts';
-import { chooseEngine } from './io/choose.ts';
-import { Admission } from './limits/admission.ts';
-import { ManagementListeners } from './limits/management.ts';
-import { Reflection } from './limits/reflection.ts';
-import { readSystem } from './limits/system.ts';
+import type { DataPlane } from './data-plane/contract.ts';
+import { openDataPlane } from './data-planes.ts';
+import { deriveLimits, readSystem } from './limits/system.ts';
 import { exposedControl, exposureWarning } from './listener/exposure.ts';
-import { networkAddress } from './listener/open.ts';
-import { OffloadSwitch } from './offload/switch.ts';
+import { unknown } from './model/need.ts';
 import { DirectoryEnclosure } from './output/enclosure.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { applyForm } from './reconcile/apply-form.ts';
 import { type ChangeView, Configuration, type ConfigurationContext, type Rights } from './reconcile/configuration.ts';
 import { confinedOf } from './reconcile/confine.ts';
-import { createHandlers } from './reconcile/handlers.ts';
-import { Store } from './reconcile/store.ts';
-import { clusterOf, findRoute } from './routing/router.ts';
-import { eachSession, findSessions } from './session/list.ts';
-import { type Plan, Plans } from './session/plan.ts';
-import type { Session } from './session/session.ts';
-import { Sessions } from './session/sessions.ts';
-import { listedView, sessionView } from './session/view.ts';
+import { DefinitionStore } from './reconcile/definition-store.ts';
 import { AccessLog } from './telemetry/access-log.ts';
 import { Logger } from './telemetry/logger.ts';
-import { Metrics } from './telemetry/metrics.ts';
+import type { Scrape } from './telemetry/metric.ts';
+import { scrape } from './telemetry/metrics.ts';
 
 export interface ProxyOptions {
   /** Protocols and transforms beside the built-in ones: modules that were loaded, or what such ones export. */
@@ -61,49 +47,13 @@ export class L7mp {
   readonly #accessLog = new AccessLog();
   readonly #system = readSystem();
   readonly #admin = new Admin(this.logger, this.#accessLog, this.#system);
-  readonly #store = new Store();
-  readonly #counts = SharedCounts.alone(this.#admin.limits.max_sessions);
-  readonly #sessions: Sessions = new Sessions({
-    log: this.logger,
-    counts: this.#counts,
-    limits: {
-      take: (listener, peer) => this.#admission.take(listener, peer),
-      giveBack: (listener, share) => this.#admission.giveBack(listener, share),
-    },
-    io: () => this.#engine,
-    offload: () => this.#offload.engine,
-    route: (session) => this.#route(session),
-  });
-  readonly #connections = new Connections(this.#counts.counter('connections'));
-  readonly #metrics = new Metrics({
-    store: this.#store,
-    sessions: this.#sessions.table,
-    rungBytes: this.#sessions.rungBytes.totals,
-    load: () => (this.#io?.load === undefined ? [] : [this.#io.load]),
-    connections: this.#connections,
-    admission: () => this.#admission,
-  });
-  readonly #management: ManagementListeners;
-  readonly #admission: Admission = new Admission({
-    counts: this.#counts,
-    descriptors: this.#system.descriptors,
-    limits: this.#admin.limits,
-    log: this.logger,
-    sessions: this.#sessions.table,
-    connections: this.#connections,
-    leadsToManagement: (listener) => this.#management.has(listener),
-  });
-  readonly #reflection = new Reflection(() => this.#ports());
-  readonly #gathering = new GatheringLimit();
-  readonly #plans = new Plans((name, route) => clusterOf(this.#store, name, route));
+  readonly #store = new DefinitionStore();
   readonly #registry: Registry;
   readonly #validator: Validator;
   readonly #configuration: Configuration;
-  readonly #api: Api;
-  #io: Engine | undefined;
-  #ioWhy: string | undefined;
-  readonly #offload = new OffloadSwitch(this.logger, () => this.#sessions.table.all());
   readonly #door = new Door();
+  readonly #api: Api;
+  #running: DataPlane | undefined;
   #keep: ConfigurationContext['keep'];
   #state: ReturnType<ApiContext['state']> = 'starting';
 
@@ -113,29 +63,15 @@ export class L7mp {
       ...plugins.flatMap((plugin) => ('protocols' in plugin ? plugin.protocols : [plugin])),
     ]);
     this.#validator = new Validator(this.#registry);
-    this.#management = new ManagementListeners(this.#store, this.#registry);
-    const engine = (): Engine => this.#engine;
+    const plane = (): DataPlane => this.#plane;
     const keep = () => this.#keep;
-    for (const observer of [this.#admission, this.#metrics, this.#accessLog]) this.#sessions.observe(observer);
     this.#configuration = new Configuration({
       store: this.#store,
       registry: this.#registry,
       validator: this.#validator,
-      handlers: createHandlers({
-        store: this.#store,
-        registry: this.#registry,
-        get io() {
-          return engine();
-        },
-        log: this.logger,
-        counts: this.#counts,
-        gathering: this.#gathering,
-        services: this.#services(),
-        enclosure: () => this.#admin.enclosure,
-        admission: this.#admission,
-        begin: (listener, channel) => this.#sessions.begin(listener, channel),
-      }),
-      sessions: () => this.#sessions.table.all(),
+      get plane() {
+        return plane();
+      },
       get keep() {
         return keep();
       },
@@ -185,7 +121,7 @@ export class L7mp {
     const checked = { ...(kept?.config ?? given), ...(given.plugins && { plugins: given.plugins }), admin };
     try {
       if (admin.files !== undefined) await new DirectoryEnclosure(admin.files).check();
-      await this.#openEngine(admin);
+      await this.#open(admin);
       await this.#configuration.load(checked, { trusted: true, confined: kept?.confined ?? [] });
     } catch (error) {
       await this.stop();
@@ -235,19 +171,23 @@ export class L7mp {
       });
   }
 
-  async #openEngine({ io, log_level: level }: AdminInput): Promise<void> {
+  async #open({ io = 'auto', threads = 1, log_level: level, limits }: AdminInput): Promise<void> {
     if (level !== undefined) this.logger.level = level;
-    const { engine, why } = await chooseEngine(io ?? 'auto', { connections: this.#connections });
-    this.#io = engine;
-    this.#ioWhy = why;
-    if (why !== undefined) this.logger.write('notice', 'io', `the portable engine is used: ${why}`);
+    const settings = { ...this.#admin.planeSettings, limits: deriveLimits(this.#system, limits) };
+    this.#running = await openDataPlane({ io, threads, settings }, this.#registry, {
+      log: (lines) => {
+        for (const line of lines) this.logger.pass(line);
+      },
+      ended: (records) => this.#accessLog.write(records),
+      api: (request) => this.#api.handle(request),
+      metrics: () => this.#scrape(),
+    });
   }
 
   async #applyAdmin(settings: AdminInput, rights: Rights): Promise<() => Promise<void>> {
     const undo = await this.#admin.apply(settings, rights);
     const takeUp = async (): Promise<void> => {
-      this.#admission.set(this.#admin.limits);
-      await this.#offload.set(this.#admin.settings);
+      await this.#plane.configure(this.#admin.planeSettings);
       if (rights.trusted) await this.#door.configure(this.#admin.settings, this.logger);
     };
     const undoAll = async (): Promise<void> => {
@@ -263,19 +203,9 @@ export class L7mp {
     return undoAll;
   }
 
-  /** What moves the bytes, and why it is not something faster. */
-  #ioStatus(): { engine: string; why?: string; threads?: number } {
-    const { name, load } = this.#engine;
-    return {
-      engine: name,
-      ...(this.#ioWhy !== undefined && { why: this.#ioWhy }),
-      ...(load !== undefined && { threads: 1 }),
-    };
-  }
-
-  get #engine(): Engine {
-    if (!this.#io) throw new L7mpError('E_INTERNAL', 'the proxy has not been started');
-    return this.#io;
+  get #plane(): DataPlane {
+    if (!this.#running) throw new L7mpError('E_INTERNAL', 'the proxy has not been started');
+    return this.#running;
   }
 
   /**
@@ -283,90 +213,61 @@ export class L7mp {
    * the old file is written on.
    */
   async reopenLogs(): Promise<void> {
-    const dialers = [...this.#store.clusters.values()].map(({ name, dialer }) => ({
-      name,
-      reopen: async () => dialer.reopen?.(),
-    }));
-    const logs = [
-      { name: 'log', reopen: () => this.logger.reopen() },
-      { name: 'access-log', reopen: () => this.#accessLog.reopen() },
-      ...dialers,
-    ];
-    const results = await Promise.allSettled(logs.map(({ reopen }) => reopen()));
-    for (const [n, result] of results.entries()) {
-      if (result.status === 'rejected')
-        this.logger.write('error', logs[n]?.name ?? '', asL7mpError(result.reason).message);
-    }
+    const reopen = (log: Logger | AccessLog, name: string): Promise<void> =>
+      log.reopen().catch((error: unknown) => this.logger.write('error', name, asL7mpError(error).message));
+    await Promise.all([reopen(this.logger, 'log'), reopen(this.#accessLog, 'access-log'), this.#running?.reopen()]);
   }
 
   /** Ends every session and closes everything. */
   async stop(): Promise<void> {
     if (this.#state === 'stopping') return;
     this.#state = 'stopping';
-    for (const { listening } of this.#store.listeners.values()) await listening?.close();
-    const reason: CloseReason = { kind: 'shutdown', message: 'the proxy is shutting down' };
-    this.#sessions.close(reason);
-    await Promise.all([...this.#store.clusters.values()].map(({ dialer }) => dialer.close?.()));
-    await this.#offload.close();
-    await this.#io?.close();
+    await this.#running?.close();
     await this.#accessLog.close();
     await this.logger.close();
   }
 
-  // ------------------------------------------------------------------ sessions
-
-  /** Those that it listens on. */
-  *#ports(): Iterable<number> {
-    for (const { definition } of this.#store.listeners.values()) {
-      const place = networkAddress(definition.spec, this.#registry);
-      if (place) yield place.port;
-    }
-  }
-
-  #route(session: Session): Plan {
-    const { listener } = session;
-    const plan = this.#plans.for(listener, findRoute(this.#store, listener.definition.rules, session));
-    this.#admission.routed(session, plan);
-    this.#reflection.check(session, plan);
-    return plan;
-  }
-
   // ------------------------------------------------------------------ control
-
-  #services(): Services {
-    return {
-      api: (request) => this.#api.handle(request),
-      metrics: () => this.#metrics.scrape(),
-      counter: (name, help, labels) => this.#metrics.counter(name, help, labels),
-      bodyLimit: () => this.#admin.bodyLimit,
-    };
-  }
 
   #createApi(): Api {
     const context: ApiContext = {
       store: this.#store,
+      registry: this.#registry,
       configuration: this.#configuration,
       load: (config, terms) => this.#configuration.load(this.#fromApi(config), terms),
       replace: (config, terms) => this.#configuration.replace(this.#fromApi(config), terms),
       applyForm: () => ({ admin: this.#admin.settable(), ...applyForm(this.#store.definitions()) }),
-      admin: () => ({
-        ...this.#admin.view(),
-        io_status: this.#ioStatus(),
-        offload_status: this.#offload.engine.status(),
-        warnings: this.#dangers(),
-      }),
+      admin: () => this.#adminView(),
       sessions: (query) => this.#listSessions(query),
-      session: (name) => sessionView(this.#session(name)),
-      endSession: (name) => this.#session(name).end({ kind: 'deleted', message: 'deleted by the API' }),
+      session: async (name) => {
+        const session = await this.#plane.session(name);
+        if (!session) throw unknown('session', name);
+        return session;
+      },
+      endSession: async (name) => {
+        if (!(await this.#plane.endSession(name))) throw unknown('session', name);
+      },
       openapi: async () => (await import('./api/openapi.ts')).openApiDocument(this.#registry),
       state: () => this.#state,
     };
     return new Api(context, this.#door, this.logger);
   }
 
+  async #adminView(): Promise<object> {
+    const { io, offload } = await this.#plane.status();
+    return { ...this.#admin.view(), io_status: io, offload_status: offload, warnings: this.#dangers() };
+  }
+
   async #listSessions(query: Query): Promise<SessionList> {
-    const { sessions, total, next } = await findSessions(this.#sessions.table, query, query);
-    return { sessions: await eachSession(sessions, (session) => listedView(session, query.fields)), total, next };
+    const { limit, after, listener, cluster, endpoint, status, peer, fields } = query;
+    const wanted = { limit, after, listener, cluster, endpoint, status, peer, fields };
+    const { sessions, total, more } = await this.#plane.sessions(wanted);
+    return { sessions: sessions.map(({ view }) => view), total, next: more ? sessions.at(-1)?.id : undefined };
+  }
+
+  async #scrape(): Promise<Scrape> {
+    const counters = await this.#plane.counters();
+    return scrape({ counters, objects: this.#store, limits: this.#admin.limits });
   }
 
   /** What is dangerous about the configuration as it is. */
@@ -378,11 +279,5 @@ export class L7mp {
     const checked = this.#validator.config(config);
     if (checked.plugins === undefined) return checked;
     throw new L7mpError('E_FORBIDDEN', '/plugins: plugins run code, and are taken from the start-up file only');
-  }
-
-  #session(name: string): Session {
-    const session = this.#sessions.table.get(name);
-    if (!session) throw new L7mpError('E_UNKNOWN', `there is no session named ${JSON.stringify(name)}`);
-    return session;
   }
 }

@@ -83,6 +83,7 @@ const StageAnswer = Type.Object({
 
 export const SessionAnswer = Type.Object({
   name: Type.String(),
+  worker: Type.Integer({ minimum: 0, description: 'The number of the worker in which it lives.' }),
   metadata: Type.Object({}, { description: 'Values of fields that hold credentials read `<redacted>`.' }),
   metadata_cut: Type.Optional(Type.Literal(true, { description: 'In a list: more metadata than 4 KiB are left out.' })),
   source: Type.Object({

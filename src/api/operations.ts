@@ -18,7 +18,6 @@ import { L7mpError } from '../core/errors.ts';
 import { Name } from '../core/schema.ts';
 import type { Kind } from '../model/definitions.ts';
 import type { AddedKind, Configuration, Outcome, Terms } from '../reconcile/configuration.ts';
-import { need, type Store } from '../reconcile/store.ts';
 import {
   AdminAnswer,
   ChangedAnswer,
@@ -33,11 +32,10 @@ import {
   SessionAnswer,
 } from './answers.ts';
 import { LISTING, type ParameterName, type Query } from './parameters.ts';
-import { Views } from './views.ts';
+import { type ViewContext, Views } from './views.ts';
 
 /** What the API works on. */
-export interface ApiContext {
-  readonly store: Store;
+export interface ApiContext extends ViewContext {
   readonly configuration: Configuration;
   /** Checks and loads a configuration; what only the start-up file may say is refused. */
   load(config: unknown, terms: Terms): Promise<Outcome>;
@@ -45,11 +43,11 @@ export interface ApiContext {
   replace(config: unknown, terms: Terms): Promise<Outcome>;
   /** The configuration as one would write it. */
   applyForm(): unknown;
-  admin(): unknown;
+  admin(): Promise<object>;
   sessions(query: Query): Promise<SessionList>;
-  /** Throws E_UNKNOWN. */
-  session(name: string): unknown;
-  endSession(name: string): void;
+  /** Rejects with E_UNKNOWN. */
+  session(name: string): Promise<object>;
+  endSession(name: string): Promise<void>;
   openapi(): unknown;
   /** Whether sessions are taken, or why not yet, or not any more. */
   state(): 'ready' | 'starting' | 'stopping';
@@ -185,12 +183,12 @@ function whole(): Operation[] {
       settled: true,
       run: async (context, { query }) => {
         if (query.form === 'apply') return context.applyForm();
-        const views = new Views(context.store, query.recursive);
+        const views = new Views(context, query.recursive);
         const kinds = ['listener', 'cluster', 'rulelist', 'rule', 'route'] as const;
         const objects = Object.fromEntries(kinds.map((kind) => [`${kind}s`, views.all(kind)]));
         const endpoints = views.endpoints();
         const { sessions } = await context.sessions(query);
-        return { admin: context.admin(), ...objects, endpoints, sessions };
+        return { admin: await context.admin(), ...objects, endpoints, sessions };
       },
     },
     {
@@ -256,7 +254,7 @@ function reads(kind: AddedKind, answer: TSchema): Operation[] {
       recursive: true,
       answer: Type.Array(answer),
       settled: true,
-      run: ({ store }, { query }) => new Views(store, query.recursive).all(kind),
+      run: (context, { query }) => new Views(context, query.recursive).all(kind),
     },
     readOne(kind, answer),
   ];
@@ -271,7 +269,7 @@ function readOne(kind: Kind, answer: TSchema): Operation {
     recursive: true,
     answer,
     settled: true,
-    run: ({ store }, { params, query }) => new Views(store, query.recursive).one(kind, params[0] as string),
+    run: (context, { params, query }) => new Views(context, query.recursive).one(kind, params[0] as string),
   };
 }
 
@@ -333,7 +331,7 @@ function endpoints(): Operation[] {
       summary: 'The endpoints of a cluster.',
       answer: Type.Array(EndpointAnswer),
       settled: true,
-      run: ({ store }, { params }) => new Views(store, false).endpointsOf(params[0] as string),
+      run: (context, { params }) => new Views(context, false).endpointsOf(params[0] as string),
     },
     {
       method: 'POST',
@@ -387,12 +385,12 @@ function rulesOfLists(): Operation[] {
       recursive: true,
       answer: RuleAnswer,
       settled: true,
-      run: ({ store }, { params, query }) => {
+      run: (context, { params, query }) => {
         const [list, place] = params as [string, string];
-        const { rules } = need(store.rulelists, 'rulelist', list).definition;
+        const { rules } = context.store.definition('rulelist', list);
         const name = isPosition(place) ? rules[Number(place)] : rules.find((rule) => rule === place);
         if (name === undefined) throw new L7mpError('E_UNKNOWN', `rulelist ${list} has no rule at ${place}`);
-        return new Views(store, query.recursive).one('rule', name);
+        return new Views(context, query.recursive).one('rule', name);
       },
     },
     {

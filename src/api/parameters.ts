@@ -1,9 +1,9 @@
 /** The parameters that may stand in a query, in one table: how they are read, and what the OpenAPI document says. */
-import { BlockList, isIP } from 'node:net';
 import type { TObject } from 'typebox';
-import { plainAddress } from '../core/address.ts';
+import { parseCidr } from '../core/cidr.ts';
 import { L7mpError } from '../core/errors.ts';
-import { SESSION_STATUSES, type SessionFilter } from '../session/list.ts';
+import type { SessionQuery } from '../data-plane/contract.ts';
+import { SESSION_STATUSES } from '../session/list.ts';
 import { SessionAnswer } from './answers.ts';
 import { STYLES, type Style } from './format.ts';
 
@@ -12,16 +12,13 @@ export const DEFAULT_LIMIT = 1000;
 export const MAX_LIMIT = 10_000;
 
 /** A query, read. */
-export interface Query extends SessionFilter {
+export interface Query extends SessionQuery {
   readonly recursive: boolean;
   readonly format: Style;
   readonly dry_run: boolean;
   readonly force: boolean;
   readonly form: 'apply' | undefined;
   readonly sessions: 'end' | undefined;
-  readonly limit: number;
-  readonly after: number;
-  readonly fields: ReadonlySet<string> | undefined;
 }
 
 export type ParameterName = keyof Query;
@@ -86,13 +83,16 @@ export const PARAMETERS: { readonly [K in ParameterName]-?: Parameter<Query[K]> 
     description: 'Only sessions of clients at this IP address, or at those of this CIDR.',
     schema: { type: 'string' },
     byDefault: undefined,
-    read: addresses,
+    read: (given) => {
+      parseCidr(given);
+      return given;
+    },
   },
   fields: {
     description: 'The fields to show of each session, separated by commas.',
     schema: { type: 'string' },
     byDefault: undefined,
-    read: (given) => new Set(given.split(',').map((field) => oneOf(SESSION_FIELDS, field))),
+    read: (given) => given.split(',').map((field) => oneOf(SESSION_FIELDS, field)),
   },
 };
 
@@ -137,7 +137,7 @@ function read(name: ParameterName, value: string): unknown {
   try {
     return PARAMETERS[name].read(value);
   } catch (expected) {
-    throw invalid(name, `must be ${(expected as Expected).message}, not ${JSON.stringify(value)}`);
+    throw invalid(name, `must be ${(expected as Error).message}, not ${JSON.stringify(value)}`);
   }
 }
 
@@ -174,17 +174,4 @@ function integer(given: string, least: number, most: number): number {
   const value = /^\d{1,16}$/.test(given) ? Number(given) : Number.NaN;
   if (value >= least && value <= most) return value;
   throw new Expected(`an integer from ${least} to ${most}`);
-}
-
-function addresses(given: string): BlockList {
-  const [text = '', length, ...more] = given.split('/');
-  // A prefix counts bits of the form that it was written in.
-  const address = length === undefined ? plainAddress(text) : text;
-  const family = isIP(address);
-  const most = family === 6 ? 128 : 32;
-  if (family === 0 || more.length > 0) throw new Expected('an IP address or a CIDR');
-  const prefix = length === undefined ? most : integer(length, 0, most);
-  const list = new BlockList();
-  list.addSubnet(address, prefix, family === 6 ? 'ipv6' : 'ipv4');
-  return list;
 }

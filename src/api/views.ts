@@ -1,5 +1,8 @@
 /** Configuration objects as the REST API shows them: with names of others, or recursively with what they refer to. */
+
+import { VIRTUAL } from '../cluster/endpoint.ts';
 import { L7mpError } from '../core/errors.ts';
+import type { Registry } from '../core/registry.ts';
 import type {
   ClusterDefinition,
   Definition,
@@ -10,7 +13,7 @@ import type {
   RuleDefinition,
   RuleListDefinition,
 } from '../model/definitions.ts';
-import { need, type Store } from '../reconcile/store.ts';
+import type { DefinitionStore } from '../reconcile/definition-store.ts';
 import type {
   ClusterView,
   EndpointView,
@@ -39,13 +42,20 @@ function sizeOf(definition: Definition): number {
   return size;
 }
 
+export interface ViewContext {
+  readonly store: DefinitionStore;
+  readonly registry: Registry;
+}
+
 export class Views {
-  readonly #store: Store;
+  readonly #store: DefinitionStore;
+  readonly #registry: Registry;
   readonly #recursive: boolean;
   #expanded = 0;
 
-  constructor(store: Store, recursive: boolean) {
+  constructor({ store, registry }: ViewContext, recursive: boolean) {
     this.#store = store;
+    this.#registry = registry;
     this.#recursive = recursive;
   }
 
@@ -61,16 +71,19 @@ export class Views {
 
   /** The endpoints of all clusters, so that they can be put back into them. */
   endpoints(): ListedEndpointView[] {
-    return [...this.#store.endpoints.values()].map(({ definition }) => ({
+    return [...this.#store.of('endpoint').values()].map(({ definition }) => ({
       ...this.#endpoint(definition),
       cluster: definition.cluster,
     }));
   }
 
-  /** Throws E_UNKNOWN. */
+  /** Those that it was given, or the one of its own that a cluster without a network has. Throws E_UNKNOWN. */
   endpointsOf(cluster: string): EndpointView[] {
-    const { shownEndpoints } = need(this.#store.clusters, 'cluster', cluster);
-    return shownEndpoints.map((definition) => this.#endpoint(definition));
+    const { spec } = this.#store.definition('cluster', cluster);
+    if (this.#registry.cluster(spec.protocol).virtual) {
+      return [{ name: cluster, spec: { address: VIRTUAL }, weight: 1 }];
+    }
+    return [...this.#store.endpointsOf(cluster).values()].map(({ definition }) => this.#endpoint(definition));
   }
 
   // ------------------------------------------------------------------ own
@@ -94,12 +107,15 @@ export class Views {
 
   /** Recursively, the rules of its list, not the list: that is how they are written inline. */
   #listener({ name, spec, rules, options }: ListenerDefinition): ListenerView {
-    const list = this.#refer(this.#store.rulelists, rules, (found) => this.#rulelist(found));
+    const list = this.#refer(this.#store.of('rulelist'), rules, (found) => this.#rulelist(found));
     return { name, spec, rules: typeof list === 'string' ? list : list.rules, options };
   }
 
   #rulelist({ name, rules }: RuleListDefinition): RuleListView {
-    return { name, rules: rules.map((rule) => this.#refer(this.#store.rules, rule, (found) => this.#rule(found))) };
+    return {
+      name,
+      rules: rules.map((rule) => this.#refer(this.#store.of('rule'), rule, (found) => this.#rule(found))),
+    };
   }
 
   #rule({ name, match, rewrite, route, apply }: RuleDefinition): RuleView {
@@ -108,14 +124,16 @@ export class Views {
       match: typeof match === 'object' && 'op' in match ? match : { match: '*' },
       action: {
         ...(rewrite && { rewrite: [...rewrite] }),
-        ...(route !== undefined && { route: this.#refer(this.#store.routes, route, (found) => this.#route(found)) }),
+        ...(route !== undefined && {
+          route: this.#refer(this.#store.of('route'), route, (found) => this.#route(found)),
+        }),
         ...(apply !== undefined && { apply }),
       },
     };
   }
 
   #route({ name, destination, ingress, egress, retry }: RouteDefinition): RouteView {
-    const cluster = (to: string) => this.#refer(this.#store.clusters, to, (found) => this.#cluster(found));
+    const cluster = (to: string) => this.#refer(this.#store.of('cluster'), to, (found) => this.#cluster(found));
     return {
       name,
       destination: cluster(destination),

@@ -5,7 +5,7 @@ import type { Json, Metadata } from '../core/metadata.ts';
 import { getAt, type Pointer, parsePointer } from '../core/pointer.ts';
 import type { ClusterSide, Dialer, StreamKind } from '../core/protocol.ts';
 import { LocalCount } from '../counts/counter.ts';
-import type { ClusterDefinition, EndpointDefinition } from '../model/definitions.ts';
+import type { ClusterDefinition } from '../model/definitions.ts';
 import { type Balancer, createBalancer } from './balancers/index.ts';
 import { Endpoint, Tally, VIRTUAL } from './endpoint.ts';
 import { isEndpointFault } from './outcome.ts';
@@ -73,17 +73,6 @@ export class Cluster {
 
   get endpoints(): Endpoint[] {
     return [...this.#endpoints.values()];
-  }
-
-  /** Those that it was given, or the one of its own that a cluster without a network has. */
-  get shownEndpoints(): EndpointDefinition[] {
-    if (this.side.virtual) return [virtualEndpoint(this.name).definition];
-    return this.endpoints.map(({ definition }) => definition);
-  }
-
-  /** How many endpoints it was given: a cluster without a network has none. */
-  get size(): number {
-    return this.#endpoints.size;
   }
 
   /** An endpoint has come, gone or been replaced: the balancer is told before the next pick. */

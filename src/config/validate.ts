@@ -104,9 +104,9 @@ export class Validator {
     return this.#cluster(check(ClusterSchema, value, path), path);
   }
 
-  endpoint(value: unknown, path: string, cluster: { readonly definition: { readonly spec: Spec } }): EndpointInput {
+  endpoint(value: unknown, path: string, cluster: { readonly spec: Spec }): EndpointInput {
     const endpoint = check(EndpointSchema, value, path);
-    this.#endpoint(endpoint, cluster.definition.spec, path);
+    this.#endpoint(endpoint, cluster.spec, path);
     return endpoint;
   }
 

@@ -5,7 +5,6 @@
  *
  * One data plane in the main thread, one in a worker, and several that act as one are held against one suite.
  */
-
 import type { Level, Threshold } from '../core/log.ts';
 import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
 import type { CountsMemory } from '../counts/memory.ts';

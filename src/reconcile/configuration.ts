@@ -6,17 +6,18 @@ import { L7mpError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
 import type { Registry } from '../core/registry.ts';
 import { Name } from '../core/schema.ts';
+import type { DataPlane, Ending } from '../data-plane/contract.ts';
 import type { Definition, Kind, RuleListDefinition } from '../model/definitions.ts';
+import { unknown } from '../model/need.ts';
 import type { Action, Change, Step } from '../model/step.ts';
 import type { DirectoryEnclosure } from '../output/enclosure.ts';
-import type { Session } from '../session/session.ts';
-import { apply, type Handlers } from './apply.ts';
+import { apply } from './apply.ts';
 import { confine, confineAgain } from './confine.ts';
+import type { DefinitionStore } from './definition-store.ts';
 import { plan, type Restarts } from './plan.ts';
 import { Remover } from './remove.ts';
 import { replacing } from './replace.ts';
 import { restartsOf } from './restarts.ts';
-import { need, type Store } from './store.ts';
 
 /** The proxy's own settings, as far as a change of the configuration is concerned. */
 export interface Settings {
@@ -38,15 +39,14 @@ export interface Rights {
 
 /** What a configuration needs of the rest of the proxy. */
 export interface ConfigurationContext {
-  readonly store: Store;
+  readonly store: DefinitionStore;
   readonly registry: Registry;
   readonly validator: Validator;
-  readonly handlers: Handlers;
   readonly settings: Settings;
   /** Below which the API may name files. */
   enclosure(): DirectoryEnclosure;
-  /** The live sessions. */
-  sessions(): Iterable<Session>;
+  /** What runs it. */
+  readonly plane: Pick<DataPlane, 'release' | 'take' | 'settle' | 'undo'>;
   /** Keeps a change, before it is answered: the objects that there are from now on. A rejection undoes the change. */
   readonly keep: ((definitions: readonly Definition[]) => Promise<void>) | undefined;
 }
@@ -91,8 +91,15 @@ interface Proposal {
   readonly admin?: AdminInput;
   /** Throws where one of the steps must not be taken. */
   readonly permit?: (changes: readonly ChangeView[]) => void;
-  /** What becomes of live sessions, once it is done. */
-  readonly afterwards?: (() => void) | undefined;
+  /** Live sessions that end with it. */
+  readonly endings?: readonly Ending[];
+}
+
+/** What is to be done for it. */
+interface Work {
+  readonly steps: readonly Step[];
+  readonly admin: AdminInput | undefined;
+  readonly endings: readonly Ending[];
 }
 
 const NO_TERMS: Terms = {};
@@ -160,15 +167,16 @@ export class Configuration {
   putEndpoint(name: string, cluster: string | undefined, value: unknown, terms?: Terms): Promise<Outcome> {
     const { store, registry, validator } = this.#context;
     return this.#change(terms, () => {
-      const there = store.endpoints.get(name)?.definition;
-      if (cluster === undefined && !there) need(store.endpoints, 'endpoint', name);
-      const owner = need(store.clusters, 'cluster', cluster ?? (there?.cluster as string));
+      const there = store.of('endpoint').get(name)?.definition;
+      const of = cluster ?? there?.cluster;
+      if (of === undefined) throw unknown('endpoint', name);
+      const owner = store.definition('cluster', of);
       if (there && there.cluster !== owner.name) {
         throw new L7mpError('E_DUPLICATE', `the endpoint ${name} belongs to the cluster ${there.cluster}`);
       }
       const checked = validator.endpoint(named(value, name, 'endpoint'), '/endpoint', owner);
       const changes = replacing(store, registry, there ? [there] : [], (normalizer) =>
-        normalizer.endpoint(checked, owner.name, owner.size),
+        normalizer.endpoint(checked, owner.name, store.endpointsOf(of).size),
       );
       return { changes: there ? changes.map((change) => keepOwner(change, there)) : changes };
     });
@@ -191,8 +199,9 @@ export class Configuration {
   addEndpoint(clusterName: string, value: unknown, terms?: Terms): Promise<Outcome> {
     const { store, validator } = this.#context;
     return this.#change(terms, (normalizer) => {
-      const cluster = need(store.clusters, 'cluster', clusterName);
-      normalizer.endpoint(validator.endpoint(value, '/endpoint', cluster), clusterName, cluster.size);
+      const cluster = store.definition('cluster', clusterName);
+      const count = store.endpointsOf(clusterName).size;
+      normalizer.endpoint(validator.endpoint(value, '/endpoint', cluster), clusterName, count);
       return { changes: created(normalizer) };
     });
   }
@@ -225,24 +234,24 @@ export class Configuration {
       const after = { ...list, rules: list.rules.toSpliced(position, 1) };
       const change: Change = { before: list, after };
       if (!this.#goesWith(after, name)) return { changes: [change] };
-      const { changes, afterwards } = this.#removal('rule', name, recursive);
-      return { changes: [change, ...changes], afterwards };
+      const { changes, endings } = new Remover(this.#context.store).remove('rule', name, recursive);
+      return { changes: [change, ...changes], endings };
     });
   }
 
   #goesWith(list: RuleListDefinition, name: string): boolean {
-    const { rules, rulelists } = this.#context.store;
-    const rule = rules.get(name)?.definition;
+    const { store } = this.#context;
+    const rule = store.of('rule').get(name)?.definition;
     if (!rule || list.rules.includes(name)) return false;
     if (rule.owner !== undefined) return rule.owner === list.name;
-    return ![...rulelists.values()].some(
+    return ![...store.of('rulelist').values()].some(
       ({ definition }) => definition.name !== list.name && definition.rules.includes(name),
     );
   }
 
   /** `recursive`: also what was written inline in it, and its sessions. */
   delete(kind: Kind, name: string, recursive: boolean, terms?: Terms): Promise<Outcome> {
-    return this.#change(terms, () => this.#removal(kind, name, recursive));
+    return this.#change(terms, () => new Remover(this.#context.store).remove(kind, name, recursive));
   }
 
   // ------------------------------------------------------------------ own
@@ -260,10 +269,9 @@ export class Configuration {
       const views = [...this.#adminView(proposal.admin, trusted), ...steps.filter(isVisible).map(viewOf)];
       proposal.permit?.(views);
       if (dryRun) return { changes: views, revision: this.#revision };
-      await this.#carryOut(steps, proposal.admin, { trusted, confined });
+      const endings = [...(proposal.endings ?? []), ...(endSessions ? endingsOf(steps) : [])];
+      await this.#carryOut({ steps, admin: proposal.admin, endings }, { trusted, confined });
       if (views.length > 0) this.#revision++;
-      proposal.afterwards?.();
-      if (endSessions) this.#endSessionsOf(steps);
       return { changes: views, revision: this.#revision };
     });
   }
@@ -279,65 +287,39 @@ export class Configuration {
     return fields.length === 0 ? [] : [{ kind: 'admin', name: 'admin', action: 'update', fields }];
   }
 
-  async #carryOut(steps: readonly Step[], admin: AdminInput | undefined, rights: Rights): Promise<void> {
-    const { settings, handlers } = this.#context;
+  async #carryOut({ steps, admin, endings }: Work, rights: Rights): Promise<void> {
+    const { settings, plane, store, keep } = this.#context;
     const undoAdmin = await settings.apply(admin ?? {}, rights);
+    const commit = async (): Promise<void> => {
+      await keep?.((steps.length === 0 ? store : store.after(steps)).definitions());
+      store.apply(steps);
+    };
     try {
-      await apply(steps, handlers, () => this.#keep(steps));
+      await apply(steps, plane, { commit, endings });
     } catch (error) {
       await undoAdmin();
-      this.#endUndone(steps);
       throw error;
     }
   }
 
-  /** What goes is still there when the change is kept: until then it can be undone. */
-  async #keep(steps: readonly Step[]): Promise<void> {
-    const { keep, store } = this.#context;
-    if (!keep) return;
-    const gone = new Set(steps.filter(({ action }) => action === 'delete').map(({ before }) => before));
-    await keep(store.definitions().filter((definition) => !gone.has(definition)));
-  }
-
-  /** Sessions may have come to a listener that was then undone. */
-  #endUndone(steps: readonly Step[]): void {
-    const undone = new Set(steps.filter(({ before }) => !before).map(({ after }) => after));
-    for (const session of [...this.#context.sessions()]) {
-      if (!undone.has(session.listener.definition)) continue;
-      session.end({ kind: 'deleted', message: `the listener ${session.listener.name} was not taken` });
-    }
-  }
-
-  #endSessionsOf(steps: readonly Step[]): void {
-    const gone = steps.filter(({ action }) => action === 'delete').map(({ before }) => before as Definition);
-    const names = (kind: Kind) => new Set(gone.filter((one) => one.kind === kind).map(({ name }) => name));
-    const [listeners, endpoints] = [names('listener'), names('endpoint')];
-    for (const session of [...this.#context.sessions()]) {
-      const reason = { kind: 'deleted', message: 'what the session runs on was deleted' } as const;
-      if (listeners.has(session.listener.name)) session.end(reason);
-      else for (const name of endpoints) session.disconnect(name, reason);
-    }
-  }
-
-  #removal(kind: Kind, name: string, recursive: boolean): Proposal {
-    const removal = new Remover(this.#context.store).remove(kind, name, recursive);
-    const reason = { kind: 'deleted', message: `the ${kind} ${name} was deleted` } as const;
-    const afterwards = (): void => {
-      for (const session of [...this.#context.sessions()]) {
-        if (removal.ends(session)) session.end(reason);
-        else if (removal.disconnects !== undefined) session.disconnect(removal.disconnects, reason);
-      }
-    };
-    return { changes: removal.changes, afterwards: recursive ? afterwards : undefined };
-  }
-
   #rulelist(name: string): RuleListDefinition {
-    return need(this.#context.store.rulelists, 'rulelist', name).definition;
+    return this.#context.store.definition('rulelist', name);
   }
 }
 
 function created({ definitions }: Normalizer): Change[] {
   return definitions.map((after) => ({ before: undefined, after }));
+}
+
+/** The sessions that end with what goes, where that is asked for. */
+function endingsOf(steps: readonly Step[]): Ending[] {
+  const gone = steps.filter(({ action }) => action === 'delete').map(({ before }) => before as Definition);
+  const names = (kind: Kind) => gone.filter((one) => one.kind === kind).map(({ name }) => name);
+  const message = 'what the session runs on was deleted';
+  return [
+    { message, listeners: names('listener') },
+    { message, endpoints: names('endpoint') },
+  ];
 }
 
 /** Who sends a configuration would cut the branch that the request sits on. */

@@ -2,14 +2,13 @@
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { FileUse, Spec } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
-import { type Definition, type EndpointDefinition, keyOf } from '../model/definitions.ts';
+import { type Definition, type EndpointDefinition, keyOf, type Objects } from '../model/definitions.ts';
 import type { Change } from '../model/step.ts';
 import type { DirectoryEnclosure } from '../output/enclosure.ts';
-import type { Store } from './store.ts';
 
 export interface ConfineContext {
   readonly registry: Registry;
-  readonly store: Store;
+  readonly store: Objects;
   readonly enclosure: DirectoryEnclosure;
 }
 
@@ -18,7 +17,7 @@ export interface ConfineContext {
  * before keeps the rights that it had: the start-up file may have given them. Rejects with E_FORBIDDEN.
  */
 export async function confine(changes: readonly Change[], context: ConfineContext): Promise<Change[]> {
-  const now: Specs = (name) => context.store.clusters.get(name)?.definition.spec;
+  const now: Specs = (name) => context.store.of('cluster').get(name)?.definition.spec;
   const then = coming(changes, now);
   const confined: Change[] = [];
   for (const change of changes) confined.push(await confineOne(change, { now, then }, context));

@@ -1,16 +1,14 @@
+import type { Ending } from '../data-plane/contract.ts';
 import { type Definition, type Kind, keyOf } from '../model/definitions.ts';
 import type { Change } from '../model/step.ts';
-import type { Session } from '../session/session.ts';
-import type { Store } from './store.ts';
+import type { DefinitionStore } from './definition-store.ts';
 
 /** What goes with an object that is deleted. */
 export interface Removal {
   /** The objects that go, and those that from now on stand by themselves, since their owner goes without them. */
   readonly changes: Change[];
-  /** Whether a live session ends with it. */
-  ends(session: Session): boolean;
-  /** The name of an endpoint whose sessions are disconnected from it. */
-  readonly disconnects: string | undefined;
+  /** The live sessions that end with it. */
+  readonly endings: readonly Ending[];
 }
 
 /**
@@ -18,11 +16,11 @@ export interface Removal {
  * where others name it: references are looked up late, and a new session that meets the gap fails alone.
  */
 export class Remover {
-  readonly #store: Store;
+  readonly #store: DefinitionStore;
   readonly #removed = new Map<string, Definition>();
   readonly #outliving: Change[] = [];
 
-  constructor(store: Store) {
+  constructor(store: DefinitionStore) {
     this.#store = store;
   }
 
@@ -32,8 +30,7 @@ export class Remover {
     const removed = [...this.#removed.values()].map((before): Change => ({ before, after: undefined }));
     return {
       changes: [...this.#outliving, ...removed],
-      disconnects: recursive && kind === 'endpoint' ? name : undefined,
-      ends: (session) => recursive && !isBeingAnswered(session) && this.#carries(kind, name, session),
+      endings: recursive ? [{ message: `the ${kind} ${name} was deleted`, ...this.#ending(kind, name) }] : [],
     };
   }
 
@@ -65,14 +62,15 @@ export class Remover {
    * A listener's sessions are those that it emitted, a cluster's those through it. Of what stands between them it is
    * those that went by a route that goes through a cluster that goes: other routes to that cluster keep their sessions.
    */
-  #carries(kind: Kind, name: string, session: Session): boolean {
-    if (kind === 'listener') return session.listener.name === name;
-    if (kind !== 'cluster' && !this.#isRemoved('route', session.route)) return false;
-    return session.stages.some(({ cluster }) => this.#isRemoved('cluster', cluster.name));
+  #ending(kind: Kind, name: string): Omit<Ending, 'message'> {
+    if (kind === 'listener') return { listeners: [name] };
+    if (kind === 'endpoint') return { endpoints: [name] };
+    const clusters = this.#namesOf('cluster');
+    return kind === 'cluster' ? { clusters } : { clusters, routes: this.#namesOf('route') };
   }
 
-  #isRemoved(kind: Kind, name: string | undefined): boolean {
-    return name !== undefined && this.#removed.has(keyOf({ kind, name }));
+  #namesOf(kind: Kind): string[] {
+    return [...this.#removed.values()].filter((one) => one.kind === kind).map(({ name }) => name);
   }
 }
 
@@ -80,11 +78,6 @@ type OwnedDefinition = Extract<Definition, { readonly owner: unknown }>;
 
 function isOwnedBy(definition: Definition | undefined, owner: string): definition is OwnedDefinition {
   return definition !== undefined && 'owner' in definition && definition.owner === owner;
-}
-
-/** A complete request to the API, perhaps the one that asks for the deletion: it ends when it has its answer. */
-function isBeingAnswered({ destination, source }: Session): boolean {
-  return destination?.cluster.side.control === true && source.endRead;
 }
 
 /** What may have been written inline in the object: all that it names, but for rulelists to `apply`. */

@@ -2,7 +2,7 @@ import { type KnownEndpoints, Normalizer } from '../config/normalize.ts';
 import type { Registry } from '../core/registry.ts';
 import { type Definition, type Kind, keyOf } from '../model/definitions.ts';
 import type { Change } from '../model/step.ts';
-import type { Store } from './store.ts';
+import type { DefinitionStore } from './definition-store.ts';
 
 /**
  * The changes that make of the definitions `before` what `write` gives to a normalizer, which sees their names as free.
@@ -10,7 +10,7 @@ import type { Store } from './store.ts';
  * others disturbs none of them.
  */
 export function replacing(
-  store: Store,
+  store: DefinitionStore,
   registry: Registry,
   before: readonly Definition[],
   write: (normalizer: Normalizer) => void,
@@ -60,7 +60,7 @@ function wishedOrders(definitions: readonly Definition[]): ReadonlyMap<string, r
 }
 
 /** A cluster whose endpoints would not come into their order by themselves: those that stay, then those that come. */
-function withOrder(change: Change, store: Store, orders: ReadonlyMap<string, readonly string[]>): Change {
+function withOrder(change: Change, store: DefinitionStore, orders: ReadonlyMap<string, readonly string[]>): Change {
   const { before, after } = change;
   if (before?.kind !== 'cluster' || after?.kind !== 'cluster') return change;
   const order = orders.get(after.name) ?? [];

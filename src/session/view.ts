@@ -8,8 +8,9 @@ import type { Stage, StageStatus } from './stage.ts';
 const LISTED_METADATA = 4096;
 
 /** The fields of a session, each made by itself. */
-const FIELDS: Readonly<Record<string, (session: Session) => unknown>> = {
+const FIELDS: Readonly<Record<string, (session: Session, worker: number) => unknown>> = {
   name: ({ name }) => name,
+  worker: (_session, worker) => worker,
   source: (session) => sourceView(session),
   destination: ({ destination }) => (destination ? stageView(destination) : null),
   ingress: ({ ingress }) => ingress.map(stageView),
@@ -20,24 +21,24 @@ const FIELDS: Readonly<Record<string, (session: Session) => unknown>> = {
   events: ({ events }) => events.view(),
 };
 
-/** A session as the REST API shows it, without credentials. */
-export function sessionView(session: Session): object {
-  return view(session);
+/** A session as the REST API shows it, without credentials. `worker`: the number of its data plane. */
+export function sessionView(session: Session, worker: number): object {
+  return view(session, worker);
 }
 
 /** A session in a list: what its client may have made large is cut. `fields`: those to show, else all. */
-export function listedView(session: Session, fields?: ReadonlySet<string>): object {
-  return view(session, fields, LISTED_METADATA);
+export function listedView(session: Session, worker: number, fields?: ReadonlySet<string>): object {
+  return view(session, worker, fields, LISTED_METADATA);
 }
 
-function view(session: Session, fields?: ReadonlySet<string>, metadataBytes?: number): object {
+function view(session: Session, worker: number, fields?: ReadonlySet<string>, metadataBytes?: number): object {
   const wanted = (field: string): boolean => fields?.has(field) ?? true;
   session.refresh();
   const shown = wanted('metadata') ? shownMetadata(session.metadata, metadataBytes) : undefined;
   const { name, ...others } = Object.fromEntries(
     Object.entries(FIELDS)
       .filter(([field]) => wanted(field))
-      .map(([field, show]) => [field, show(session)]),
+      .map(([field, show]) => [field, show(session, worker)]),
   );
   return {
     ...(name !== undefined && { name }),

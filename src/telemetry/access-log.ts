@@ -3,11 +3,9 @@ import type { Enclosure } from '../core/protocol.ts';
 import { openFile } from '../output/output.ts';
 import { oneLine } from '../output/printable.ts';
 import { Writer } from '../output/writer.ts';
-import type { SessionObserver } from '../session/observer.ts';
-import type { Session } from '../session/session.ts';
 
 /** One line of JSON for each ended session, in a file. */
-export class AccessLog implements SessionObserver {
+export class AccessLog {
   readonly #turns = new Mutex();
   #path: string | undefined;
   #within: Enclosure | undefined;
@@ -51,34 +49,14 @@ export class AccessLog implements SessionObserver {
     return this.#turns.run(async () => this.#writer?.reopen());
   }
 
-  ended(session: Session): void {
+  /** Writes records of sessions that have ended. */
+  write(records: readonly object[]): void {
     // In JSON, what cannot be printed may be written as an escape as well.
-    this.#writer?.write(Buffer.from(`${oneLine(JSON.stringify(line(session)))}\n`));
+    for (const record of records) this.#writer?.write(Buffer.from(`${oneLine(JSON.stringify(record))}\n`));
   }
 
   /** Writes what waits, and closes the file. Resolves in a second at the latest. */
   close(): Promise<void> {
     return this.open(undefined);
   }
-}
-
-function line(session: Session) {
-  const { source, events, destination, outcome } = session;
-  session.refresh();
-  return {
-    time: new Date().toISOString(),
-    session: session.name,
-    listener: session.listener.name,
-    route: session.route ?? null,
-    cluster: destination?.cluster.name ?? null,
-    endpoint: destination?.endpoint?.address ?? null,
-    duration_ms: Date.now() - events.started,
-    bytes_in: source.bytesIn,
-    bytes_out: source.bytesOut,
-    messages_in: source.messagesIn,
-    messages_out: source.messagesOut,
-    dropped: Object.fromEntries(session.drops ?? []),
-    outcome: outcome?.kind ?? 'end',
-    reason: outcome?.message ?? '',
-  };
 }

@@ -83,10 +83,11 @@ export interface OwnCounter {
   readonly name: string;
   readonly help: string;
   readonly labels: readonly string[];
-  readonly samples: readonly OwnSample[];
+  readonly samples: readonly Sample[];
 }
 
-export interface OwnSample {
+/** A value of a metric. */
+export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }

@@ -5,12 +5,13 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { getHeapSpaceStatistics } from 'node:v8';
-import type { Definition, Series } from './exposition.ts';
+import type { Sample } from './counters.ts';
+import type { Metric } from './metric.ts';
 
 const MICROSECONDS = 1e6;
 
-function one(type: Definition['type'], name: string, help: string, value: () => number): Definition {
-  return { type, name, help, labels: [], series: () => [{ labels: {}, value }] };
+function one(type: Metric['type'], name: string, help: string, value: () => number): Metric {
+  return { type, name, help, labels: [], samples: () => [{ labels: {}, value: value() }] };
 }
 
 function cpu(which: 'user' | 'system'): number {
@@ -18,16 +19,16 @@ function cpu(which: 'user' | 'system'): number {
 }
 
 /** Of /proc (proc(5)); nothing where the system has none. */
-function fromProc(name: string, help: string, read: () => number | undefined): Definition {
-  const series = (): Series[] => {
+function fromProc(name: string, help: string, read: () => number | undefined): Metric {
+  const samples = (): Sample[] => {
     try {
       const value = read();
-      return value === undefined ? [] : [{ labels: {}, value: () => value }];
+      return value === undefined ? [] : [{ labels: {}, value }];
     } catch {
       return [];
     }
   };
-  return { type: 'gauge', name, help, labels: [], series };
+  return { type: 'gauge', name, help, labels: [], samples };
 }
 
 /** The soft limit; none is no number. */
@@ -36,15 +37,15 @@ function mostDescriptors(): number | undefined {
   return limit === undefined ? undefined : Number(limit);
 }
 
-function heapSpaces(name: string, help: string, field: 'space_size' | 'space_used_size'): Definition {
-  const series = () =>
-    getHeapSpaceStatistics().map((space) => ({ labels: { space: space.space_name }, value: () => space[field] }));
-  return { type: 'gauge', name, help, labels: ['space'], series };
+function heapSpaces(name: string, help: string, field: 'space_size' | 'space_used_size'): Metric {
+  const samples = () =>
+    getHeapSpaceStatistics().map((space) => ({ labels: { space: space.space_name }, value: space[field] }));
+  return { type: 'gauge', name, help, labels: ['space'], samples };
 }
 
 const started = Date.now() / 1000 - process.uptime();
 
-export const PROCESS_METRICS: readonly Definition[] = [
+export const PROCESS_METRICS: readonly Metric[] = [
   one('counter', 'process_cpu_user_seconds_total', 'CPU time spent in user mode, in seconds.', () => cpu('user')),
   one('counter', 'process_cpu_system_seconds_total', 'CPU time spent in the kernel, in seconds.', () => cpu('system')),
   one('counter', 'process_cpu_seconds_total', 'CPU time spent, in seconds.', () => cpu('user') + cpu('system')),
@@ -57,7 +58,7 @@ export const PROCESS_METRICS: readonly Definition[] = [
     name: 'nodejs_version_info',
     help: 'The version of Node that runs the proxy.',
     labels: ['version'],
-    series: () => [{ labels: { version: process.version }, value: () => 1 }],
+    samples: () => [{ labels: { version: process.version }, value: 1 }],
   },
   one(
     'counter',

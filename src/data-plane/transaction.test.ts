@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { undoAfter } from '../core/undo.ts';
 import type { Definition, ListenerDefinition, RuleListDefinition } from '../model/definitions.ts';
 import type { Change } from '../model/step.ts';
-import { apply, type Done, type Handlers } from './apply.ts';
-import { plan } from './plan.ts';
+import { plan } from '../reconcile/plan.ts';
+import type { Done, Handlers } from './handlers/handler.ts';
+import { Transaction } from './transaction.ts';
 
 const list = (name: string, ...rules: string[]): RuleListDefinition => ({
   kind: 'rulelist',
@@ -76,14 +78,20 @@ function keeping(...initial: Definition[]) {
       there.delete(name);
     },
   });
-  const run = (...changes: [Definition | undefined, Definition | undefined][]): Promise<void> =>
-    apply(
-      plan(
-        changes.map(([before, after]): Change => ({ before, after })),
-        (_definition, field) => field.startsWith('/spec'),
-      ),
-      handlers,
+  const run = async (...changes: [Definition | undefined, Definition | undefined][]): Promise<void> => {
+    const steps = plan(
+      changes.map(([before, after]): Change => ({ before, after })),
+      (_definition, field) => field.startsWith('/spec'),
     );
+    const transaction = new Transaction(steps, handlers);
+    await transaction.release();
+    try {
+      await transaction.take();
+    } catch (error) {
+      await undoAfter(error, () => transaction.undo());
+    }
+    await transaction.settle();
+  };
   return { there, ports, run };
 }
 

@@ -1,8 +1,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
-import { L7mpError } from '../core/errors.ts';
 import type { Listener } from '../listener/listener.ts';
-import type { Definition, DefinitionOf, Kind, Objects } from '../model/definitions.ts';
+import type { DefinitionOf, Kind, Objects } from '../model/definitions.ts';
 import type { Route, Rule, RuleList } from '../routing/objects.ts';
 
 /** Every object that runs, by kind and name; each kind in the order of creation. */
@@ -46,23 +45,4 @@ export class Store implements Objects {
   of<K extends Kind>(kind: K): Map<string, { readonly definition: DefinitionOf<K> }> {
     return this[`${kind}s`] as unknown as Map<string, { readonly definition: DefinitionOf<K> }>;
   }
-
-  /** What every object is, by kind, each in the order of creation; endpoints in the order of their clusters. */
-  definitions(): Definition[] {
-    const endpoints = [...this.#byCluster.values()].flatMap((of) => [...of.values()]);
-    const others = [this.clusters, this.routes, this.rules, this.rulelists, this.listeners];
-    return [...endpoints, ...others.flatMap((of) => [...of.values()])].map(({ definition }) => definition);
-  }
-
-  /** The definition of an object, or E_UNKNOWN. */
-  definition(kind: Kind, name: string): Definition {
-    return need<{ definition: Definition }>(this.of(kind), kind, name).definition;
-  }
-}
-
-/** The object of that name, or E_UNKNOWN. */
-export function need<T>(objects: ReadonlyMap<string, T>, kind: Kind | 'session', name: string): T {
-  const found = objects.get(name);
-  if (found === undefined) throw new L7mpError('E_UNKNOWN', `there is no ${kind} named ${JSON.stringify(name)}`);
-  return found;
 }

@@ -2,7 +2,7 @@ import type { Tally } from '../cluster/endpoint.ts';
 import { addAll, addTo, type Counts } from '../core/counts.ts';
 import type { Session } from '../session/session.ts';
 
-/** What the live sessions have in their counters at one moment: they are walked once for all metrics of a scrape. */
+/** What the live sessions have in their counters at one moment: they are walked once for all of it. */
 export class Survey {
   readonly rungs: Counts = new Map();
   /** Messages lost, by reason. */

@@ -1,0 +1,125 @@
+import { Cluster } from '../../cluster/cluster.ts';
+import type { Channel } from '../../core/channel.ts';
+import type { Connections } from '../../core/connections.ts';
+import type { Engine } from '../../core/engine.ts';
+import type { GatheringLimit } from '../../core/gathering.ts';
+import { queueLimits } from '../../core/limits.ts';
+import type { Log } from '../../core/log.ts';
+import type { Attempt, ClusterHost, Dialer, Enclosure, Services, Spec } from '../../core/protocol.ts';
+import type { Registry } from '../../core/registry.ts';
+import type { ClusterDefinition, Definition } from '../../model/definitions.ts';
+import { need } from '../../model/need.ts';
+import type { Store } from '../store.ts';
+import { close, failure } from './failure.ts';
+import type { Handler } from './handler.ts';
+
+export interface ClusterContext {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly io: Engine;
+  readonly log: Log;
+  readonly gathering: GatheringLimit;
+  readonly services: Services;
+  /** Below which the API may name files. */
+  enclosure(): Enclosure;
+}
+
+export function clusterHandler(context: ClusterContext): Handler {
+  const { store, registry } = context;
+  const { clusters } = store;
+  const make = async (definition: Definition): Promise<Cluster> => {
+    const { name, spec } = definition as ClusterDefinition;
+    const dialer = await openDialer(definition as ClusterDefinition, context);
+    const endpoints = store.endpointsOf(name);
+    const side = registry.cluster(spec.protocol);
+    return new Cluster(definition as ClusterDefinition, side, dialer, registry.kindOf(spec), endpoints, context.log);
+  };
+  const forget = async (name: string): Promise<void> => {
+    const cluster = clusters.get(name);
+    clusters.delete(name);
+    store.forgetEndpointsOf(name);
+    await close(cluster, name, context);
+  };
+  return {
+    create: async (after) => {
+      clusters.set(after.name, await make(after));
+      return { undo: () => forget(after.name) };
+    },
+    update: (before, after) => {
+      const cluster = need(clusters, 'cluster', after.name);
+      cluster.define(after as ClusterDefinition);
+      return { undo: () => cluster.define(before as ClusterDefinition) };
+    },
+    // Live sessions go on with the cluster that they have: it is another one that takes the name.
+    restart: async (before, after) => {
+      const old = need(clusters, 'cluster', before.name);
+      const cluster = await make(after);
+      cluster.inherit(old);
+      clusters.set(after.name, cluster);
+      const undo = async (): Promise<void> => {
+        clusters.set(before.name, old);
+        await close(cluster, after.name, context);
+      };
+      return { undo, settle: () => close(old, before.name, context) };
+    },
+    arrange: ({ name }, order) => {
+      const before = [...store.endpointsOf(name).keys()];
+      const arrange = (names: readonly string[]): void => {
+        store.arrangeEndpointsOf(name, names);
+        clusters.get(name)?.changed();
+      };
+      arrange(order);
+      return { undo: () => arrange(before) };
+    },
+    delete: ({ name }) => forget(name),
+  };
+}
+
+async function openDialer(definition: ClusterDefinition, context: ClusterContext): Promise<Dialer> {
+  const { name, options, spec, confined = false } = definition;
+  const { registry, io, log, services, gathering } = context;
+  const enclosure = confined ? context.enclosure() : undefined;
+  const openOn = async (under: Spec): Promise<Dialer> => registry.cluster(under.protocol).open(under, host);
+  const host: ClusterHost = {
+    name,
+    options,
+    limits: queueLimits(options),
+    io,
+    log,
+    gathering,
+    services,
+    enclosure,
+    dialerOn: openOn,
+  };
+  try {
+    const dialer = await openOn(spec);
+    // Virtual clusters have no network behind them, and so no connections.
+    return registry.cluster(spec.protocol).virtual ? dialer : new ClaimingDialer(dialer, io.connections);
+  } catch (error) {
+    throw failure(definition, error);
+  }
+}
+
+/** Dials where there is room for one more connection. */
+class ClaimingDialer implements Dialer {
+  readonly #dialer: Dialer;
+  readonly #connections: Connections;
+
+  constructor(dialer: Dialer, connections: Connections) {
+    this.#dialer = dialer;
+    this.#connections = connections;
+  }
+
+  dial(attempt: Attempt): Channel | Promise<Channel> {
+    this.#connections.claim();
+    return this.#dialer.dial(attempt);
+  }
+
+  async reopen(): Promise<void> {
+    await this.#dialer.reopen?.();
+  }
+
+  close(): void | Promise<void> {
+    return this.#dialer.close?.();
+  }
+}

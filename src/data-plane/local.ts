@@ -1,0 +1,257 @@
+/**
+ * The data plane of the thread that makes it: it owns every listener, cluster, rule and session there, and the engine whose
+ * sockets they use. What it has to say goes to its control plane.
+ */
+import { parseCidr } from '../core/cidr.ts';
+import { Connections } from '../core/connections.ts';
+import type { Engine } from '../core/engine.ts';
+import { L7mpError } from '../core/errors.ts';
+import { GatheringLimit } from '../core/gathering.ts';
+import type { Registry } from '../core/registry.ts';
+import { SharedCounts } from '../counts/shared-counts.ts';
+import { chooseEngine } from '../io/choose.ts';
+import { Admission } from '../limits/admission.ts';
+import { ManagementListeners } from '../limits/management.ts';
+import { Reflection } from '../limits/reflection.ts';
+import { readSystem } from '../limits/system.ts';
+import { networkAddress } from '../listener/open.ts';
+import type { Step } from '../model/step.ts';
+import { OffloadSwitch } from '../offload/switch.ts';
+import { DirectoryEnclosure } from '../output/enclosure.ts';
+import { clusterOf, findRoute } from '../routing/router.ts';
+import { eachSession, findSessions } from '../session/list.ts';
+import { type Plan, Plans } from '../session/plan.ts';
+import type { Session } from '../session/session.ts';
+import { Sessions } from '../session/sessions.ts';
+import { listedView, sessionView } from '../session/view.ts';
+import type { Counters } from '../telemetry/counters.ts';
+import { PlaneLog } from '../telemetry/plane-log.ts';
+import { AccessRecords } from './access-records.ts';
+import type {
+  ControlPlane,
+  DataPlane,
+  Ending,
+  PlaneSettings,
+  PlaneStart,
+  PlaneStatus,
+  SessionPart,
+  SessionQuery,
+} from './contract.ts';
+import { EndedSessions, readCounters } from './counters.ts';
+import { endSessions } from './endings.ts';
+import type { Handlers } from './handlers/handler.ts';
+import { createHandlers } from './handlers/index.ts';
+import { OwnCounters } from './own-counters.ts';
+import { reopenFiles } from './reopen.ts';
+import { Store } from './store.ts';
+import { Transaction } from './transaction.ts';
+
+/** An engine and why it is not something faster, and what it counts in. */
+interface Io {
+  readonly engine: Engine;
+  readonly why?: string;
+  readonly connections: Connections;
+  readonly counts: SharedCounts;
+}
+
+export class LocalDataPlane implements DataPlane {
+  readonly #worker: number;
+  readonly #io: Io;
+  readonly #control: ControlPlane;
+  readonly #registry: Registry;
+  readonly #log: PlaneLog;
+  readonly #store = new Store();
+  readonly #sessions: Sessions;
+  readonly #plans = new Plans((name, route) => clusterOf(this.#store, name, route));
+  readonly #management: ManagementListeners;
+  readonly #admission: Admission;
+  readonly #reflection = new Reflection(() => this.#ports());
+  readonly #offload: OffloadSwitch;
+  readonly #ended = new EndedSessions();
+  readonly #access: AccessRecords;
+  readonly #own = new OwnCounters();
+  readonly #handlers: Handlers;
+  #settings: PlaneSettings;
+  /** The change that is under way. */
+  #transaction: Transaction | undefined;
+
+  /** Begins one that runs nothing yet. Rejects with E_UNSUPPORTED where there is no such engine. */
+  static async open(start: PlaneStart, registry: Registry, control: ControlPlane): Promise<LocalDataPlane> {
+    const counts = new SharedCounts(start.counts, start.worker);
+    const connections = new Connections(counts.counter('connections'));
+    const chosen = await chooseEngine(start.io, { connections });
+    const plane = new LocalDataPlane(start, { ...chosen, connections, counts }, registry, control);
+    await plane.configure(start.settings);
+    if (chosen.why !== undefined) plane.#log.write('notice', 'io', `the portable engine is used: ${chosen.why}`);
+    return plane;
+  }
+
+  private constructor({ worker, settings }: PlaneStart, io: Io, registry: Registry, control: ControlPlane) {
+    this.#worker = worker;
+    this.#io = io;
+    this.#control = control;
+    this.#registry = registry;
+    this.#settings = settings;
+    this.#log = new PlaneLog((line) => control.log([line]));
+    this.#access = new AccessRecords((record) => control.ended([record]));
+    this.#sessions = new Sessions({
+      log: this.#log,
+      counts: io.counts,
+      limits: {
+        take: (listener, peer) => this.#admission.take(listener, peer),
+        giveBack: (listener, share) => this.#admission.giveBack(listener, share),
+      },
+      io: () => io.engine,
+      offload: () => this.#offload.engine,
+      route: (session) => this.#route(session),
+    });
+    const { table } = this.#sessions;
+    this.#offload = new OffloadSwitch(this.#log, () => table.all());
+    this.#management = new ManagementListeners(this.#store, registry);
+    this.#admission = new Admission({
+      counts: io.counts,
+      descriptors: readSystem().descriptors,
+      limits: settings.limits,
+      log: this.#log,
+      sessions: table,
+      connections: io.connections,
+      leadsToManagement: (listener) => this.#management.has(listener),
+    });
+    for (const observer of [this.#admission, this.#ended, this.#access]) this.#sessions.observe(observer);
+    this.#handlers = this.#createHandlers();
+  }
+
+  async configure(settings: PlaneSettings): Promise<void> {
+    this.#settings = settings;
+    this.#log.level = settings.logLevel;
+    this.#log.onStdout = settings.logOnStdout;
+    this.#access.wanted = settings.accessLog;
+    this.#admission.set(settings.limits);
+    await this.#offload.set(settings.offload);
+  }
+
+  // ------------------------------------------------------------------ changes
+
+  async release(steps: readonly Step[]): Promise<void> {
+    if (this.#transaction) throw new L7mpError('E_INTERNAL', 'a change is under way');
+    const transaction = new Transaction(steps, this.#handlers);
+    await transaction.release();
+    this.#transaction = transaction;
+  }
+
+  async take(): Promise<void> {
+    await this.#transaction?.take();
+  }
+
+  async settle(endings: readonly Ending[]): Promise<void> {
+    const transaction = this.#transaction;
+    this.#transaction = undefined;
+    await transaction?.settle();
+    endSessions(() => this.#sessions.table.all(), endings);
+  }
+
+  async undo(): Promise<void> {
+    const transaction = this.#transaction;
+    this.#transaction = undefined;
+    await transaction?.undo();
+  }
+
+  // ------------------------------------------------------------------ what is going on
+
+  async sessions({ fields, peer, ...query }: SessionQuery): Promise<SessionPart> {
+    const filter = { ...query, peer: peer === undefined ? undefined : parseCidr(peer) };
+    const { sessions, total, next } = await findSessions(this.#sessions.table, filter, query);
+    const shown = fields && new Set(fields);
+    const listed = (session: Session) => ({ id: session.id, view: listedView(session, this.#worker, shown) });
+    return { sessions: await eachSession(sessions, listed), total, more: next !== undefined };
+  }
+
+  async session(name: string): Promise<object | undefined> {
+    const session = this.#sessions.table.get(name);
+    return session && sessionView(session, this.#worker);
+  }
+
+  async endSession(name: string): Promise<boolean> {
+    const session = this.#sessions.table.get(name);
+    session?.end({ kind: 'deleted', message: 'deleted by the API' });
+    return session !== undefined;
+  }
+
+  async counters(): Promise<Counters> {
+    const { engine, connections } = this.#io;
+    return readCounters({
+      store: this.#store,
+      sessions: this.#sessions,
+      ended: this.#ended,
+      connections,
+      admission: this.#admission,
+      own: this.#own,
+      sockets: engine.load === undefined ? [] : [engine.load],
+    });
+  }
+
+  async status(): Promise<PlaneStatus> {
+    const { engine, why } = this.#io;
+    return {
+      io: { engine: engine.name, ...(why !== undefined && { why }), threads: 1 },
+      offload: this.#offload.engine.status(),
+    };
+  }
+
+  reopen(): Promise<void> {
+    return reopenFiles(this.#store.clusters.values(), this.#log);
+  }
+
+  async close(): Promise<void> {
+    const { listeners, clusters } = this.#store;
+    for (const { listening } of listeners.values()) await listening?.close();
+    this.#sessions.close({ kind: 'shutdown', message: 'the proxy is shutting down' });
+    await Promise.all([...clusters.values()].map((cluster) => cluster.close()));
+    await this.#offload.close();
+    await this.#io.engine.close();
+    this.#log.close();
+  }
+
+  // ------------------------------------------------------------------ own
+
+  #createHandlers(): Handlers {
+    const control = this.#control;
+    return createHandlers({
+      store: this.#store,
+      registry: this.#registry,
+      counts: this.#io.counts,
+      io: this.#io.engine,
+      log: this.#log,
+      gathering: new GatheringLimit(),
+      services: {
+        api: (request) => control.api(request),
+        metrics: () => control.metrics(),
+        counter: (name, help, labels) => this.#own.counter(name, help, labels),
+        bodyLimit: () => this.#settings.bodyLimit,
+      },
+      enclosure: () => new DirectoryEnclosure(this.#settings.files),
+      admission: this.#admission,
+      begin: (listener, channel) => this.#sessions.begin(listener, channel),
+      disown: (listener) => {
+        const reason = { kind: 'deleted', message: `the listener ${listener.name} was not taken` } as const;
+        for (const session of [...this.#sessions.table.all()]) if (session.listener === listener) session.end(reason);
+      },
+    });
+  }
+
+  #route(session: Session): Plan {
+    const { listener } = session;
+    const plan = this.#plans.for(listener, findRoute(this.#store, listener.definition.rules, session));
+    this.#admission.routed(session, plan);
+    this.#reflection.check(session, plan);
+    return plan;
+  }
+
+  /** Those that it listens on. */
+  *#ports(): Iterable<number> {
+    for (const { definition } of this.#store.listeners.values()) {
+      const place = networkAddress(definition.spec, this.#registry);
+      if (place) yield place.port;
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import type { Definition, DefinitionOf, EndpointDefinition, Kind, Objects } from '../model/definitions.ts';
+import { need } from '../model/need.ts';
+import type { Step } from '../model/step.ts';
+
+/** What there is of an object: its definition. */
+interface Defined<D extends Definition = Definition> {
+  readonly definition: D;
+}
+
+/** The configuration as it is: the definition of every object by kind and name, each kind in the order of creation. */
+export class DefinitionStore implements Objects {
+  readonly #objects: Readonly<Record<Kind, Map<string, Defined>>> = {
+    listener: new Map(),
+    rulelist: new Map(),
+    rule: new Map(),
+    route: new Map(),
+    cluster: new Map(),
+    endpoint: new Map(),
+  };
+  /** The endpoints of each cluster, in its own order. */
+  readonly #byCluster = new Map<string, Map<string, Defined<EndpointDefinition>>>();
+
+  of<K extends Kind>(kind: K): ReadonlyMap<string, Defined<DefinitionOf<K>>> {
+    return this.#objects[kind] as unknown as Map<string, Defined<DefinitionOf<K>>>;
+  }
+
+  /** The definition of an object, or E_UNKNOWN. */
+  definition<K extends Kind>(kind: K, name: string): DefinitionOf<K> {
+    return need(this.of(kind), kind, name).definition;
+  }
+
+  /** The endpoints of a cluster, in its order. */
+  endpointsOf(cluster: string): ReadonlyMap<string, Defined<EndpointDefinition>> {
+    return this.#byCluster.get(cluster) ?? new Map();
+  }
+
+  /** What every object is, by kind, each in the order of creation; endpoints in the order of their clusters. */
+  definitions(): Definition[] {
+    const endpoints = [...this.#byCluster.values()].flatMap((of) => [...of.values()]);
+    const others = (['cluster', 'route', 'rule', 'rulelist', 'listener'] as const).map((kind) => this.#objects[kind]);
+    return [...endpoints, ...others.flatMap((of) => [...of.values()])].map(({ definition }) => definition);
+  }
+
+  /** The steps of a change have been taken. */
+  apply(steps: readonly Step[]): void {
+    for (const { before, after } of steps) {
+      if (after) this.#put(after);
+      else if (before) this.#delete(before);
+    }
+    for (const { after, order } of steps) if (after && order) this.#arrange(after.name, order);
+  }
+
+  /** What it would be after the steps of a change. */
+  after(steps: readonly Step[]): DefinitionStore {
+    const copy = new DefinitionStore();
+    for (const of of Object.values(this.#objects)) for (const { definition } of of.values()) copy.#put(definition);
+    for (const [cluster, endpoints] of this.#byCluster) copy.#arrange(cluster, [...endpoints.keys()]);
+    copy.apply(steps);
+    return copy;
+  }
+
+  // ------------------------------------------------------------------ own
+
+  #put(definition: Definition): void {
+    this.#objects[definition.kind].set(definition.name, { definition });
+    if (definition.kind !== 'endpoint') return;
+    const endpoints = this.#byCluster.get(definition.cluster) ?? new Map();
+    this.#byCluster.set(definition.cluster, endpoints.set(definition.name, { definition }));
+  }
+
+  #delete(definition: Definition): void {
+    const { kind, name } = definition;
+    this.#objects[kind].delete(name);
+    if (kind !== 'endpoint') return;
+    const { cluster } = definition;
+    const endpoints = this.#byCluster.get(cluster);
+    endpoints?.delete(name);
+    if (endpoints?.size === 0) this.#byCluster.delete(cluster);
+  }
+
+  /** Puts a cluster's endpoints into this order; those that it does not name go before them. */
+  #arrange(cluster: string, order: readonly string[]): void {
+    const endpoints = this.#byCluster.get(cluster);
+    for (const name of order) {
+      const endpoint = endpoints?.get(name);
+      if (!endpoint) continue;
+      endpoints?.delete(name);
+      endpoints?.set(name, endpoint);
+    }
+  }
+}
