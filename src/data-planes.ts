@@ -1,8 +1,7 @@
 /** Which data planes a proxy has: the only place that knows whether they are in this thread. */
-import type { Registry } from './core/registry.ts';
 import { makeCounts } from './counts/memory.ts';
-import type { ControlPlane, DataPlane, PlaneSettings } from './data-plane/contract.ts';
-import { LocalDataPlane } from './data-plane/local.ts';
+import type { DataPlane, PlaneSettings } from './data-plane/contract.ts';
+import { LocalDataPlane, type PlaneHost } from './data-plane/local.ts';
 import type { EngineMode } from './io/choose.ts';
 
 export interface PlanesStart {
@@ -12,11 +11,7 @@ export interface PlanesStart {
 }
 
 /** Begins what runs the configuration. Rejects, and leaves nothing behind, where it cannot. */
-export function openDataPlane(
-  { io, settings }: PlanesStart,
-  registry: Registry,
-  control: ControlPlane,
-): Promise<DataPlane> {
+export function openDataPlane({ io, settings }: PlanesStart, host: PlaneHost): Promise<DataPlane> {
   const counts = makeCounts({ workers: 1, sessions: settings.limits.max_sessions });
-  return LocalDataPlane.open({ worker: 0, counts, io, settings }, registry, control);
+  return LocalDataPlane.open({ worker: 0, counts, io, settings }, host);
 }

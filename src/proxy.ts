@@ -16,7 +16,7 @@ import { findWarnings, type Warning } from './config/warnings.ts';
 import { asL7mpError, L7mpError, type Problem } from './core/errors.ts';
 import type { Protocol } from './core/protocol.ts';
 import { Registry } from './core/registry.ts';
-import type { DataPlane } from './data-plane/contract.ts';
+import type { ControlPlane, DataPlane } from './data-plane/contract.ts';
 import { openDataPlane } from './data-planes.ts';
 import { deriveLimits, readSystem } from './limits/system.ts';
 import { exposedControl, exposureWarning } from './listener/exposure.ts';
@@ -174,14 +174,15 @@ export class L7mp {
   async #open({ io = 'auto', threads = 1, log_level: level, limits }: AdminInput): Promise<void> {
     if (level !== undefined) this.logger.level = level;
     const settings = { ...this.#admin.planeSettings, limits: deriveLimits(this.#system, limits) };
-    this.#running = await openDataPlane({ io, threads, settings }, this.#registry, {
+    const control: ControlPlane = {
       log: (lines) => {
         for (const line of lines) this.logger.pass(line);
       },
       ended: (records) => this.#accessLog.write(records),
       api: (request) => this.#api.handle(request),
       metrics: () => this.#scrape(),
-    });
+    };
+    this.#running = await openDataPlane({ io, threads, settings }, { registry: this.#registry, control });
   }
 
   async #applyAdmin(settings: AdminInput, rights: Rights): Promise<() => Promise<void>> {

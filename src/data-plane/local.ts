@@ -10,6 +10,7 @@ import { GatheringLimit } from '../core/gathering.ts';
 import type { Registry } from '../core/registry.ts';
 import { SharedCounts } from '../counts/shared-counts.ts';
 import { chooseEngine } from '../io/choose.ts';
+import type { NativeOptions } from '../io/native/index.ts';
 import { Admission } from '../limits/admission.ts';
 import { ManagementListeners } from '../limits/management.ts';
 import { Reflection } from '../limits/reflection.ts';
@@ -46,6 +47,14 @@ import { reopenFiles } from './reopen.ts';
 import { Store } from './store.ts';
 import { Transaction } from './transaction.ts';
 
+/** What a data plane has of the thread that it is in. */
+export interface PlaneHost {
+  readonly registry: Registry;
+  readonly control: ControlPlane;
+  /** Who binds its sockets that listen, and where its descriptors are noted; else the engine does so by itself. */
+  readonly sockets?: Pick<NativeOptions, 'binder' | 'descriptors'>;
+}
+
 /** An engine and why it is not something faster, and what it counts in. */
 interface Io {
   readonly engine: Engine;
@@ -76,17 +85,17 @@ export class LocalDataPlane implements DataPlane {
   #transaction: Transaction | undefined;
 
   /** Begins one that runs nothing yet. Rejects with E_UNSUPPORTED where there is no such engine. */
-  static async open(start: PlaneStart, registry: Registry, control: ControlPlane): Promise<LocalDataPlane> {
+  static async open(start: PlaneStart, host: PlaneHost): Promise<LocalDataPlane> {
     const counts = new SharedCounts(start.counts, start.worker);
     const connections = new Connections(counts.counter('connections'));
-    const chosen = await chooseEngine(start.io, { connections });
-    const plane = new LocalDataPlane(start, { ...chosen, connections, counts }, registry, control);
+    const chosen = await chooseEngine(start.io, { connections, ...host.sockets });
+    const plane = new LocalDataPlane(start, { ...chosen, connections, counts }, host);
     await plane.configure(start.settings);
     if (chosen.why !== undefined) plane.#log.write('notice', 'io', `the portable engine is used: ${chosen.why}`);
     return plane;
   }
 
-  private constructor({ worker, settings }: PlaneStart, io: Io, registry: Registry, control: ControlPlane) {
+  private constructor({ worker, settings }: PlaneStart, io: Io, { registry, control }: PlaneHost) {
     this.#worker = worker;
     this.#io = io;
     this.#control = control;

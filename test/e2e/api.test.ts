@@ -244,7 +244,10 @@ test('a query that the operation does not know is a 400 that lists what it does'
     assert.equal(await refused(proxy, 400, method, path, body), expected, `${method} ${path}`);
   }
   assert.match(await refused(proxy, 400, 'GET', 'sessions?status=connected'), /one of INIT, CONNECTED, /);
-  assert.match(await refused(proxy, 400, 'GET', 'sessions?fields=name,nix'), /one of name, worker, metadata, .*not "name,nix"/);
+  assert.match(
+    await refused(proxy, 400, 'GET', 'sessions?fields=name,nix'),
+    /one of name, worker, metadata, .*not "name,nix"/,
+  );
   assert.match(
     await refused(proxy, 400, 'GET', 'sessions?nix=1'),
     /there are recursive, format, limit, after, listener/,
