@@ -9,14 +9,14 @@ static char answer[65536];
 static void request(char *out, size_t room, uint64_t i) {
     unsigned long long n = i / 2;
     if (i % 2) {
-        snprintf(out, room, "DELETE /api/v1/clusters/bench-%llu HTTP/1.1\r\nHost: bench\r\n\r\n", n);
+        snprintf(out, room, "DELETE /api/v1/clusters/bench-%llu HTTP/1.1\r\nHost: localhost\r\n\r\n", n);
         return;
     }
     char body[256];
     snprintf(body, sizeof body,
              "{\"cluster\":{\"name\":\"bench-%llu\",\"spec\":{\"protocol\":\"UDP\",\"port\":29999},"
              "\"endpoints\":[{\"spec\":{\"address\":\"127.0.0.1\"}}]}}", n);
-    snprintf(out, room, "POST /api/v1/clusters HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+    snprintf(out, room, "POST /api/v1/clusters HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
              "Content-Length: %zu\r\n\r\n%s", strlen(body), body);
 }
 
