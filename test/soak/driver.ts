@@ -8,7 +8,7 @@ import type { TestContext } from 'node:test';
 import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
 import { type Command, startConfig } from '../support/command.ts';
-import { listener, request } from '../support/proxy.ts';
+import { listener, request, THREADS } from '../support/proxy.ts';
 import { Dice } from '../support/random.ts';
 import { datagramSession, HOST, serveDatagrams, serveStreams, streamSession } from './sessions.ts';
 
@@ -131,7 +131,7 @@ async function startProxy(t: TestContext, io: string): Promise<Proxy> {
   const datagrams = listener('udp', at('UDP', udp), { destination: cluster(to('UDP', server.address().port), HOST) });
   Object.assign(datagrams, { options: { idle_timeout: IDLE_TIMEOUT } });
   const { command, port } = await startConfig(t, {
-    admin: { io, log_level: 'notice' },
+    admin: { io, log_level: 'notice', ...THREADS },
     listeners: [
       listener(CONTROLLER, at('HTTP', API), { destination: { spec: { protocol: 'L7mpController' } } }),
       listener('tcp', at('TCP', TCP), { destination: cluster(to('TCP', tcp.port), HOST) }),

@@ -1,6 +1,6 @@
 /**
  * Sessions end in every way, and leave nothing behind. scripts/soak makes more of them, by these variables:
- * L7MP_SOAK_SESSIONS, L7MP_TEST_IO, L7MP_TEST_SEED.
+ * L7MP_SOAK_SESSIONS, L7MP_TEST_IO, L7MP_TEST_THREADS, L7MP_TEST_SEED.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

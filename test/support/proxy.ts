@@ -97,8 +97,13 @@ export function listener(name: string, spec: object, route: object, more: object
   return { name, spec, rules: [{ action: { route } }], ...more };
 }
 
+const { L7MP_TEST_IO, L7MP_TEST_THREADS } = process.env;
+
 /** The I/O engine that the tests of this process run on; the proxy's own choice where it does not say. */
-const ENGINE = process.env.L7MP_TEST_IO === undefined ? {} : { io: process.env.L7MP_TEST_IO };
+const ENGINE = L7MP_TEST_IO === undefined ? {} : { io: L7MP_TEST_IO };
+
+/** Likewise the number of threads. */
+export const THREADS = L7MP_TEST_THREADS === undefined ? {} : { threads: Number(L7MP_TEST_THREADS) };
 
 /** Ports are free when they are chosen, and may be taken when they are used: then everything is tried again. */
 const ATTEMPTS = 5;
@@ -127,7 +132,7 @@ export async function startProxy<N extends string>(
     );
     const full = {
       ...given,
-      admin: { log_level: 'error', ...ENGINE, ...given.admin },
+      admin: { log_level: 'error', ...ENGINE, ...THREADS, ...given.admin },
       listeners: [controller, ...(given.listeners ?? [])],
     };
     const proxy = new L7mp(options);
