@@ -40,6 +40,10 @@ export class Descriptors {
     this.#map[fd] = 0;
   }
 
+  has(fd: number): boolean {
+    return this.#map[fd] === this.#mark;
+  }
+
   /** It is another data plane's from now on. */
   give(fd: number, to: number): void {
     this.#map[fd] = to + 1;

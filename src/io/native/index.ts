@@ -16,6 +16,7 @@ import type { Descriptors } from './descriptors.ts';
 import { libc } from './libc.ts';
 import { listenStream } from './listen.ts';
 import { Loop } from './loop.ts';
+import { Share, type SiblingStart } from './siblings.ts';
 import { NativeStreamChannel } from './stream-channel.ts';
 import { Streams } from './streams.ts';
 
@@ -29,6 +30,8 @@ export interface NativeOptions {
   readonly connections?: Connections | undefined;
   /** Who binds what listens: else the engine does by itself. */
   readonly binder?: Binder | undefined;
+  /** Others that listen on the same sockets. */
+  readonly siblings?: SiblingStart | undefined;
   /** Where the descriptors are noted that this thread has. */
   readonly descriptors?: Descriptors | undefined;
   /** How many UDP peers it may have. */
@@ -51,13 +54,16 @@ class NativeEngine implements Engine {
   readonly #node: Engine;
   #closed: Promise<void> | undefined;
 
-  constructor({ connections = new Connections(), binder = createLocalBinder(), descriptors, peers }: NativeOptions) {
+  constructor(options: NativeOptions) {
+    const { connections = new Connections(), binder = createLocalBinder(), descriptors, siblings } = options;
     const sockets = new Sockets(connections);
+    const loop = new Loop(Arena.map(ARENA_SIZE), descriptors);
+    const context = { loop, connections, binder };
+    const share = siblings && new Share(loop, siblings, descriptors);
     this.connections = connections;
-    this.#loop = new Loop(Arena.map(ARENA_SIZE), descriptors);
-    const context = { loop: this.#loop, connections, binder };
-    this.#streams = new Streams(context, (socket) => sockets.add(socket));
-    this.#datagrams = new DatagramSockets(context, peers);
+    this.#loop = loop;
+    this.#streams = new Streams(context, (socket) => sockets.add(socket), share);
+    this.#datagrams = new DatagramSockets(context, options.peers);
     this.#node = createNodeEngine(connections, sockets);
   }
 

@@ -21,6 +21,7 @@ export interface Libc {
   getsockopt(fd: Fd, level: number, option: number, value: Pointer, size: Pointer): number;
   shutdown(fd: Fd, how: number): number;
   close(fd: Fd): number;
+  read(fd: Fd, buffer: Pointer, size: number): number;
   write(fd: Fd, buffer: Pointer, size: number): number;
   recv(fd: Fd, buffer: Pointer, size: number, flags: number): number;
   send(fd: Fd, buffer: Pointer, size: number, flags: number): number;
@@ -34,10 +35,8 @@ export interface Libc {
   epoll_create1(flags: number): Fd;
   epoll_ctl(epoll: Fd, operation: number, fd: Fd, event: Pointer): number;
   epoll_wait(epoll: Fd, events: Pointer, count: number, timeout: number): number;
-  eventfd(initial: number, flags: number): Fd;
   if_nametoindex(name: Pointer): number;
   if_indextoname(index: number, name: Pointer): Pointer;
-  syscall(number: number, a: number, b: Pointer, c: number, d: number): number;
   /** The error of this thread's last call that failed. */
   errno(): number;
   /** The memory at an address, as an ArrayBuffer: it is not copied, and is never given back. */
@@ -68,6 +67,7 @@ const SIGNATURES: Record<Exclude<keyof Libc, 'errno' | 'view' | 'poll'>, [result
   getsockopt: ['int', ['int', 'int', 'int', P, P]],
   shutdown: ['int', ['int', 'int']],
   close: ['int', ['int']],
+  read: ['long', ['int', P, 'size_t']],
   write: ['long', ['int', P, 'size_t']],
   recv: ['long', ['int', P, 'size_t', 'int']],
   send: ['long', ['int', P, 'size_t', 'int']],
@@ -81,10 +81,8 @@ const SIGNATURES: Record<Exclude<keyof Libc, 'errno' | 'view' | 'poll'>, [result
   epoll_create1: ['int', ['int']],
   epoll_ctl: ['int', ['int', 'int', 'int', P]],
   epoll_wait: ['int', ['int', P, 'int', 'int']],
-  eventfd: ['int', ['uint', 'int']],
   if_nametoindex: ['uint', [P]],
   if_indextoname: [P, ['uint', P]],
-  syscall: ['long', ['long', 'long', P, 'long', 'long']],
 };
 
 interface Koffi {

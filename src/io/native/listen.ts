@@ -48,6 +48,7 @@ class StreamListener implements Listening, Pollable, Ticking {
     this.#acceptor = acceptor;
     this.#local = path ? undefined : commonAddress(bound.fd);
     streams.context.loop.addBound(bound.fd, EVENTS, this);
+    streams.share?.listen(bound.fd, (fd, address) => this.#decide(fd, address));
   }
 
   ready(): void {
@@ -73,6 +74,7 @@ class StreamListener implements Listening, Pollable, Ticking {
   close(): Promise<void> {
     if (this.#closed === undefined) {
       if (this.#resumeAt === 0) this.#s.context.loop.remove(this.#bound.fd);
+      this.#s.share?.unlisten(this.#bound.fd);
       this.#closed = this.#bound.release();
     }
     return this.#closed;
@@ -80,17 +82,18 @@ class StreamListener implements Listening, Pollable, Ticking {
 
   /** Returns whether there may be more at once. */
   #takeOne(): boolean {
-    const { c, address, context } = this.#s;
+    const { c, address, context, share } = this.#s;
     const { i32, base } = context.loop.arena;
     i32[(address + SOCKADDR) >> 2] = SOCKADDR;
     const fd = c.accept4(this.#bound.fd, base + address, base + address + SOCKADDR, NONBLOCK_CLOEXEC);
     if (fd < 0) return this.#failed(c.errno());
-    this.#decide(fd);
+    if (!share || share.keeps(this.#bound.fd, fd, address)) this.#decide(fd, address);
     return true;
   }
 
-  #decide(fd: number): void {
-    const { address, context, c } = this.#s;
+  /** Whether one is taken, whose peer's address lies at an offset. */
+  #decide(fd: number, address: number): void {
+    const { context, share } = this.#s;
     const { u8 } = context.loop.arena;
     const lacking = context.connections.shortage(fd);
     const shortage = this.#acceptor.mayUseReserve?.() ? undefined : lacking;
@@ -98,7 +101,8 @@ class StreamListener implements Listening, Pollable, Ticking {
     const peer = { address: ends?.remoteAddress ?? '', port: ends?.remotePort ?? 0 };
     if (shortage !== undefined) this.#acceptor.refused?.(shortage, 1);
     if (shortage !== undefined || !this.#acceptor.admit(peer)) {
-      c.close(fd);
+      share?.left();
+      context.loop.close(fd);
       return;
     }
     // What a UNIX socket accepts inherits nothing.

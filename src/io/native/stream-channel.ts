@@ -146,6 +146,8 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
     const socket = new net.Socket({ fd: this.fd, allowHalfOpen: true, readable: true, writable: true });
     socket.pause();
     this.#s.onSocket(socket);
+    const { share } = this.#s;
+    if (this.#acceptor && share) socket.once('close', () => share.left());
     return socket;
   }
 
@@ -403,6 +405,7 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
     const { connections, loop } = this.#s.context;
     loop.close(this.fd);
     connections.open--;
+    if (this.#acceptor) this.#s.share?.left();
     this.#backlog?.destroy();
     this.#backlog = undefined;
   }

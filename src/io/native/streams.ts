@@ -5,6 +5,7 @@ import { MSG_NOSIGNAL, SOCKADDR } from './constants.ts';
 import type { NativeContext } from './context.ts';
 import { type Libc, libc } from './libc.ts';
 import { PipePool } from './pipes.ts';
+import type { Share } from './siblings.ts';
 
 /** Bytes that are received, or sent, at a time. */
 export const BUFFER = 65_536;
@@ -13,6 +14,8 @@ export class Streams {
   readonly c: Libc = libc();
   readonly context: NativeContext;
   readonly pipes: PipePool;
+  /** Its share of the connections, where others listen as well. */
+  readonly share: Share | undefined;
   /** Told of a socket that has become node's. */
   readonly onSocket: (socket: net.Socket) => Loan;
   /** Offsets of what is received, and of the address of who was accepted. */
@@ -21,10 +24,11 @@ export class Streams {
   /** The offset of what is to be sent and lies elsewhere. */
   readonly #outgoing: number;
 
-  constructor(context: NativeContext, onSocket: (socket: net.Socket) => Loan) {
+  constructor(context: NativeContext, onSocket: (socket: net.Socket) => Loan, share?: Share) {
     const { arena } = context.loop;
     this.context = context;
     this.onSocket = onSocket;
+    this.share = share;
     this.pipes = new PipePool(context.loop);
     this.buffer = arena.take(BUFFER, 4096);
     this.#outgoing = arena.take(BUFFER, 4096);
