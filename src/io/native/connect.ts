@@ -145,8 +145,9 @@ export class Waiting implements Pollable {
   }
 
   // Once only: what comes after it is for who has the socket then.
-  ready(): void {
+  ready(): boolean {
     if (this.#finish()) this.#resolve(sockets.pendingError(this.#fd));
+    return true;
   }
 
   broken(): void {

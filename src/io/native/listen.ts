@@ -50,8 +50,9 @@ class StreamListener implements Listening, Pollable, Ticking {
     streams.context.loop.addBound(bound.fd, EVENTS, this);
   }
 
-  ready(): void {
+  ready(): boolean {
     for (let n = 0; n < BATCH && this.#closed === undefined; n++) if (!this.#takeOne()) break;
+    return true;
   }
 
   broken(): void {

@@ -199,21 +199,30 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
 
   // ------------------------------------------------------------------ events
 
-  ready(events: number): void {
+  ready(events: number): boolean {
+    const relayed = this.#relays;
     if (events & k.EPOLLERR && !this.#other && !this.#is(READ | CLOSING)) {
       this.#over(sockets.pendingError(this.fd));
-      return;
+      return true;
     }
     if (events & CUT) this.#flags |= CUT_SHORT;
     if (events & (k.EPOLLIN | CUT)) this.#flags |= READABLE;
     if (this.#backlog && events & (k.EPOLLOUT | k.EPOLLHUP | k.EPOLLERR)) this.#flush();
     if (this.#is(READABLE)) this.#pump();
+    return !relayed || !this.#relays;
   }
 
-  proceed(): void {
+  proceed(): boolean {
+    const relayed = this.#relays;
     this.#set(DEFERRED, false);
     if (this.#is(OVER)) this.#over(this.#errno);
     else this.#goOn();
+    return !relayed || !this.#relays;
+  }
+
+  /** Nothing that happens to it concerns anybody else: what comes goes to the other one of a relay. */
+  get #relays(): boolean {
+    return this.#other !== undefined && !this.#is(TOLD | GONE) && !this.full;
   }
 
   broken(): void {

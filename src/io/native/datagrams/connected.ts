@@ -28,6 +28,8 @@ export class ConnectedChannel extends DatagramChannel implements Pollable {
   readonly #port: number;
   #ends: Ends | undefined;
   #singles = 0;
+  /** JavaScript beyond the engine was called in this turn. */
+  #called = false;
   /** Whether the kernel joins what it receives; undefined until there was reason to ask. */
   #joins: boolean | undefined;
 
@@ -61,39 +63,36 @@ export class ConnectedChannel extends DatagramChannel implements Pollable {
 
   // ------------------------------------------------------------------ in the loop
 
-  ready(): void {
-    for (let round = 0; round < ROUNDS && this.open; round++) {
-      const one = this.#singles > 0;
-      const count = this.#receive(one);
-      if (count < 0) {
-        if (!this.#refused()) return;
-        continue;
-      }
-      this.#singles = nextSingles(this.#singles, count);
-      if (one || count < BATCH) return;
-    }
+  ready(): boolean {
+    this.#called = false;
+    for (let round = 0; round < ROUNDS && this.open && this.#receive(); round++);
+    return this.#called;
   }
 
   broken(): void {
     this.lose(FAILED);
   }
 
-  /** Returns how many buffers were filled, negative for an error. */
-  #receive(one: boolean): number {
+  /** Returns whether there may be more. */
+  #receive(): boolean {
     const { batch, sender } = this.hub;
+    const one = this.#singles > 0;
     if (!one) sender.takeBuffers();
     const first = one ? sender.takeBuffer() : 0;
     const count = batch.receiveConnected(this.fd, this.#joins === true, one ? first : -1);
-    for (let n = 0; n < count; n++) this.received(first + n);
+    if (count < 0) return this.#refused();
+    this.#singles = nextSingles(this.#singles, count);
+    for (let n = 0; n < count; n++) if (this.received(first + n)) this.#called = true;
     // Plain recv(2), which cannot say that they are joined, is cheaper for a socket that has but one at a time.
     if (count > 1 && this.open) this.#joins ??= this.hub.join(this.fd);
-    return count;
+    return count === BATCH;
   }
 
   /** An ICMP error concerns a datagram that was sent before, and ends nothing. Returns whether there may be more. */
   #refused(): boolean {
     const errno = this.hub.c.errno();
     if (errno === k.EAGAIN) return false;
+    this.#called = true;
     this.owner?.fault?.(this, errorName(errno));
     return true;
   }
