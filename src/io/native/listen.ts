@@ -93,12 +93,14 @@ class StreamListener implements Listening, Pollable, Ticking {
   #decide(fd: number): void {
     const { address, context, c } = this.#s;
     const { u8 } = context.loop.arena;
-    const lacking = context.connections.shortage(fd);
-    const shortage = this.#acceptor.mayUseReserve?.() ? undefined : lacking;
+    if (!context.connections.accept(this.#acceptor, fd)) {
+      c.close(fd);
+      return;
+    }
     const ends = this.#local && endsOf(this.#local, u8, address);
     const peer = { address: ends?.remoteAddress ?? '', port: ends?.remotePort ?? 0 };
-    if (shortage !== undefined) this.#acceptor.refused?.(shortage, 1);
-    if (shortage !== undefined || !this.#acceptor.admit(peer)) {
+    if (!this.#acceptor.admit(peer)) {
+      context.connections.give();
       c.close(fd);
       return;
     }

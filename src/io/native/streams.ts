@@ -13,7 +13,7 @@ export class Streams {
   readonly c: Libc = libc();
   readonly context: NativeContext;
   readonly pipes: PipePool;
-  /** Told of a socket that has become node's. */
+  /** Told of a socket that has become node's, and gives back that it is counted. */
   readonly onSocket: (socket: net.Socket) => Loan;
   /** Offsets of what is received, and of the address of who was accepted. */
   readonly buffer: number;
@@ -41,6 +41,13 @@ export class Streams {
       done += sent;
     }
     return done;
+  }
+
+  /** Closes a socket that was counted, and of which no channel was made. */
+  abandon(fd: number): void {
+    const { connections, loop } = this.context;
+    connections.give();
+    loop.close(fd);
   }
 
   /** The address of a part of them: what was received is sent from where it lies. */

@@ -33,7 +33,7 @@ export class ConnectedChannel extends DatagramChannel implements Pollable {
   /** Whether the kernel joins what it receives; undefined until there was reason to ask. */
   #joins: boolean | undefined;
 
-  /** Throws, and leaves the descriptor alone, where the kernel does not take it into the loop. */
+  /** Of a socket that is counted. Throws, and leaves it alone, where the kernel does not take it into the loop. */
   constructor(hub: DatagramHub, fd: number, limits: QueueLimits, host: string, port: number) {
     super(limits);
     this.hub = hub;
@@ -41,7 +41,6 @@ export class ConnectedChannel extends DatagramChannel implements Pollable {
     this.#host = host;
     this.#port = port;
     if (!hub.loop.add(fd, k.EPOLLIN, this)) throw new sockets.SocketError('epoll_ctl', hub.c.errno(), '');
-    hub.connections.open++;
   }
 
   get address(): -1 {
@@ -99,7 +98,7 @@ export class ConnectedChannel extends DatagramChannel implements Pollable {
 
   protected override giveUp(): void {
     const { loop, connections } = this.hub;
-    connections.open--;
+    connections.give();
     loop.close(this.fd);
   }
 }
@@ -116,7 +115,6 @@ export function connectDatagram(
   if (isIP(host) !== 0) return connect(hub, { host, port: to.port }, limits, bind);
   return addressToConnect(host).then((address) => {
     if (attempt.cancelled) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
-    hub.connections.claim();
     return connect(hub, { host: address, port: to.port }, limits, bind);
   });
 }
@@ -130,9 +128,16 @@ function connect(
   let fd = -1;
   try {
     fd = openConnected(to, bind);
-    return new ConnectedChannel(hub, fd, limits, to.host, to.port);
+    hub.connections.reserve(fd);
   } catch (error) {
     if (fd >= 0) libc().close(fd);
+    throw connectError(hostPort(to.host, to.port), error as Error);
+  }
+  try {
+    return new ConnectedChannel(hub, fd, limits, to.host, to.port);
+  } catch (error) {
+    hub.connections.give();
+    libc().close(fd);
     throw connectError(hostPort(to.host, to.port), error as Error);
   }
 }
