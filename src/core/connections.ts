@@ -6,6 +6,12 @@ import { L7mpError } from './errors.ts';
 /** Why a connection was refused for the whole proxy. */
 export type Shortage = 'max-connections' | 'descriptors';
 
+/** Who listens, as far as connections are counted: see `Acceptor`. */
+export interface Accepting {
+  mayUseReserve?(): boolean;
+  refused?(why: Shortage, count: number): void;
+}
+
 /** Of the room that there is, in sixteenths: from here on it is scarce. */
 const SCARCE = 15 / 16;
 
@@ -20,12 +26,11 @@ const UNPROBED = 4;
 export class Connections {
   /** How many there may be, in the whole proxy. */
   most = Number.POSITIVE_INFINITY;
-  /** Told of each claim that is refused. */
+  /** Told of each that is refused before it is made. */
   onRefused: ((why: Shortage) => void) | undefined;
-  /** Told of a new ceiling. */
-  onCeiling: ((ceiling: number) => void) | undefined;
+  /** The lowest descriptor that is not for traffic. */
+  ceiling = Number.POSITIVE_INFINITY;
   readonly #count: Count;
-  #ceiling = Number.POSITIVE_INFINITY;
   /** The latest descriptor that was looked at: all below it were in use. */
   #latest = 0;
   /** How often it was not asked which one is free. */
@@ -40,40 +45,58 @@ export class Connections {
     return this.#count.own;
   }
 
-  set open(open: number) {
-    this.#count.add(open - this.#count.own);
-  }
-
-  /** The lowest descriptor that is not for traffic. */
-  get ceiling(): number {
-    return this.#ceiling;
-  }
-
-  set ceiling(ceiling: number) {
-    this.#ceiling = ceiling;
-    this.onCeiling?.(ceiling);
-  }
-
   /** Most of the room is taken. */
   get scarce(): boolean {
-    const mark = this.#ceiling * SCARCE;
+    const mark = this.ceiling * SCARCE;
     if (this.#latest >= mark) this.#latest = this.#lowestFree();
     return this.#count.all >= this.most * SCARCE || this.#latest >= mark;
   }
 
-  /** What there is not enough of for the connection that has this descriptor, or for the next one. */
-  shortage(fd = this.#next()): Shortage | undefined {
-    this.#latest = fd;
-    if (fd >= this.#ceiling) return 'descriptors';
-    return this.#count.all >= this.most ? 'max-connections' : undefined;
+  /**
+   * Counts a connection that was accepted. Returns false, and tells who listens, where it has to be closed at once. `fd`:
+   * its descriptor, where that is known.
+   */
+  accept(acceptor: Accepting, fd?: number): boolean {
+    const why = this.#take(fd);
+    if (why === undefined) return true;
+    if (acceptor.mayUseReserve?.()) {
+      this.add();
+      return true;
+    }
+    acceptor.refused?.(why, 1);
+    return false;
   }
 
-  /** To be called before a connection is made. Throws E_LIMIT, and counts it, where there is no room for one. */
-  claim(): void {
-    const why = this.shortage();
+  /** Counts a connection that is going to be made, with the descriptor, if it has one. Throws E_LIMIT where there is no room for it. */
+  reserve(fd?: number): void {
+    const why = this.#take(fd);
     if (why === undefined) return;
     this.onRefused?.(why);
-    throw new L7mpError('E_LIMIT', why === 'descriptors' ? 'no descriptor is left for it' : 'too many connections');
+    throw limit(why);
+  }
+
+  /** Throws E_LIMIT where no descriptor is left for a connection that is counted already. */
+  needDescriptor(): void {
+    if (this.#next() < this.ceiling) return;
+    this.onRefused?.('descriptors');
+    throw limit('descriptors');
+  }
+
+  /** Counts one that is there, whatever room there is. */
+  add(): void {
+    this.#count.add(1);
+  }
+
+  /** One that was counted is closed, or did not come to be. */
+  give(): void {
+    this.#count.add(-1);
+  }
+
+  /** Counts one more, exactly: other threads count at the same time. */
+  #take(fd = this.#next()): Shortage | undefined {
+    this.#latest = fd;
+    if (fd >= this.ceiling) return 'descriptors';
+    return this.#count.take(this.most) ? undefined : 'max-connections';
   }
 
   /** The descriptor that the next connection gets, as far as it matters: of a few, while there is much room, the latest. */
@@ -85,7 +108,7 @@ export class Connections {
 
   /** Takes the lowest free descriptor for a moment (about 2 µs), where anybody wants to know it. */
   #lowestFree(): number {
-    if (this.#ceiling === Number.POSITIVE_INFINITY) return 0;
+    if (this.ceiling === Number.POSITIVE_INFINITY) return 0;
     try {
       const fd = openSync(devNull, 'r');
       closeSync(fd);
@@ -94,4 +117,8 @@ export class Connections {
       return Number.POSITIVE_INFINITY;
     }
   }
+}
+
+function limit(why: Shortage): L7mpError {
+  return new L7mpError('E_LIMIT', why === 'descriptors' ? 'no descriptor is left for it' : 'too many connections');
 }

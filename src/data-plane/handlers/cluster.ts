@@ -1,11 +1,9 @@
 import { Cluster } from '../../cluster/cluster.ts';
-import type { Channel } from '../../core/channel.ts';
-import type { Connections } from '../../core/connections.ts';
 import type { Engine } from '../../core/engine.ts';
 import type { GatheringLimit } from '../../core/gathering.ts';
 import { queueLimits } from '../../core/limits.ts';
 import type { Log } from '../../core/log.ts';
-import type { Attempt, ClusterHost, Dialer, Enclosure, Services, Spec } from '../../core/protocol.ts';
+import type { ClusterHost, Dialer, Enclosure, Services, Spec } from '../../core/protocol.ts';
 import type { Registry } from '../../core/registry.ts';
 import type { ClusterDefinition, Definition } from '../../model/definitions.ts';
 import { need } from '../../model/need.ts';
@@ -92,34 +90,8 @@ async function openDialer(definition: ClusterDefinition, context: ClusterContext
     dialerOn: openOn,
   };
   try {
-    const dialer = await openOn(spec);
-    // Virtual clusters have no network behind them, and so no connections.
-    return registry.cluster(spec.protocol).virtual ? dialer : new ClaimingDialer(dialer, io.connections);
+    return await openOn(spec);
   } catch (error) {
     throw failure(definition, error);
-  }
-}
-
-/** Dials where there is room for one more connection. */
-class ClaimingDialer implements Dialer {
-  readonly #dialer: Dialer;
-  readonly #connections: Connections;
-
-  constructor(dialer: Dialer, connections: Connections) {
-    this.#dialer = dialer;
-    this.#connections = connections;
-  }
-
-  dial(attempt: Attempt): Channel | Promise<Channel> {
-    this.#connections.claim();
-    return this.#dialer.dial(attempt);
-  }
-
-  async reopen(): Promise<void> {
-    await this.#dialer.reopen?.();
-  }
-
-  close(): void | Promise<void> {
-    return this.#dialer.close?.();
   }
 }

@@ -74,7 +74,6 @@ export class Connecting {
   }
 
   async #connectFirst(hosts: readonly string[], port: number): Promise<SocketChannel> {
-    this.#streams.context.connections.claim();
     const errors: Error[] = [];
     for (const [n, host] of hosts.entries()) {
       if (this.#attempt.cancelled) throw new Error('no connection in time');
@@ -88,9 +87,9 @@ export class Connecting {
   }
 
   #connectInternet(to: sockets.InternetAddress, more: boolean): SocketChannel | Promise<SocketChannel> {
-    const fd = sockets.open(familyOf(to.host), k.SOCK_STREAM);
+    const fd = this.#open(familyOf(to.host));
     sockets.prepareTcp(fd);
-    if (this.#bind) sockets.bindOutgoing(fd, to.host, this.#bind);
+    if (this.#bind) this.#bindTo(fd, to.host, this.#bind);
     const errno = sockets.connectStream(fd, to);
     const ends = { localAddress: '', localPort: 0, remoteAddress: to.host, remotePort: to.port };
     if (errno === 0) return this.#channel(fd, ends);
@@ -103,10 +102,32 @@ export class Connecting {
 
   // A UNIX socket's connect(2) is done or has failed at once; EAGAIN says that the listener's backlog is full.
   #connectPath(path: string): SocketChannel {
-    const fd = sockets.open(k.AF_UNIX, k.SOCK_STREAM);
+    const fd = this.#open(k.AF_UNIX);
     const errno = sockets.connectPath(fd, path);
     if (errno !== 0) this.#fail(fd, errno, path);
     return this.#channel(fd, undefined);
+  }
+
+  /** Counts it, and throws E_LIMIT where there is no room. */
+  #open(family: number): number {
+    const fd = sockets.open(family, k.SOCK_STREAM);
+    try {
+      this.#streams.context.connections.reserve(fd);
+      return fd;
+    } catch (error) {
+      this.#streams.c.close(fd);
+      throw error;
+    }
+  }
+
+  /** Closes it where that fails. */
+  #bindTo(fd: number, to: string, from: Bind): void {
+    try {
+      sockets.bindOutgoing(fd, to, from);
+    } catch (error) {
+      this.#streams.context.connections.give();
+      throw error;
+    }
   }
 
   #channel(fd: number, ends: Ends | undefined, known = false): SocketChannel {
@@ -114,7 +135,7 @@ export class Connecting {
   }
 
   #fail(fd: number, errno: number, where: string): never {
-    this.#streams.context.loop.close(fd);
+    this.#streams.abandon(fd);
     throw new sockets.SocketError('connect', errno, where);
   }
 
@@ -145,8 +166,9 @@ export class Waiting implements Pollable {
   }
 
   // Once only: what comes after it is for who has the socket then.
-  ready(): void {
+  ready(): boolean {
     if (this.#finish()) this.#resolve(sockets.pendingError(this.#fd));
+    return true;
   }
 
   broken(): void {
@@ -159,7 +181,7 @@ export class Waiting implements Pollable {
 
   giveUp(why: string): void {
     if (!this.#finish()) return;
-    this.#streams.context.loop.close(this.#fd);
+    this.#streams.abandon(this.#fd);
     this.#reject(new Error(why));
   }
 

@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs';
 import { afterEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { DEFAULT_LIMITS } from '../../core/channel.ts';
+import { freePort } from '../../testing/ports.ts';
 import { until } from '../../testing/until.ts';
 import {
   attempt,
@@ -87,6 +88,23 @@ describe('the native engine', { skip }, () => {
       deepEqual(await run(`${setUp}\nawait engine.close();${state === 'busy' ? tidy : ''}`), [0]);
     });
   }
+
+  it('runs what a handler has put off, and does not wait for another event', async () => {
+    const port = await freePort();
+    const ended = await run(`
+      import { createSocket } from 'node:dgram';
+      let done = '';
+      const accept = () => {
+        queueMicrotask(() => (done += 'microtask'));
+        process.nextTick(() => (done += 'tick'));
+      };
+      await engine.listenDatagram({ host: '127.0.0.1', port: ${port} }, acceptor(accept));
+      const socket = createSocket('udp4');
+      // When all is quiet, and nothing else runs them.
+      setTimeout(() => socket.send('hello', ${port}, '127.0.0.1'), 300);
+      setTimeout(() => process.exit(done === 'tickmicrotask' ? 7 : 1), 1000);`);
+    deepEqual(ended, [7]);
+  });
 
   it('does not keep a process alive that has nothing open', async () => {
     deepEqual(

@@ -51,8 +51,9 @@ class StreamListener implements Listening, Pollable, Ticking {
     streams.share?.listen(bound.fd, (fd, address) => this.#decide(fd, address));
   }
 
-  ready(): void {
+  ready(): boolean {
     for (let n = 0; n < BATCH && this.#closed === undefined; n++) if (!this.#takeOne()) break;
+    return true;
   }
 
   broken(): void {
@@ -93,22 +94,28 @@ class StreamListener implements Listening, Pollable, Ticking {
 
   /** Whether one is taken, whose peer's address lies at an offset. */
   #decide(fd: number, address: number): void {
-    const { context, share } = this.#s;
+    const { context } = this.#s;
     const { u8 } = context.loop.arena;
-    const lacking = context.connections.shortage(fd);
-    const shortage = this.#acceptor.mayUseReserve?.() ? undefined : lacking;
+    if (!context.connections.accept(this.#acceptor, fd)) {
+      this.#reject(fd);
+      return;
+    }
     const ends = this.#local && endsOf(this.#local, u8, address);
     const peer = { address: ends?.remoteAddress ?? '', port: ends?.remotePort ?? 0 };
-    if (shortage !== undefined) this.#acceptor.refused?.(shortage, 1);
-    if (shortage !== undefined || !this.#acceptor.admit(peer)) {
-      share?.left();
-      context.loop.close(fd);
+    if (!this.#acceptor.admit(peer)) {
+      context.connections.give();
+      this.#reject(fd);
       return;
     }
     // What a UNIX socket accepts inherits nothing.
     if (!ends) sockets.keepUrgentData(fd);
     const { limits } = this.#acceptor;
     this.#acceptor.accept(new NativeStreamChannel(this.#s, fd, limits, ends, { acceptor: this.#acceptor }));
+  }
+
+  #reject(fd: number): void {
+    this.#s.share?.left();
+    this.#s.context.loop.close(fd);
   }
 
   /** Returns whether it may be tried again at once: other errors are those of one connection that is gone (accept(2)). */

@@ -12,7 +12,8 @@ import { type Libc, libc, type PollHandle, systemError } from './libc.ts';
 
 /** Owns a descriptor. Closes it with the loop (`Loop.close`), or takes it out before it is closed otherwise. */
 export interface Pollable {
-  ready(events: number): void;
+  /** Returns whether it has called JavaScript beyond the engine: what was put off there runs as soon as this turn is over. */
+  ready(events: number): boolean;
   /** `ready` has thrown: whatever it was doing is given up. */
   broken(): void;
   /** The engine closes: gives its descriptor up. */
@@ -21,7 +22,8 @@ export interface Pollable {
 
 /** Work that was put off, so that others have their turn. */
 export interface Task {
-  proceed(): void;
+  /** Returns the same as `Pollable.ready`. */
+  proceed(): boolean;
   broken(): void;
 }
 
@@ -34,9 +36,12 @@ export interface Ticking {
 /** Exceptions that are told of; the later ones are most likely the same. */
 const TOLD_DEFECTS = 10;
 
-/** Events of one call, and full calls before the rest of Node has its turn. */
+/** Events of one call. */
 const EVENTS = 256;
-const ROUNDS = 4;
+/** Milliseconds that a turn may take before the rest of Node has its own, where there is always something to do. */
+const TURN = 2;
+/** Turns that are not further apart than this, in milliseconds, follow each other: the next event is waited for in the turn. */
+const CLOSE = 1;
 // struct epoll_event is packed on x86-64 only.
 const EVENT_SIZE = process.arch === 'x64' ? 12 : 16;
 const EVENT_DATA = process.arch === 'x64' ? 4 : 8;
@@ -64,8 +69,10 @@ export class Loop {
   readonly #ticking = new TurnoverSet<Ticking>();
   #ticker: NodeJS.Timeout | undefined;
   #defects = 0;
-  /** In a turn: when it began. */
+  /** In a turn: when its latest events came, in whole milliseconds. */
   #now = 0;
+  /** When the last turn was over. */
+  #ended = 0;
   #turning = false;
 
   /** `descriptors`: where those are noted that are this thread's. Throws one line where the system lacks something. */
@@ -171,26 +178,33 @@ export class Loop {
     this.#c.close(this.#epoll);
   }
 
-  // Nothing may throw here: it is called from outside of JavaScript.
+  /**
+   * Nothing may throw here: it is called from outside of JavaScript. To go round by Node's loop costs more than to forward a
+   * packet, so relays go on here for a while. Nobody runs ticks and microtasks after it, so that whoever may have left
+   * some has an immediate follow, which does.
+   */
   #turn(): void {
-    const address = this.arena.base + this.#events;
-    this.#begin();
-    for (let n = 0; n < ROUNDS; n++) {
-      const count = this.#c.epoll_wait(this.#epoll, address, EVENTS, 0);
-      this.#dispatch(count);
-      if (count < EVENTS) break;
-    }
-    this.#workOff();
-    this.#turning = false;
-  }
-
-  #begin(): void {
+    const began = performance.now();
+    let wait = began - this.#ended < CLOSE ? CLOSE : 0;
     this.#turning = true;
-    this.#now = wholeNow();
+    let called = false;
+    for (let now = began; !called && now - began < TURN; now = performance.now()) {
+      this.#now = Math.ceil(now);
+      const count = this.#c.epoll_wait(this.#epoll, this.arena.base + this.#events, EVENTS, now === began ? 0 : wait);
+      if (count <= 0) break;
+      called = this.#dispatch(count);
+      if (this.#workOff()) called = true;
+      if (this.#later.length > 0) wait = 0;
+    }
+    this.#ended = performance.now();
+    this.#turning = false;
+    if (called) this.#proceedSoon();
   }
 
-  #dispatch(count: number): void {
+  /** Returns whether any has called JavaScript beyond the engine. */
+  #dispatch(count: number): boolean {
     const { i32 } = this.arena;
+    let called = false;
     for (let n = 0; n < count; n++) {
       const at = (this.#events + n * EVENT_SIZE) >> 2;
       const data = at + (EVENT_DATA >> 2);
@@ -198,27 +212,33 @@ export class Loop {
       const handler = this.#handlers[fd];
       if (!handler || i32[data + 1] !== this.#generations[fd]) continue;
       try {
-        handler.ready(i32[at] as number);
+        if (handler.ready(i32[at] as number)) called = true;
       } catch (error) {
         this.#broken(handler, error);
+        called = true;
       }
     }
+    return called;
   }
 
-  #workOff(): void {
-    if (this.#later.length === 0) return;
+  /** Returns whether any has called JavaScript beyond the engine. */
+  #workOff(): boolean {
+    if (this.#later.length === 0) return false;
+    let called = false;
     const tasks = this.#later;
     this.#later = this.#tasks;
     this.#tasks = tasks;
     for (const task of tasks) {
       try {
-        task.proceed();
+        if (task.proceed()) called = true;
       } catch (error) {
         this.#broken(task, error);
+        called = true;
       }
     }
     empty(tasks);
     if (this.#later.length > 0) this.#proceedSoon();
+    return called;
   }
 
   #proceedSoon(): void {
@@ -228,6 +248,11 @@ export class Loop {
       this.#workOff();
       this.#turning = false;
     });
+  }
+
+  #begin(): void {
+    this.#turning = true;
+    this.#now = wholeNow();
   }
 
   #broken(owner: Pollable | Task, error: unknown): void {

@@ -146,10 +146,11 @@ export class Share implements Pollable {
 
   // ------------------------------------------------------------------ what others pass on
 
-  ready(): void {
+  ready(): boolean {
     const { arena } = this.#loop;
     const size = this.#c.read(this.#start.readEnd, arena.base + this.#incoming, BATCH * RECORD);
     for (let at = this.#incoming; at < this.#incoming + size; at += RECORD) this.#take(at);
+    return size > 0;
   }
 
   broken(): void {}

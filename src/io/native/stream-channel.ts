@@ -82,7 +82,7 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
   #errno = 0;
 
   /**
-   * `ends`: undefined for UNIX sockets; its local port may be 0, for not known yet. `known`: the loop has the descriptor
+   * A connection that is counted: it gives that back when it is closed. `ends`: undefined for UNIX sockets; its local port may be 0, for not known yet. `known`: the loop has the descriptor
    * already, with all events, of which some may have come.
    */
   constructor(
@@ -93,13 +93,12 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
     { acceptor, known = false }: { acceptor?: Acceptor; known?: boolean } = {},
   ) {
     super(limits);
-    const { connections, loop } = streams.context;
+    const { loop } = streams.context;
     this.#s = streams;
     this.fd = fd;
     this.#ends = ends;
     this.#acceptor = acceptor;
     if (!ends) this.#flags |= CUT_SHORT;
-    connections.open++;
     if (known) {
       this.#flags |= READABLE | CUT_SHORT | HEARS_ROOM;
       loop.replace(fd, this);
@@ -138,9 +137,7 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
     const used = this.messagesIn + this.messagesOut > 0 || this.endSent || this.endRead;
     if (!this.open || this.#is(GONE) || used || this.#other) return undefined;
     this.#ends = this.ends;
-    const { connections, loop } = this.#s.context;
-    loop.remove(this.fd);
-    connections.open--;
+    this.#s.context.loop.remove(this.fd);
     this.#flags |= GONE;
     this.close({ kind: 'end', message: 'a library has its socket' });
     const socket = new net.Socket({ fd: this.fd, allowHalfOpen: true, readable: true, writable: true });
@@ -201,21 +198,30 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
 
   // ------------------------------------------------------------------ events
 
-  ready(events: number): void {
+  ready(events: number): boolean {
+    const relayed = this.#relays;
     if (events & k.EPOLLERR && !this.#other && !this.#is(READ | CLOSING)) {
       this.#over(sockets.pendingError(this.fd));
-      return;
+      return true;
     }
     if (events & CUT) this.#flags |= CUT_SHORT;
     if (events & (k.EPOLLIN | CUT)) this.#flags |= READABLE;
     if (this.#backlog && events & (k.EPOLLOUT | k.EPOLLHUP | k.EPOLLERR)) this.#flush();
     if (this.#is(READABLE)) this.#pump();
+    return !relayed || !this.#relays;
   }
 
-  proceed(): void {
+  proceed(): boolean {
+    const relayed = this.#relays;
     this.#set(DEFERRED, false);
     if (this.#is(OVER)) this.#over(this.#errno);
     else this.#goOn();
+    return !relayed || !this.#relays;
+  }
+
+  /** Nothing that happens to it concerns anybody else: what comes goes to the other one of a relay. */
+  get #relays(): boolean {
+    return this.#other !== undefined && !this.#is(TOLD | GONE) && !this.full;
   }
 
   broken(): void {
@@ -404,7 +410,7 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
     this.part();
     const { connections, loop } = this.#s.context;
     loop.close(this.fd);
-    connections.open--;
+    connections.give();
     if (this.#acceptor) this.#s.share?.left();
     this.#backlog?.destroy();
     this.#backlog = undefined;

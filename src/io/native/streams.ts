@@ -16,7 +16,7 @@ export class Streams {
   readonly pipes: PipePool;
   /** Its share of the connections, where others listen as well. */
   readonly share: Share | undefined;
-  /** Told of a socket that has become node's. */
+  /** Told of a socket that has become node's, and gives back that it is counted. */
   readonly onSocket: (socket: net.Socket) => Loan;
   /** Offsets of what is received, and of the address of who was accepted. */
   readonly buffer: number;
@@ -45,6 +45,13 @@ export class Streams {
       done += sent;
     }
     return done;
+  }
+
+  /** Closes a socket that was counted, and of which no channel was made. */
+  abandon(fd: number): void {
+    const { connections, loop } = this.context;
+    connections.give();
+    loop.close(fd);
   }
 
   /** The address of a part of them: what was received is sent from where it lies. */

@@ -99,7 +99,6 @@ class ConnectedChannel extends DatagramChannel {
     super(socket, limits);
     this.#all = all;
     all.open.add(this);
-    all.connections.open++;
     const local = socket.address();
     const remote = socket.remoteAddress();
     this.ends = {
@@ -118,7 +117,7 @@ class ConnectedChannel extends DatagramChannel {
 
   protected override shut(): void {
     this.#all.open.delete(this);
-    this.#all.connections.open--;
+    this.#all.connections.give();
     this.udp.close();
   }
 }
@@ -132,10 +131,11 @@ export async function connect(
 ): Promise<SocketChannel> {
   const host = await addressToConnect(to.host);
   if (attempt.cancelled) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
-  if (host !== to.host) channels.connections.claim();
+  channels.connections.reserve();
   const socket = createSocket(host);
   return new Promise((done, reject) => {
     const fail = (error: Error): void => {
+      channels.connections.give();
       socket.close();
       reject(connectError(hostPort(to.host, to.port), error));
     };

@@ -201,13 +201,12 @@ export class Sockets {
     this.connections = connections;
   }
 
-  /** Returns the loan for the socket's channel. */
+  /** Keeps a socket that is counted until it is closed. Returns the loan for its channel. */
   add(socket: net.Socket): Loan {
     this.all.add(socket);
-    this.connections.open++;
     socket.on('close', () => {
       this.all.delete(socket);
-      this.connections.open--;
+      this.connections.give();
     });
     return this.#loan;
   }
@@ -222,9 +221,7 @@ export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets, 
     ...ALIVE,
   });
   server.on('connection', (socket) => {
-    const shortage = sockets.connections.shortage();
-    if (shortage !== undefined && !acceptor.mayUseReserve?.()) {
-      acceptor.refused?.(shortage, 1);
+    if (!sockets.connections.accept(acceptor)) {
       socket.destroy();
       return;
     }
@@ -255,7 +252,7 @@ export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets, 
   });
 }
 
-export function connect(
+export async function connect(
   to: SocketAddress,
   attempt: Attempt,
   limits: QueueLimits,
@@ -271,10 +268,11 @@ export function connect(
           port: to.port,
           allowHalfOpen: true,
           noDelay: true,
-          lookup: claimingLookup(sockets.connections),
+          lookup: checkingLookup(sockets.connections),
           ...ALIVE,
           ...local(bind),
         };
+  sockets.connections.reserve();
   const socket = net.connect(options);
   const loan = sockets.add(socket);
   return new Promise((resolve, reject) => {
@@ -299,11 +297,11 @@ export function connect(
 }
 
 /** Resolves a name, which may take long: whether there still is a descriptor is asked once more after it. */
-export function claimingLookup(connections: Connections): net.LookupFunction {
+export function checkingLookup(connections: Connections): net.LookupFunction {
   return (host, options, done) =>
     lookup(host, options, (error, ...found) => {
       try {
-        if (!error) connections.claim();
+        if (!error) connections.needDescriptor();
       } catch (shortage) {
         error = shortage as Error;
       }

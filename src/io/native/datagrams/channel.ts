@@ -79,15 +79,19 @@ export abstract class DatagramChannel extends Channel implements SocketChannel, 
 
   // ------------------------------------------------------------------ receiving
 
-  /** It has sent what the n-th buffer of the batch holds. */
-  protected received(n: number): void {
+  /** It has sent what the n-th buffer of the batch holds. Returns whether JavaScript beyond the engine was called. */
+  protected received(n: number): boolean {
     const { batch, loop } = this.hub;
     const size = batch.size(n);
     const segment = batch.segment(n);
     const at = batch.data(n);
-    if (this.#other) this.#pass(this.#other, at, size, segment);
-    else if (size <= segment) this.deliver(loop.arena.u8.subarray(at, at + size), BINARY, false);
+    if (this.#other) {
+      this.#pass(this.#other, at, size, segment);
+      return false;
+    }
+    if (size <= segment) this.deliver(loop.arena.u8.subarray(at, at + size), BINARY, false);
     else this.#deliverSegments(at, size, segment);
+    return true;
   }
 
   #pass(to: DatagramChannel, at: number, size: number, segment: number): void {

@@ -28,10 +28,12 @@ export class ConnectedChannel extends DatagramChannel implements Pollable {
   readonly #port: number;
   #ends: Ends | undefined;
   #singles = 0;
+  /** JavaScript beyond the engine was called in this turn. */
+  #called = false;
   /** Whether the kernel joins what it receives; undefined until there was reason to ask. */
   #joins: boolean | undefined;
 
-  /** Throws, and leaves the descriptor alone, where the kernel does not take it into the loop. */
+  /** Of a socket that is counted. Throws, and leaves it alone, where the kernel does not take it into the loop. */
   constructor(hub: DatagramHub, fd: number, limits: QueueLimits, host: string, port: number) {
     super(limits);
     this.hub = hub;
@@ -39,7 +41,6 @@ export class ConnectedChannel extends DatagramChannel implements Pollable {
     this.#host = host;
     this.#port = port;
     if (!hub.loop.add(fd, k.EPOLLIN, this)) throw new sockets.SocketError('epoll_ctl', hub.c.errno(), '');
-    hub.connections.open++;
   }
 
   get address(): -1 {
@@ -61,46 +62,43 @@ export class ConnectedChannel extends DatagramChannel implements Pollable {
 
   // ------------------------------------------------------------------ in the loop
 
-  ready(): void {
-    for (let round = 0; round < ROUNDS && this.open; round++) {
-      const one = this.#singles > 0;
-      const count = this.#receive(one);
-      if (count < 0) {
-        if (!this.#refused()) return;
-        continue;
-      }
-      this.#singles = nextSingles(this.#singles, count);
-      if (one || count < BATCH) return;
-    }
+  ready(): boolean {
+    this.#called = false;
+    for (let round = 0; round < ROUNDS && this.open && this.#receive(); round++);
+    return this.#called;
   }
 
   broken(): void {
     this.lose(FAILED);
   }
 
-  /** Returns how many buffers were filled, negative for an error. */
-  #receive(one: boolean): number {
+  /** Returns whether there may be more. */
+  #receive(): boolean {
     const { batch, sender } = this.hub;
+    const one = this.#singles > 0;
     if (!one) sender.takeBuffers();
     const first = one ? sender.takeBuffer() : 0;
     const count = batch.receiveConnected(this.fd, this.#joins === true, one ? first : -1);
-    for (let n = 0; n < count; n++) this.received(first + n);
+    if (count < 0) return this.#refused();
+    this.#singles = nextSingles(this.#singles, count);
+    for (let n = 0; n < count; n++) if (this.received(first + n)) this.#called = true;
     // Plain recv(2), which cannot say that they are joined, is cheaper for a socket that has but one at a time.
     if (count > 1 && this.open) this.#joins ??= this.hub.join(this.fd);
-    return count;
+    return count === BATCH;
   }
 
   /** An ICMP error concerns a datagram that was sent before, and ends nothing. Returns whether there may be more. */
   #refused(): boolean {
     const errno = this.hub.c.errno();
     if (errno === k.EAGAIN) return false;
+    this.#called = true;
     this.owner?.fault?.(this, errorName(errno));
     return true;
   }
 
   protected override giveUp(): void {
     const { loop, connections } = this.hub;
-    connections.open--;
+    connections.give();
     loop.close(this.fd);
   }
 }
@@ -117,7 +115,6 @@ export function connectDatagram(
   if (isIP(host) !== 0) return connect(hub, { host, port: to.port }, limits, bind);
   return addressToConnect(host).then((address) => {
     if (attempt.cancelled) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
-    hub.connections.claim();
     return connect(hub, { host: address, port: to.port }, limits, bind);
   });
 }
@@ -131,9 +128,16 @@ function connect(
   let fd = -1;
   try {
     fd = openConnected(to, bind);
-    return new ConnectedChannel(hub, fd, limits, to.host, to.port);
+    hub.connections.reserve(fd);
   } catch (error) {
     if (fd >= 0) libc().close(fd);
+    throw connectError(hostPort(to.host, to.port), error as Error);
+  }
+  try {
+    return new ConnectedChannel(hub, fd, limits, to.host, to.port);
+  } catch (error) {
+    hub.connections.give();
+    libc().close(fd);
     throw connectError(hostPort(to.host, to.port), error as Error);
   }
 }

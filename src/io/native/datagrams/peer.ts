@@ -56,9 +56,9 @@ export class PeerChannel extends DatagramChannel implements Addressed<PeerChanne
     return this.acceptor.describe(this);
   }
 
-  /** The n-th buffer of the batch is from it. */
-  take(n: number): void {
-    this.received(n);
+  /** The n-th buffer of the batch is from it. Returns whether JavaScript beyond the engine was called. */
+  take(n: number): boolean {
+    return this.received(n);
   }
 
   protected override giveUp(): void {

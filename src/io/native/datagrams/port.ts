@@ -30,6 +30,8 @@ export class ListeningPort implements Pollable, PeerHost {
   /** Who has sent last: datagrams come in trains. */
   #last: PeerChannel | undefined;
   #singles = 0;
+  /** JavaScript beyond the engine was called in this turn. */
+  #called = false;
   #closing: Promise<void> | undefined;
 
   /** `released`: told, when it is not used any more, of what waits until the address is free. */
@@ -95,35 +97,42 @@ export class ListeningPort implements Pollable, PeerHost {
 
   // ------------------------------------------------------------------ in the loop
 
-  ready(): void {
+  ready(): boolean {
+    this.#called = false;
+    for (let round = 0; round < ROUNDS && !this.#closing && this.#receive(); round++);
+    return this.#called;
+  }
+
+  /** Returns whether there may be more. */
+  #receive(): boolean {
     const { batch, sender } = this.hub;
-    for (let round = 0; round < ROUNDS && !this.#closing; round++) {
-      const one = this.#singles > 0;
-      if (!one) sender.takeBuffers();
-      const first = one ? sender.takeBuffer() : 0;
-      const count = batch.receive(this.fd, this.#control, one ? first : -1);
-      if (count <= 0) return;
-      this.#singles = nextSingles(this.#singles, count);
-      for (let n = first; n < first + count; n++) this.#take(n);
-      if (one || count < BATCH) return;
-    }
+    const one = this.#singles > 0;
+    if (!one) sender.takeBuffers();
+    const first = one ? sender.takeBuffer() : 0;
+    const count = batch.receive(this.fd, this.#control, one ? first : -1);
+    if (count <= 0) return false;
+    this.#singles = nextSingles(this.#singles, count);
+    for (let n = first; n < first + count; n++) if (this.#take(n)) this.#called = true;
+    return count === BATCH;
   }
 
   broken(): void {}
 
-  /** Gives a buffer's datagrams to the peer that has sent them. */
-  #take(n: number): void {
+  /** Gives a buffer's datagrams to the peer that has sent them. Returns whether JavaScript beyond the engine was called. */
+  #take(n: number): boolean {
     const { batch, addresses } = this.hub;
     const name = batch.name(n);
     let peer = this.#last;
     if (!peer || !this.#peers.same(peer.address, name)) peer = this.#peers.get(name);
     const fresh = peer === undefined;
     peer ??= this.#newPeer(name);
-    if (!peer) return;
+    if (!peer) return true;
     this.#last = peer;
-    if (this.#control > 0 && addresses.follow(peer.address, batch.rest(n), this.#family)) peer.owner?.wanders?.();
-    peer.take(n);
+    const wanders = this.#control > 0 && addresses.follow(peer.address, batch.rest(n), this.#family);
+    if (wanders) peer.owner?.wanders?.();
+    const delivered = peer.take(n);
     if (fresh) this.#accept(peer);
+    return fresh || wanders || delivered;
   }
 
   // ------------------------------------------------------------------ new peers

@@ -68,6 +68,8 @@ export class Sender implements Task {
   #taken = 0;
   #scheduled = false;
   #failures: Failure[] = [];
+  /** Somebody was told of a failure in this turn. */
+  #told = false;
 
   constructor(loop: Loop) {
     const { arena } = loop;
@@ -167,9 +169,12 @@ export class Sender implements Task {
 
   // ------------------------------------------------------------------ sending
 
-  proceed(): void {
+  proceed(): boolean {
     this.#scheduled = false;
     this.#freeBuffers();
+    const told = this.#told;
+    this.#told = false;
+    return told;
   }
 
   broken(): void {
@@ -282,6 +287,7 @@ export class Sender implements Task {
 
   // Only now: who is told may send again, or close.
   #tell(): void {
+    this.#told = true;
     for (const { to, errno, dropped, count } of this.#failures.splice(0)) {
       if (dropped !== undefined) to.drop(dropped, count);
       else to.failed(errno);
