@@ -47,7 +47,7 @@ for (const { name, create, skip } of engines()) {
     }
 
     async function dial(path: string): Promise<ChannelDuplex> {
-      return new ChannelDuplex(await engine.connectStream({ path }, attempt(false), DEFAULT_LIMITS));
+      return new ChannelDuplex(await engine.connectStream({ path }, attempt(), DEFAULT_LIMITS));
     }
 
     /** A bare socket of node's, and the stream that its connection became. */

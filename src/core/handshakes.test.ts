@@ -249,14 +249,14 @@ describe('dialling through a layer', () => {
     await assert.rejects(dialLayer({ dial }, attemptTo('a'), wrap), /nobody there/);
   });
 
-  test('keeps the lower socket from being joined with another, and leaves the attempt in charge of it', async () => {
-    const attempt = { ...attemptTo('a'), bare: true };
+  test('leaves the attempt in charge of the lower dialler', async () => {
+    const attempt = attemptTo('a');
     const lower = new FakeChannel();
     lower.receive('hi');
     const dialled = dialLayer({ dial }, attempt, wrap);
     function dial(under: Attempt): Channel {
-      const { address, timeout, session, bare, cancelled } = under;
-      assert.deepEqual([address, timeout, session, bare, cancelled], ['a', 100, attempt.session, false, false]);
+      const { address, timeout, session, cancelled } = under;
+      assert.deepEqual([address, timeout, session, cancelled], ['a', 100, attempt.session, false]);
       let cancels = 0;
       under.onCancel = () => cancels++;
       attempt.cancelled = true;

@@ -182,7 +182,6 @@ export class LowerAttempt implements Attempt {
   readonly port: number | undefined;
   readonly timeout: number;
   readonly session: Attempt['session'];
-  readonly bare = false;
   readonly #attempt: Attempt;
 
   constructor(attempt: Attempt) {

@@ -240,8 +240,6 @@ export interface Attempt {
     /** Where the session has come from. */
     readonly listener?: { readonly name: string };
   };
-  /** The channel will be joined with another bare socket, if it is one itself. */
-  readonly bare?: boolean;
   readonly cancelled: boolean;
   /** Set by the dialler: called when the attempt is cancelled or its time is over. */
   onCancel: (() => void) | undefined;

@@ -1,5 +1,5 @@
 /**
- * For tests of I/O engines: forwarders over an engine, and bare peers. Where an engine relays, channels are joined by it,
+ * For tests of I/O engines: forwarders over an engine, and peers. Where an engine relays, channels are joined by it,
  * else in JavaScript; the peers must not see a difference.
  */
 import { spawn } from 'node:child_process';
@@ -42,13 +42,12 @@ function whyNotNative(): string | false {
   }
 }
 
-export function attempt(bare = true): Attempt & { cancelled: boolean } {
+export function attempt(): Attempt & { cancelled: boolean } {
   return {
     address: '',
     port: undefined,
     timeout: 2000,
     session: { name: 'test', metadata: {} },
-    bare,
     cancelled: false,
     onCancel: undefined,
   };
@@ -166,13 +165,13 @@ export interface Forwarder {
 export async function forwardStreams(
   engine: Engine,
   target: SocketAddress,
-  options: JoinOptions & { bare?: boolean } = {},
+  options: JoinOptions = {},
 ): Promise<Forwarder> {
   const sessions: TestSession[] = [];
   const accept = (source: SocketChannel): void => {
     const session = new TestSession(engine, source, options);
     sessions.push(session);
-    Promise.resolve(engine.connectStream(target, attempt(options.bare), DEFAULT_LIMITS)).then(
+    Promise.resolve(engine.connectStream(target, attempt(), DEFAULT_LIMITS)).then(
       (channel) => session.join(channel),
       () => source.close({ kind: 'error', message: 'not connected' }),
     );
@@ -190,15 +189,14 @@ export async function forwardDatagrams(
     host = '127.0.0.1',
     port: asked,
     limits = DEFAULT_LIMITS,
-    bare = true,
-  }: { host?: string; port?: number; limits?: QueueLimits; bare?: boolean } = {},
+  }: { host?: string; port?: number; limits?: QueueLimits } = {},
 ): Promise<Forwarder & { listening: DatagramListening }> {
   const sessions: TestSession[] = [];
   const accept = (source: SocketChannel): void => {
     const session = new TestSession(engine, source);
     sessions.push(session);
     const to = { host: '127.0.0.1', port: target };
-    void Promise.resolve(engine.connectDatagram(to, attempt(bare), limits)).then((channel) => session.join(channel));
+    void Promise.resolve(engine.connectDatagram(to, attempt(), limits)).then((channel) => session.join(channel));
   };
   const listen = (port: number) => engine.listenDatagram({ host, port }, acceptor(accept, { limits }));
   if (asked !== undefined) return { port: asked, sessions, listening: await listen(asked) };

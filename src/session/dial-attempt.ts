@@ -3,12 +3,6 @@ import type { Channel } from '../core/channel.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Attempt, Dialer } from '../core/protocol.ts';
 
-/** The session for which a connection is made. */
-export type DialFor = Attempt['session'] & {
-  /** The client's channel is a kernel socket, or ends in one, and nothing stands between it and the destination. */
-  readonly joinable: boolean;
-};
-
 /** Waits for an attempt. One of the two is called, once, unless the attempt is cancelled. */
 export interface DialObserver {
   connected(attempt: DialAttempt, channel: Channel): void;
@@ -19,19 +13,17 @@ export interface DialObserver {
 export class DialAttempt implements Attempt {
   readonly endpoint: Endpoint;
   readonly timeout: number;
-  readonly session: DialFor;
-  readonly bare: boolean;
+  readonly session: Attempt['session'];
   cancelled = false;
   onCancel: (() => void) | undefined;
   readonly #observer: DialObserver;
   #timer: NodeJS.Timeout | undefined;
 
   /** `timeout`: milliseconds. */
-  constructor(endpoint: Endpoint, timeout: number, session: DialFor, observer: DialObserver) {
+  constructor(endpoint: Endpoint, timeout: number, session: Attempt['session'], observer: DialObserver) {
     this.endpoint = endpoint;
     this.timeout = timeout;
     this.session = session;
-    this.bare = session.joinable;
     this.#observer = observer;
   }
 

@@ -127,10 +127,6 @@ export class Session implements ClientOwner, StageOwner, Wired, Expiring {
     return this.#stages;
   }
 
-  get joinable(): boolean {
-    return this.source.socket !== undefined && this.#stages.length === 1;
-  }
-
   /** Where each pipe runs: in the order of the stages, the way back last. */
   get rungs(): Rung[] {
     return this.wiring.rungs;

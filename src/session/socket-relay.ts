@@ -40,7 +40,7 @@ class LayeredRelay implements SocketRelay {
 
   part(): void {
     this.refresh();
-    this.#relay.part?.();
+    this.#relay.part();
   }
 }
 

@@ -17,8 +17,6 @@ export interface StageOwner extends EndOwner {
   readonly name: string;
   readonly metadata: Metadata;
   readonly listener: { readonly name: string };
-  /** The client's channel is a kernel socket, or ends in one, and nothing stands between it and the destination. */
-  readonly joinable: boolean;
   readonly retry: RetryPolicy;
   /** The client waits for one answer to one request. */
   readonly exchange: boolean;

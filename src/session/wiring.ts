@@ -207,7 +207,7 @@ export class Wiring {
   /** Gives it back to JavaScript. */
   #part(): void {
     this.refresh();
-    this.#relay?.part?.();
+    this.#relay?.part();
     this.#relay = undefined;
     this.#joinPipes();
   }
