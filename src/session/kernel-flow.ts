@@ -22,13 +22,14 @@ export class KernelFlow {
   static add(offload: Offload, source: Channel, sink: Channel): KernelFlow | string {
     if (!offload.on) return 'offload is off';
     const [client, upstream] = [socketOf(source), socketOf(sink)];
-    if (!client?.ends || !upstream?.ends) return 'not two sockets for datagrams with nothing between them';
+    const [theirs, ours] = [client?.ends, upstream?.ends];
+    if (!client || !theirs || !ours) return 'not two sockets for datagrams with nothing between them';
     if (client.wanders) return 'the client sends to several addresses of this machine';
     const result = offload.add({
-      client: { address: client.ends.remoteAddress, port: client.ends.remotePort },
-      listen: { address: client.answersFrom ?? client.ends.localAddress, port: client.ends.localPort },
-      local: { address: upstream.ends.localAddress, port: upstream.ends.localPort },
-      upstream: { address: upstream.ends.remoteAddress, port: upstream.ends.remotePort },
+      client: { address: theirs.remoteAddress, port: theirs.remotePort },
+      listen: { address: client.answersFrom ?? theirs.localAddress, port: theirs.localPort },
+      local: { address: ours.localAddress, port: ours.localPort },
+      upstream: { address: ours.remoteAddress, port: ours.remotePort },
       ...(sink.kept && { kept: sink.kept }),
     });
     return result.refused === undefined ? new KernelFlow(result, source, sink) : result.refused;

@@ -79,19 +79,20 @@ export abstract class DatagramChannel extends Channel implements SocketChannel, 
 
   // ------------------------------------------------------------------ receiving
 
-  /** It has sent what the n-th buffer of the batch holds. Returns whether JavaScript beyond the engine was called. */
-  protected received(n: number): boolean {
-    const { batch, loop } = this.hub;
+  /** It has sent what the n-th buffer of the batch holds. */
+  protected received(n: number): void {
+    const { hub } = this;
+    const { batch, loop } = hub;
     const size = batch.size(n);
     const segment = batch.segment(n);
     const at = batch.data(n);
     if (this.#other) {
       this.#pass(this.#other, at, size, segment);
-      return false;
+      return;
     }
+    hub.called = true;
     if (size <= segment) this.deliver(loop.arena.u8.subarray(at, at + size), BINARY, false);
     else this.#deliverSegments(at, size, segment);
-    return true;
   }
 
   #pass(to: DatagramChannel, at: number, size: number, segment: number): void {

@@ -26,10 +26,7 @@ export class ConnectedChannel extends DatagramChannel implements Pollable {
   protected readonly hub: DatagramHub;
   readonly #host: string;
   readonly #port: number;
-  #ends: Ends | undefined;
   #singles = 0;
-  /** JavaScript beyond the engine was called in this turn. */
-  #called = false;
   /** Whether the kernel joins what it receives; undefined until there was reason to ask. */
   #joins: boolean | undefined;
 
@@ -47,25 +44,24 @@ export class ConnectedChannel extends DatagramChannel implements Pollable {
     return -1;
   }
 
-  // Asked for when somebody looks: it costs a system call.
+  // An idle session has no use for them, and the kernel says them; without their local part once it is closed.
   get ends(): Ends {
-    if (this.#ends) return this.#ends;
     const local = this.open ? sockets.localAddress(this.fd) : { address: '', port: 0 };
-    this.#ends = {
+    return {
       localAddress: local.address,
       localPort: local.port,
       remoteAddress: this.#host,
       remotePort: this.#port,
     };
-    return this.#ends;
   }
 
   // ------------------------------------------------------------------ in the loop
 
   ready(): boolean {
-    this.#called = false;
+    const { hub } = this;
+    hub.called = false;
     for (let round = 0; round < ROUNDS && this.open && this.#receive(); round++);
-    return this.#called;
+    return hub.called;
   }
 
   broken(): void {
@@ -81,7 +77,7 @@ export class ConnectedChannel extends DatagramChannel implements Pollable {
     const count = batch.receiveConnected(this.fd, this.#joins === true, one ? first : -1);
     if (count < 0) return this.#refused();
     this.#singles = nextSingles(this.#singles, count);
-    for (let n = 0; n < count; n++) if (this.received(first + n)) this.#called = true;
+    for (let n = 0; n < count; n++) this.received(first + n);
     // Plain recv(2), which cannot say that they are joined, is cheaper for a socket that has but one at a time.
     if (count > 1 && this.open) this.#joins ??= this.hub.join(this.fd);
     return count === BATCH;
@@ -91,7 +87,7 @@ export class ConnectedChannel extends DatagramChannel implements Pollable {
   #refused(): boolean {
     const errno = this.hub.c.errno();
     if (errno === k.EAGAIN) return false;
-    this.#called = true;
+    this.hub.called = true;
     this.owner?.fault?.(this, errorName(errno));
     return true;
   }

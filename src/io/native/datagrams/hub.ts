@@ -34,6 +34,8 @@ export class DatagramHub {
   readonly batch: ReceiveBatch;
   readonly sender: Sender;
   readonly addresses: PeerAddresses;
+  /** JavaScript beyond the engine was called, since somebody has made it false. */
+  called = false;
   /** Peers of listening sockets. */
   peers = 0;
   /** The offset of 64 bytes for arguments of system calls: nothing in it outlives a call. */

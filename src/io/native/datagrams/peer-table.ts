@@ -2,12 +2,11 @@ import { randomFillSync } from 'node:crypto';
 import type { Arena } from '../arena.ts';
 import { AF_INET } from '../constants.ts';
 
-/** What is found by its address. `hash` and `next` are the table's own notes. */
+/** What is found by its address, which stays what it is while it is in the table. */
 export interface Addressed<T> {
   /** The offset of its socket address. */
   readonly address: number;
-  hash: number;
-  /** The next one in the same place. */
+  /** The table's own note: the next one in the same place. */
   next: T | undefined;
 }
 
@@ -53,7 +52,7 @@ export class PeerTable<T extends Addressed<T>> {
   get(address: number): T | undefined {
     const hash = hashAddress(this.#u32, address, this.#key);
     let item = this.#places[hash & (this.#places.length - 1)];
-    while (item && (item.hash !== hash || !this.same(item.address, address))) item = item.next;
+    while (item && !this.same(item.address, address)) item = item.next;
     return item;
   }
 
@@ -63,9 +62,8 @@ export class PeerTable<T extends Addressed<T>> {
     if (this.#put(item) > LONGEST) this.#rebuild(this.#places.length);
   }
 
-  // By the hash that it was added with: its slot may hold another address by now.
   delete(item: T): void {
-    const n = item.hash & (this.#places.length - 1);
+    const n = hashAddress(this.#u32, item.address, this.#key) & (this.#places.length - 1);
     let before: T | undefined;
     for (let one = this.#places[n]; one; before = one, one = one.next) {
       if (one !== item) continue;
@@ -85,8 +83,7 @@ export class PeerTable<T extends Addressed<T>> {
 
   /** Returns how many are in its place. */
   #put(item: T): number {
-    item.hash = hashAddress(this.#u32, item.address, this.#key);
-    const n = item.hash & (this.#places.length - 1);
+    const n = hashAddress(this.#u32, item.address, this.#key) & (this.#places.length - 1);
     item.next = this.#places[n];
     this.#places[n] = item;
     let length = 0;

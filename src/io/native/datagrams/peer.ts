@@ -16,7 +16,6 @@ export interface PeerHost {
 /** A peer of a listening socket. */
 export class PeerChannel extends DatagramChannel implements Addressed<PeerChannel> {
   readonly address: number;
-  hash = 0;
   next: PeerChannel | undefined;
   readonly #port: PeerHost;
   readonly acceptor: Acceptor;
@@ -56,9 +55,9 @@ export class PeerChannel extends DatagramChannel implements Addressed<PeerChanne
     return this.acceptor.describe(this);
   }
 
-  /** The n-th buffer of the batch is from it. Returns whether JavaScript beyond the engine was called. */
-  take(n: number): boolean {
-    return this.received(n);
+  /** The n-th buffer of the batch is from it. */
+  take(n: number): void {
+    this.received(n);
   }
 
   protected override giveUp(): void {

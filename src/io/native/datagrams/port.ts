@@ -30,8 +30,6 @@ export class ListeningPort implements Pollable, PeerHost {
   /** Who has sent last: datagrams come in trains. */
   #last: PeerChannel | undefined;
   #singles = 0;
-  /** JavaScript beyond the engine was called in this turn. */
-  #called = false;
   #closing: Promise<void> | undefined;
 
   /** `released`: told, when it is not used any more, of what waits until the address is free. */
@@ -98,9 +96,10 @@ export class ListeningPort implements Pollable, PeerHost {
   // ------------------------------------------------------------------ in the loop
 
   ready(): boolean {
-    this.#called = false;
+    const { hub } = this;
+    hub.called = false;
     for (let round = 0; round < ROUNDS && !this.#closing && this.#receive(); round++);
-    return this.#called;
+    return hub.called;
   }
 
   /** Returns whether there may be more. */
@@ -112,27 +111,32 @@ export class ListeningPort implements Pollable, PeerHost {
     const count = batch.receive(this.fd, this.#control, one ? first : -1);
     if (count <= 0) return false;
     this.#singles = nextSingles(this.#singles, count);
-    for (let n = first; n < first + count; n++) if (this.#take(n)) this.#called = true;
+    for (let n = first; n < first + count; n++) this.#take(n);
     return count === BATCH;
   }
 
   broken(): void {}
 
-  /** Gives a buffer's datagrams to the peer that has sent them. Returns whether JavaScript beyond the engine was called. */
-  #take(n: number): boolean {
-    const { batch, addresses } = this.hub;
+  /** Gives a buffer's datagrams to the peer that has sent them. */
+  #take(n: number): void {
+    const { batch } = this.hub;
     const name = batch.name(n);
     let peer = this.#last;
     if (!peer || !this.#peers.same(peer.address, name)) peer = this.#peers.get(name);
     const fresh = peer === undefined;
     peer ??= this.#newPeer(name);
-    if (!peer) return true;
+    if (!peer) return;
     this.#last = peer;
-    const wanders = this.#control > 0 && addresses.follow(peer.address, batch.rest(n), this.#family);
-    if (wanders) peer.owner?.wanders?.();
-    const delivered = peer.take(n);
+    if (this.#control > 0) this.#follow(peer, batch.rest(n));
+    peer.take(n);
     if (fresh) this.#accept(peer);
-    return fresh || wanders || delivered;
+  }
+
+  /** Has answers leave from the address that a peer has hit last. */
+  #follow(peer: PeerChannel, hit: number): void {
+    if (!this.hub.addresses.follow(peer.address, hit, this.#family)) return;
+    this.hub.called = true;
+    peer.owner?.wanders?.();
   }
 
   // ------------------------------------------------------------------ new peers
@@ -153,6 +157,7 @@ export class ListeningPort implements Pollable, PeerHost {
     const { acceptor, hub } = this;
     const { addresses, loop } = hub;
     if (!acceptor || !this.#isOwn(from)) return undefined;
+    hub.called = true;
     const address = addresses.take();
     if (address < 0) {
       acceptor.refused?.('peers', 1);
