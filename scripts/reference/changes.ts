@@ -2,6 +2,7 @@
 import { clusterOptions, listenerOptions } from '../../src/config/schema.ts';
 import type { Registry } from '../../src/core/registry.ts';
 import type { ClusterDefinition, Definition, ListenerDefinition } from '../../src/model/definitions.ts';
+import { ALL_KINDS } from '../../src/model/kinds.ts';
 import { restartsOf } from '../../src/reconcile/restarts.ts';
 import { table } from './tables.ts';
 
@@ -25,7 +26,7 @@ export function changeTable(registry: Registry): string {
     const shown = (list: typeof all): string => list.map(({ field, of }) => `\`${field}\`${of}`).join(', ');
     return [side, shown(opened), shown(all.filter((one) => !opened.includes(one)))];
   };
-  const others = ['endpoint, route, rule, rulelist', '', 'everything'];
+  const others = [ALL_KINDS.filter((kind) => !(kind in FIELDS)).join(', '), '', 'everything'];
   return table(['Object', 'Opened anew by a change of', 'Changes in place'], [row('listener'), row('cluster'), others]);
 }
 

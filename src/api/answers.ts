@@ -2,8 +2,9 @@
  * What reads answer, as schemas: the static types of the views and the OpenAPI document are made of them. Where an
  * object refers to others there are their names or, in a recursive read, they themselves.
  */
-import Type, { type Static } from 'typebox';
+import Type, { type Static, type TSchema } from 'typebox';
 import { LoadBalancerSchema, RetrySchema, RewriteSchema, Spec } from '../config/schema.ts';
+import { ALL_KINDS, type ListedKind } from '../model/kinds.ts';
 
 const Options = Type.Object({});
 
@@ -110,6 +111,15 @@ export const SessionAnswer = Type.Object({
   ),
 });
 
+/** Objects by their kind, as they are read. */
+export const ANSWERS: Readonly<Record<ListedKind, TSchema>> = {
+  listener: ListenerAnswer,
+  cluster: ClusterAnswer,
+  rulelist: RuleListAnswer,
+  rule: RuleAnswer,
+  route: RouteAnswer,
+};
+
 export const AdminAnswer = Type.Object({
   log_level: Type.String(),
   log_file: Type.String(),
@@ -135,7 +145,7 @@ export const HealthAnswer = Type.Object({
 
 const Changes = Type.Array(
   Type.Object({
-    kind: Type.Enum(['admin', 'listener', 'cluster', 'endpoint', 'rulelist', 'rule', 'route']),
+    kind: Type.Enum(['admin', ...ALL_KINDS]),
     name: Type.String(),
     action: Type.Enum(['create', 'update', 'restart', 'delete']),
     fields: Type.Array(Type.String(), { description: 'JSON pointers to what differs, of an object that stays.' }),

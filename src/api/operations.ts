@@ -3,32 +3,20 @@
  * operation is a row.
  */
 import Type, { type TSchema } from 'typebox';
-import {
-  AdminSchema,
-  ClusterSchema,
-  ConfigSchema,
-  EndpointSchema,
-  InlineRuleSchema,
-  ListenerSchema,
-  RouteSchema,
-  RuleListSchema,
-  RuleSchema,
-} from '../config/schema.ts';
+import { AdminSchema, ConfigSchema, EndpointSchema, InlineRuleSchema, SCHEMAS } from '../config/schema.ts';
 import { L7mpError } from '../core/errors.ts';
 import { Name } from '../core/schema.ts';
 import type { Kind } from '../model/definitions.ts';
-import type { AddedKind, Configuration, Outcome, Terms } from '../reconcile/configuration.ts';
+import type { ListedKind } from '../model/kinds.ts';
+import type { Configuration, Outcome, Terms } from '../reconcile/configuration.ts';
 import {
   AdminAnswer,
+  ANSWERS,
   ChangedAnswer,
-  ClusterAnswer,
   ConfigAnswer,
   EndpointAnswer,
   HealthAnswer,
-  ListenerAnswer,
-  RouteAnswer,
   RuleAnswer,
-  RuleListAnswer,
   SessionAnswer,
 } from './answers.ts';
 import { LISTING, type ParameterName, type Query } from './parameters.ts';
@@ -119,26 +107,16 @@ export function parametersOf({ method, query = [] }: Operation): readonly Parame
   return method === 'POST' || method === 'PUT' ? ['format', ...query] : ['recursive', 'format', ...query];
 }
 
-const ADDED: readonly [AddedKind, TSchema, TSchema][] = [
-  ['listener', ListenerSchema, ListenerAnswer],
-  ['cluster', ClusterSchema, ClusterAnswer],
-  ['rulelist', RuleListSchema, RuleListAnswer],
-  ['rule', RuleSchema, RuleAnswer],
-  ['route', RouteSchema, RouteAnswer],
-];
-
 /** What every change may be asked with, and those that may take something away. */
 const ADDING = ['dry_run'] as const satisfies ParameterName[];
 const CHANGING = ['dry_run', 'sessions'] as const satisfies ParameterName[];
 
+/** The kinds in the order in which people think of them. */
+const LISTED = Object.keys(ANSWERS) as readonly ListedKind[];
+
 export const OPERATIONS: readonly Operation[] = [
   ...whole(),
-  ...ADDED.flatMap(([kind, schema, answer]) => [
-    ...reads(kind, answer),
-    adds(kind, schema),
-    puts(kind, schema),
-    deletes(kind),
-  ]),
+  ...LISTED.flatMap((kind) => [...reads(kind), adds(kind), puts(kind), deletes(kind)]),
   ...endpoints(),
   ...rulesOfLists(),
   ...sessions(),
@@ -184,8 +162,7 @@ function whole(): Operation[] {
       run: async (context, { query }) => {
         if (query.form === 'apply') return context.applyForm();
         const views = new Views(context, query.recursive);
-        const kinds = ['listener', 'cluster', 'rulelist', 'rule', 'route'] as const;
-        const objects = Object.fromEntries(kinds.map((kind) => [`${kind}s`, views.all(kind)]));
+        const objects = Object.fromEntries(LISTED.map((kind) => [`${kind}s`, views.all(kind)]));
         const endpoints = views.endpoints();
         const { sessions } = await context.sessions(query);
         return { admin: await context.admin(), ...objects, endpoints, sessions };
@@ -244,7 +221,7 @@ function title(kind: string): string {
   return `${kind[0]?.toUpperCase()}${kind.slice(1)}`;
 }
 
-function reads(kind: AddedKind, answer: TSchema): Operation[] {
+function reads(kind: ListedKind): Operation[] {
   return [
     {
       method: 'GET',
@@ -252,11 +229,11 @@ function reads(kind: AddedKind, answer: TSchema): Operation[] {
       id: `get${title(kind)}s`,
       summary: `Every ${kind}, in the order of creation.`,
       recursive: true,
-      answer: Type.Array(answer),
+      answer: Type.Array(ANSWERS[kind]),
       settled: true,
       run: (context, { query }) => new Views(context, query.recursive).all(kind),
     },
-    readOne(kind, answer),
+    readOne(kind, ANSWERS[kind]),
   ];
 }
 
@@ -273,25 +250,25 @@ function readOne(kind: Kind, answer: TSchema): Operation {
   };
 }
 
-function adds(kind: AddedKind, schema: TSchema): Operation {
+function adds(kind: ListedKind): Operation {
   return {
     method: 'POST',
     path: `/${kind}s`,
     id: `add${title(kind)}`,
     summary: `Adds a ${kind}.`,
-    body: { key: kind, schema },
+    body: { key: kind, schema: SCHEMAS[kind] },
     query: ADDING,
     run: async ({ configuration }, call) => changed(await configuration.add(kind, call.body, call.terms), call),
   };
 }
 
-function puts(kind: AddedKind, schema: TSchema): Operation {
+function puts(kind: ListedKind): Operation {
   return {
     method: 'PUT',
     path: `/${kind}s/{name}`,
     id: `put${title(kind)}`,
     summary: `Replaces a ${kind} in place, with what was written inline in it, or creates it.`,
-    body: { key: kind, schema: nameless(schema) },
+    body: { key: kind, schema: nameless(SCHEMAS[kind]) },
     query: CHANGING,
     creates: true,
     run: async ({ configuration }, call) => {

@@ -2,6 +2,7 @@ import { L7mpError } from '../core/errors.ts';
 import { freeName } from '../core/names.ts';
 import type { Registry } from '../core/registry.ts';
 import type { Definition, Kind } from '../model/definitions.ts';
+import { LISTED_KINDS } from '../model/kinds.ts';
 import type { Match } from '../model/match.ts';
 import { DEFAULT_RETRY } from '../model/retry.ts';
 import type { Rewrite } from '../model/rewrite.ts';
@@ -17,9 +18,6 @@ import type {
   RuleInput,
   RuleListInput,
 } from './schema.ts';
-
-/** The kinds whose objects stand in lists of their own, with names. */
-const KINDS = ['cluster', 'route', 'rule', 'rulelist', 'listener'] as const;
 
 /** The owner of an object, and where the object was written. */
 interface Place {
@@ -63,7 +61,7 @@ export class Normalizer {
   config(config: ConfigInput): void {
     const { clusters = [], endpoints = [], routes = [], rules = [], rulelists = [], listeners = [] } = config;
     const all = { cluster: clusters, route: routes, rule: rules, rulelist: rulelists, listener: listeners };
-    for (const kind of KINDS) {
+    for (const kind of LISTED_KINDS) {
       for (const [n, { name }] of all[kind].entries()) this.#claim(kind, name, `/${kind}s/${n}`);
     }
     for (const [n, { name }] of endpoints.entries()) {

@@ -2,9 +2,10 @@
  * The schemas of the configuration objects, as users write them. Static types, validation, the OpenAPI document and
  * the reference are all made of these. What depends on the protocol (`spec`) is checked against the protocol's own.
  */
-import Type, { type Static } from 'typebox';
+import Type, { type Static, type TSchema } from 'typebox';
 import { LEVELS } from '../core/log.ts';
 import { Address, Name, Port, strict } from '../core/schema.ts';
+import type { ListedKind } from '../model/kinds.ts';
 import { POLICIES } from '../model/policy.ts';
 
 export const Spec = Type.Object(
@@ -223,6 +224,15 @@ export const ListenerSchema = strict({
   }),
   options: Type.Optional(Type.Object({})),
 });
+
+/** Objects by their kind, as they are added by themselves. */
+export const SCHEMAS: Readonly<Record<ListedKind, TSchema>> = {
+  listener: ListenerSchema,
+  cluster: ClusterSchema,
+  rulelist: RuleListSchema,
+  rule: RuleSchema,
+  route: RouteSchema,
+};
 
 // -------------------------------------------------------------------- the proxy
 

@@ -9,8 +9,8 @@ import type {
   RuleDefinition,
   RuleListDefinition,
 } from '../model/definitions.ts';
+import { written } from '../model/kinds.ts';
 import { DEFAULT_RETRY } from '../model/retry.ts';
-import { written } from './written.ts';
 
 type Json = Record<string, unknown>;
 

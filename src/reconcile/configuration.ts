@@ -8,6 +8,7 @@ import type { Registry } from '../core/registry.ts';
 import { Name } from '../core/schema.ts';
 import type { DataPlane, Ending } from '../data-plane/contract.ts';
 import type { Definition, Kind, RuleListDefinition } from '../model/definitions.ts';
+import type { ListedKind } from '../model/kinds.ts';
 import { unknown } from '../model/need.ts';
 import type { Action, Change, Step } from '../model/step.ts';
 import type { DirectoryEnclosure } from '../output/enclosure.ts';
@@ -50,9 +51,6 @@ export interface ConfigurationContext {
   /** Keeps a change, before it is answered: the objects that there are from now on. A rejection undoes the change. */
   readonly keep: ((definitions: readonly Definition[]) => Promise<void>) | undefined;
 }
-
-/** The kinds of objects that can be added by themselves. */
-export type AddedKind = Exclude<Kind, 'endpoint'>;
 
 /** How a change is asked for. */
 export interface Terms {
@@ -152,7 +150,7 @@ export class Configuration {
   }
 
   /** Creates an object, or replaces it in place with what was written inline in it. Its name is that of the path. */
-  put(kind: AddedKind, name: string, value: unknown, terms?: Terms): Promise<Outcome> {
+  put(kind: ListedKind, name: string, value: unknown, terms?: Terms): Promise<Outcome> {
     const { store, registry, validator } = this.#context;
     const checked = validator[kind](named(value, name, kind), `/${kind}`);
     return this.#change(terms, () => {
@@ -188,7 +186,7 @@ export class Configuration {
     return this.#change(terms, () => ({ changes: [], admin }));
   }
 
-  async add(kind: AddedKind, value: unknown, terms?: Terms): Promise<Outcome> {
+  async add(kind: ListedKind, value: unknown, terms?: Terms): Promise<Outcome> {
     const checked = this.#context.validator[kind](value, `/${kind}`);
     return this.#change(terms, (normalizer) => {
       normalizer[kind](checked as never);

@@ -3,6 +3,7 @@ import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { FileUse, Spec } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
 import { type Definition, type EndpointDefinition, keyOf, type Objects } from '../model/definitions.ts';
+import { opens } from '../model/kinds.ts';
 import type { Change } from '../model/step.ts';
 import type { DirectoryEnclosure } from '../output/enclosure.ts';
 
@@ -71,9 +72,7 @@ async function confineOne(
 }
 
 function filesOf(definition: Definition, specs: Specs, registry: Registry): FileUse[] {
-  if (definition.kind === 'listener' || definition.kind === 'cluster') {
-    return registry.filesOf(definition.kind, definition.spec);
-  }
+  if (opens(definition)) return registry.filesOf(definition.kind, definition.spec);
   return definition.kind === 'endpoint' ? fileOf(definition, specs, registry) : [];
 }
 
@@ -88,6 +87,5 @@ export function isConfined(definition: Definition): boolean {
 }
 
 function marked(definition: Definition, confined: boolean): Definition {
-  const opens = definition.kind === 'listener' || definition.kind === 'cluster';
-  return opens && confined ? { ...definition, confined } : definition;
+  return opens(definition) && confined ? { ...definition, confined } : definition;
 }

@@ -1,4 +1,5 @@
 import type { Definition, DefinitionOf, EndpointDefinition, Kind, Objects } from '../model/definitions.ts';
+import { ALL_KINDS, LISTED_KINDS } from '../model/kinds.ts';
 import { need } from '../model/need.ts';
 import type { Step } from '../model/step.ts';
 
@@ -9,19 +10,12 @@ interface Defined<D extends Definition = Definition> {
 
 /** The configuration as it is: the definition of every object by kind and name, each kind in the order of creation. */
 export class DefinitionStore implements Objects {
-  readonly #objects: Readonly<Record<Kind, Map<string, Defined>>> = {
-    listener: new Map(),
-    rulelist: new Map(),
-    rule: new Map(),
-    route: new Map(),
-    cluster: new Map(),
-    endpoint: new Map(),
-  };
+  readonly #objects = new Map(ALL_KINDS.map((kind) => [kind, new Map<string, Defined>()]));
   /** The endpoints of each cluster, in its own order. */
   readonly #byCluster = new Map<string, Map<string, Defined<EndpointDefinition>>>();
 
   of<K extends Kind>(kind: K): ReadonlyMap<string, Defined<DefinitionOf<K>>> {
-    return this.#objects[kind] as unknown as Map<string, Defined<DefinitionOf<K>>>;
+    return this.#map(kind) as unknown as Map<string, Defined<DefinitionOf<K>>>;
   }
 
   /** The definition of an object, or E_UNKNOWN. */
@@ -37,7 +31,7 @@ export class DefinitionStore implements Objects {
   /** What every object is, by kind, each in the order of creation; endpoints in the order of their clusters. */
   definitions(): Definition[] {
     const endpoints = [...this.#byCluster.values()].flatMap((of) => [...of.values()]);
-    const others = (['cluster', 'route', 'rule', 'rulelist', 'listener'] as const).map((kind) => this.#objects[kind]);
+    const others = LISTED_KINDS.map((kind) => this.#map(kind));
     return [...endpoints, ...others.flatMap((of) => [...of.values()])].map(({ definition }) => definition);
   }
 
@@ -53,7 +47,7 @@ export class DefinitionStore implements Objects {
   /** What it would be after the steps of a change. */
   after(steps: readonly Step[]): DefinitionStore {
     const copy = new DefinitionStore();
-    for (const of of Object.values(this.#objects)) for (const { definition } of of.values()) copy.#put(definition);
+    for (const of of this.#objects.values()) for (const { definition } of of.values()) copy.#put(definition);
     for (const [cluster, endpoints] of this.#byCluster) copy.#arrange(cluster, [...endpoints.keys()]);
     copy.apply(steps);
     return copy;
@@ -61,8 +55,12 @@ export class DefinitionStore implements Objects {
 
   // ------------------------------------------------------------------ own
 
+  #map(kind: Kind): Map<string, Defined> {
+    return this.#objects.get(kind) as Map<string, Defined>;
+  }
+
   #put(definition: Definition): void {
-    this.#objects[definition.kind].set(definition.name, { definition });
+    this.#map(definition.kind).set(definition.name, { definition });
     if (definition.kind !== 'endpoint') return;
     const endpoints = this.#byCluster.get(definition.cluster) ?? new Map();
     this.#byCluster.set(definition.cluster, endpoints.set(definition.name, { definition }));
@@ -70,7 +68,7 @@ export class DefinitionStore implements Objects {
 
   #delete(definition: Definition): void {
     const { kind, name } = definition;
-    this.#objects[kind].delete(name);
+    this.#map(kind).delete(name);
     if (kind !== 'endpoint') return;
     const { cluster } = definition;
     const endpoints = this.#byCluster.get(cluster);

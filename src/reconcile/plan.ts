@@ -4,15 +4,12 @@
  */
 
 import type { Definition, Kind } from '../model/definitions.ts';
+import { ALL_KINDS, written } from '../model/kinds.ts';
 import type { Change, Step } from '../model/step.ts';
 import { differences } from './differences.ts';
-import { written } from './written.ts';
 
 /** Whether a changed field (a JSON pointer) of an object wants its sockets or files opened anew. */
 export type Restarts = (definition: Definition, field: string) => boolean;
-
-/** The order in which objects come, so that nothing refers to what is not there yet; they go the other way round. */
-const ORDER: readonly Kind[] = ['cluster', 'endpoint', 'route', 'rule', 'rulelist', 'listener'];
 
 /** What becomes of one object; undefined where nothing does. */
 export function decide(change: Change, restarts: Restarts): Step | undefined {
@@ -33,7 +30,7 @@ function ownerOf(definition: Definition): string | undefined {
 /** The steps: first what comes and changes, then what goes, each in the order of what refers to what. */
 export function plan(changes: readonly Change[], restarts: Restarts): Step[] {
   const steps = changes.map((change) => decide(change, restarts)).filter((step) => step !== undefined);
-  const rank = ({ before, after }: Step): number => ORDER.indexOf((after ?? before)?.kind as Kind);
+  const rank = ({ before, after }: Step): number => ALL_KINDS.indexOf((after ?? before)?.kind as Kind);
   const comes = steps.filter(({ action }) => action !== 'delete').sort((a, b) => rank(a) - rank(b));
   const goes = steps.filter(({ action }) => action === 'delete').sort((a, b) => rank(b) - rank(a));
   return [...comes, ...goes];

@@ -1,5 +1,6 @@
 import type { Ending } from '../data-plane/contract.ts';
 import { type Definition, type Kind, keyOf } from '../model/definitions.ts';
+import { childrenOf } from '../model/kinds.ts';
 import type { Change } from '../model/step.ts';
 import type { DefinitionStore } from './definition-store.ts';
 
@@ -54,7 +55,7 @@ export class Remover {
   }
 
   #writtenIn(definition: Definition): OwnedDefinition[] {
-    const found = references(definition).map(([kind, name]) => this.#store.of(kind).get(name)?.definition);
+    const found = childrenOf(definition).map(([kind, name]) => this.#store.of(kind).get(name)?.definition);
     return [...new Set(found)].filter((child) => isOwnedBy(child, definition.name));
   }
 
@@ -78,23 +79,4 @@ type OwnedDefinition = Extract<Definition, { readonly owner: unknown }>;
 
 function isOwnedBy(definition: Definition | undefined, owner: string): definition is OwnedDefinition {
   return definition !== undefined && 'owner' in definition && definition.owner === owner;
-}
-
-/** What may have been written inline in the object: all that it names, but for rulelists to `apply`. */
-function references(definition: Definition): [Kind, string][] {
-  switch (definition.kind) {
-    case 'listener':
-      return [['rulelist', definition.rules]];
-    case 'rulelist':
-      return definition.rules.map((rule) => ['rule', rule]);
-    case 'rule':
-      return definition.route === undefined ? [] : [['route', definition.route]];
-    case 'route':
-      return [definition.destination, ...definition.ingress, ...definition.egress].map((cluster) => [
-        'cluster',
-        cluster,
-      ]);
-    default:
-      return [];
-  }
 }

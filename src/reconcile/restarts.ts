@@ -1,5 +1,6 @@
 import { type Pointer, parsePointer } from '../core/pointer.ts';
 import type { Registry } from '../core/registry.ts';
+import { opens } from '../model/kinds.ts';
 import type { Restarts } from './plan.ts';
 
 /** Options of every protocol that are handed to the sockets when they are opened. */
@@ -11,7 +12,7 @@ const OPENED_WITH: readonly string[] = ['queue_bytes', 'queue_messages'];
  */
 export function restartsOf(registry: Registry): Restarts {
   return (definition, field) => {
-    if (definition.kind !== 'listener' && definition.kind !== 'cluster') return false;
+    if (!opens(definition)) return false;
     const [part, option]: Pointer = parsePointer(field);
     if (part === 'spec') return true;
     if (part !== 'options' || option === undefined) return false;
