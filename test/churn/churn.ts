@@ -7,6 +7,7 @@ import type { Request } from './api.ts';
 import { Crowd } from './crowd.ts';
 import { type Edit, edit, missing } from './edits.ts';
 import { ending } from './endings.ts';
+import { failWorker } from './failure.ts';
 import { type Form, find, kindOf, type Named } from './form.ts';
 import { TestedProxy, takePort } from './proxy.ts';
 import { refusal } from './refusals.ts';
@@ -116,6 +117,21 @@ export class Churn {
     this.crowd.retire(ended);
     await this.crowd.open(group, group.place, ended.length);
     this.#count(what, ended.length);
+  }
+
+  /** A worker fails. Its sessions come again, in whatever worker, to what is configured as in the beginning. */
+  async failure(): Promise<void> {
+    const { api, failing, initial } = this.#proxy;
+    await api.ok(whole(initial));
+    await this.#try('a worker that fails', async () => {
+      const gone = await failWorker(api, failing, this.crowd, this.#groups);
+      this.crowd.retire(gone);
+      this.#count('a worker that fails', gone.length);
+      for (const group of this.#groups) {
+        const count = gone.filter((talk) => talk.group === group.name).length;
+        await this.crowd.open(group, group.place, count);
+      }
+    });
   }
 
   /** What sessions have noticed that no change has named. */

@@ -10,18 +10,21 @@ import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
 import { Command, L7MP } from '../support/command.ts';
 import { Api } from './api.ts';
-import { type Form, LISTS } from './form.ts';
+import { FAILING } from './failure.ts';
+import { type Form, LISTS, type Named } from './form.ts';
 import { type Group, HOST, objectsOf } from './world.ts';
 
-/** What the configuration has beside the groups' objects. */
-function withApi(groups: readonly Group[], port: number): Form {
-  const controller = { spec: { protocol: 'L7mpController' } };
-  const api = {
-    name: 'api',
-    spec: { protocol: 'HTTP', port, address: HOST },
-    rules: [{ action: { route: { destination: controller } } }],
-  };
-  const form: Form = { listeners: [api], rulelists: [], rules: [], routes: [], clusters: [] };
+const PLUGINS = [join(import.meta.dirname, 'failing.js')];
+
+function toVirtual(name: string, listening: string, port: number, protocol: string): Named {
+  const destination = { spec: { protocol } };
+  return { name, spec: { protocol: listening, port, address: HOST }, rules: [{ action: { route: { destination } } }] };
+}
+
+/** The groups' objects, the API, and a listener by which a worker can be made to fail. */
+function formOf(groups: readonly Group[], api: number, failing: number): Form {
+  const listeners = [toVirtual('api', 'HTTP', api, 'L7mpController'), toVirtual(FAILING, 'TCP', failing, 'Failing')];
+  const form: Form = { listeners, rulelists: [], rules: [], routes: [], clusters: [] };
   for (const group of groups) {
     const objects = objectsOf(group);
     for (const list of LISTS) form[list].push(...objects[list]);
@@ -32,29 +35,36 @@ function withApi(groups: readonly Group[], port: number): Form {
 export class TestedProxy {
   readonly command: Command;
   readonly api: Api;
+  /** Of the listener by which a worker can be made to fail. */
+  readonly failing: number;
+  /** As it is in the beginning. */
+  readonly initial: Form;
   readonly #file: string;
-  readonly #admin: object;
+  readonly #more: object;
 
-  private constructor(command: Command, api: Api, file: string, admin: object) {
+  private constructor(command: Command, api: Api, failing: number, initial: Form, file: string, more: object) {
     this.command = command;
     this.api = api;
+    this.failing = failing;
+    this.initial = initial;
     this.#file = file;
-    this.#admin = admin;
+    this.#more = more;
   }
 
   static async start(t: TestContext, groups: readonly Group[], settings: object): Promise<TestedProxy> {
     const folder = await mkdtemp(join(tmpdir(), 'l7mp-churn-'));
     t.after(() => rm(folder, { recursive: true }));
-    const [file, port] = [join(folder, 'config.json'), await freePort()];
-    const admin = { log_level: 'notice', ...settings };
-    await writeFile(file, JSON.stringify({ admin, ...withApi(groups, port) }));
+    const [file, port, failing] = [join(folder, 'config.json'), await freePort(), await freePort()];
+    const more = { admin: { log_level: 'notice', ...settings }, plugins: PLUGINS };
+    const form = formOf(groups, port, failing);
+    await writeFile(file, JSON.stringify({ ...form, ...more }));
     const command = new Command(t, L7MP, ['-c', file]);
     const api = new Api(port);
     t.after(() => api.close());
     const ready = async () => command.over || (await isReady(api));
     await until(ready, 'the proxy is ready');
     if (command.over) throw new Error(command.output);
-    return new TestedProxy(command, api, file, admin);
+    return new TestedProxy(command, api, failing, form, file, more);
   }
 
   async form(): Promise<Form & { admin?: object }> {
@@ -75,7 +85,7 @@ export class TestedProxy {
 
   /** SIGHUP, with that in the configuration file. Rejects where it is not taken. */
   async reread(form: Form): Promise<void> {
-    await writeFile(this.#file, JSON.stringify({ ...form, admin: this.#admin }));
+    await writeFile(this.#file, JSON.stringify({ ...form, ...this.#more }));
     const before = this.command.output.length;
     this.command.child.kill('SIGHUP');
     const said = () => /config\.json is (read again|not taken.*)/.exec(this.command.output.slice(before));

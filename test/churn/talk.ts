@@ -2,6 +2,8 @@
 
 /** A client's end of a connection, or of what stands for one. */
 export interface Wire {
+  /** Its own port, where it has one. */
+  readonly port?: number | undefined;
   send(line: string): void;
   close(): void;
 }
@@ -71,6 +73,10 @@ export class Talk implements Ear {
 
   ended(why: string): void {
     if (!this.#over) this.#notices(why);
+  }
+
+  get port(): number | undefined {
+    return this.#wire?.port;
   }
 
   get missing(): number {

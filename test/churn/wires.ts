@@ -47,7 +47,7 @@ export const connectStream: Connect = async (to, ear) => {
   socket.on('error', (error) => ear.ended(error.message));
   socket.on('close', () => ear.ended('it is closed'));
   await once(socket, 'connect');
-  return { send: (line) => void socket.write(`${line}\n`), close: () => socket.destroy() };
+  return { port: socket.localPort, send: (line) => void socket.write(`${line}\n`), close: () => socket.destroy() };
 };
 
 export const connectDatagram: Connect = async (to, ear) => {
@@ -57,7 +57,8 @@ export const connectDatagram: Connect = async (to, ear) => {
   socket.on('error', (error) => ear.ended(error.message));
   socket.bind({ address: host });
   await once(socket, 'listening');
-  return { send: (line) => socket.send(line, port, host), close: () => void socket.close() };
+  const own = socket.address().port;
+  return { port: own, send: (line) => socket.send(line, port, host), close: () => void socket.close() };
 };
 
 /** `connect`, and a JSONSocket header before all. */
@@ -75,8 +76,12 @@ export const connectWebSocket: Connect = async (to, ear) => {
   socket.on('message', (bytes: Buffer) => ear.hear(bytes.toString('latin1')));
   socket.on('error', (error) => ear.ended(error.message));
   socket.on('close', (code) => ear.ended(`it is closed with ${code}`));
+  let own: number | undefined;
+  socket.on('upgrade', (response) => {
+    own = response.socket.localPort;
+  });
   await once(socket, 'open');
-  return { send: (line) => socket.send(line), close: () => socket.terminate() };
+  return { port: own, send: (line) => socket.send(line), close: () => socket.terminate() };
 };
 
 /** One request, whose body and whose answer's body go on side by side. */
@@ -92,7 +97,8 @@ export const connectHttp: Connect = async (to, ear) => {
   request.flushHeaders();
   const [socket] = (await once(request, 'socket')) as [net.Socket];
   await once(socket, 'connect');
-  return { send: (line) => void request.write(`${line}\n`), close: () => void request.destroy() };
+  const { localPort: port } = socket;
+  return { port, send: (line) => void request.write(`${line}\n`), close: () => void request.destroy() };
 };
 
 // -------------------------------------------------------------------- servers

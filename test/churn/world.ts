@@ -28,6 +28,8 @@ export interface Kind {
   /** Of the specification of a listener, and of a cluster. */
   listener(place: object): Spec;
   cluster(place: object): Spec;
+  /** A client that goes does not end its session. */
+  readonly datagrams?: boolean;
   /** UNIX sockets have paths. */
   readonly paths?: boolean;
 }
@@ -44,7 +46,14 @@ const layer = (protocol: string) => (place: object) => ({
 });
 
 export const KINDS: readonly Kind[] = [
-  { name: 'UDP', connect: connectDatagram, serve: serveDatagram, listener: plain('UDP'), cluster: plain('UDP') },
+  {
+    name: 'UDP',
+    connect: connectDatagram,
+    serve: serveDatagram,
+    listener: plain('UDP'),
+    cluster: plain('UDP'),
+    datagrams: true,
+  },
   { name: 'TCP', connect: connectStream, serve: serveStream, listener: plain('TCP'), cluster: plain('TCP') },
   {
     name: 'WebSocket',
@@ -60,6 +69,7 @@ export const KINDS: readonly Kind[] = [
     serve: serveDatagram,
     listener: layer('UDP'),
     cluster: layer('UDP'),
+    datagrams: true,
   },
   {
     name: 'JSONSocket-TCP',
