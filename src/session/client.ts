@@ -16,6 +16,7 @@ export interface EndOwner {
 
 /** What a client tells its session. */
 export interface ClientOwner extends EndOwner {
+  readonly listener: Listener;
   /** The client is gone, and what it sent before was read. */
   clientClosed(reason: CloseReason): void;
   /** The client sends to several addresses of this machine. */
@@ -27,16 +28,14 @@ const WHERE = 'client';
 /** The client's end of a session: the listener's channel, and what is told through it. */
 export class Client implements ChannelOwner {
   readonly channel: Channel;
-  readonly #listener: Listener;
   readonly #owner: ClientOwner;
   /** Why the client is gone, once it is. */
   lost: CloseReason | undefined;
   /** Messages from the client when that was last asked. */
   #counted = 0;
 
-  constructor(channel: Channel, listener: Listener, owner: ClientOwner) {
+  constructor(channel: Channel, owner: ClientOwner) {
     this.channel = channel;
-    this.#listener = listener;
     this.#owner = owner;
     channel.owner = this;
   }
@@ -78,7 +77,7 @@ export class Client implements ChannelOwner {
   }
 
   get #verbose(): boolean {
-    return this.#listener.definition.options.verbose_errors === true;
+    return this.#owner.listener.definition.options.verbose_errors === true;
   }
 
   // ------------------------------------------------------------------ the channel's owner

@@ -46,7 +46,6 @@ const NONE: readonly never[] = [];
 export class Session implements ClientOwner, StageOwner, Wired, Expiring {
   readonly name: string;
   readonly listener: Listener;
-  readonly source: Channel;
   readonly events = new EventLog();
   status: SessionStatus = 'INIT';
   /** Why it ended, once it has. */
@@ -74,13 +73,17 @@ export class Session implements ClientOwner, StageOwner, Wired, Expiring {
   constructor(name: string, listener: Listener, source: Channel, host: SessionHost) {
     this.name = name;
     this.listener = listener;
-    this.source = source;
     this.#host = host;
     this.wiring = new Wiring(this, host);
-    this.#client = new Client(source, listener, this);
+    this.#client = new Client(source, this);
   }
 
   // ------------------------------------------------------------------ what others see
+
+  /** The client's channel. */
+  get source(): Channel {
+    return this.#client.channel;
+  }
 
   /** Made anew from the channel at each call, unless a rule has rewritten it. */
   get metadata(): Metadata {
