@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
+import type { AdminView } from './api/answers.ts';
 import { type AdminInput, adminState } from './config/schema.ts';
 import { asL7mpError, L7mpError } from './core/errors.ts';
 import { formatPointer } from './core/pointer.ts';
@@ -98,7 +99,7 @@ export class Admin {
   }
 
   /** As the REST API shows it. */
-  view(): object {
+  view(): Omit<AdminView, 'io_status' | 'offload_status' | 'warnings'> {
     const {
       strict = false,
       offload = 'disable',

@@ -1,6 +1,7 @@
 /** The proxy: makes the parts and joins them. What each does is said where it is. */
 import { isDeepStrictEqual } from 'node:util';
 import { Admin } from './admin.ts';
+import type { AdminView } from './api/answers.ts';
 import { Api } from './api/api.ts';
 import { Door } from './api/door.ts';
 import type { ApiContext, SessionList } from './api/operations.ts';
@@ -254,7 +255,7 @@ export class L7mp {
     return new Api(context, this.#door, this.logger);
   }
 
-  async #adminView(): Promise<object> {
+  async #adminView(): Promise<AdminView> {
     const { io, offload } = await this.#plane.status();
     return { ...this.#admin.view(), io_status: io, offload_status: offload, warnings: this.#dangers() };
   }

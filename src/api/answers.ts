@@ -3,12 +3,12 @@
  * object refers to others there are their names or, in a recursive read, they themselves.
  */
 import Type, { type Static, type TSchema } from 'typebox';
-import { LoadBalancerSchema, RetrySchema, RewriteSchema, Spec } from '../config/schema.ts';
+import { AdminSchema, LimitsSchema, LoadBalancerSchema, RetrySchema, RewriteSchema, Spec } from '../config/schema.ts';
+import { strict } from '../core/schema.ts';
 import { ALL_KINDS, type ListedKind } from '../model/kinds.ts';
+import { EndpointSpec, SessionAnswer } from '../session/answer.ts';
 
 const Options = Type.Object({});
-
-const EndpointSpec = Type.Object({ address: Type.String(), port: Type.Optional(Type.Integer()) });
 
 export const EndpointAnswer = Type.Object({
   name: Type.String(),
@@ -64,53 +64,6 @@ export const ListenerAnswer = Type.Object({
   options: Options,
 });
 
-const StageStatus = Type.Enum(['INIT', 'READY', 'DISCONNECTED', 'RETRYING', 'END']);
-
-const Traffic = {
-  bytes: Type.Object(
-    { in: Type.Integer(), out: Type.Integer() },
-    { description: 'in has come from the peer, out has gone to it.' },
-  ),
-  messages: Type.Object({ in: Type.Integer(), out: Type.Integer() }),
-  drops: Type.Record(Type.String(), Type.Integer(), { description: 'Messages that were lost, by reason.' }),
-};
-
-const StageAnswer = Type.Object({
-  origin: Type.String({ description: 'The name of the cluster.' }),
-  endpoint: Type.Union([Type.Null(), Type.Object({ name: Type.String(), spec: EndpointSpec })]),
-  status: StageStatus,
-  ...Traffic,
-});
-
-export const SessionAnswer = Type.Object({
-  name: Type.String(),
-  worker: Type.Integer({ minimum: 0, description: 'The number of the worker in which it lives.' }),
-  metadata: Type.Object({}, { description: 'Values of fields that hold credentials read `<redacted>`.' }),
-  metadata_cut: Type.Optional(Type.Literal(true, { description: 'In a list: more metadata than 4 KiB are left out.' })),
-  source: Type.Object({
-    origin: Type.String({ description: 'The name of the listener.' }),
-    listener: Spec,
-    status: StageStatus,
-    ...Traffic,
-  }),
-  destination: Type.Union([Type.Null(), StageAnswer]),
-  ingress: Type.Array(StageAnswer),
-  egress: Type.Array(StageAnswer),
-  status: Type.Enum(['INIT', 'CONNECTED', 'DISCONNECTED', 'FINALIZING', 'DESTROYED']),
-  route: Type.Union([Type.Null(), Type.String()]),
-  pipes: Type.Array(Type.Enum(['kernel', 'native', 'userspace']), {
-    description: 'Where each pipe runs: in the order of the stages, the way back last.',
-  }),
-  events: Type.Array(
-    Type.Object({
-      event: Type.String(),
-      timestamp: Type.String({ format: 'date-time' }),
-      message: Type.String(),
-      content: Type.String(),
-    }),
-  ),
-});
-
 /** Objects by their kind, as they are read. */
 export const ANSWERS: Readonly<Record<ListedKind, TSchema>> = {
   listener: ListenerAnswer,
@@ -120,12 +73,34 @@ export const ANSWERS: Readonly<Record<ListedKind, TSchema>> = {
   route: RouteAnswer,
 };
 
-export const AdminAnswer = Type.Object({
-  log_level: Type.String(),
-  log_file: Type.String(),
-  strict: Type.Boolean(),
-  offload: Type.String(),
-  version: Type.String(),
+const { access_log_path, auth, state, limits, ...settings } = AdminSchema.properties;
+
+export const AdminAnswer = strict({
+  ...Type.Required(Type.Object(settings)).properties,
+  access_log_path,
+  auth,
+  state,
+  limits: Type.Required(LimitsSchema),
+  io_status: strict({
+    engine: Type.String({ description: 'The I/O engine that is used.' }),
+    why: Type.Optional(Type.String({ description: 'Why it is not something faster.' })),
+    threads: Type.Optional(Type.Integer({ description: 'Workers.' })),
+  }),
+  offload_status: strict({
+    on: Type.Boolean({ description: 'Whether the kernel moves packets.' }),
+    why: Type.Optional(Type.String({ description: 'Why not.' })),
+    interfaces: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        attached: Type.Optional(
+          Type.String({ description: 'By what means packets that come in there are seen; without it, they are not.' }),
+        ),
+        why: Type.Optional(Type.String()),
+      }),
+    ),
+    flows: Type.Integer(),
+    capacity: Type.Integer({ description: 'Flows at most.' }),
+  }),
 });
 
 export const ConfigAnswer = Type.Object({
@@ -167,6 +142,16 @@ export const ErrorAnswer = Type.Object({
   content: Type.String({ description: 'What is wrong, and in which field.' }),
 });
 
+export { SessionAnswer };
+
+/** What is shown is not changed. */
+type Shown<T> = T extends readonly (infer I)[]
+  ? readonly Shown<I>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Shown<T[K]> }
+    : T;
+
+export type AdminView = Shown<Static<typeof AdminAnswer>>;
 export type ClusterView = Static<typeof ClusterAnswer>;
 export type EndpointView = Static<typeof EndpointAnswer>;
 export type ListedEndpointView = Static<typeof ListedEndpointAnswer>;

@@ -9,8 +9,10 @@ import { Name } from '../core/schema.ts';
 import type { Kind } from '../model/definitions.ts';
 import type { ListedKind } from '../model/kinds.ts';
 import type { Configuration, Outcome, Terms } from '../reconcile/configuration.ts';
+import type { SessionView } from '../session/answer.ts';
 import {
   AdminAnswer,
+  type AdminView,
   ANSWERS,
   ChangedAnswer,
   ConfigAnswer,
@@ -31,10 +33,10 @@ export interface ApiContext extends ViewContext {
   replace(config: unknown, terms: Terms): Promise<Outcome>;
   /** The configuration as one would write it. */
   applyForm(): unknown;
-  admin(): Promise<object>;
+  admin(): Promise<AdminView>;
   sessions(query: Query): Promise<SessionList>;
   /** Rejects with E_UNKNOWN. */
-  session(name: string): Promise<object>;
+  session(name: string): Promise<SessionView>;
   endSession(name: string): Promise<void>;
   openapi(): unknown;
   /** Whether sessions are taken, or why not yet, or not any more. */
@@ -43,7 +45,7 @@ export interface ApiContext extends ViewContext {
 
 /** A part of a list of sessions, as they are shown. */
 export interface SessionList {
-  readonly sessions: readonly unknown[];
+  readonly sessions: readonly Partial<SessionView>[];
   /** How many there are that match. */
   readonly total: number;
   /** The cursor of the next part, if there is one. */

@@ -13,6 +13,7 @@ import type { Limits } from '../limits/system.ts';
 import type { Step } from '../model/step.ts';
 import type { OffloadStatus } from '../offload/engine.ts';
 import type { OffloadSettings } from '../offload/switch.ts';
+import type { SessionView } from '../session/answer.ts';
 import type { SessionStatus } from '../session/session.ts';
 import type { Counters } from '../telemetry/counters.ts';
 
@@ -39,7 +40,7 @@ export interface DataPlane {
   /** The sessions that match, in the order in which they began, as the API lists them. */
   sessions(query: SessionQuery): Promise<SessionPart>;
   /** A session as the API shows it; undefined where there is none of that name. */
-  session(name: string): Promise<object | undefined>;
+  session(name: string): Promise<SessionView | undefined>;
   /** Ends a session. Tells whether there was one. */
   endSession(name: string): Promise<boolean>;
 
@@ -144,7 +145,7 @@ export interface SessionPart {
 
 export interface ListedSession {
   readonly id: number;
-  readonly view: object;
+  readonly view: Partial<SessionView>;
 }
 
 export interface PlaneStatus {

@@ -20,6 +20,7 @@ import type { Step } from '../model/step.ts';
 import { OffloadSwitch } from '../offload/switch.ts';
 import { DirectoryEnclosure } from '../output/enclosure.ts';
 import { clusterOf, findRoute } from '../routing/router.ts';
+import type { SessionView } from '../session/answer.ts';
 import { eachSession, findSessions } from '../session/list.ts';
 import { type Plan, Plans } from '../session/plan.ts';
 import type { Session } from '../session/session.ts';
@@ -175,7 +176,7 @@ export class LocalDataPlane implements DataPlane {
     return { sessions: await eachSession(sessions, listed), total, more: next !== undefined };
   }
 
-  async session(name: string): Promise<object | undefined> {
+  async session(name: string): Promise<SessionView | undefined> {
     const session = this.#sessions.table.get(name);
     return session && sessionView(session, this.#worker);
   }

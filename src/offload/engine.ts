@@ -64,7 +64,7 @@ export interface Refused {
 export interface InterfaceStatus {
   readonly name: string;
   /** By what means packets that come in there are seen; undefined if they are not. */
-  readonly attached: string | undefined;
+  readonly attached?: string;
   /** Why they are not. */
   readonly why?: string;
 }

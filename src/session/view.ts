@@ -1,5 +1,6 @@
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Channel, DropReason } from '../core/channel.ts';
+import type { SessionView } from './answer.ts';
 import type { Session } from './session.ts';
 import { shownMetadata } from './shown.ts';
 import type { Stage, StageStatus } from './stage.ts';
@@ -7,8 +8,13 @@ import type { Stage, StageStatus } from './stage.ts';
 /** Bytes of a session's metadata that a list shows. */
 const LISTED_METADATA = 4096;
 
-/** The fields of a session, each made by itself. */
-const FIELDS: Readonly<Record<string, (session: Session, worker: number) => unknown>> = {
+/** Fields that are made together. */
+type Metadata = 'metadata' | 'metadata_cut';
+
+/** The other fields of a session, each made by itself. */
+const FIELDS: {
+  readonly [F in Exclude<keyof SessionView, Metadata>]: (session: Session, worker: number) => SessionView[F];
+} = {
   name: ({ name }) => name,
   worker: (_session, worker) => worker,
   source: (session) => sourceView(session),
@@ -22,20 +28,25 @@ const FIELDS: Readonly<Record<string, (session: Session, worker: number) => unkn
 };
 
 /** A session as the REST API shows it, without credentials. `worker`: the number of its data plane. */
-export function sessionView(session: Session, worker: number): object {
-  return view(session, worker);
+export function sessionView(session: Session, worker: number): SessionView {
+  return view(session, worker) as SessionView;
 }
 
 /** A session in a list: what its client may have made large is cut. `fields`: those to show, else all. */
-export function listedView(session: Session, worker: number, fields?: ReadonlySet<string>): object {
+export function listedView(session: Session, worker: number, fields?: ReadonlySet<string>): Partial<SessionView> {
   return view(session, worker, fields, LISTED_METADATA);
 }
 
-function view(session: Session, worker: number, fields?: ReadonlySet<string>, metadataBytes?: number): object {
+function view(
+  session: Session,
+  worker: number,
+  fields?: ReadonlySet<string>,
+  metadataBytes?: number,
+): Partial<SessionView> {
   const wanted = (field: string): boolean => fields?.has(field) ?? true;
   session.refresh();
   const shown = wanted('metadata') ? shownMetadata(session.metadata, metadataBytes) : undefined;
-  const { name, ...others } = Object.fromEntries(
+  const { name, ...others }: Partial<SessionView> = Object.fromEntries(
     Object.entries(FIELDS)
       .filter(([field]) => wanted(field))
       .map(([field, show]) => [field, show(session, worker)]),

@@ -10,6 +10,7 @@ import type {
   SessionQuery,
 } from '../data-plane/contract.ts';
 import type { Step } from '../model/step.ts';
+import type { SessionView } from '../session/answer.ts';
 import type { Counters } from '../telemetry/counters.ts';
 import { sum } from './sum.ts';
 
@@ -66,7 +67,7 @@ export class PlaneGroup implements DataPlane {
     };
   }
 
-  async session(name: string): Promise<object | undefined> {
+  async session(name: string): Promise<SessionView | undefined> {
     const found = await this.#ask((plane) => plane.session(name));
     return found.find((session) => session !== undefined);
   }

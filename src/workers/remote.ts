@@ -7,6 +7,7 @@ import type {
   SessionQuery,
 } from '../data-plane/contract.ts';
 import type { Step } from '../model/step.ts';
+import type { SessionView } from '../session/answer.ts';
 import type { Counters } from '../telemetry/counters.ts';
 import { type Calls, LateError } from './calls.ts';
 import type { WorkerCalls } from './contract.ts';
@@ -58,7 +59,7 @@ export class RemoteDataPlane implements DataPlane {
     return this.#calls.call('sessions', [query], { timeout: ANSWER_TIME });
   }
 
-  session(name: string): Promise<object | undefined> {
+  session(name: string): Promise<SessionView | undefined> {
     return this.#calls.call('session', [name], { timeout: ANSWER_TIME });
   }
 

@@ -2,6 +2,7 @@
  * A data plane that may fail: it takes its own sessions with it, and another one is started in its place and made to run
  * the same configuration. Who asks for something meanwhile finds it empty, and is not held up.
  */
+
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type {
@@ -13,6 +14,7 @@ import type {
   SessionQuery,
 } from '../data-plane/contract.ts';
 import type { Step } from '../model/step.ts';
+import type { SessionView } from '../session/answer.ts';
 import { type Counters, NO_COUNTERS } from '../telemetry/counters.ts';
 import { KeptCounters } from './kept-counters.ts';
 import { Program } from './program.ts';
@@ -135,7 +137,7 @@ export class SupervisedPlane implements DataPlane {
     return this.#ask((plane) => plane.sessions(query), NO_SESSIONS);
   }
 
-  session(name: string): Promise<object | undefined> {
+  session(name: string): Promise<SessionView | undefined> {
     return this.#ask((plane) => plane.session(name), undefined);
   }
 

@@ -11,6 +11,7 @@ import type {
 } from '../data-plane/contract.ts';
 import { keyOf } from '../model/definitions.ts';
 import type { Step } from '../model/step.ts';
+import type { SessionView } from '../session/answer.ts';
 import { type Counters, NO_COUNTERS } from '../telemetry/counters.ts';
 
 export const SETTINGS: PlaneSettings = {
@@ -68,8 +69,8 @@ export class FakePlane implements DataPlane {
     return { sessions, total: this.ids.length, more: later.length > limit };
   }
 
-  async session(name: string): Promise<object | undefined> {
-    return this.#has(name) ? { name } : undefined;
+  async session(name: string): Promise<SessionView | undefined> {
+    return this.#has(name) ? ({ name } as SessionView) : undefined;
   }
 
   async endSession(name: string): Promise<boolean> {

@@ -83,5 +83,5 @@ export class Interfaces {
 }
 
 function failed(name: string, why: string): InterfaceStatus {
-  return { name, attached: undefined, why };
+  return { name, why };
 }
