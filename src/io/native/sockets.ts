@@ -71,11 +71,15 @@ const KEEPALIVE = { idle: 60, interval: 1, count: 10 };
 /** What every TCP socket has: docs/decisions/0016. A listening one hands it on to those that it accepts. */
 export function prepareTcp(fd: number): void {
   setOption(fd, k.IPPROTO_TCP, k.TCP_NODELAY, 1);
+  keepUrgentData(fd);
+}
+
+/** Likewise, where there is time for it. */
+export function keepAlive(fd: number): void {
   setOption(fd, k.SOL_SOCKET, k.SO_KEEPALIVE, 1);
   setOption(fd, k.IPPROTO_TCP, k.TCP_KEEPIDLE, KEEPALIVE.idle);
   setOption(fd, k.IPPROTO_TCP, k.TCP_KEEPINTVL, KEEPALIVE.interval);
   setOption(fd, k.IPPROTO_TCP, k.TCP_KEEPCNT, KEEPALIVE.count);
-  keepUrgentData(fd);
 }
 
 /** Binds a TCP socket that is to be connected, as `from` says. Closes it and throws where that fails. */
@@ -152,6 +156,7 @@ export function listenInternet(at: InternetAddress): number {
   const fd = open(family, k.SOCK_STREAM);
   setOption(fd, k.SOL_SOCKET, k.SO_REUSEADDR, 1);
   prepareTcp(fd);
+  keepAlive(fd);
   bind(fd, at, 'listen');
   if (libc().listen(fd, 4096) < 0) fail(fd, 'listen', hostPort(at.host, at.port), true);
   return fd;

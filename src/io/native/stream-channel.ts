@@ -5,6 +5,7 @@ import type { Metadata } from '../../core/metadata.ts';
 import { Backlog } from './backlog.ts';
 import * as k from './constants.ts';
 import { Flow } from './flow.ts';
+import type { Watched } from './keep-alive.ts';
 import { errorName } from './libc.ts';
 import type { Pollable, Task, Ticking } from './loop.ts';
 import * as sockets from './sockets.ts';
@@ -21,9 +22,9 @@ const HUNG_UP = k.EPOLLRDHUP | k.EPOLLHUP | k.EPOLLERR;
 
 /**
  * What says that only EAGAIN of recv(2) means that there is no more for now. Less than was asked for may be what came
- * before an urgent mark (tcp(7)), together with descriptors (unix(7)), or before an end whose event has come already.
+ * before an urgent mark (tcp(7)), together with descriptors (unix(7)), or before an error whose event has come already.
  */
-const CUT = HUNG_UP | k.EPOLLPRI;
+const CUT = k.EPOLLPRI | k.EPOLLHUP | k.EPOLLERR;
 
 /** Each change is told once (epoll(7)): who has seen one remembers it. */
 const EVENTS = k.EPOLLIN | k.EPOLLPRI | k.EPOLLRDHUP | k.EPOLLET;
@@ -54,6 +55,8 @@ const OVER = 1024;
 const CLOSING = 2048;
 /** It has no descriptor any more. */
 const GONE = 4096;
+/** The peer has ended: after less than was asked for comes its end, which need not be asked for. */
+const LAST = 8192;
 
 const CLOSED: CloseReason = { kind: 'end', message: 'closed by the peer' };
 const STOPPED: CloseReason = { kind: 'shutdown', message: 'the engine is closed' };
@@ -63,7 +66,7 @@ const STOPPED: CloseReason = { kind: 'shutdown', message: 'the engine is closed'
  * is written to the other, by recv(2) and send(2) while messages are small, by splice(2) through a pipe once much comes.
  * Who nobody reads for is not received from, so that the kernel slows down who sends.
  */
-export class NativeStreamChannel extends Channel implements SocketChannel, Relay, Pollable, Task, Ticking {
+export class NativeStreamChannel extends Channel implements SocketChannel, Relay, Pollable, Task, Ticking, Watched {
   readonly fd: number;
   readonly #s: Streams;
   readonly #acceptor: Acceptor | undefined;
@@ -103,6 +106,8 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
       this.#flags |= READABLE | CUT_SHORT | HEARS_ROOM;
       loop.replace(fd, this);
     } else loop.add(fd, EVENTS, this);
+    // What was accepted has it from the socket that listens.
+    if (ends && !acceptor) streams.keepAlive.add(this);
   }
 
   override get kind(): 'stream' {
@@ -143,9 +148,14 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
     const socket = new net.Socket({ fd: this.fd, allowHalfOpen: true, readable: true, writable: true });
     socket.pause();
     this.#s.onSocket(socket);
+    if (this.#ends && !this.#acceptor) sockets.keepAlive(this.fd);
     const { share } = this.#s;
     if (this.#acceptor && share) socket.once('close', () => share.left());
     return socket;
+  }
+
+  keepAlive(): void {
+    if (!this.#is(GONE)) sockets.keepAlive(this.fd);
   }
 
   // ------------------------------------------------------------------ relays
@@ -205,7 +215,8 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
       return true;
     }
     if (events & CUT) this.#flags |= CUT_SHORT;
-    if (events & (k.EPOLLIN | CUT)) this.#flags |= READABLE;
+    if (events & k.EPOLLRDHUP) this.#flags |= LAST;
+    if (events & (k.EPOLLIN | k.EPOLLPRI | HUNG_UP)) this.#flags |= READABLE;
     if (this.#backlog && events & (k.EPOLLOUT | k.EPOLLHUP | k.EPOLLERR)) this.#flush();
     if (this.#is(READABLE)) this.#pump();
     return !relayed || !this.#relays;
@@ -276,17 +287,23 @@ export class NativeStreamChannel extends Channel implements SocketChannel, Relay
     to.messagesOut++;
     to.bytesOut += received;
     this.#time = this.#s.context.loop.now;
-    if (flow.drained) this.#set(READABLE, false);
     if (flow.error !== 0) to.#over(flow.error);
+    if (flow.drained) this.#receivedAll();
   }
 
   /** Gives what has come to JavaScript. */
   #hand(): void {
     const received = this.#receive();
     if (received <= 0) return;
-    if (received < BUFFER && !this.#is(CUT_SHORT)) this.#set(READABLE, false);
     const { buffer, context } = this.#s;
     this.deliver(context.loop.arena.u8.subarray(buffer, buffer + received), BINARY, false);
+    if (received < BUFFER && !this.#is(CUT_SHORT)) this.#receivedAll();
+  }
+
+  /** There is no more for now: an event comes with more, or its end has come already. */
+  #receivedAll(): void {
+    this.#set(READABLE, false);
+    if (this.#is(LAST)) this.#nothing(0);
   }
 
   #receive(): number {

@@ -3,6 +3,7 @@ import type * as net from 'node:net';
 import type { Loan } from '../node/loan.ts';
 import { MSG_NOSIGNAL, SOCKADDR } from './constants.ts';
 import type { NativeContext } from './context.ts';
+import { KeepAlive } from './keep-alive.ts';
 import { type Libc, libc } from './libc.ts';
 import { PipePool } from './pipes.ts';
 import type { Share } from './siblings.ts';
@@ -14,6 +15,7 @@ export class Streams {
   readonly c: Libc = libc();
   readonly context: NativeContext;
   readonly pipes: PipePool;
+  readonly keepAlive: KeepAlive;
   /** Its share of the connections, where others listen as well. */
   readonly share: Share | undefined;
   /** Told of a socket that has become node's, and gives back that it is counted. */
@@ -30,6 +32,7 @@ export class Streams {
     this.onSocket = onSocket;
     this.share = share;
     this.pipes = new PipePool(context.loop);
+    this.keepAlive = new KeepAlive(context.loop);
     this.buffer = arena.take(BUFFER, 4096);
     this.#outgoing = arena.take(BUFFER, 4096);
     this.address = arena.take(SOCKADDR + 4);
