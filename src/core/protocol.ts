@@ -9,13 +9,11 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Static, TObject, TProperties } from 'typebox';
 import type { Channel, ChannelKind, QueueLimits } from './channel.ts';
 import type { Shortage } from './connections.ts';
-import type { Engine, Listening } from './engine.ts';
+import type { Engine, Listening as SocketListening } from './engine.ts';
 import type { GatheringLimit } from './gathering.ts';
 import type { Log } from './log.ts';
 import type { Metadata } from './metadata.ts';
 import type { StandsOn } from './stands-on.ts';
-
-export type { Listening } from './engine.ts';
 
 /** `same`: what comes out has the kind of what went in. */
 export type StreamKind = ChannelKind | 'same';
@@ -65,7 +63,13 @@ interface SideBase<T extends TObject, K extends StreamKind> {
   readonly lossy?: boolean;
   /** Options beside the common ones. */
   readonly options?: TProperties;
-  /** Those of them that are looked at for each session: a change of others opens the sockets anew. */
+  /**
+   * What a change of is taken up in place, as JSON pointers into the object: of its own options those that are looked at
+   * for each session or are taken by `reconfigure`, of the specification those that are. A change of others opens the
+   * sockets anew.
+   *
+   * @example live: ['/spec/path', '/options/ping_interval'],
+   */
   readonly live?: readonly string[];
   /** Other names of fields, by the name that users may write: they are renamed before the schema is asked. */
   readonly aliases?: Readonly<Record<string, string>>;
@@ -85,7 +89,19 @@ interface SideBase<T extends TObject, K extends StreamKind> {
   check?(spec: Static<T>, transport?: Transport): void;
 }
 
+/** What a side has opened. */
+export interface Reconfigurable {
+  /**
+   * Takes up another specification and other options, of which fields differ that are `live`; what lives goes on. Resolves
+   * with whether it has: else everything is opened anew. Rejects, and goes on as before, where they are of no use.
+   */
+  reconfigure?(spec: Spec, options: { readonly [field: string]: unknown }): Promise<boolean>;
+}
+
 // -------------------------------------------------------------------- listening
+
+/** Something that listens. */
+export interface Listening extends SocketListening, Reconfigurable {}
 
 /** How a protocol listens. */
 // biome-ignore lint/suspicious/noExplicitAny: a side's schema is known to the side only; the registry checks against it.
@@ -210,7 +226,7 @@ export interface ClusterOptions {
 }
 
 /** What the sessions of one cluster share. */
-export interface Dialer {
+export interface Dialer extends Reconfigurable {
   /**
    * Connects to an endpoint. Rejects with E_CONNECT, E_HANDSHAKE or E_TIMEOUT; gives up when the attempt is cancelled
    * or its time is over, and leaves nothing behind then. A local dialler answers at once, without a promise.

@@ -68,6 +68,13 @@ for (const [wanted, fields] of CLUSTER_CHANGES) {
   test(`of a cluster: ${wanted}`, () => assert.equal(becomes(cluster, { ...cluster, ...fields }), wanted));
 }
 
+test('a field of the specification that a protocol takes up in place updates its object, beside others it does not', () => {
+  const http = { ...listener, spec: { protocol: 'HTTP', port: 1 } };
+  const spec = { ...http.spec, path: '/' };
+  assert.equal(becomes(http, { ...http, spec }), 'update /spec/path');
+  assert.equal(becomes(http, { ...http, spec: { ...spec, port: 2 } }), 'restart /spec/port /spec/path');
+});
+
 test('an option that a protocol looks at each time updates its listener', () => {
   const websocket = { ...listener, spec: { protocol: 'WebSocket', port: 1 } };
   assert.equal(becomes(websocket, { ...websocket, options: { accept: 'connected' } }), 'update /options/accept');

@@ -1,4 +1,4 @@
-import { type Pointer, parsePointer } from '../core/pointer.ts';
+import { formatPointer, type Pointer, parsePointer } from '../core/pointer.ts';
 import type { Registry } from '../core/registry.ts';
 import { opens } from '../model/kinds.ts';
 import type { Restarts } from './plan.ts';
@@ -8,15 +8,15 @@ const OPENED_WITH: readonly string[] = ['queue_bytes', 'queue_messages'];
 
 /**
  * Which changes want sockets and files opened anew: of a specification all, of the options those that the sockets were
- * opened with, and a protocol's own unless it says that it looks at them for each session (`live`). All else is swapped.
+ * opened with and a protocol's own, but for what the protocol takes up in place (`live`). All else is swapped.
  */
 export function restartsOf(registry: Registry): Restarts {
   return (definition, field) => {
     if (!opens(definition)) return false;
-    const [part, option]: Pointer = parsePointer(field);
-    if (part === 'spec') return true;
-    if (part !== 'options' || option === undefined) return false;
+    const [part, name]: Pointer = parsePointer(field);
+    if (name === undefined || (part !== 'spec' && part !== 'options')) return part === 'spec';
     const { options = {}, live = [] } = registry[definition.kind](definition.spec.protocol);
-    return OPENED_WITH.includes(option) || (Object.hasOwn(options, option) && !live.includes(option));
+    if (live.includes(formatPointer([part, name]))) return false;
+    return part === 'spec' || OPENED_WITH.includes(name) || Object.hasOwn(options, name);
   };
 }

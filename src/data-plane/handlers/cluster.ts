@@ -10,6 +10,7 @@ import { need } from '../../model/need.ts';
 import type { Store } from '../store.ts';
 import { close, failure } from './failure.ts';
 import type { Handler } from './handler.ts';
+import { takesUp } from './take-up.ts';
 
 export interface ClusterContext {
   readonly store: Store;
@@ -38,15 +39,20 @@ export function clusterHandler(context: ClusterContext): Handler {
     store.forgetEndpointsOf(name);
     await close(cluster, name, context);
   };
-  return {
+  const handler: Handler = {
     create: async (after) => {
       clusters.set(after.name, await make(after));
       return { undo: () => forget(after.name) };
     },
-    update: (before, after) => {
+    update: async (before, after) => {
       const cluster = need(clusters, 'cluster', after.name);
-      cluster.define(after as ClusterDefinition);
-      return { undo: () => cluster.define(before as ClusterDefinition) };
+      const change = async (from: Definition, to: Definition): Promise<boolean> => {
+        const taken = await takesUp(cluster.dialer, from as ClusterDefinition, to as ClusterDefinition);
+        if (taken) cluster.define(to as ClusterDefinition);
+        return taken;
+      };
+      if (await change(before, after)) return { undo: async () => void (await change(after, before)) };
+      return handler.restart(before, after);
     },
     // Live sessions go on with the cluster that they have: it is another one that takes the name.
     restart: async (before, after) => {
@@ -71,6 +77,7 @@ export function clusterHandler(context: ClusterContext): Handler {
     },
     delete: ({ name }) => forget(name),
   };
+  return handler;
 }
 
 async function openDialer(definition: ClusterDefinition, context: ClusterContext): Promise<Dialer> {

@@ -1,3 +1,4 @@
+import { undoAfter } from '../../core/undo.ts';
 import type { SharedCounts } from '../../counts/shared-counts.ts';
 import { Listener } from '../../listener/listener.ts';
 import { type OpenContext, open } from '../../listener/open.ts';
@@ -5,7 +6,8 @@ import type { Definition, ListenerDefinition } from '../../model/definitions.ts'
 import { need } from '../../model/need.ts';
 import type { Store } from '../store.ts';
 import { close, failure } from './failure.ts';
-import type { Handler } from './handler.ts';
+import type { Done, Handler } from './handler.ts';
+import { takesUp } from './take-up.ts';
 
 export interface ListenerContext extends OpenContext {
   readonly store: Store;
@@ -33,7 +35,7 @@ export function listenerHandler(context: ListenerContext): Handler {
     const { spec } = definition as ListenerDefinition;
     listener.define(definition as ListenerDefinition, registry.listener(spec.protocol));
   };
-  return {
+  const handler: Handler & Required<Pick<Handler, 'release'>> = {
     create: async (after) => {
       const { spec, name } = after as ListenerDefinition;
       const listener = new Listener(after as ListenerDefinition, registry.listener(spec.protocol), context.counts);
@@ -59,10 +61,15 @@ export function listenerHandler(context: ListenerContext): Handler {
       await release(listener);
       return { undo: () => listen(listener) };
     },
-    update: (before, after) => {
+    update: async (before, after) => {
       const listener = need(listeners, 'listener', after.name);
-      define(listener, after);
-      return { undo: () => define(listener, before) };
+      const change = async (from: Definition, to: Definition): Promise<boolean> => {
+        const taken = await takesUp(listener.listening, from as ListenerDefinition, to as ListenerDefinition);
+        if (taken) define(listener, to);
+        return taken;
+      };
+      if (await change(before, after)) return { undo: async () => void (await change(after, before)) };
+      return reopen(handler, before, after);
     },
     restart: async (before, after) => {
       const listener = need(listeners, 'listener', after.name);
@@ -82,4 +89,24 @@ export function listenerHandler(context: ListenerContext): Handler {
       listeners.delete(name);
     },
   };
+  return handler;
+}
+
+/** Opens anew what could not take up another definition in place. */
+async function reopen(
+  handler: Pick<Handler, 'restart'> & Required<Pick<Handler, 'release'>>,
+  before: Definition,
+  after: Definition,
+): Promise<Done> {
+  const released = await handler.release(before);
+  try {
+    const restarted = await handler.restart(before, after);
+    const undo = async (): Promise<void> => {
+      await restarted.undo();
+      await released.undo();
+    };
+    return { undo };
+  } catch (error) {
+    return undoAfter(error, async () => released.undo());
+  }
 }

@@ -23,13 +23,23 @@ export const http = defineProtocol({
     standsOn: listenerOn,
     kind: 'stream',
     options: { ...headerTimeout, ...bodyTimeout },
-    live: ['header_timeout', 'body_timeout'],
+    live: ['/spec/path', '/options/header_timeout', '/options/body_timeout'],
     sessionName: ({ listener, n, metadata }) => `HTTP:${connectionName(listener, metadata)}-${n}`,
-    listen: (spec, host) => serve(spec, host, { request: (call) => take(call, spec, host) }),
+    listen: async (spec, host) => {
+      let { path } = spec;
+      const listening = await serve(spec, host, { request: (call) => take(call, path, host) });
+      return {
+        ...listening,
+        reconfigure: async (after) => {
+          ({ path } = after as Static<typeof ListenerSpec>);
+          return true;
+        },
+      };
+    },
   },
 });
 
-function take(call: Call, { path }: Static<typeof ListenerSpec>, host: ListenerHost): void {
+function take(call: Call, path: string | undefined, host: ListenerHost): void {
   if (path !== undefined && pathName(call.req) !== path) {
     host.reject('wrong-path');
     refuseCall(call, 404, `nothing is served here but ${path}`);

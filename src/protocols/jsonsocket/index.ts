@@ -30,7 +30,7 @@ export const jsonsocket = defineProtocol({
         }),
       ),
     },
-    live: ['max_header_size'],
+    live: ['/options/max_header_size'],
     idleTimeout: IDLE_TIMEOUT,
     sessionName: ({ listener, n }) => `JSONSocket:${listener}-${n}`,
     listen: ({ transport }, host) =>
@@ -45,13 +45,15 @@ export const jsonsocket = defineProtocol({
     aliases: ALIASES,
     standsOn: { field: 'transport' },
     kind: ({ transport }, kindOf) => kindOf(transport),
+    live: ['/spec/header'],
     idleTimeout: IDLE_TIMEOUT,
     check: ({ header }) => {
       compileHeader(header);
     },
-    open: async ({ transport, header }, host) => {
+    open: async (spec, host) => {
+      const { transport, header } = spec;
       const below = await host.dialerOn(transport);
-      const headerOf = compileHeader(header);
+      let headerOf = compileHeader(header);
       return {
         dial: async (attempt) => {
           const request = headerOf(attempt.session.metadata);
@@ -60,6 +62,10 @@ export const jsonsocket = defineProtocol({
             attempt,
             (lower) => new ClientChannel(lower, encodeHeader(request, lower.kind), attempt.timeout),
           );
+        },
+        reconfigure: async (now) => {
+          headerOf = compileHeader((now as Partial<typeof spec>).header);
+          return true;
         },
         close: () => below.close?.(),
       };

@@ -1,13 +1,20 @@
-import Type from 'typebox';
-import { type ClusterHost, defineProtocol, type ListenerHost, type Spec } from '../../core/protocol.ts';
+import Type, { type Static } from 'typebox';
+import {
+  type ClusterHost,
+  type ClusterOptions,
+  defineProtocol,
+  type ListenerHost,
+  type ListenerOptions,
+  type Spec,
+} from '../../core/protocol.ts';
 import { strict } from '../../core/schema.ts';
 import { specBelow } from '../../core/stands-on.ts';
 import { HttpPath } from '../http/index.ts';
 import { headerTimeout } from '../http/options.ts';
 import { clusterFields, clusterOn, connectionName, listenerFields, listenerOn } from '../on-streams.ts';
-import { CLUSTER_MESSAGE_SIZE, LISTENER_MESSAGE_SIZE, type WebSocketOptions } from './channel.ts';
-import { dial } from './dial.ts';
-import { listen } from './listen.ts';
+import { CLUSTER_MESSAGE_SIZE, LISTENER_MESSAGE_SIZE } from './channel.ts';
+import { dial, type Target } from './dial.ts';
+import { listen, type Served } from './listen.ts';
 
 const maxMessageSize = (byDefault: string) =>
   Type.Integer({
@@ -27,15 +34,19 @@ const pingInterval = {
   ),
 };
 
+const ListenerSpec = strict({
+  ...listenerFields,
+  path: Type.Optional(HttpPath),
+  max_message_size: Type.Optional(maxMessageSize('16 MiB')),
+});
+
+const ClusterSpec = strict({ ...clusterFields, max_message_size: Type.Optional(maxMessageSize('32 MiB')) });
+
 export const websocket = defineProtocol({
   name: 'WebSocket',
   title: 'WebSocket messages, text and binary (RFC 6455).',
   listener: {
-    schema: strict({
-      ...listenerFields,
-      path: Type.Optional(HttpPath),
-      max_message_size: Type.Optional(maxMessageSize('16 MiB')),
-    }),
+    schema: ListenerSpec,
     standsOn: listenerOn,
     options: {
       ...headerTimeout,
@@ -48,31 +59,64 @@ export const websocket = defineProtocol({
       ),
     },
     kind: 'datagram',
-    live: ['accept', 'header_timeout', 'ping_interval'],
+    live: [
+      '/spec/path',
+      '/spec/max_message_size',
+      '/options/accept',
+      '/options/header_timeout',
+      '/options/ping_interval',
+    ],
     transport: true,
     sessionName: ({ listener, n, metadata }) => `WS:${connectionName(listener, metadata)}-${n}`,
-    listen: (spec, host) => {
-      const { path, max_message_size: maxMessage = LISTENER_MESSAGE_SIZE } = spec;
-      const waits = (): boolean => host.options.accept === 'connected';
-      return listen(spec, { path, waits, ...common(maxMessage, host) }, host);
-    },
+    listen: (spec, host) => listen(spec, (now) => servedBy(now as Static<typeof ListenerSpec>, host), host),
   },
   cluster: {
-    schema: strict({ ...clusterFields, max_message_size: Type.Optional(maxMessageSize('32 MiB')) }),
+    schema: ClusterSpec,
     standsOn: clusterOn,
     options: pingInterval,
+    live: ['/spec/max_message_size', '/options/ping_interval'],
     kind: 'datagram',
     transport: true,
     open: async (spec, host) => {
       const { WebSocket } = await import('ws');
       const below = await host.dialerOn(specBelow(clusterOn, { protocol: 'WebSocket', ...spec }) as Spec);
-      const target = { port: spec.port, WebSocket, ...common(spec.max_message_size ?? CLUSTER_MESSAGE_SIZE, host) };
-      return { dial: (attempt) => dial(attempt, target, below, host.limits), close: () => below.close?.() };
+      let target = targetBy(spec, host.options, host);
+      return {
+        dial: (attempt) => dial(attempt, { ...target, WebSocket }, below, host.limits),
+        reconfigure: async (now, options) => {
+          target = targetBy(now as Static<typeof ClusterSpec>, options, host);
+          return true;
+        },
+        close: () => below.close?.(),
+      };
     },
   },
 });
 
-function common(maxMessage: number, host: ListenerHost | ClusterHost): WebSocketOptions {
+function servedBy({ path, max_message_size: maxMessage }: Static<typeof ListenerSpec>, host: ListenerHost): Served {
   const { gathering } = host;
-  return { maxMessage, gathering, pingInterval: () => (host.options.ping_interval as number | undefined) ?? 0 };
+  return {
+    path,
+    maxMessage: maxMessage ?? LISTENER_MESSAGE_SIZE,
+    gathering,
+    waits: () => host.options.accept === 'connected',
+    pingInterval: () => pingIntervalOf(host.options),
+  };
+}
+
+function targetBy(
+  { port, max_message_size: maxMessage }: Static<typeof ClusterSpec>,
+  options: ClusterOptions,
+  { gathering }: ClusterHost,
+): Omit<Target, 'WebSocket'> {
+  return {
+    port,
+    maxMessage: maxMessage ?? CLUSTER_MESSAGE_SIZE,
+    gathering,
+    pingInterval: () => pingIntervalOf(options),
+  };
+}
+
+function pingIntervalOf({ ping_interval: interval = 0 }: ListenerOptions | ClusterOptions): number {
+  return interval as number;
 }

@@ -27,16 +27,26 @@ export interface Served extends WebSocketOptions {
   readonly waits: () => boolean;
 }
 
-/** `spec`: the listener's, which says what it stands on. */
-export async function listen(spec: object, served: Served, host: ListenerHost): Promise<Listening> {
+/** `servedBy`: what is served by a specification. */
+export async function listen(spec: object, servedBy: (spec: object) => Served, host: ListenerHost): Promise<Listening> {
   // Loaded by who needs it: a proxy without WebSockets starts sooner.
   const { WebSocketServer } = await import('ws');
-  const options = { ...wsOptions(served), noServer: true, clientTracking: false };
-  const upgrader = new WebSocketServer(options as ServerOptions);
-  return serve(spec, host, {
+  const upgraderOf = (served: Served): WebSocketServer =>
+    new WebSocketServer({ ...wsOptions(served), noServer: true, clientTracking: false } as ServerOptions);
+  let served = servedBy(spec);
+  let upgrader = upgraderOf(served);
+  const listening = await serve(spec, host, {
     request: (call) => refuseRequest(call, served, host),
     upgrade: (call) => take(call, served, host, upgrader),
   });
+  return {
+    ...listening,
+    reconfigure: async (now) => {
+      served = servedBy(now);
+      upgrader = upgraderOf(served);
+      return true;
+    },
+  };
 }
 
 function refuseRequest(call: Call, { path }: Served, host: ListenerHost): void {
