@@ -3,7 +3,7 @@
  * form: IPv6 as RFC 5952 has it, IPv4-mapped ones as IPv4, without brackets, zones by the name of the interface and only where
  * an address needs one.
  *
- * Not here: socket addresses as the kernel lays them out (src/io/native/address.ts, src/offload/tc/address.ts).
+ * Not here: socket addresses as the kernel lays them out (src/io/native/system/address.ts, src/offload/tc/address.ts).
  */
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';

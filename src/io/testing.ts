@@ -11,9 +11,9 @@ import { type Channel, type CloseReason, DEFAULT_LIMITS, type QueueLimits } from
 import type { Acceptor, DatagramListening, Engine, Listening, SocketAddress, SocketChannel } from '../core/engine.ts';
 import type { Attempt } from '../core/protocol.ts';
 import { freePort } from '../testing/ports.ts';
-import { scratchArena } from './native/arena.ts';
 import { createNativeEngine } from './native/index.ts';
-import { libc } from './native/libc.ts';
+import { scratchArena } from './native/system/arena.ts';
+import { libc } from './native/system/libc.ts';
 import { createNodeEngine } from './node/index.ts';
 
 export interface TestedEngine {

@@ -1,5 +1,5 @@
 import type { EngineMode } from '../io/choose.ts';
-import type { DescriptorMap } from '../io/native/descriptors.ts';
+import type { DescriptorMap } from '../io/native/system/descriptors.ts';
 import { PortableBinder, sharesAddresses } from '../io/node/binder.ts';
 import type { SocketSource } from './binder.ts';
 
@@ -19,10 +19,10 @@ export async function openSockets(io: EngineMode, workers: number): Promise<Work
   if (io === 'node') return portable(workers);
   try {
     const [{ libc }, { bindStream }, { DatagramBinder }, { closeAll, makeDescriptorMap }] = await Promise.all([
-      import('../io/native/libc.ts'),
+      import('../io/native/system/libc.ts'),
       import('../io/native/binder.ts'),
       import('../io/native/datagrams/binder.ts'),
-      import('../io/native/descriptors.ts'),
+      import('../io/native/system/descriptors.ts'),
     ]);
     libc();
     const datagrams = new DatagramBinder(workers);

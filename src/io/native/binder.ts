@@ -5,8 +5,8 @@ import { bindError } from '../node/stream.ts';
 import { addressToBind } from '../resolve.ts';
 import { removeFile, socketFile } from '../unix-path.ts';
 import { DatagramBinder } from './datagrams/binder.ts';
-import { libc } from './libc.ts';
-import * as sockets from './sockets.ts';
+import { libc } from './system/libc.ts';
+import * as sockets from './system/sockets.ts';
 
 export function createLocalBinder(): Binder {
   const datagrams = new DatagramBinder(1);

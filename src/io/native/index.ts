@@ -7,18 +7,18 @@ import type { Engine, Relay, SocketChannel } from '../../core/engine.ts';
 import type { Binder } from '../binder.ts';
 import { createNodeEngine } from '../node/index.ts';
 import { Sockets } from '../node/stream.ts';
-import { Arena } from './arena.ts';
 import { createLocalBinder } from './binder.ts';
-import { Connecting } from './connect.ts';
 import { DatagramChannel } from './datagrams/channel.ts';
 import { DatagramSockets } from './datagrams/index.ts';
-import type { Descriptors } from './descriptors.ts';
-import { libc } from './libc.ts';
-import { listenStream } from './listen.ts';
 import { Loop } from './loop.ts';
-import { Share, type SiblingStart } from './siblings.ts';
-import { NativeStreamChannel } from './stream-channel.ts';
-import { Streams } from './streams.ts';
+import { NativeStreamChannel } from './streams/channel.ts';
+import { Connecting } from './streams/connect.ts';
+import { StreamHub } from './streams/hub.ts';
+import { listenStream } from './streams/listen.ts';
+import { Share, type SiblingStart } from './streams/siblings.ts';
+import { Arena } from './system/arena.ts';
+import type { Descriptors } from './system/descriptors.ts';
+import { libc } from './system/libc.ts';
 
 /** Milliseconds that sockets have to deliver what was written when the engine closes. */
 const CLOSE_GRACE = 1000;
@@ -48,7 +48,7 @@ class NativeEngine implements Engine {
   readonly name = 'native';
   readonly connections: Connections;
   readonly #loop: Loop;
-  readonly #streams: Streams;
+  readonly #streams: StreamHub;
   readonly #datagrams: DatagramSockets;
   /** Has the sockets that are node's. */
   readonly #node: Engine;
@@ -62,7 +62,7 @@ class NativeEngine implements Engine {
     const share = siblings && new Share(loop, siblings, descriptors);
     this.connections = connections;
     this.#loop = loop;
-    this.#streams = new Streams(context, (socket) => sockets.add(socket), share);
+    this.#streams = new StreamHub(context, (socket) => sockets.add(socket), share);
     this.#datagrams = new DatagramSockets(context, options.peers);
     this.#node = createNodeEngine(connections, sockets);
   }

@@ -5,10 +5,10 @@
 import { empty } from '../../core/arrays.ts';
 import { wholeNow } from '../../core/clock.ts';
 import { TurnoverSet } from '../../core/turnover.ts';
-import type { Arena } from './arena.ts';
-import { CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from './constants.ts';
-import type { Descriptors } from './descriptors.ts';
-import { type Libc, libc, type PollHandle, systemError } from './libc.ts';
+import type { Arena } from './system/arena.ts';
+import { CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from './system/constants.ts';
+import type { Descriptors } from './system/descriptors.ts';
+import { type Libc, libc, type PollHandle, systemError } from './system/libc.ts';
 
 /** Owns a descriptor. Closes it with the loop (`Loop.close`), or takes it out before it is closed otherwise. */
 export interface Pollable {

@@ -1,7 +1,7 @@
 /** Where the peers of listening sockets are: their addresses as the kernel wants them to be sent to. */
-import { dotted, hostAt, ipv6At, portAt } from '../address.ts';
-import type { Arena } from '../arena.ts';
-import { AF_INET, IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PKTINFO, SOCKADDR } from '../constants.ts';
+import { dotted, hostAt, ipv6At, portAt } from '../system/address.ts';
+import type { Arena } from '../system/arena.ts';
+import { AF_INET, IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PKTINFO, SOCKADDR } from '../system/constants.ts';
 import { CMSG_HEADER } from './layout.ts';
 
 /** Peers that an engine may have. */

@@ -3,10 +3,10 @@ import { randomInt } from 'node:crypto';
 import { isWildcard } from '../../../core/address.ts';
 import type { BoundDatagram } from '../../binder.ts';
 import { bindError } from '../../node/stream.ts';
-import { familyOf } from '../address.ts';
-import * as k from '../constants.ts';
-import { libc } from '../libc.ts';
-import * as sockets from '../sockets.ts';
+import { familyOf } from '../system/address.ts';
+import * as k from '../system/constants.ts';
+import { libc } from '../system/libc.ts';
+import * as sockets from '../system/sockets.ts';
 import { deafen, hearAgain, steer } from './steering.ts';
 
 /** What the kernel is asked to hold, in bytes (it doubles, and caps at rmem_max). */

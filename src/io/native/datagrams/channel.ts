@@ -1,7 +1,7 @@
 import { BINARY, Channel, type CloseReason } from '../../../core/channel.ts';
 import type { Ends, Relay, SocketChannel } from '../../../core/engine.ts';
 import { MAX_DATAGRAM } from '../../node/datagram.ts';
-import { errorName } from '../libc.ts';
+import { errorName } from '../system/libc.ts';
 import type { DatagramHub } from './hub.ts';
 import type { Destination } from './sender.ts';
 

@@ -1,9 +1,9 @@
 /** What the datagram sockets of one engine share. */
 import type { Connections } from '../../../core/connections.ts';
-import { IPPROTO_UDP, UDP_GRO } from '../constants.ts';
 import type { NativeContext } from '../context.ts';
-import { type Libc, libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
+import { IPPROTO_UDP, UDP_GRO } from '../system/constants.ts';
+import { type Libc, libc } from '../system/libc.ts';
 import { MOST_PEERS, PeerAddresses } from './addresses.ts';
 import { ReceiveBatch } from './receive-batch.ts';
 import { Sender } from './sender.ts';

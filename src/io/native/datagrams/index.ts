@@ -7,7 +7,7 @@ import type { Acceptor, DatagramListening, Engine, SocketChannel } from '../../.
 import { bindError } from '../../node/stream.ts';
 import { addressToBind } from '../../resolve.ts';
 import type { NativeContext } from '../context.ts';
-import type { InternetAddress } from '../sockets.ts';
+import type { InternetAddress } from '../system/sockets.ts';
 import { ConnectedChannel, connectDatagram } from './connected.ts';
 import { DatagramHub } from './hub.ts';
 import { ListeningPort } from './port.ts';

@@ -5,9 +5,9 @@ import { DEFAULT_LIMITS } from '../../../core/channel.ts';
 import type { Engine, SocketChannel } from '../../../core/engine.ts';
 import { until } from '../../../testing/until.ts';
 import { acceptor, closePeers, datagramPeer, engines, forwardDatagrams, onPort, takeDatagrams } from '../../testing.ts';
-import { IPPROTO_UDP, UDP_SEGMENT } from '../constants.ts';
 import { createNativeEngine } from '../index.ts';
-import { setOption } from '../sockets.ts';
+import { IPPROTO_UDP, UDP_SEGMENT } from '../system/constants.ts';
+import { setOption } from '../system/sockets.ts';
 
 const skip = engines().find(({ name }) => name === 'native')?.skip ?? false;
 

@@ -1,6 +1,6 @@
 /** How the kernel wants messages to be described (recvmmsg(2), sendmmsg(2), cmsg(3), udp(7)), on 64-bit systems. */
-import type { Arena } from '../arena.ts';
-import { IPPROTO_UDP, UDP_SEGMENT } from '../constants.ts';
+import type { Arena } from '../system/arena.ts';
+import { IPPROTO_UDP, UDP_SEGMENT } from '../system/constants.ts';
 
 /** Datagrams of one call. The kernel takes at least as many segments of one send (UDP_MAX_SEGMENTS). */
 export const BATCH = 64;

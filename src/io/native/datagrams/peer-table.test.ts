@@ -2,8 +2,8 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { engines } from '../../testing.ts';
-import { putInternet } from '../address.ts';
-import { Arena } from '../arena.ts';
+import { putInternet } from '../system/address.ts';
+import { Arena } from '../system/arena.ts';
 import { type Addressed, hashAddress, PeerTable } from './peer-table.ts';
 
 const skip = engines().find(({ name }) => name === 'native')?.skip ?? false;

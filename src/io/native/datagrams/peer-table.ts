@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto';
-import type { Arena } from '../arena.ts';
-import { AF_INET } from '../constants.ts';
+import type { Arena } from '../system/arena.ts';
+import { AF_INET } from '../system/constants.ts';
 
 /** What is found by its address, which stays what it is while it is in the table. */
 export interface Addressed<T> {

@@ -1,7 +1,7 @@
 /** Many datagrams with one system call, received into the same memory for ever (recvmmsg(2), udp(7)). */
-import type { Arena } from '../arena.ts';
-import { IPPROTO_UDP, MSG_DONTWAIT, SOCKADDR, UDP_GRO } from '../constants.ts';
-import { type Libc, libc } from '../libc.ts';
+import type { Arena } from '../system/arena.ts';
+import { IPPROTO_UDP, MSG_DONTWAIT, SOCKADDR, UDP_GRO } from '../system/constants.ts';
+import { type Libc, libc } from '../system/libc.ts';
 import * as layout from './layout.ts';
 
 const { BATCH, HEADER, VECTOR, CMSG_HEADER, SEGMENT_CONTROL } = layout;

@@ -1,7 +1,7 @@
 /** The headers of messages that are sent many with one call, or one by itself (sendmsg(2), sendmmsg(2)). */
-import type { Arena } from '../arena.ts';
-import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../constants.ts';
-import { type Libc, libc } from '../libc.ts';
+import type { Arena } from '../system/arena.ts';
+import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../system/constants.ts';
+import { type Libc, libc } from '../system/libc.ts';
 import * as addresses from './addresses.ts';
 import * as layout from './layout.ts';
 

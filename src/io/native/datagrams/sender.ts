@@ -1,9 +1,9 @@
 /** What is sent by datagrams: gathered for a turn of the loop, then sent with few system calls. */
 import type { DropReason } from '../../../core/channel.ts';
-import type { Arena } from '../arena.ts';
-import { EAGAIN, EMSGSIZE } from '../constants.ts';
-import { type Libc, libc } from '../libc.ts';
 import type { Loop, Task } from '../loop.ts';
+import type { Arena } from '../system/arena.ts';
+import { EAGAIN, EMSGSIZE } from '../system/constants.ts';
+import { type Libc, libc } from '../system/libc.ts';
 import { BATCH, SEGMENTS_BYTES } from './layout.ts';
 import { SEND_FLAGS, SendBatch } from './send-batch.ts';
 

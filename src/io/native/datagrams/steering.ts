@@ -4,11 +4,17 @@
  * whom nobody has heard of yet can be made where its datagrams will come, and whichever of our addresses it sends to,
  * it stays one peer.
  */
-import { portAt } from '../address.ts';
-import { type Arena, scratchArena } from '../arena.ts';
-import { AF_INET, SO_ATTACH_FILTER, SO_ATTACH_REUSEPORT_CBPF, SO_DETACH_FILTER, SOL_SOCKET } from '../constants.ts';
-import { libc } from '../libc.ts';
-import * as sockets from '../sockets.ts';
+import { portAt } from '../system/address.ts';
+import { type Arena, scratchArena } from '../system/arena.ts';
+import {
+  AF_INET,
+  SO_ATTACH_FILTER,
+  SO_ATTACH_REUSEPORT_CBPF,
+  SO_DETACH_FILTER,
+  SOL_SOCKET,
+} from '../system/constants.ts';
+import { libc } from '../system/libc.ts';
+import * as sockets from '../system/sockets.ts';
 
 /** An odd number near 2^32 divided by the golden ratio: a product with it spreads what differs little. */
 const FACTOR = 0x9e3779b1;

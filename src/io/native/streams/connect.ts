@@ -1,33 +1,34 @@
-/** Connects streams: on a fast network without a turn of the loop. */
+/** Connects hub: on a fast network without a turn of the loop. */
 import * as dns from 'node:dns';
 import * as net from 'node:net';
-import { hostPort, plainAddress } from '../../core/address.ts';
-import type { QueueLimits } from '../../core/channel.ts';
-import type { Bind, Ends, SocketAddress, SocketChannel } from '../../core/engine.ts';
-import { L7mpError } from '../../core/errors.ts';
-import type { Attempt } from '../../core/protocol.ts';
-import { connectError } from '../connect-error.ts';
-import { familyOf } from './address.ts';
-import * as k from './constants.ts';
-import type { Pollable } from './loop.ts';
-import * as sockets from './sockets.ts';
-import { ALL_EVENTS, NativeStreamChannel } from './stream-channel.ts';
-import type { Streams } from './streams.ts';
+import { hostPort, plainAddress } from '../../../core/address.ts';
+import type { QueueLimits } from '../../../core/channel.ts';
+import type { Bind, Ends, SocketAddress, SocketChannel } from '../../../core/engine.ts';
+import { L7mpError } from '../../../core/errors.ts';
+import type { Attempt } from '../../../core/protocol.ts';
+import { connectError } from '../../connect-error.ts';
+import type { Pollable } from '../loop.ts';
+import { familyOf } from '../system/address.ts';
+import * as k from '../system/constants.ts';
+import * as sockets from '../system/sockets.ts';
+import { NativeStreamChannel } from './channel.ts';
+import type { StreamHub } from './hub.ts';
+import { ALL_EVENTS } from './socket.ts';
 
 /** Milliseconds that an address has when others can be tried after it (RFC 8305, section 5). */
 const PATIENCE = 250;
 
 /** A connection that is being made: to a path, or to the addresses of a name, one after the other. */
 export class Connecting {
-  readonly #streams: Streams;
+  readonly #hub: StreamHub;
   readonly #to: SocketAddress;
   readonly #attempt: Attempt;
   readonly #limits: QueueLimits;
   readonly #bind: Bind | undefined;
   #waiting: Waiting | undefined;
 
-  constructor(streams: Streams, to: SocketAddress, attempt: Attempt, limits: QueueLimits, bind: Bind | undefined) {
-    this.#streams = streams;
+  constructor(hub: StreamHub, to: SocketAddress, attempt: Attempt, limits: QueueLimits, bind: Bind | undefined) {
+    this.#hub = hub;
     this.#to = to;
     this.#attempt = attempt;
     this.#limits = limits;
@@ -112,10 +113,10 @@ export class Connecting {
   #open(family: number): number {
     const fd = sockets.open(family, k.SOCK_STREAM);
     try {
-      this.#streams.context.connections.reserve(fd);
+      this.#hub.context.connections.reserve(fd);
       return fd;
     } catch (error) {
-      this.#streams.c.close(fd);
+      this.#hub.c.close(fd);
       throw error;
     }
   }
@@ -125,24 +126,24 @@ export class Connecting {
     try {
       sockets.bindOutgoing(fd, to, from);
     } catch (error) {
-      this.#streams.context.connections.give();
+      this.#hub.context.connections.give();
       throw error;
     }
   }
 
   #channel(fd: number, ends: Ends | undefined, known = false): SocketChannel {
-    return new NativeStreamChannel(this.#streams, fd, this.#limits, ends, { known });
+    return new NativeStreamChannel(this.#hub, fd, this.#limits, ends, { known });
   }
 
   #fail(fd: number, errno: number, where: string): never {
-    this.#streams.abandon(fd);
+    this.#hub.abandon(fd);
     throw new sockets.SocketError('connect', errno, where);
   }
 
   /** Waits until it is connected, or not: gives the error, 0 for none. Closes it where nobody waits any more. */
   #wait(fd: number, more: boolean): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#waiting = new Waiting(fd, this.#streams, resolve, reject);
+      this.#waiting = new Waiting(fd, this.#hub, resolve, reject);
       if (more) this.#waiting.patience = setTimeout(() => this.#waiting?.giveUp('no answer'), PATIENCE);
     });
   }
@@ -151,18 +152,18 @@ export class Connecting {
 /** Waits until a socket is connected, or has failed. */
 export class Waiting implements Pollable {
   readonly #fd: number;
-  readonly #streams: Streams;
+  readonly #hub: StreamHub;
   readonly #resolve: (errno: number) => void;
   readonly #reject: (error: Error) => void;
   patience: NodeJS.Timeout | undefined;
   #over = false;
 
-  constructor(fd: number, streams: Streams, resolve: (errno: number) => void, reject: (error: Error) => void) {
+  constructor(fd: number, hub: StreamHub, resolve: (errno: number) => void, reject: (error: Error) => void) {
     this.#fd = fd;
-    this.#streams = streams;
+    this.#hub = hub;
     this.#resolve = resolve;
     this.#reject = reject;
-    streams.context.loop.add(fd, ALL_EVENTS, this);
+    hub.context.loop.add(fd, ALL_EVENTS, this);
   }
 
   // Once only: what comes after it is for who has the socket then.
@@ -181,7 +182,7 @@ export class Waiting implements Pollable {
 
   giveUp(why: string): void {
     if (!this.#finish()) return;
-    this.#streams.abandon(this.#fd);
+    this.#hub.abandon(this.#fd);
     this.#reject(new Error(why));
   }
 

@@ -1,13 +1,13 @@
 import { equal, ok } from 'node:assert/strict';
 import { once } from 'node:events';
 import { afterEach, describe, it, type TestContext } from 'node:test';
-import type { Engine, SocketChannel } from '../../core/engine.ts';
-import { until } from '../../testing/until.ts';
-import type { Binder } from '../binder.ts';
-import { acceptor, client, closePeers, engines, onPort } from '../testing.ts';
-import { bindStream } from './binder.ts';
-import { Descriptors, makeDescriptorMap } from './descriptors.ts';
-import { createNativeEngine } from './index.ts';
+import type { Engine, SocketChannel } from '../../../core/engine.ts';
+import { until } from '../../../testing/until.ts';
+import type { Binder } from '../../binder.ts';
+import { acceptor, client, closePeers, engines, onPort } from '../../testing.ts';
+import { bindStream } from '../binder.ts';
+import { createNativeEngine } from '../index.ts';
+import { Descriptors, makeDescriptorMap } from '../system/descriptors.ts';
 import { makeSiblings } from './siblings.ts';
 
 const skip = engines().find(({ name }) => name === 'native')?.skip ?? false;

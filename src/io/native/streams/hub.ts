@@ -1,17 +1,17 @@
 /** What the byte streams of an engine share. */
 import type * as net from 'node:net';
-import type { Loan } from '../node/loan.ts';
-import { MSG_NOSIGNAL, SOCKADDR } from './constants.ts';
-import type { NativeContext } from './context.ts';
+import type { Loan } from '../../node/loan.ts';
+import type { NativeContext } from '../context.ts';
+import { MSG_NOSIGNAL, SOCKADDR } from '../system/constants.ts';
+import { type Libc, libc } from '../system/libc.ts';
 import { KeepAlive } from './keep-alive.ts';
-import { type Libc, libc } from './libc.ts';
 import { PipePool } from './pipes.ts';
 import type { Share } from './siblings.ts';
 
 /** Bytes that are received, or sent, at a time. */
 export const BUFFER = 65_536;
 
-export class Streams {
+export class StreamHub {
   readonly c: Libc = libc();
   readonly context: NativeContext;
   readonly pipes: PipePool;

@@ -1,4 +1,4 @@
-import type { Loop, Ticking } from './loop.ts';
+import type { Loop, Ticking } from '../loop.ts';
 
 /** A connection that the kernel is to watch over, if it still lives. */
 export interface Watched {

@@ -3,11 +3,11 @@
  * another one passes it on, by a pipe that each has: so a few long connections are spread evenly, and many as good as that.
  */
 
-import { scratchArena } from './arena.ts';
-import { NONBLOCK_CLOEXEC, SOCKADDR } from './constants.ts';
-import type { Descriptors } from './descriptors.ts';
-import { type Libc, libc, systemError } from './libc.ts';
-import type { Loop, Pollable } from './loop.ts';
+import type { Loop, Pollable } from '../loop.ts';
+import { scratchArena } from '../system/arena.ts';
+import { NONBLOCK_CLOEXEC, SOCKADDR } from '../system/constants.ts';
+import type { Descriptors } from '../system/descriptors.ts';
+import { type Libc, libc, systemError } from '../system/libc.ts';
 
 /** What an engine needs of the others: plain data, for its thread. */
 export interface SiblingStart {

@@ -1,7 +1,8 @@
-import { isWildcard } from '../../core/address.ts';
-import type { Acceptor, Ends, Listening, SocketAddress } from '../../core/engine.ts';
-import type { BoundSocket } from '../binder.ts';
-import { hostAt, portAt } from './address.ts';
+import { isWildcard } from '../../../core/address.ts';
+import type { Acceptor, Ends, Listening, SocketAddress } from '../../../core/engine.ts';
+import type { BoundSocket } from '../../binder.ts';
+import type { Pollable, Ticking } from '../loop.ts';
+import { hostAt, portAt } from '../system/address.ts';
 import {
   EAGAIN,
   EMFILE,
@@ -12,11 +13,10 @@ import {
   EPOLLIN,
   NONBLOCK_CLOEXEC,
   SOCKADDR,
-} from './constants.ts';
-import type { Pollable, Ticking } from './loop.ts';
-import * as sockets from './sockets.ts';
-import { NativeStreamChannel } from './stream-channel.ts';
-import type { Streams } from './streams.ts';
+} from '../system/constants.ts';
+import * as sockets from '../system/sockets.ts';
+import { NativeStreamChannel } from './channel.ts';
+import type { StreamHub } from './hub.ts';
 
 /** Connections that are taken before others have their turn. */
 const BATCH = 64;
@@ -27,14 +27,14 @@ const PAUSE = 100;
 const EVENTS = EPOLLIN | EPOLLEXCLUSIVE;
 
 /** Listens for streams on a socket that the binder gives. Rejects with E_BIND. */
-export async function listenStream(streams: Streams, at: SocketAddress, acceptor: Acceptor): Promise<Listening> {
-  const bound = await streams.context.binder.bindStream(at);
-  return new StreamListener(streams, bound, 'path' in at, acceptor);
+export async function listenStream(hub: StreamHub, at: SocketAddress, acceptor: Acceptor): Promise<Listening> {
+  const bound = await hub.context.binder.bindStream(at);
+  return new StreamListener(hub, bound, 'path' in at, acceptor);
 }
 
 /** Takes a listening socket's connections. */
 class StreamListener implements Listening, Pollable, Ticking {
-  readonly #s: Streams;
+  readonly #hub: StreamHub;
   readonly #bound: BoundSocket;
   readonly #acceptor: Acceptor;
   /** What its connections have at this end; a port of 0 where that is each one's own. Undefined for UNIX sockets. */
@@ -42,13 +42,13 @@ class StreamListener implements Listening, Pollable, Ticking {
   #resumeAt = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(streams: Streams, bound: BoundSocket, path: boolean, acceptor: Acceptor) {
-    this.#s = streams;
+  constructor(hub: StreamHub, bound: BoundSocket, path: boolean, acceptor: Acceptor) {
+    this.#hub = hub;
     this.#bound = bound;
     this.#acceptor = acceptor;
     this.#local = path ? undefined : commonAddress(bound.fd);
-    streams.context.loop.addBound(bound.fd, EVENTS, this);
-    streams.share?.listen(bound.fd, (fd, address) => this.#decide(fd, address));
+    hub.context.loop.addBound(bound.fd, EVENTS, this);
+    hub.share?.listen(bound.fd, (fd, address) => this.#decide(fd, address));
   }
 
   ready(): boolean {
@@ -67,15 +67,15 @@ class StreamListener implements Listening, Pollable, Ticking {
   tick(now: number): boolean {
     if (this.#closed !== undefined) return false;
     if (now < this.#resumeAt) return true;
-    this.#s.context.loop.addBound(this.#bound.fd, EVENTS, this);
+    this.#hub.context.loop.addBound(this.#bound.fd, EVENTS, this);
     this.#resumeAt = 0;
     return false;
   }
 
   close(): Promise<void> {
     if (this.#closed === undefined) {
-      if (this.#resumeAt === 0) this.#s.context.loop.remove(this.#bound.fd);
-      this.#s.share?.unlisten(this.#bound.fd);
+      if (this.#resumeAt === 0) this.#hub.context.loop.remove(this.#bound.fd);
+      this.#hub.share?.unlisten(this.#bound.fd);
       this.#closed = this.#bound.release();
     }
     return this.#closed;
@@ -83,7 +83,7 @@ class StreamListener implements Listening, Pollable, Ticking {
 
   /** Returns whether there may be more at once. */
   #takeOne(): boolean {
-    const { c, address, context, share } = this.#s;
+    const { c, address, context, share } = this.#hub;
     const { i32, base } = context.loop.arena;
     i32[(address + SOCKADDR) >> 2] = SOCKADDR;
     const fd = c.accept4(this.#bound.fd, base + address, base + address + SOCKADDR, NONBLOCK_CLOEXEC);
@@ -94,7 +94,7 @@ class StreamListener implements Listening, Pollable, Ticking {
 
   /** Whether one is taken, whose peer's address lies at an offset. */
   #decide(fd: number, address: number): void {
-    const { context } = this.#s;
+    const { context } = this.#hub;
     const { u8 } = context.loop.arena;
     if (!context.connections.accept(this.#acceptor, fd)) {
       this.#reject(fd);
@@ -110,12 +110,12 @@ class StreamListener implements Listening, Pollable, Ticking {
     // What a UNIX socket accepts inherits nothing.
     if (!ends) sockets.keepUrgentData(fd);
     const { limits } = this.#acceptor;
-    this.#acceptor.accept(new NativeStreamChannel(this.#s, fd, limits, ends, { acceptor: this.#acceptor }));
+    this.#acceptor.accept(new NativeStreamChannel(this.#hub, fd, limits, ends, { acceptor: this.#acceptor }));
   }
 
   #reject(fd: number): void {
-    this.#s.share?.left();
-    this.#s.context.loop.close(fd);
+    this.#hub.share?.left();
+    this.#hub.context.loop.close(fd);
   }
 
   /** Returns whether it may be tried again at once: other errors are those of one connection that is gone (accept(2)). */
@@ -128,7 +128,7 @@ class StreamListener implements Listening, Pollable, Ticking {
 
   // A descriptor that was added exclusively cannot be modified (epoll_ctl(2)).
   #pause(): void {
-    const { loop } = this.#s.context;
+    const { loop } = this.#hub.context;
     this.#resumeAt = loop.now + PAUSE;
     loop.remove(this.#bound.fd);
     loop.tickFor(this);

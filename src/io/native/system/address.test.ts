@@ -1,6 +1,6 @@
 import { equal } from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { engines } from '../testing.ts';
+import { engines } from '../../testing.ts';
 import { hostAt, portAt, putInternet } from './address.ts';
 import { Arena } from './arena.ts';
 

@@ -1,7 +1,7 @@
+import { EAGAIN, EINVAL, MSG_NOSIGNAL, SPLICE_FLAGS } from '../system/constants.ts';
 import type { Backlog } from './backlog.ts';
-import { EAGAIN, EINVAL, MSG_NOSIGNAL, SPLICE_FLAGS } from './constants.ts';
+import { BUFFER, type StreamHub } from './hub.ts';
 import { PIPE_SIZE, type Pipe } from './pipes.ts';
-import { BUFFER, type Streams } from './streams.ts';
 
 /** Where a flow ends. */
 export interface Sink {
@@ -16,7 +16,7 @@ const SPARSE_AFTER = 8;
 
 /** How the bytes of one socket are moved to another: by recv(2) and send(2), or in bulk by splice(2) through a pipe. */
 export class Flow {
-  readonly #s: Streams;
+  readonly #hub: StreamHub;
   bulk = false;
   /** After `move`: there is no more for now, and an event comes with more. */
   drained = false;
@@ -25,8 +25,8 @@ export class Flow {
   #splices = true;
   #streak = 0;
 
-  constructor(streams: Streams) {
-    this.#s = streams;
+  constructor(hub: StreamHub) {
+    this.#hub = hub;
   }
 
   /**
@@ -42,7 +42,7 @@ export class Flow {
   }
 
   #copy(from: number, to: Sink, cut: boolean): number {
-    const { c, buffer, context } = this.#s;
+    const { c, buffer, context } = this.#hub;
     const { base, u8 } = context.loop.arena;
     const received = c.recv(from, base + buffer, BUFFER, 0);
     if (received <= 0) {
@@ -63,7 +63,7 @@ export class Flow {
    * whatever is behind the mark (tcp_splice_read() in the kernel).
    */
   #splice(from: number, to: Sink, cut: boolean): number {
-    const { c, pipes } = this.#s;
+    const { c, pipes } = this.#hub;
     const pipe = pipes.take();
     if (!pipe) return 0;
     const received = c.splice(from, 0, pipe.writeEnd, 0, PIPE_SIZE, SPLICE_FLAGS);
@@ -84,7 +84,7 @@ export class Flow {
   }
 
   #pour(pipe: Pipe, size: number, to: Sink): void {
-    const { c, pipes } = this.#s;
+    const { c, pipes } = this.#hub;
     for (let left = size; left > 0; ) {
       const written = c.splice(pipe.readEnd, 0, to.fd, 0, left, SPLICE_FLAGS);
       if (written > 0) left -= written;

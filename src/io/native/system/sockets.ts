@@ -1,9 +1,9 @@
 /** System calls on sockets: none of them waits. */
 import { isIP } from 'node:net';
-import { hostPort, plainAddress } from '../../core/address.ts';
-import type { Bind } from '../../core/engine.ts';
-import { withMode } from '../socket-mode.ts';
-import { freePath } from '../unix-path.ts';
+import { hostPort, plainAddress } from '../../../core/address.ts';
+import type { Bind } from '../../../core/engine.ts';
+import { withMode } from '../../socket-mode.ts';
+import { freePath } from '../../unix-path.ts';
 import * as address from './address.ts';
 import { scratchArena } from './arena.ts';
 import * as k from './constants.ts';

@@ -1,12 +1,12 @@
-import { BINARY } from '../../core/channel.ts';
-import { MessageQueue } from '../../core/queue.ts';
-import { EINVAL, SPLICE_FLAGS } from './constants.ts';
+import { BINARY } from '../../../core/channel.ts';
+import { MessageQueue } from '../../../core/queue.ts';
+import { EINVAL, SPLICE_FLAGS } from '../system/constants.ts';
+import type { StreamHub } from './hub.ts';
 import type { Pipe } from './pipes.ts';
-import type { Streams } from './streams.ts';
 
 /** What waits to be written to a socket that takes no more: what is left in a pipe, then pieces. */
 export class Backlog {
-  readonly #s: Streams;
+  readonly #hub: StreamHub;
   #pipe: Pipe | undefined;
   /** Bytes in the pipe. */
   #piped = 0;
@@ -14,8 +14,8 @@ export class Backlog {
   #piece: Uint8Array | undefined;
   #pieces: MessageQueue | undefined;
 
-  constructor(streams: Streams) {
-    this.#s = streams;
+  constructor(hub: StreamHub) {
+    this.#hub = hub;
   }
 
   /** Takes a piece, and copies it unless it is `owned`. */
@@ -37,12 +37,12 @@ export class Backlog {
 
   /** Nobody wants it any more. */
   destroy(): void {
-    if (this.#pipe) this.#s.pipes.destroy(this.#pipe);
+    if (this.#pipe) this.#hub.pipes.destroy(this.#pipe);
     this.#pipe = undefined;
   }
 
   #writePipe(fd: number): number {
-    const { c, pipes } = this.#s;
+    const { c, pipes } = this.#hub;
     while (this.#pipe) {
       const written = c.splice(this.#pipe.readEnd, 0, fd, 0, this.#piped, SPLICE_FLAGS);
       if (written <= 0) return written === 0 ? EINVAL : c.errno();
@@ -58,10 +58,10 @@ export class Backlog {
     for (;;) {
       if (!this.#piece && this.#pieces?.length) this.#piece = this.#pieces.shift().bytes;
       if (!this.#piece) return 0;
-      const sent = this.#s.send(fd, this.#piece);
+      const sent = this.#hub.send(fd, this.#piece);
       if (sent < this.#piece.length) {
         this.#piece = this.#piece.subarray(sent);
-        return this.#s.c.errno();
+        return this.#hub.c.errno();
       }
       this.#piece = undefined;
     }

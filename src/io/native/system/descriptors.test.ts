@@ -2,7 +2,7 @@ import { equal, throws } from 'node:assert/strict';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { describe, it } from 'node:test';
-import { engines } from '../testing.ts';
+import { engines } from '../../testing.ts';
 import { closeAll, Descriptors, makeDescriptorMap } from './descriptors.ts';
 
 const skip = engines().find(({ name }) => name === 'native')?.skip ?? false;

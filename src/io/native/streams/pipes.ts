@@ -1,7 +1,8 @@
 /** Pipes for splice(2): between two sockets, bytes move through one without being copied to user space. */
-import { F_SETPIPE_SZ, NONBLOCK_CLOEXEC } from './constants.ts';
-import { type Libc, libc } from './libc.ts';
-import type { Loop } from './loop.ts';
+
+import type { Loop } from '../loop.ts';
+import { F_SETPIPE_SZ, NONBLOCK_CLOEXEC } from '../system/constants.ts';
+import { type Libc, libc } from '../system/libc.ts';
 
 export interface Pipe {
   readonly readEnd: number;
