@@ -2,3 +2,10 @@
 export function clear(array: unknown[]): void {
   while (array.length > 0) array.pop();
 }
+
+/** The items of a list that is made while it is read. */
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
