@@ -4,8 +4,9 @@ import { Admin } from './admin.ts';
 import type { AdminView } from './api/answers.ts';
 import { Api } from './api/api.ts';
 import { Door } from './api/door.ts';
-import type { ApiContext, SessionList } from './api/operations.ts';
+import type { ApiContext } from './api/operations.ts';
 import type { Query } from './api/parameters.ts';
+import { listSessions, type SessionList } from './api/session-list.ts';
 import { findCollisions } from './config/collisions.ts';
 import { unusableFiles } from './config/files.ts';
 import { Outline } from './config/outline.ts';
@@ -260,11 +261,9 @@ export class L7mp {
     return { ...this.#admin.view(), io_status: io, offload_status: offload, warnings: this.#dangers() };
   }
 
-  async #listSessions(query: Query): Promise<SessionList> {
+  #listSessions(query: Query): Promise<SessionList> {
     const { limit, after, listener, cluster, endpoint, status, peer, fields } = query;
-    const wanted = { limit, after, listener, cluster, endpoint, status, peer, fields };
-    const { sessions, total, more } = await this.#plane.sessions(wanted);
-    return { sessions: sessions.map(({ view }) => view), total, next: more ? sessions.at(-1)?.id : undefined };
+    return listSessions(this.#plane, { limit, after, listener, cluster, endpoint, status, peer, fields });
   }
 
   async #scrape(): Promise<Scrape> {

@@ -7,7 +7,7 @@ import { Audit } from './audit.ts';
 import { readBody } from './body.ts';
 import { challenge, type Door, NOBODY } from './door.ts';
 import { EntityTags } from './etag.ts';
-import { formatInSlices, type Style } from './format.ts';
+import { formatInParts, type Style } from './format.ts';
 import { type ApiContext, type Call, OPERATIONS, type Operation, parametersOf, Reply } from './operations.ts';
 import { type Query, readQuery, styleOf } from './parameters.ts';
 
@@ -115,17 +115,19 @@ export class Api {
 
 const OK = { status: 200, message: 'OK' };
 
-async function answer(
-  { status, headers, body }: Reply,
-  style: Style,
-  more: Record<string, string>,
-): Promise<ApiResponse> {
+function answer({ status, headers, body }: Reply, style: Style, more: Record<string, string>): ApiResponse {
   if (body === undefined) return { status, headers: { ...headers, ...more }, body: '' };
+  const text = formatInParts(body, style);
   return {
     status,
     headers: { 'content-type': 'application/json', ...headers, ...more },
-    body: `${await formatInSlices(body, style)}\n`,
+    body: typeof text === 'string' ? `${text}\n` : withNewline(text),
   };
+}
+
+async function* withNewline(text: AsyncIterable<string>): AsyncIterable<string> {
+  yield* text;
+  yield '\n';
 }
 
 // -------------------------------------------------------------------- finding the operation

@@ -1,7 +1,9 @@
 /** Request bodies: which types are taken, and the value in them. */
+
 import { type Format, parse } from '../config/parse.ts';
 import { L7mpError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
+import { ownValue } from '../core/own-value.ts';
 import { formatPointer } from '../core/pointer.ts';
 import type { ApiRequest } from '../core/protocol.ts';
 import type { Operation } from './operations.ts';
@@ -30,7 +32,7 @@ function formatOf(headers: ApiRequest['headers']): Format {
       .split(';')[0]
       ?.trim()
       .toLowerCase() ?? '';
-  const format = Object.hasOwn(MEDIA_TYPES, type) ? MEDIA_TYPES[type] : undefined;
+  const format = ownValue(MEDIA_TYPES, type);
   if (!format) {
     const given = type === '' ? 'no content type' : `content type ${type}`;
     throw new L7mpError('E_MEDIA_TYPE', `${given}; the API takes ${Object.keys(MEDIA_TYPES).join(', ')}`);

@@ -1,4 +1,5 @@
 /** The schemas of the OpenAPI document: every one that has a name there, with references between them. */
+
 import type { TProperties } from 'typebox';
 import {
   AdminSchema,
@@ -23,6 +24,7 @@ import {
   RuleListSchema,
   RuleSchema,
 } from '../config/schema.ts';
+import { ownValue } from '../core/own-value.ts';
 import type { ClusterSide, ListenerSide, Protocol } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
 import { Name, strict } from '../core/schema.ts';
@@ -111,7 +113,7 @@ export function components(registry: Registry): Json {
 
 function namedSchemas(registry: Registry): Record<string, Json> {
   const entries = Object.entries(NAMED).map(([name, schema]): [string, Json] => {
-    const side = Object.hasOwn(BY_PROTOCOL, name) ? BY_PROTOCOL[name] : undefined;
+    const side = ownValue(BY_PROTOCOL, name);
     const own = referIn(schema) as Json;
     return [name, side ? { allOf: [own, anyOfProtocols(registry, side)] } : own];
   });

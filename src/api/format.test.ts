@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { format, formatInSlices, STYLES, type Style } from './format.ts';
+import { collect } from '../core/arrays.ts';
+import { format, formatInParts, STYLES, type Style } from './format.ts';
 
 const value = { a: [1, { b: 'x\ny' }], c: {}, d: [], e: null };
 
@@ -32,7 +33,7 @@ test('diffy has leading commas, so that an added line changes no other', () => {
 });
 
 for (const style of Object.keys(STYLES) as Style[]) {
-  test(`${style} is the same text where a long list is written in slices, and others have their turn`, async () => {
+  test(`${style} is the same text where a long list is written in parts, and others have their turn`, async () => {
     const list = Array.from({ length: 1001 }, (_, n) => ({ n, ...value, list: [n, [value]] }));
     let turns = 0;
     let over = false;
@@ -41,10 +42,20 @@ for (const style of Object.keys(STYLES) as Style[]) {
       if (!over) setImmediate(count);
     };
     count();
-    assert.equal(await formatInSlices(list, style), format(list, style));
+    const parts = await collect(formatInParts(list, style) as AsyncIterable<string>);
+    assert.equal(parts.join(''), format(list, style));
     over = true;
     assert.ok(turns >= 9, `${turns} turns`);
-    for (const other of [[], [1], {}, null, 'x'])
-      assert.equal(await formatInSlices(other, style), format(other, style));
+    for (const other of [[], [1], {}, null, 'x']) assert.equal(formatInParts(other, style), format(other, style));
+  });
+
+  test(`${style} is the same text for a list that is made while it is read`, async () => {
+    async function* listOf(items: readonly unknown[]): AsyncIterable<unknown> {
+      yield* items;
+    }
+    for (const items of [[], [value], Array.from({ length: 250 }, (_, n) => n)]) {
+      const parts = await collect(formatInParts(listOf(items), style) as AsyncIterable<string>);
+      assert.equal(parts.join(''), format(items, style));
+    }
   });
 }

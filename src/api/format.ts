@@ -51,15 +51,33 @@ const LISTS: Readonly<Record<Style, readonly [string, string, string, (item: Jso
 /** Items that are written in one turn of the event loop at most: some milliseconds. */
 const SLICE = 100;
 
-/** The same text, but a long list is written in slices, between which others have their turn. */
-export async function formatInSlices(value: Json, style: Style): Promise<string> {
+/** A list whose items are made while it is read. */
+export type LongList = AsyncIterable<Json>;
+
+/** The same text; that of a long list in parts, between which others have their turn. */
+export function formatInParts(value: Json | LongList, style: Style): string | AsyncIterable<string> {
+  if (isLongList(value)) return listInParts(value, style);
   if (!Array.isArray(value) || value.length <= SLICE) return format(value, style);
+  return listInParts(value, style);
+}
+
+function isLongList(value: Json): value is LongList {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+}
+
+async function* listInParts(list: LongList | Iterable<Json>, style: Style): AsyncIterable<string> {
   const [open, between, close, write] = LISTS[style];
-  const items: string[] = [];
+  let part: string[] = [];
+  let isFirst = true;
   const turns = new Turns(SLICE);
-  for (const item of value) {
-    items.push(write(item));
-    if (turns.due()) await turns.next();
+  for await (const item of list) {
+    part.push(write(item));
+    if (!turns.due()) continue;
+    yield `${isFirst ? open : between}${part.join(between)}`;
+    isFirst = false;
+    part = [];
+    await turns.next();
   }
-  return `${open}${items.join(between)}${close}`;
+  if (part.length > 0) yield `${isFirst ? open : between}${part.join(between)}`;
+  yield isFirst && part.length === 0 ? format([], style) : close;
 }

@@ -4,6 +4,7 @@
  */
 import Type, { type TSchema } from 'typebox';
 import { AdminSchema, ConfigSchema, EndpointSchema, InlineRuleSchema, SCHEMAS } from '../config/schema.ts';
+import { collect } from '../core/arrays.ts';
 import { L7mpError } from '../core/errors.ts';
 import { Name } from '../core/schema.ts';
 import type { Kind } from '../model/definitions.ts';
@@ -22,6 +23,7 @@ import {
   SessionAnswer,
 } from './answers.ts';
 import { LISTING, type ParameterName, type Query } from './parameters.ts';
+import type { SessionList } from './session-list.ts';
 import { type ViewContext, Views } from './views.ts';
 
 /** What the API works on. */
@@ -43,15 +45,6 @@ export interface ApiContext extends ViewContext {
   state(): 'ready' | 'starting' | 'stopping';
 }
 
-/** A part of a list of sessions, as they are shown. */
-export interface SessionList {
-  readonly sessions: readonly Partial<SessionView>[];
-  /** How many there are that match. */
-  readonly total: number;
-  /** The cursor of the next part, if there is one. */
-  readonly next: number | undefined;
-}
-
 /** A request, taken apart. */
 export interface Call {
   /** The variable parts of the path, decoded, in order. */
@@ -66,7 +59,7 @@ export interface Call {
 
 /** What an operation answers that has more to say than a value. */
 export class Reply {
-  /** JSON; undefined for none. */
+  /** JSON; undefined for none. A list may be one that is made while it is read. */
   readonly body: unknown;
   readonly headers: Readonly<Record<string, string>>;
   readonly status: number;
@@ -167,7 +160,8 @@ function whole(): Operation[] {
         const objects = Object.fromEntries(LISTED.map((kind) => [`${kind}s`, views.all(kind)]));
         const endpoints = views.endpoints();
         const { sessions } = await context.sessions(query);
-        return { admin: await context.admin(), ...objects, endpoints, sessions };
+        const shown = await collect(sessions);
+        return { admin: await context.admin(), ...objects, endpoints, sessions: shown };
       },
     },
     {

@@ -12,7 +12,7 @@ export const DEFAULT_LIMIT = 1000;
 export const MAX_LIMIT = 10_000;
 
 /** A query, read. */
-export interface Query extends SessionQuery {
+export interface Query extends Omit<SessionQuery, 'count'> {
   readonly recursive: boolean;
   readonly format: Style;
   readonly dry_run: boolean;

@@ -2,10 +2,12 @@
  * What is wrong with a value that does not fit a schema, in words: every field by itself, the one that was meant where a
  * value could be several things, and for a field that is not known the nearest one.
  */
+
 import type { TSchema } from 'typebox';
 import { Check, Errors } from 'typebox/schema';
 import { MAX_PROBLEMS, type Problem } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
+import { ownValue } from '../core/own-value.ts';
 import { formatPointer } from '../core/pointer.ts';
 
 /** The parts of a JSON Schema that are walked here; the rest is left to the library. */
@@ -45,7 +47,7 @@ function lookAtObject(schema: Schema, value: Fields, path: string, problems: Pro
   const pathOf = (field: string): string => `${path}${formatPointer([field])}`;
   for (const [field, one] of Object.entries(value)) {
     if (problems.length >= MAX_PROBLEMS) return;
-    const known = Object.hasOwn(properties, field) ? properties[field] : undefined;
+    const known = ownValue(properties, field);
     if (known) look(known, one, pathOf(field), problems);
     else {
       const message = unknownField(schema, value, field, missing);

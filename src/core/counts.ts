@@ -10,7 +10,7 @@ export function addAll<K extends string>(counts: Counts<K>, more: ReadonlyMap<K,
 }
 
 /** Both together; where one is not there, the other itself. */
-export function sum<K extends string>(
+export function mergeCounts<K extends string>(
   a: ReadonlyMap<K, number> | undefined,
   b: ReadonlyMap<K, number> | undefined,
 ): ReadonlyMap<K, number> | undefined {

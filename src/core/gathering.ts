@@ -4,7 +4,7 @@
  * what is in it.
  */
 import os from 'node:os';
-import { TurnoverMap } from './turnover.ts';
+import { CompactingMap } from './compacting.ts';
 
 /** The least that a buffer begins with, in bytes. */
 const FIRST = 64;
@@ -29,7 +29,7 @@ export interface Holder {
 export class GatheringLimit {
   /** Bytes. */
   readonly most: number;
-  readonly #held = new TurnoverMap<Holder, number>();
+  readonly #held = new CompactingMap<Holder, number>();
   #bytes = 0;
 
   constructor(most = defaultLimit()) {

@@ -307,7 +307,8 @@ export interface ApiPeer {
 export interface ApiResponse {
   readonly status: number;
   readonly headers: Record<string, string>;
-  readonly body: string | Uint8Array;
+  /** Or its parts, of an answer of any length that is made while it is read. An error on the way breaks the answer off. */
+  readonly body: string | Uint8Array | AsyncIterable<string | Uint8Array>;
 }
 
 // -------------------------------------------------------------------- definition

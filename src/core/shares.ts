@@ -1,4 +1,4 @@
-import { TurnoverMap } from './turnover.ts';
+import { CompactingMap } from './compacting.ts';
 
 /** Of those that there are: what a source has more is its own to lose. */
 const SHARE = 1 / 8;
@@ -8,8 +8,8 @@ const LOOKS = 1024;
 
 /** What sources hold, the oldest first; and which of it gives way to something new. */
 export class Shares<T> {
-  readonly #items = new TurnoverMap<T, string | undefined>();
-  readonly #counts = new TurnoverMap<string | undefined, number>();
+  readonly #items = new CompactingMap<T, string | undefined>();
+  readonly #counts = new CompactingMap<string | undefined, number>();
 
   get size(): number {
     return this.#items.size;

@@ -45,7 +45,7 @@ export class CellTable {
   /** A holder lets go of it; it is free after the last one. */
   release(cell: number): void {
     this.#lock.acquire();
-    this.#letGo(cell);
+    this.#decrement(cell);
     this.#lock.release();
   }
 
@@ -54,7 +54,7 @@ export class CellTable {
     this.#hash.of(key);
     this.#lock.acquire();
     const cell = this.#find();
-    if (cell !== NONE) this.#letGo(cell);
+    if (cell !== NONE) this.#decrement(cell);
     this.#lock.release();
   }
 
@@ -93,7 +93,7 @@ export class CellTable {
     return cell;
   }
 
-  #letGo(cell: number): void {
+  #decrement(cell: number): void {
     const { holders } = this.layout;
     this.#own[cell] = (this.#own[cell] as number) - 1;
     holders[cell] = (holders[cell] as number) - 1;

@@ -133,11 +133,13 @@ export interface SessionQuery {
   /** An IP address or a CIDR of clients. */
   readonly peer: string | undefined;
   readonly fields: readonly string[] | undefined;
+  /** Whether `total` is wanted: it takes a look at every session. */
+  readonly count: boolean;
 }
 
 export interface SessionPart {
   readonly sessions: readonly ListedSession[];
-  /** How many match, in this part or not. */
+  /** How many match, in this part or not; no number of use where `count` was not asked for. */
   readonly total: number;
   /** There are more after the last of this part. */
   readonly more: boolean;

@@ -35,6 +35,7 @@ export const ALL: SessionQuery = {
   status: undefined,
   peer: undefined,
   fields: undefined,
+  count: true,
 };
 
 /** A control plane that keeps what it is told. */

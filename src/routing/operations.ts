@@ -2,6 +2,7 @@ import type { RE2JS } from 're2js';
 import { isDeeperThan, MAX_DEPTH } from '../core/depth.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { Json } from '../core/metadata.ts';
+import { ownValue } from '../core/own-value.ts';
 import { fold, jsonEqual } from './equality.ts';
 import type { Patterns } from './patterns.ts';
 import { VALUE_TYPES } from './value-type.ts';
@@ -88,7 +89,7 @@ function compilePattern({ at, ignoreCase, patterns }: Condition, source: string)
 
 function type(condition: Condition): Test {
   const name = stringValue(condition);
-  const check = Object.hasOwn(VALUE_TYPES, name) ? VALUE_TYPES[name] : undefined;
+  const check = ownValue(VALUE_TYPES, name);
   if (check !== undefined) return check;
   const known = Object.keys(VALUE_TYPES).join(', ');
   throw invalid(`${condition.at}/value`, `unknown type ${JSON.stringify(name)}, expected one of ${known}`);

@@ -2,6 +2,7 @@ import { MAX_DEPTH } from '../core/depth.ts';
 import { asL7mpError, type L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
 import { nearest } from '../core/nearest.ts';
+import { ownValue } from '../core/own-value.ts';
 import { formatPointer, getAt, type Pointer, parsePointer } from '../core/pointer.ts';
 import type { Match, Predicate } from '../model/match.ts';
 import { invalid, OPERATIONS, type Operations } from './operations.ts';
@@ -55,9 +56,9 @@ function matchesEverything(match: unknown): boolean {
 function compile(given: unknown, place: Place): Matcher {
   const predicate = checkFields(given, place);
   const path = resolvePath(predicate, place);
-  const combine = own(COMBINATIONS, predicate.op);
+  const combine = ownValue(COMBINATIONS, predicate.op);
   if (combine !== undefined) return combine(compileParts(predicate, { ...place, prefix: path }));
-  const operation = own(place.operations, predicate.op);
+  const operation = ownValue(place.operations, predicate.op);
   if (operation === undefined) throw unknownOperation(predicate.op, place);
   // The draft takes a missing path for the root, which a rule can hardly mean: here something has to name a place.
   if (path === undefined) throw invalid(`${place.at}/path`, 'missing');
@@ -106,8 +107,4 @@ function resolvePath({ path }: Predicate, { at, prefix }: Place): Pointer | unde
   } catch (cause) {
     throw invalid(`${at}/path`, asL7mpError(cause).message, { cause });
   }
-}
-
-function own<Value>(table: Readonly<Record<string, Value>>, key: string): Value | undefined {
-  return Object.hasOwn(table, key) ? table[key] : undefined;
 }

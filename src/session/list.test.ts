@@ -30,13 +30,13 @@ const ids = (sessions: readonly Session[]): number[] => sessions.map(({ id }) =>
 
 test('pages follow one another, whatever goes and comes between them', async () => {
   const sessions = [1, 2, 3, 4, 5, 6, 7].map((id) => session(id));
-  const first = await findSessions(tableOf(sessions), ANY, { limit: 3, after: 0 });
+  const first = await findSessions(tableOf(sessions), ANY, { limit: 3, after: 0, count: true });
   assert.deepEqual([ids(first.sessions), first.total, first.next], [[1, 2, 3], 7, 3]);
   // The one that the cursor is of has gone, and so has the next; others have come.
   const later = [...sessions.filter(({ id }) => ![1, 3, 4].includes(id)), session(8), session(9)];
-  const second = await findSessions(tableOf(later), ANY, { limit: 3, after: first.next as number });
+  const second = await findSessions(tableOf(later), ANY, { limit: 3, after: first.next as number, count: true });
   assert.deepEqual([ids(second.sessions), second.total, second.next], [[5, 6, 7], 6, 7]);
-  const last = await findSessions(tableOf(later), ANY, { limit: 3, after: second.next as number });
+  const last = await findSessions(tableOf(later), ANY, { limit: 3, after: second.next as number, count: true });
   assert.deepEqual([ids(last.sessions), last.total, last.next], [[8, 9], 6, undefined]);
 });
 
@@ -65,7 +65,7 @@ test('sessions are found by what they are like', async () => {
     const { sessions: found, total } = await findSessions(
       tableOf(sessions),
       { ...ANY, ...filter },
-      { limit: 9, after: 0 },
+      { limit: 9, after: 0, count: true },
     );
     assert.deepEqual([ids(found), total], [expected, expected.length]);
   }
@@ -80,7 +80,11 @@ test('a hundred thousand are looked through in slices: others have their turn', 
     if (!over) setImmediate(count);
   };
   count();
-  const { sessions: found, total } = await findSessions(tableOf(sessions), ANY, { limit: 1000, after: 50_000 });
+  const { sessions: found, total } = await findSessions(tableOf(sessions), ANY, {
+    limit: 1000,
+    after: 50_000,
+    count: true,
+  });
   assert.deepEqual([total, found.length, found[0]?.id], [100_000, 1000, 50_001]);
   assert.ok(turns >= 49, `${turns} turns`);
   turns = 0;

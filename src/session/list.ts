@@ -26,7 +26,7 @@ export interface SessionFilter {
 export interface SessionPage {
   /** In the order in which they began. */
   readonly sessions: readonly Session[];
-  /** How many match, on this page or not. */
+  /** How many match, on this page or not; only where they are counted. */
   readonly total: number;
   /** What the next page begins after, where there is one. */
   readonly next: number | undefined;
@@ -38,12 +38,12 @@ const SHOWN = 200;
 
 /**
  * The first `limit` sessions that match and began after the one with this id. Ids grow, so a page begins at the right
- * place whatever sessions have come and gone since the last one.
+ * place whatever sessions have come and gone since the last one. `count`: also how many match in all.
  */
 export async function findSessions(
   table: SessionTable,
   filter: SessionFilter,
-  { limit, after }: { readonly limit: number; readonly after: number },
+  { limit, after, count }: { readonly limit: number; readonly after: number; readonly count: boolean },
 ): Promise<SessionPage> {
   const sessions: Session[] = [];
   let total = 0;
@@ -57,6 +57,7 @@ export async function findSessions(
     if (session.id <= after) continue;
     if (sessions.length < limit) sessions.push(session);
     else more = true;
+    if (more && !count) break;
   }
   return { sessions, total, next: more ? sessions.at(-1)?.id : undefined };
 }

@@ -1,7 +1,7 @@
 import { VIRTUAL } from '../cluster/endpoint.ts';
 import type { Channel, CloseReason, DropReason, Head, Tail } from '../core/channel.ts';
 import { wholeNow } from '../core/clock.ts';
-import { sum } from '../core/counts.ts';
+import { mergeCounts } from '../core/counts.ts';
 import type { Engine } from '../core/engine.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -143,7 +143,7 @@ export class Session implements ClientOwner, StageOwner, Wired, Expiring {
   /** Messages lost in the session, by reason, if any were. */
   get drops(): ReadonlyMap<DropReason, number> | undefined {
     let all: ReadonlyMap<DropReason, number> | undefined = this.source.drops;
-    for (const { drops } of this.#stages) all = sum(all, drops);
+    for (const { drops } of this.#stages) all = mergeCounts(all, drops);
     return all;
   }
 

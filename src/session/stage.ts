@@ -3,7 +3,7 @@ import type { Endpoint } from '../cluster/endpoint.ts';
 import { isOwnFault } from '../cluster/outcome.ts';
 import type { Channel, ChannelOwner, CloseReason, DropReason, Head } from '../core/channel.ts';
 import { wholeNow } from '../core/clock.ts';
-import { smallest, sum } from '../core/counts.ts';
+import { mergeCounts, smallest } from '../core/counts.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { EndOwner } from './client.ts';
@@ -133,7 +133,7 @@ export class Stage implements ChannelOwner, DialObserver {
 
   /** Messages dropped here, by reason, if any were. */
   get drops(): ReadonlyMap<DropReason, number> | undefined {
-    return sum(this.#pastDrops, this.channel?.drops);
+    return mergeCounts(this.#pastDrops, this.channel?.drops);
   }
 
   // ------------------------------------------------------------------ the channel's owner

@@ -1,5 +1,5 @@
+import { CompactingMap } from '../core/compacting.ts';
 import { freeName } from '../core/names.ts';
-import { TurnoverMap } from '../core/turnover.ts';
 import type { SharedCounts } from '../counts/shared-counts.ts';
 import type { Session } from './session.ts';
 
@@ -11,7 +11,7 @@ const TRIES = 8;
 
 /** The sessions that the API shows: the live ones, and ended ones for as long as their listener tracks them. */
 export class SessionTable {
-  readonly #sessions = new TurnoverMap<string, Session>();
+  readonly #sessions = new CompactingMap<string, Session>();
   readonly #tracked = new Map<Session, NodeJS.Timeout>();
   readonly #counts: SharedCounts;
   #live = 0;

@@ -1,4 +1,4 @@
-import { TurnoverSet } from '../core/turnover.ts';
+import { CompactingSet } from '../core/compacting.ts';
 
 /** What can time out by not being active. */
 export interface Expiring {
@@ -18,7 +18,7 @@ const TICK = 50;
  * deadline that it had comes, and put back if it has moved since. A million idle sessions cost one timer.
  */
 export class Wheel {
-  readonly #slots = new Map<number, TurnoverSet<Expiring>>();
+  readonly #slots = new Map<number, CompactingSet<Expiring>>();
   #timer: NodeJS.Timeout | undefined;
   #next = Number.POSITIVE_INFINITY;
 
@@ -49,7 +49,7 @@ export class Wheel {
   #put(entry: Expiring, slot: number): void {
     let entries = this.#slots.get(slot);
     if (!entries) {
-      entries = new TurnoverSet();
+      entries = new CompactingSet();
       this.#slots.set(slot, entries);
     }
     entries.add(entry);

@@ -27,6 +27,19 @@ function api(body = '{"a":"ő"}') {
   return { host, requests };
 }
 
+/** Parts that note when they are made, and when no more of them are. */
+async function* note(made: string[], parts: readonly string[], error?: Error): AsyncIterable<string> {
+  try {
+    for (const part of parts) {
+      made.push(part);
+      yield part;
+    }
+    if (error) throw error;
+  } finally {
+    made.push('over');
+  }
+}
+
 async function ask(metadata: Metadata, host = api().host, protocol = controller): Promise<Collector> {
   return collect(dialLocal(await openCluster(protocol, {}, host), metadata));
 }
@@ -184,6 +197,37 @@ describe('L7mpController', () => {
     assert.deepEqual([end.messages.length, end.ends], [0, 0]);
     end.read();
     assert.deepEqual([end.texts, end.ends], [['{"a":"ő"}'], 1]);
+  });
+
+  test('an answer in parts is made as it is read, and has no length', async () => {
+    const { host } = api();
+    const made: string[] = [];
+    host.services.api = async () => ({ status: 200, headers: {}, body: note(made, ['a', 'b', 'c']) });
+    const end = hold(dialLocal(await openCluster(controller, {}, host), http()));
+    end.channel.end();
+    await until(() => made.length === 1);
+    await turn();
+    assert.deepEqual([made, end.heads[0]?.headers], [['a'], {}]);
+    end.read();
+    await until(() => end.ends === 1);
+    assert.equal(end.texts.join(''), 'abc');
+  });
+
+  test('an answer in parts that breaks off is a reset, and one that nobody reads any more ends', async () => {
+    const { host } = api();
+    const made: string[] = [];
+    host.services.api = async () => ({ status: 200, headers: {}, body: note(made, ['a', 'b'], new Error('gone')) });
+    const broken = await ask(http(), host);
+    broken.channel.end();
+    await until(() => broken.closings.length === 1);
+    assert.deepEqual([broken.closings, broken.ends], [[{ kind: 'reset', message: 'gone' }], 0]);
+    made.length = 0;
+    const left = hold(dialLocal(await openCluster(controller, {}, host), http()));
+    left.channel.end();
+    await until(() => made.length === 1);
+    left.channel.close(CLOSE);
+    await until(() => made.length === 2);
+    assert.deepEqual(made, ['a', 'over']);
   });
 
   const OTHERS: Readonly<Record<string, Metadata>> = {

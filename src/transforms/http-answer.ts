@@ -46,6 +46,8 @@ class AnswerChannel extends Channel {
   readonly #body: Gathering;
   #timer: NodeJS.Timeout | undefined;
   #answered = false;
+  /** Has the next part of an answer read, where nobody took the last one. */
+  #goOn: (() => void) | undefined;
 
   constructor(request: RequestHead, answer: Answer, { size, gathering }: BodyBounds, limits: QueueLimits) {
     super(limits);
@@ -81,6 +83,11 @@ class AnswerChannel extends Channel {
   protected override shut(): void {
     clearTimeout(this.#timer);
     this.#body.clear();
+    this.#goOn?.();
+  }
+
+  protected override releaseSource(): void {
+    this.#goOn?.();
   }
 
   async #respond(body: Uint8Array): Promise<void> {
@@ -102,9 +109,9 @@ class AnswerChannel extends Channel {
     this.#answered = true;
     clearTimeout(this.#timer);
     this.#body.clear();
-    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    const whole = typeof body === 'string' ? Buffer.from(body) : body instanceof Uint8Array ? body : undefined;
     // RFC 9110 section 8.6: a 204 has no length.
-    const length = status === 204 ? {} : { 'content-length': String(bytes.length) };
+    const length = whole && status !== 204 ? { 'content-length': String(whole.length) } : {};
     try {
       this.owner?.head?.({ status, headers: { ...headers, ...length } });
     } catch (error) {
@@ -112,8 +119,25 @@ class AnswerChannel extends Channel {
       return;
     }
     // RFC 9110 section 9.3.2: the head of an answer to HEAD is that of GET's, without the body.
-    if (bytes.length > 0 && this.#request.method !== 'HEAD') this.deliver(bytes);
-    this.deliverEnd();
+    if (this.#request.method === 'HEAD') this.deliverEnd();
+    else if (whole) {
+      if (whole.length > 0) this.deliver(whole);
+      this.deliverEnd();
+    } else void this.#giveParts(body as AsyncIterable<string | Uint8Array>);
+  }
+
+  /** One after the other, as they are taken. Half of an answer must not look like a whole one. */
+  async #giveParts(parts: AsyncIterable<string | Uint8Array>): Promise<void> {
+    try {
+      for await (const part of parts) {
+        if (this.open) this.deliver(typeof part === 'string' ? Buffer.from(part) : part);
+        if (this.open && this.held) await new Promise<void>((resolve) => (this.#goOn = resolve));
+        if (!this.open) return;
+      }
+      if (this.open) this.deliverEnd();
+    } catch (error) {
+      if (this.open) this.deliverClose({ kind: 'reset', message: asL7mpError(error).message });
+    }
   }
 }
 

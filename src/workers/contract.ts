@@ -22,12 +22,20 @@ export interface WorkerCalls extends DataPlane {
 /** A socket that was bound, as it crosses: `id` releases it. */
 export type Bound<T extends BoundSocket> = Omit<T, 'release'> & { readonly id: number };
 
+/** An answer as it crosses: whole, or with the number by which its parts are asked for. */
+export type PlainResponse = Omit<ApiResponse, 'body'> &
+  ({ readonly body: string | Uint8Array } | { readonly parts: number });
+
 /** What a worker asks of the main thread. */
 export interface MainCalls extends Owner {
   /** Resolves when they are taken; `lost` are missing in them. */
   log(lines: readonly LogLine[], lost: number): Promise<void>;
   ended(records: readonly object[], lost: number): Promise<void>;
-  api(request: ApiRequest): Promise<ApiResponse>;
+  api(request: ApiRequest): Promise<PlainResponse>;
+  /** The next part of an answer; undefined at its end. */
+  apiPart(parts: number): Promise<string | Uint8Array | undefined>;
+  /** No more of its parts is asked for. */
+  apiDrop(parts: number): Promise<void>;
   metrics: ControlPlane['metrics'];
   bindStream(at: SocketAddress): Promise<Bound<BoundSocket>>;
   bindDatagram(at: Parameters<Binder['bindDatagram']>[0]): Promise<Bound<BoundDatagram>>;

@@ -24,6 +24,7 @@ const ALL: SessionQuery = {
   status: undefined,
   peer: undefined,
   fields: undefined,
+  count: true,
 };
 
 function makeGroup(count = 3): { group: PlaneGroup; planes: FakePlane[] } {

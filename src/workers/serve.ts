@@ -4,6 +4,7 @@ import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
 import type { ControlPlane, DataPlane, LogLine } from '../data-plane/contract.ts';
 import type { Binder, BoundSocket } from '../io/binder.ts';
 import { Batches } from './batches.ts';
+import { responseOf } from './bodies.ts';
 import { Calls, ownBytes } from './calls.ts';
 import type { Bound, MainCalls, WorkerCalls } from './contract.ts';
 
@@ -52,9 +53,9 @@ export function serve(port: MessagePort, open: (main: Main) => Promise<DataPlane
   opened.catch(() => {});
 }
 
-function askApi(calls: Calls<MainCalls>, request: ApiRequest): Promise<ApiResponse> {
+async function askApi(calls: Calls<MainCalls>, request: ApiRequest): Promise<ApiResponse> {
   const body = ownBytes(request.body);
-  return calls.call('api', [{ ...request, body }], { transfer: [body.buffer] });
+  return responseOf(await calls.call('api', [{ ...request, body }], { transfer: [body.buffer] }), calls);
 }
 
 function binderOf(calls: Calls<MainCalls>): Binder {

@@ -5,7 +5,8 @@ import type { ApiRequest } from '../core/protocol.ts';
 import type { ControlPlane, DataPlane } from '../data-plane/contract.ts';
 import type { BoundSocket } from '../io/binder.ts';
 import type { WorkerBinder } from './binder.ts';
-import { Calls, Given, ownBytes } from './calls.ts';
+import { Bodies } from './bodies.ts';
+import { Calls, type Given } from './calls.ts';
 import type { Bound, MainCalls, WorkerCalls, WorkerStart } from './contract.ts';
 import type { OwnedClusters } from './owner.ts';
 import { RemoteDataPlane } from './remote.ts';
@@ -48,7 +49,8 @@ export class PlaneThread implements Life {
     this.#worker = worker;
     this.#host = host;
     const owner = host.owned.forWorker();
-    const calls = new Calls<WorkerCalls>(worker, { ...owner, ...mainCalls(host) });
+    const bodies = new Bodies();
+    const calls = new Calls<WorkerCalls>(worker, { ...owner, ...mainCalls(host, bodies) });
     const remote = new RemoteDataPlane(calls, () => this.#stop('it does not answer'));
     this.plane = remote;
     this.#open = () => remote.open();
@@ -59,6 +61,7 @@ export class PlaneThread implements Life {
     this.#exited = new Promise((resolve) => {
       worker.once('exit', () => {
         owner.leave();
+        bodies.dropAll();
         host.ended();
         resolve();
       });
@@ -92,7 +95,7 @@ type PlainCalls = Omit<MainCalls, 'api' | 'openOwned' | 'dialOwned' | 'closeOwne
   api(request: ApiRequest): Promise<Given>;
 };
 
-function mainCalls({ log, control, binder }: ThreadHost): PlainCalls {
+function mainCalls({ log, control, binder }: ThreadHost, bodies: Bodies): PlainCalls {
   const bound = new Map<number, BoundSocket>();
   let next = 0;
   const keep = <T extends BoundSocket>(socket: T): Bound<T> => {
@@ -112,12 +115,9 @@ function mainCalls({ log, control, binder }: ThreadHost): PlainCalls {
       control.ended(records);
       missing('records of ended sessions', lost);
     },
-    api: async (request) => {
-      const response = await control.api(request);
-      if (typeof response.body === 'string') return new Given(response, []);
-      const body = ownBytes(response.body);
-      return new Given({ ...response, body }, [body.buffer]);
-    },
+    api: async (request) => bodies.give(await control.api(request)),
+    apiPart: (parts) => bodies.part(parts),
+    apiDrop: (parts) => bodies.drop(parts),
     metrics: () => control.metrics(),
     bindStream: async (at) => keep(await binder.bindStream(at)),
     bindDatagram: async (at) => keep(await binder.bindDatagram(at)),

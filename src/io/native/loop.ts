@@ -2,9 +2,9 @@
  * The engine's epoll set, in the loop of the thread that uses it: Node says when something has happened in it
  * (`uv_poll_t` on the set), and all that has is handled then. Nobody waits in the set itself.
  */
-import { empty } from '../../core/arrays.ts';
+import { clear } from '../../core/arrays.ts';
 import { wholeNow } from '../../core/clock.ts';
-import { TurnoverSet } from '../../core/turnover.ts';
+import { CompactingSet } from '../../core/compacting.ts';
 import type { Arena } from './system/arena.ts';
 import { CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from './system/constants.ts';
 import type { Descriptors } from './system/descriptors.ts';
@@ -66,7 +66,7 @@ export class Loop {
   #tasks: Task[] = [];
   #later: Task[] = [];
   #immediate: NodeJS.Immediate | undefined;
-  readonly #ticking = new TurnoverSet<Ticking>();
+  readonly #ticking = new CompactingSet<Ticking>();
   #ticker: NodeJS.Timeout | undefined;
   #defects = 0;
   /** In a turn: when its latest events came, in whole milliseconds. */
@@ -236,7 +236,7 @@ export class Loop {
         called = true;
       }
     }
-    empty(tasks);
+    clear(tasks);
     if (this.#later.length > 0) this.#proceedSoon();
     return called;
   }

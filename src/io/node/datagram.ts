@@ -3,12 +3,12 @@ import * as dgram from 'node:dgram';
 import * as net from 'node:net';
 import { hostPort, isWildcard, plainAddress } from '../../core/address.ts';
 import { Channel, type CloseReason, type QueueLimits } from '../../core/channel.ts';
+import { CompactingMap, type CompactingSet } from '../../core/compacting.ts';
 import type { Connections } from '../../core/connections.ts';
 import type { Acceptor, Bind, DatagramListening, Ends, SocketChannel } from '../../core/engine.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
-import { TurnoverMap, type TurnoverSet } from '../../core/turnover.ts';
 import type { Binder } from '../binder.ts';
 import { connectError } from '../connect-error.ts';
 import { addressToBind, addressToConnect } from '../resolve.ts';
@@ -87,7 +87,7 @@ abstract class DatagramChannel extends Channel implements SocketChannel {
 
 /** The connected channels of an engine, so that a shutdown can close them; they are counted with all connections. */
 export interface ConnectedChannels {
-  readonly open: TurnoverSet<Channel>;
+  readonly open: CompactingSet<Channel>;
   readonly connections: Connections;
 }
 
@@ -196,7 +196,7 @@ class ListeningPort {
   /** The address, not a name. */
   readonly #at: { host: string; port: number };
   readonly #ipv6: boolean;
-  readonly #peers = new TurnoverMap<string, PeerChannel>();
+  readonly #peers = new CompactingMap<string, PeerChannel>();
   readonly #released: () => Promise<void>;
   acceptor: Acceptor | undefined;
   #last: PeerChannel | undefined;

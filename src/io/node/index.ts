@@ -1,8 +1,8 @@
 /** The portable engine: node's own sockets. The reference for what any other engine must do. */
 import type * as net from 'node:net';
+import { CompactingSet } from '../../core/compacting.ts';
 import { Connections } from '../../core/connections.ts';
 import type { Acceptor, Engine, SocketAddress } from '../../core/engine.ts';
-import { TurnoverSet } from '../../core/turnover.ts';
 import type { Binder, BoundSocket } from '../binder.ts';
 import { closeBesideOthers, freePath, type SocketFile, socketFile } from '../unix-path.ts';
 import { type ConnectedChannels, connect as connectDatagram, ListeningPorts } from './datagram.ts';
@@ -27,7 +27,7 @@ export function createNodeEngine(
 ): Engine {
   const servers = new Map<net.Server, SocketFile | undefined>();
   const ports = new ListeningPorts(binder);
-  const datagrams: ConnectedChannels = { connections, open: new TurnoverSet() };
+  const datagrams: ConnectedChannels = { connections, open: new CompactingSet() };
   return {
     name: 'node',
     connections,

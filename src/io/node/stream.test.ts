@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS } from '../../core/channel.ts';
 import { collect } from '../../testing/collector.ts';
 import { until } from '../../testing/until.ts';
 import { receiveAll, server } from '../testing.ts';
-import { Loan } from './loan.ts';
+import { ReadBuffers } from './read-buffers.ts';
 import { NodeStreamChannel } from './stream.ts';
 
 test('few pieces wait in a socket, however small they are', async (t) => {
@@ -15,7 +15,7 @@ test('few pieces wait in a socket, however small they are', async (t) => {
   const socket = new net.Socket();
   socket.connect({ host: '127.0.0.1', port: peer.port });
   const channel = new NodeStreamChannel(DEFAULT_LIMITS);
-  channel.setSocket(socket, new Loan());
+  channel.setSocket(socket, new ReadBuffers());
   const end = collect(channel);
   const byte = Buffer.from('x');
   let written = 1;

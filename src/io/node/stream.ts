@@ -4,16 +4,16 @@ import * as net from 'node:net';
 import { hostPort, plainAddress } from '../../core/address.ts';
 import { BINARY, Channel, type CloseReason, type MessageAttributes, type QueueLimits } from '../../core/channel.ts';
 import type { ByteStream } from '../../core/channel-duplex.ts';
+import { CompactingSet } from '../../core/compacting.ts';
 import type { Connections } from '../../core/connections.ts';
 import type { Acceptor, Bind, Ends, SocketAddress, SocketChannel } from '../../core/engine.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
-import { TurnoverSet } from '../../core/turnover.ts';
 import { connectError, describeError } from '../connect-error.ts';
 import { withMode } from '../socket-mode.ts';
 import { endsOf } from './address.ts';
-import { Loan } from './loan.ts';
+import { ReadBuffers } from './read-buffers.ts';
 
 /** Milliseconds without progress after which a closed socket that still has something to deliver is cut. */
 const LINGER = 10_000;
@@ -31,7 +31,7 @@ const KEEPALIVE = 60_000;
 export class NodeStreamChannel extends Channel implements SocketChannel {
   readonly #acceptor: Acceptor | undefined;
   #socket: net.Socket | undefined;
-  #loan: Loan | undefined;
+  #buffers: ReadBuffers | undefined;
   #ends: Ends | undefined;
   /** Of the socket's events. */
   #listeners: Readonly<Record<string, (argument?: unknown) => void>> = {};
@@ -63,10 +63,10 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
     return this.#ends;
   }
 
-  /** `loan`: of the engine that the socket belongs to. */
-  setSocket(socket: net.Socket, loan: Loan): void {
+  /** `buffers`: of the engine that the socket belongs to. */
+  setSocket(socket: net.Socket, buffers: ReadBuffers): void {
     this.#socket = socket;
-    this.#loan = loan;
+    this.#buffers = buffers;
     // A socket that is not paused begins to flow with its first listener for data.
     socket.pause();
     this.#listeners = {
@@ -100,7 +100,7 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
 
   #received(bytes: Buffer): void {
     if (bytes.length < LENT) this.deliver(bytes);
-    else this.#loan?.lend(bytes, () => this.deliver(bytes, BINARY, false));
+    else this.#buffers?.lend(bytes, () => this.deliver(bytes, BINARY, false));
   }
 
   // Node keeps what it cannot write at once.
@@ -108,14 +108,14 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
     const socket = this.#socket;
     if (bytes.length === 0) return true;
     if (!socket) return false;
-    const lent = !owned && this.#loan?.has(bytes);
+    const lent = !owned && this.#buffers?.isLent(bytes);
     const mine = owned || lent ? bytes : new Uint8Array(bytes);
     const waits = socket.writableLength > 0;
     this.#pieces = waits ? this.#pieces + 1 : 0;
     // Node says that it is full by bytes only, and each piece that waits costs it some hundred bytes beside.
     const last = this.#pieces === MAX_PIECES;
     const more = last ? socket.write(mine, this.#written) : socket.write(mine);
-    if (lent && socket.writableLength > 0) this.#loan?.keep();
+    if (lent && socket.writableLength > 0) this.#buffers?.keep();
     return more && !last;
   }
 
@@ -193,22 +193,22 @@ export const ALIVE = { keepAlive: true, keepAliveInitialDelay: KEEPALIVE };
 
 /** Every socket of the engine, so that a shutdown can close them, and what they share. */
 export class Sockets {
-  readonly all = new TurnoverSet<net.Socket>();
+  readonly all = new CompactingSet<net.Socket>();
   readonly connections: Connections;
-  readonly #loan = new Loan();
+  readonly #buffers = new ReadBuffers();
 
   constructor(connections: Connections) {
     this.connections = connections;
   }
 
-  /** Keeps a socket that is counted until it is closed. Returns the loan for its channel. */
-  add(socket: net.Socket): Loan {
+  /** Keeps a socket that is counted until it is closed. Returns the buffers for its channel. */
+  add(socket: net.Socket): ReadBuffers {
     this.all.add(socket);
     socket.on('close', () => {
       this.all.delete(socket);
       this.connections.give();
     });
-    return this.#loan;
+    return this.#buffers;
   }
 }
 
@@ -225,7 +225,7 @@ export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets, 
       socket.destroy();
       return;
     }
-    const loan = sockets.add(socket);
+    const buffers = sockets.add(socket);
     // Reset before it was accepted: it has no address any more.
     if ('host' in at && socket.remotePort === undefined) {
       socket.destroy();
@@ -234,7 +234,7 @@ export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets, 
     const peer = { address: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
     if (acceptor.admit(peer)) {
       const channel = new NodeStreamChannel(acceptor.limits, acceptor);
-      channel.setSocket(socket, loan);
+      channel.setSocket(socket, buffers);
       acceptor.accept(channel);
     } else socket.destroy();
   });
@@ -274,7 +274,7 @@ export async function connect(
         };
   sockets.connections.reserve();
   const socket = net.connect(options);
-  const loan = sockets.add(socket);
+  const buffers = sockets.add(socket);
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => {
       socket.destroy();
@@ -285,7 +285,7 @@ export async function connect(
       socket.off('error', fail);
       attempt.onCancel = undefined;
       const channel = new NodeStreamChannel(limits);
-      channel.setSocket(socket, loan);
+      channel.setSocket(socket, buffers);
       resolve(channel);
     });
     attempt.onCancel = () => {

@@ -66,10 +66,10 @@ export class TcOffload implements Offload {
     this.#interfaces = new Interfaces(interfaces, this.#netlink, new Attacher(native, this.#program.fd, means));
     this.#timer = setInterval(() => this.#tick(), TICK);
     this.#timer.unref();
-    const { hopeless } = this.#interfaces;
-    if (hopeless === undefined) return;
+    const { unusable } = this.#interfaces;
+    if (unusable === undefined) return;
     this.#release();
-    throw new Error(hopeless);
+    throw new Error(unusable);
   }
 
   get on(): boolean {

@@ -40,7 +40,7 @@ export class Interfaces {
   }
 
   /** Why no packet will ever be seen; undefined where one may be, if only on an interface that is still to appear. */
-  get hopeless(): string | undefined {
+  get unusable(): string | undefined {
     if (this.#attached.size > 0 || this.#awaited.size > 0 || this.#failures.length === 0) return undefined;
     return this.#failures.map(({ name, why }) => `${name}: ${why}`).join('; ');
   }

@@ -53,7 +53,7 @@ export class Connection {
   /** When something last came, on the clock of performance.now(). */
   #heard = 0;
   #closing = false;
-  #spoilt = false;
+  #broken = false;
 
   constructor(lower: Channel, timeouts: () => RequestTimeouts, handlers: ConnectionHandlers) {
     const socket = streamOf(lower);
@@ -127,9 +127,9 @@ export class Connection {
    * Something came that is no HTTP, or nothing did. Returns whether that can be told; where it cannot, because it would
    * be taken for the answer of another request, the connection is cut. Undefined where it was said before.
    */
-  spoil(why: string): boolean | undefined {
-    if (this.#spoilt) return undefined;
-    this.#spoilt = true;
+  breakOff(why: string): boolean | undefined {
+    if (this.#broken) return undefined;
+    this.#broken = true;
     const told = this.#exchange ? this.#exchange.answerable && this.#waiting.length === 0 : !this.#turn;
     this.lost({ kind: told ? 'error' : 'reset', message: why });
     return told;
@@ -188,7 +188,7 @@ export class Connection {
   #fed(bytes: number): void {
     this.#body -= bytes;
     this.#heard = performance.now();
-    if (this.#timer || this.#spoilt) return;
+    if (this.#timer || this.#broken) return;
     if (!this.#turn) this.#arm(this.#timeouts().header, () => this.#handlers.late(this));
     else if (!this.#turn.req.complete) this.#arm(this.#timeouts().body, this.#listen);
   }

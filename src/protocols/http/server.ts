@@ -3,11 +3,11 @@ import * as http from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Channel } from '../../core/channel.ts';
 import type { ByteStream } from '../../core/channel-duplex.ts';
+import { CompactingMap } from '../../core/compacting.ts';
 import type { ListenerHost, Listening, Spec } from '../../core/protocol.ts';
 import { Shares } from '../../core/shares.ts';
 import { sourceOf } from '../../core/source.ts';
 import { specBelow } from '../../core/stands-on.ts';
-import { TurnoverMap } from '../../core/turnover.ts';
 import { listenerOn } from '../on-streams.ts';
 import { answerError, answerSocket, drain } from './answer.ts';
 import { Connection, type ConnectionHandlers } from './connection.ts';
@@ -73,7 +73,7 @@ class Server implements ConnectionHandlers {
   });
   readonly #host: ListenerHost;
   readonly #handlers: Handlers;
-  readonly #connections = new TurnoverMap<Duplex, Connection>();
+  readonly #connections = new CompactingMap<Duplex, Connection>();
   readonly #shares = new Shares<Connection>();
 
   constructor(host: ListenerHost, handlers: Handlers) {
@@ -193,7 +193,7 @@ class Server implements ConnectionHandlers {
 
   /** Answers what is no request, where that can be told; cuts the connection where it cannot. */
   #refuse(connection: Connection, status: number, reason: string, why: string): void {
-    const told = connection.spoil(why);
+    const told = connection.breakOff(why);
     if (told === undefined) return;
     this.#host.reject(reason);
     if (told) answerSocket(connection.stream, status, why);

@@ -1,7 +1,9 @@
 /** The headers of JSONSocket version 1: how they are told from data, what makes one valid, and what answers them. */
+
 import type { ChannelKind } from '../../core/channel.ts';
 import { isDeeperThan, MAX_DEPTH } from '../../core/depth.ts';
 import type { Metadata } from '../../core/metadata.ts';
+import { ownValue } from '../../core/own-value.ts';
 
 export const VERSION = 1;
 
@@ -58,7 +60,7 @@ export function parseHeader(bytes: Uint8Array): Metadata {
 /** A client's header. Throws a BadHeader. */
 export function parseRequest(bytes: Uint8Array): Metadata {
   const header = parseHeader(bytes);
-  const version = own(header, 'JSONSocketVersion');
+  const version = ownValue(header, 'JSONSocketVersion');
   if (typeof version !== 'number' || !Number.isInteger(version) || version < 1) {
     throw new BadHeader(400, 'JSONSocketVersion is not a whole number from 1');
   }
@@ -69,8 +71,8 @@ export function parseRequest(bytes: Uint8Array): Metadata {
 /** A server's header. Throws a BadHeader. */
 export function parseAnswer(bytes: Uint8Array): Answer {
   const header = parseHeader(bytes);
-  const status = own(header, 'JSONSocketStatus');
-  const message = own(header, 'JSONSocketMessage');
+  const status = ownValue(header, 'JSONSocketStatus');
+  const message = ownValue(header, 'JSONSocketMessage');
   if (typeof status !== 'number') throw new BadHeader(400, 'the header has no numeric JSONSocketStatus');
   return { status, message: typeof message === 'string' ? oneLine(message) : '' };
 }
@@ -166,10 +168,6 @@ export class HeaderReader {
 /** Whether two messages are equal, byte by byte. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && Buffer.compare(a, b) === 0;
-}
-
-function own(header: Metadata, key: string): unknown {
-  return Object.hasOwn(header, key) ? header[key] : undefined;
 }
 
 function tooLarge(most: number): BadHeader {

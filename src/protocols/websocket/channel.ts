@@ -152,7 +152,7 @@ export class WebSocketChannel extends Channel implements Holder {
 
   #message(data: Buffer, isBinary: boolean): void {
     this.#whole = this.#received;
-    if (this.#holding) this.#letGo();
+    if (this.#holding) this.#releaseHeld();
     this.deliver(data, isBinary ? BINARY : TEXT);
   }
 
@@ -176,7 +176,7 @@ export class WebSocketChannel extends Channel implements Holder {
 
   #over(): void {
     clearInterval(this.#pinging);
-    this.#letGo();
+    this.#releaseHeld();
   }
 
   /**
@@ -210,7 +210,7 @@ export class WebSocketChannel extends Channel implements Holder {
     this.#ws?.close(TRY_AGAIN_LATER, message);
   }
 
-  #letGo(): void {
+  #releaseHeld(): void {
     this.#holding = false;
     this.#options.gathering.release(this);
   }

@@ -7,7 +7,7 @@ import { familyOf } from '../system/address.ts';
 import * as k from '../system/constants.ts';
 import { libc } from '../system/libc.ts';
 import * as sockets from '../system/sockets.ts';
-import { deafen, hearAgain, steer } from './steering.ts';
+import { dropAll, steer, stopDropping } from './steering.ts';
 
 /** What the kernel is asked to hold, in bytes (it doubles, and caps at rmem_max). */
 const RECEIVE_BUFFER = 4 << 20;
@@ -40,7 +40,7 @@ export class DatagramBinder {
     if (users.has(n)) throw bindError(at, Object.assign(new Error(), { code: 'EADDRINUSE' }));
     users.add(n);
     const fd = fds[n] as number;
-    if (this.#of > 1) hearAgain(fd);
+    if (this.#of > 1) stopDropping(fd);
     return { fd, n, of: this.#of, seed, release: async () => this.#release(key, group, n) };
   }
 
@@ -54,7 +54,7 @@ export class DatagramBinder {
   #release(key: string, { fds, users }: Group, n: number): void {
     if (!users.delete(n)) return;
     if (users.size > 0) {
-      deafen(fds[n] as number);
+      dropAll(fds[n] as number);
       return;
     }
     for (const fd of fds) libc().close(fd);
@@ -84,7 +84,7 @@ function bindSocket(at: sockets.InternetAddress, first: boolean, shared: boolean
     else sockets.setOption(fd, k.IPPROTO_IP, k.IP_PKTINFO, 1);
   }
   // Until all are bound, a peer would be somewhere else later.
-  if (shared) deafen(fd);
+  if (shared) dropAll(fd);
   if (!first) sockets.setOption(fd, k.SOL_SOCKET, k.SO_REUSEPORT, 1);
   sockets.bind(fd, at);
   // Only now: together with others that share, it could be bound although somebody else has the port (socket(7)).

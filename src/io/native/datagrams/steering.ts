@@ -128,7 +128,7 @@ function steering({ of, seed }: Spread): Instruction[] {
 }
 
 /** Lets nothing in. */
-const DEAF: readonly Instruction[] = [step(RETURN)];
+const DROP_ALL: readonly Instruction[] = [step(RETURN)];
 
 /** Offsets in the scratch arena: a `sock_fprog`, its instructions. */
 const HEADER = 1024;
@@ -151,11 +151,11 @@ function attach(fd: number, option: number, program: readonly Instruction[]): nu
 }
 
 /** Nothing that comes from now on is received. */
-export function deafen(fd: number): void {
-  attach(fd, SO_ATTACH_FILTER, DEAF);
+export function dropAll(fd: number): void {
+  attach(fd, SO_ATTACH_FILTER, DROP_ALL);
 }
 
-export function hearAgain(fd: number): void {
+export function stopDropping(fd: number): void {
   sockets.setOption(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }
 

@@ -1,6 +1,6 @@
 /** What the byte streams of an engine share. */
 import type * as net from 'node:net';
-import type { Loan } from '../../node/loan.ts';
+import type { ReadBuffers } from '../../node/read-buffers.ts';
 import type { NativeContext } from '../context.ts';
 import { MSG_NOSIGNAL, SOCKADDR } from '../system/constants.ts';
 import { type Libc, libc } from '../system/libc.ts';
@@ -19,14 +19,14 @@ export class StreamHub {
   /** Its share of the connections, where others listen as well. */
   readonly share: Share | undefined;
   /** Told of a socket that has become node's, and gives back that it is counted. */
-  readonly onSocket: (socket: net.Socket) => Loan;
+  readonly onSocket: (socket: net.Socket) => ReadBuffers;
   /** Offsets of what is received, and of the address of who was accepted. */
   readonly buffer: number;
   readonly address: number;
   /** The offset of what is to be sent and lies elsewhere. */
   readonly #outgoing: number;
 
-  constructor(context: NativeContext, onSocket: (socket: net.Socket) => Loan, share?: Share) {
+  constructor(context: NativeContext, onSocket: (socket: net.Socket) => ReadBuffers, share?: Share) {
     const { arena } = context.loop;
     this.context = context;
     this.onSocket = onSocket;

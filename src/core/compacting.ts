@@ -7,7 +7,7 @@ const SLACK = 16;
  * until the whole heap is collected. A Map that is made anew before that has no such past. `values` and `keys` that are
  * still being walked then go on with what was there.
  */
-export class TurnoverMap<K, V> {
+export class CompactingMap<K, V> {
   #map = new Map<K, V>();
   #deleted = 0;
 
@@ -46,8 +46,8 @@ export class TurnoverMap<K, V> {
 }
 
 /** The same for a Set. */
-export class TurnoverSet<T> {
-  readonly #map = new TurnoverMap<T, true>();
+export class CompactingSet<T> {
+  readonly #map = new CompactingMap<T, true>();
 
   get size(): number {
     return this.#map.size;

@@ -1,9 +1,9 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { TurnoverMap, TurnoverSet } from './turnover.ts';
+import { CompactingMap, CompactingSet } from './compacting.ts';
 
 test('a map whose entries come and go keeps those that are left, in their order', () => {
-  const map = new TurnoverMap<number, string>();
+  const map = new CompactingMap<number, string>();
   for (let n = 0; n < 10_000; n++) {
     map.set(n, `${n}`);
     if (n % 10 !== 0) equal(map.delete(n), true);
@@ -17,7 +17,7 @@ test('a map whose entries come and go keeps those that are left, in their order'
 });
 
 test('a set can lose its members while they are visited, each of which is visited once', () => {
-  const set = new TurnoverSet<number>();
+  const set = new CompactingSet<number>();
   for (let n = 0; n < 1000; n++) set.add(n);
   const visited: number[] = [];
   for (const n of set) {

@@ -3,11 +3,11 @@
  * So a large piece is lent while it is handed on: where it was written out in the same call, its memory is given back
  * at once, and the next piece gets it again, still in the CPU's cache.
  */
-export class Loan {
+export class ReadBuffers {
   /** What is lent now, unless somebody has kept it. */
   #bytes: Uint8Array | undefined;
 
-  /** Hands on what the kernel filled, which nobody else has. What is read within `use` ends the loan of `bytes`. */
+  /** Hands on what the kernel filled, which nobody else has. What is read within `use` ends the buffers of `bytes`. */
   lend(bytes: Uint8Array, use: () => void): void {
     this.#bytes = bytes;
     use();
@@ -16,7 +16,7 @@ export class Loan {
   }
 
   /** Whether these bytes are lent, so that who writes them need not copy them first. */
-  has(bytes: Uint8Array): boolean {
+  isLent(bytes: Uint8Array): boolean {
     return this.#bytes === bytes;
   }
 
