@@ -16,7 +16,7 @@ interface Options {
   readonly offload?: AdminInput['offload'];
   readonly offloadIfs?: string;
   readonly io?: AdminInput['io'];
-  readonly threads?: number;
+  readonly threads?: number | 'auto';
   readonly ignoreState?: boolean;
   readonly check?: boolean;
 }
@@ -68,13 +68,14 @@ function createCommand(): Command {
     .addOption(new Option('-o, --offload <mode>', 'kernel offload').choices(['init', 'no_init', 'disable']))
     .option('-i, --offload-ifs <interfaces>', 'interfaces for offload, separated by commas, or "all"')
     .addOption(new Option('--io <engine>', 'the I/O engine').choices(['auto', 'native', 'node']))
-    .option('--threads <number>', 'threads of native I/O', count)
+    .option('-t, --threads <number>', 'workers: a number, 0 for none beside the main thread, or auto', count)
     .option('--ignore-state', 'start with the configuration, not with what `admin.state` has kept of it')
     .option('--check', 'check the configuration, say what is wrong or likely a mistake, and exit with 0 or 1');
 }
 
-function count(text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('a number above 0 is expected');
+function count(text: string): number | 'auto' {
+  if (text === 'auto') return text;
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a number or auto is expected');
   return Number(text);
 }
 

@@ -1,17 +1,50 @@
 /** Which data planes a proxy has: the only place that knows whether they are in this thread. */
+import type { PluginModule } from './config/plugins.ts';
+import type { Log } from './core/log.ts';
+import type { Protocol } from './core/protocol.ts';
+import type { Registry } from './core/registry.ts';
 import { makeCounts } from './counts/memory.ts';
-import type { DataPlane, PlaneSettings } from './data-plane/contract.ts';
-import { LocalDataPlane, type PlaneHost } from './data-plane/local.ts';
+import type { ControlPlane, DataPlane, PlaneSettings } from './data-plane/contract.ts';
+import { LocalDataPlane } from './data-plane/local.ts';
 import type { EngineMode } from './io/choose.ts';
+import { sharesAddresses } from './io/node/binder.ts';
+import { usableCpus } from './limits/cpus.ts';
 
 export interface PlanesStart {
   readonly io: EngineMode;
-  readonly threads: number;
+  /** Workers; 0: the data plane is in this thread; auto: one for each CPU. */
+  readonly threads: number | 'auto';
   readonly settings: PlaneSettings;
+  readonly plugins: readonly (Protocol | PluginModule)[];
+}
+
+/** What data planes have of the control plane. */
+export interface PlanesHost {
+  readonly registry: Registry;
+  readonly control: ControlPlane;
+  readonly log: Log;
 }
 
 /** Begins what runs the configuration. Rejects, and leaves nothing behind, where it cannot. */
-export function openDataPlane({ io, settings }: PlanesStart, host: PlaneHost): Promise<DataPlane> {
-  const counts = makeCounts({ workers: 1, sessions: settings.limits.max_sessions });
-  return LocalDataPlane.open({ worker: 0, counts, io, settings }, host);
+export async function openDataPlane(asked: PlanesStart, host: PlanesHost): Promise<DataPlane> {
+  const { io, settings } = asked;
+  const threads = countThreads(asked, host.log);
+  const counts = makeCounts({ workers: Math.max(1, threads), sessions: settings.limits.max_sessions });
+  if (threads === 0) return LocalDataPlane.open({ worker: 0, counts, io, settings }, host);
+  const { startWorkers } = await import('./workers/index.ts');
+  const plugins = asked.plugins.filter(isModule).map(({ url }) => url);
+  return startWorkers({ ...host, count: threads, start: { counts, io, settings }, plugins });
+}
+
+/** What is an object of this thread can be in no other. */
+function countThreads({ threads, plugins, io }: PlanesStart, log: Log): number {
+  if (!plugins.every(isModule)) return 0;
+  const wanted = threads === 'auto' ? usableCpus() : threads;
+  if (wanted <= 1 || io !== 'node' || sharesAddresses()) return wanted;
+  log.write('notice', 'io', `one worker in place of ${wanted}: here, node cannot share an address among them`);
+  return 1;
+}
+
+function isModule(plugin: Protocol | PluginModule): plugin is PluginModule {
+  return 'protocols' in plugin;
 }

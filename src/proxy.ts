@@ -50,6 +50,7 @@ export class L7mp {
   readonly #system = readSystem();
   readonly #admin = new Admin(this.logger, this.#accessLog, this.#system);
   readonly #store = new DefinitionStore();
+  readonly #plugins: NonNullable<ProxyOptions['plugins']>;
   readonly #registry: Registry;
   readonly #validator: Validator;
   readonly #configuration: Configuration;
@@ -60,6 +61,7 @@ export class L7mp {
   #state: ReturnType<ApiContext['state']> = 'starting';
 
   constructor({ plugins = [] }: ProxyOptions = {}) {
+    this.#plugins = plugins;
     this.#registry = new Registry([
       ...PROTOCOLS,
       ...plugins.flatMap((plugin) => ('protocols' in plugin ? plugin.protocols : [plugin])),
@@ -184,7 +186,10 @@ export class L7mp {
       api: (request) => this.#api.handle(request),
       metrics: () => this.#scrape(),
     };
-    this.#running = await openDataPlane({ io, threads, settings }, { registry: this.#registry, control });
+    this.#running = await openDataPlane(
+      { io, threads, settings, plugins: this.#plugins },
+      { registry: this.#registry, control, log: this.logger },
+    );
   }
 
   async #applyAdmin(settings: AdminInput, rights: Rights): Promise<() => Promise<void>> {

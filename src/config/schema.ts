@@ -240,7 +240,10 @@ export const SCHEMAS: Readonly<Record<ListedKind, TSchema>> = {
 export const adminState = {
   version: Type.Optional(Type.String({ readOnly: true })),
   io_status: Type.Optional(
-    Type.Object({}, { readOnly: true, description: 'The I/O engine that is used, and why; how many threads it has.' }),
+    Type.Object(
+      {},
+      { readOnly: true, description: 'The I/O engine that is used, and why; how many workers there are.' },
+    ),
   ),
   offload_status: Type.Optional(
     Type.Object({}, { readOnly: true, description: 'Whether the kernel moves packets, or why not.' }),
@@ -314,10 +317,9 @@ export const AdminSchema = strict({
     Type.Enum(['auto', 'native', 'node'], { description: 'The I/O engine. Default auto: native where it can be.' }),
   ),
   threads: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      maximum: 64,
-      description: 'Threads of native I/O, over which sockets are spread. Default 1.',
+    Type.Union([Type.Integer({ minimum: 0, maximum: 64 }), Type.Literal('auto')], {
+      description:
+        'Workers, over which sessions are spread; 0: none beside the main thread; `auto`: one for each CPU. Default 1.',
     }),
   ),
   plugins: Type.Optional(

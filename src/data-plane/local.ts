@@ -53,7 +53,7 @@ export interface PlaneHost {
   readonly registry: Registry;
   readonly control: ControlPlane;
   /** Who binds its sockets that listen, and where its descriptors are noted; else the engine does so by itself. */
-  readonly sockets?: Pick<NativeOptions, 'binder' | 'descriptors'>;
+  readonly sockets?: Pick<NativeOptions, 'binder' | 'descriptors' | 'siblings'>;
 }
 
 /** An engine and why it is not something faster, and what it counts in. */

@@ -3,6 +3,8 @@ import type { SocketAddress } from '../core/engine.ts';
 import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
 import type { ControlPlane, DataPlane, LogLine, PlaneStart } from '../data-plane/contract.ts';
 import type { Binder, BoundDatagram, BoundSocket } from '../io/binder.ts';
+import type { SiblingStart } from '../io/native/streams/siblings.ts';
+import type { DescriptorMap } from '../io/native/system/descriptors.ts';
 import type { Owner } from './owner.ts';
 
 /** What a worker is started with; plain data. */
@@ -11,6 +13,10 @@ export interface WorkerStart extends PlaneStart {
   readonly workers: number;
   /** URLs of the modules that export the plugins. */
   readonly plugins: readonly string[];
+  /** Where it notes its descriptors; undefined where node keeps them. */
+  readonly descriptors: DescriptorMap | undefined;
+  /** What it knows of the others that listen on the same sockets. */
+  readonly siblings: SiblingStart | undefined;
 }
 
 /** What the main thread asks of a worker. */

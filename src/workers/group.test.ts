@@ -156,7 +156,7 @@ test('counts are added number by number, samples follow one another', async () =
 test('status, reopening and closing are of all', async () => {
   const { group, planes } = makeGroup(2);
   assert.deepEqual(await group.status(), {
-    io: { engine: 'fake' },
+    io: { engine: 'fake', threads: 2 },
     offload: { on: false, interfaces: [], flows: 2, capacity: 20 },
   });
   await group.reopen();

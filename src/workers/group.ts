@@ -16,11 +16,13 @@ import { sum } from './sum.ts';
 
 export class PlaneGroup implements DataPlane {
   readonly #planes: readonly DataPlane[];
+  readonly #closed: () => Promise<void>;
   #settings: PlaneSettings;
 
-  /** At least one. `settings`: what they were begun with. */
-  constructor(planes: readonly DataPlane[], settings: PlaneSettings) {
+  /** At least one. `settings`: what they were begun with; `closed`: told when all are closed. */
+  constructor(planes: readonly DataPlane[], settings: PlaneSettings, closed = async (): Promise<void> => {}) {
     this.#planes = planes;
+    this.#closed = closed;
     this.#settings = settings;
   }
 
@@ -84,7 +86,8 @@ export class PlaneGroup implements DataPlane {
     const all = await this.#ask((plane) => plane.status());
     const [first] = all as [PlaneStatus];
     const total = (of: 'flows' | 'capacity'): number => all.reduce((n, { offload }) => n + offload[of], 0);
-    return { ...first, offload: { ...first.offload, flows: total('flows'), capacity: total('capacity') } };
+    const io = { ...first.io, threads: this.#planes.length };
+    return { io, offload: { ...first.offload, flows: total('flows'), capacity: total('capacity') } };
   }
 
   async reopen(): Promise<void> {
@@ -92,7 +95,8 @@ export class PlaneGroup implements DataPlane {
   }
 
   async close(): Promise<void> {
-    await this.#ask((plane) => plane.close());
+    await this.#failures((plane) => plane.close());
+    await this.#closed();
   }
 
   #ask<T>(what: (plane: DataPlane) => Promise<T>): Promise<T[]> {

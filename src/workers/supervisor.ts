@@ -38,6 +38,9 @@ const FIRST_WAIT = 100;
 const LONGEST_WAIT = 30_000;
 const STEADY = 60_000;
 
+/** It has a place in the list of sockets also while there is none. */
+const NOTHING: Counters = { ...NO_COUNTERS, sockets: [0] };
+
 const NO_SESSIONS: SessionPart = { sessions: [], total: 0, more: false };
 
 export class SupervisedPlane implements DataPlane {
@@ -149,7 +152,7 @@ export class SupervisedPlane implements DataPlane {
     const life = this.#life;
     const counters = await this.#ask((plane) => plane.counters(), NO_COUNTERS);
     if (life === this.#life && counters !== NO_COUNTERS) this.#last = counters;
-    const present = life === this.#life ? this.#last : NO_COUNTERS;
+    const present = this.#life && life === this.#life ? this.#last : NOTHING;
     return { ...this.#kept.with(present), restarts: this.#restarts };
   }
 

@@ -43,7 +43,16 @@ async function start(t: TestContext): Promise<Started> {
     bindDatagram: () => assert.fail(),
   });
   const counts = makeCounts({ workers: 1, sessions: 1000 });
-  const data = { worker: 0, workers: 1, io: 'node', counts, settings: SETTINGS, plugins: [] } as const;
+  const data = {
+    worker: 0,
+    workers: 1,
+    io: 'node',
+    counts,
+    settings: SETTINGS,
+    plugins: [],
+    descriptors: undefined,
+    siblings: undefined,
+  } as const;
   const thread = await PlaneThread.start(MODULE, data, {
     log,
     control,

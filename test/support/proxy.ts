@@ -102,8 +102,8 @@ const { L7MP_TEST_IO, L7MP_TEST_THREADS } = process.env;
 /** The I/O engine that the tests of this process run on; the proxy's own choice where it does not say. */
 const ENGINE = L7MP_TEST_IO === undefined ? {} : { io: L7MP_TEST_IO };
 
-/** Likewise the number of threads. */
-export const THREADS = L7MP_TEST_THREADS === undefined ? {} : { threads: Number(L7MP_TEST_THREADS) };
+/** Likewise the number of workers: by default none, since a proxy without starts at once. */
+export const THREADS = { threads: Number(L7MP_TEST_THREADS ?? 0) };
 
 /** Ports are free when they are chosen, and may be taken when they are used: then everything is tried again. */
 const ATTEMPTS = 5;

@@ -64,28 +64,21 @@ test('streams of one address come to all who listen there', { skip }, async (t) 
   );
 });
 
-test('datagrams of one address come to all who listen there', { skip }, async (t) => {
+test('datagrams of one address come to one of those who listen there', { skip }, async (t) => {
   const binder = new PortableBinder(2);
   const at = { host: HOST, port: await freePort() };
   const counts = [countPeers(), countPeers()];
   for (const [n, { acceptor }] of counts.entries()) await startEngine(t, binder, n).listenDatagram(at, acceptor);
-  const clients = Array.from({ length: 40 }, () => dgram.createSocket('udp4'));
+  const clients = Array.from({ length: 10 }, () => dgram.createSocket('udp4'));
   t.after(() => clients.map((client) => client.close()));
   for (const client of clients) client.send('x', at.port, at.host);
-  await until(() => counts.reduce((all, { peers }) => all + peers, 0) === 40, 'all were accepted');
+  await until(() => counts.some(({ peers }) => peers === 10), 'all were accepted');
 });
 
 test('an address that somebody else has is refused', { skip }, async (t) => {
   const stream = net.createServer().listen({ port: 0, host: HOST });
-  const datagram = dgram.createSocket('udp4').bind({ port: 0, address: HOST });
-  t.after(() => {
-    stream.close();
-    datagram.close();
-  });
-  await Promise.all([once(stream, 'listening'), once(datagram, 'listening')]);
-  const binder = new PortableBinder(2);
+  t.after(() => stream.close());
+  await once(stream, 'listening');
   const { port } = stream.address() as net.AddressInfo;
-  await assert.rejects(binder.bindStream({ host: HOST, port }), { code: 'E_BIND' });
-  const taken = { host: HOST, port: datagram.address().port };
-  for (const n of [0, 1]) await assert.rejects(binder.bindDatagram(taken, n), { code: 'E_BIND' });
+  await assert.rejects(new PortableBinder(2).bindStream({ host: HOST, port }), { code: 'E_BIND' });
 });

@@ -9,7 +9,6 @@ import type { Acceptor, Bind, DatagramListening, Ends, SocketChannel } from '../
 import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
-import type { Binder } from '../binder.ts';
 import { connectError } from '../connect-error.ts';
 import { addressToBind, addressToConnect } from '../resolve.ts';
 import { bindError } from './stream.ts';
@@ -20,12 +19,12 @@ export const MAX_DATAGRAM = 65_507;
 /** What the kernel is asked to hold for a listening socket, in bytes (it doubles, and caps at rmem_max). */
 const RECEIVE_BUFFER = 4 << 20;
 
-function createSocket(host: string, reusePort = false): dgram.Socket {
+function createSocket(host: string): dgram.Socket {
   const family = net.isIPv6(host) ? 6 : 4;
   // Names were resolved before: node would otherwise put a look-up, and a tick, before each datagram.
   const asItIs = (address: string, _options: unknown, done: (error: null, address: string, family: number) => void) =>
     done(null, address, family);
-  return dgram.createSocket({ type: family === 6 ? 'udp6' : 'udp4', lookup: asItIs as never, reusePort });
+  return dgram.createSocket({ type: family === 6 ? 'udp6' : 'udp4', lookup: asItIs as never });
 }
 
 /** What both kinds of datagram channels do: bounded sending, and errors that concern one datagram only. */
@@ -197,17 +196,16 @@ class ListeningPort {
   readonly #at: { host: string; port: number };
   readonly #ipv6: boolean;
   readonly #peers = new CompactingMap<string, PeerChannel>();
-  readonly #released: () => Promise<void>;
+  readonly #released: () => void;
   acceptor: Acceptor | undefined;
   #last: PeerChannel | undefined;
   #closed = false;
 
-  /** `beside`: others have sockets at the same address. */
-  constructor(at: { host: string; port: number }, beside: boolean, released: () => Promise<void>) {
+  constructor(at: { host: string; port: number }, released: () => void) {
     this.#at = at;
     this.#ipv6 = net.isIPv6(at.host);
     this.#released = released;
-    this.socket = createSocket(at.host, beside);
+    this.socket = createSocket(at.host);
     this.socket.on('message', (bytes, peer) => this.#receive(bytes, peer));
   }
 
@@ -241,9 +239,9 @@ class ListeningPort {
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#closed = true;
-    const released = this.#released();
+    this.#released();
     return new Promise((resolve) => {
-      this.socket.close(() => resolve(released));
+      this.socket.close(() => resolve());
     });
   }
 
@@ -301,18 +299,17 @@ class ListeningPort {
 /** The listening sockets of an engine, by address and port. */
 export class ListeningPorts {
   readonly #ports = new Map<string, ListeningPort>();
-  readonly #binder: Binder | undefined;
-
-  constructor(binder: Binder | undefined) {
-    this.#binder = binder;
-  }
 
   async listen(asked: { host: string; port: number }, acceptor: Acceptor): Promise<DatagramListening> {
     const at = { host: await addressToBind(asked), port: asked.port };
     const key = `${at.host}|${at.port}`;
     let port = this.#ports.get(key);
     if (port?.acceptor) throw bindError(asked, Object.assign(new Error(), { code: 'EADDRINUSE' }));
-    port ??= await this.#open(key, at);
+    if (!port) {
+      port = new ListeningPort(at, () => this.#ports.delete(key));
+      await port.bind();
+      this.#ports.set(key, port);
+    }
     port.acceptor = acceptor;
     const taken = port;
     return {
@@ -320,22 +317,6 @@ export class ListeningPorts {
       close: () => taken.retire(),
       emit: (peer) => taken.emit(peer),
     };
-  }
-
-  async #open(key: string, at: { host: string; port: number }): Promise<ListeningPort> {
-    const bound = await this.#binder?.bindDatagram(at);
-    const port = new ListeningPort(at, bound?.listen === 'beside', async () => {
-      this.#ports.delete(key);
-      await bound?.release();
-    });
-    try {
-      await port.bind();
-    } catch (error) {
-      await bound?.release();
-      throw error;
-    }
-    this.#ports.set(key, port);
-    return port;
   }
 
   async close(): Promise<void> {

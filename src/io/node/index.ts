@@ -26,7 +26,7 @@ export function createNodeEngine(
   binder?: Binder,
 ): Engine {
   const servers = new Map<net.Server, SocketFile | undefined>();
-  const ports = new ListeningPorts(binder);
+  const ports = new ListeningPorts();
   const datagrams: ConnectedChannels = { connections, open: new CompactingSet() };
   return {
     name: 'node',
@@ -49,7 +49,20 @@ export function createNodeEngine(
       };
     },
     connectStream: (to, attempt, limits, bind) => connectStream(to, attempt, limits, bind, sockets),
-    listenDatagram: (at, acceptor) => ports.listen(at, acceptor),
+    listenDatagram: async (at, acceptor) => {
+      const bound = await binder?.bindDatagram(at);
+      const release = async (): Promise<void> => bound?.release();
+      if (bound?.listen === 'elsewhere') return { close: release, emit: () => {} };
+      const listening = await ports.listen(at, acceptor).catch(async (error: unknown) => {
+        await release();
+        throw error;
+      });
+      const close = async (): Promise<void> => {
+        await listening.close();
+        await release();
+      };
+      return { ...listening, close };
+    },
     connectDatagram: (to, attempt, limits, bind) => connectDatagram(to, attempt, limits, bind, datagrams),
     close: async () => {
       for (const [server, file] of servers) stop(server, file);

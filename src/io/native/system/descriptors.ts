@@ -3,6 +3,7 @@
  * it has in memory that all share, a byte for each number, and whoever survives closes what it has left behind.
  */
 import { libc } from './libc.ts';
+import { lingerNot } from './sockets.ts';
 
 /** The notes of all data planes: 0 is nobody's, else the number of its data plane, from 0 on, and one. */
 export type DescriptorMap = Uint8Array<SharedArrayBuffer>;
@@ -50,12 +51,16 @@ export class Descriptors {
   }
 }
 
-/** Closes all that a data plane has left open: its thread has ended. Returns how many that were. */
+/**
+ * Closes all that a data plane has left open: its thread has ended. Returns how many that were. Peers of connections see a
+ * reset: an end would say that they have everything.
+ */
 export function closeAll(map: DescriptorMap, owner: number): number {
   const c = libc();
   let count = 0;
   for (let fd = map.indexOf(owner + 1); fd >= 0; fd = map.indexOf(owner + 1, fd)) {
     map[fd] = 0;
+    lingerNot(fd);
     c.close(fd);
     count++;
   }

@@ -1,0 +1,27 @@
+/** What a worker's thread runs. */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { importPlugin, servePluginImports } from '../config/plugins.ts';
+import { Registry } from '../core/registry.ts';
+import { LocalDataPlane } from '../data-plane/local.ts';
+import type { Descriptors } from '../io/native/system/descriptors.ts';
+import { PROTOCOLS } from '../protocols.ts';
+import type { WorkerStart } from './contract.ts';
+import { protocolInWorker } from './owned.ts';
+import { serve } from './serve.ts';
+
+const start = workerData as WorkerStart;
+
+serve(parentPort as MessagePort, async ({ control, binder, calls }) => {
+  servePluginImports();
+  const plugins = await Promise.all(start.plugins.map((url) => importPlugin(url)));
+  const protocols = [...PROTOCOLS, ...plugins.flatMap((plugin) => plugin.protocols)];
+  const registry = new Registry(protocols.map((protocol) => protocolInWorker(protocol, calls, start.workers)));
+  const sockets = { binder, descriptors: await descriptorsOf(start), siblings: start.siblings };
+  return LocalDataPlane.open(start, { registry, control, sockets });
+});
+
+async function descriptorsOf({ descriptors, worker }: WorkerStart): Promise<Descriptors | undefined> {
+  if (!descriptors) return undefined;
+  const { Descriptors } = await import('../io/native/system/descriptors.ts');
+  return new Descriptors(descriptors, worker);
+}

@@ -1,0 +1,111 @@
+/** Two workers act as one proxy: nobody sees which of them has a session, but for its `worker`. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { loadPlugin } from '../../src/config/plugins.ts';
+import { until } from '../../src/testing/until.ts';
+import { ask, bytes, connectDatagram, connectStream, serveDatagram, serveStream } from '../support/peers.ts';
+import { listener, request, startProxy, type TestProxy } from '../support/proxy.ts';
+
+const HOST = '127.0.0.1';
+const CLIENTS = 16;
+
+for (const io of ['native', 'node'] as const) {
+  test(`two workers share the sessions of TCP, UDP, UNIX sockets and HTTP (${io})`, async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'l7mp-workers-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const path = join(folder, 'listener');
+    const tcp = await serveStream(t, { allowHalfOpen: false });
+    const udp = await serveDatagram(t);
+    const to = (spec: object) => ({ destination: { spec, endpoints: [{ spec: { address: HOST } }] } });
+    const echo = { destination: { spec: { protocol: 'Echo' } } };
+    const { proxy, ports } = await startProxy(t, ['tcp', 'udp', 'http'], (ports) => ({
+      admin: { io, threads: 2 },
+      listeners: [
+        listener('tcp', { protocol: 'TCP', port: ports.tcp }, to({ protocol: 'TCP', port: tcp.port })),
+        listener('udp', { protocol: 'UDP', port: ports.udp }, to({ protocol: 'UDP', port: udp.port })),
+        listener('unix', { protocol: 'UnixDomainSocket', filename: path }, echo),
+        listener('http', { protocol: 'HTTP', port: ports.http }, echo),
+      ],
+    }));
+    const { threads, io_status: status } = await proxy.ok('GET', 'admin');
+    assert.deepEqual([threads, status], [2, { engine: io, threads: 2 }]);
+
+    const streams = [...(await many(t, { port: ports.tcp })), ...(await many(t, { path }))];
+    const peers = await Promise.all(Array.from({ length: CLIENTS }, () => connectDatagram(t, ports.udp)));
+    for (const [n, peer] of [...streams, ...peers].entries()) {
+      const text = `hello ${n}`;
+      peer.send(text);
+      await until(() => bytes(peer).toString() === text, 'it comes back');
+    }
+    for (const name of ['tcp', 'unix', 'udp']) assert.equal((await proxy.sessions(name)).length, CLIENTS);
+    const { text } = await request({ port: ports.http, method: 'POST' }, 'hello');
+    assert.equal(text, 'hello');
+    assert.deepEqual([...(await workersOf(proxy, 'tcp'))].sort(), [0, 1]);
+  });
+}
+
+const plugin = `
+const fail = () => setImmediate(() => { throw new Error('as it was told'); });
+export default {
+  name: 'Fails',
+  title: 'Makes its thread fail.',
+  cluster: {
+    schema: { type: 'object', properties: {}, additionalProperties: false },
+    kind: 'stream',
+    virtual: true,
+    open: () => ({ dial: () => new Promise(fail) }),
+  },
+};
+`;
+
+test('a worker that fails takes its own sessions with it, and another one takes its place', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'l7mp-workers-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, 'fails.mjs'), plugin);
+  const { proxy, ports } = await startProxy(
+    t,
+    ['tcp', 'fails', 'metrics'],
+    (ports) => ({
+      admin: { threads: 2, log_level: 'silent' },
+      listeners: [
+        listener('tcp', { protocol: 'TCP', port: ports.tcp }, { destination: { spec: { protocol: 'Echo' } } }),
+        listener('fails', { protocol: 'TCP', port: ports.fails }, { destination: { spec: { protocol: 'Fails' } } }),
+        listener(
+          'metrics',
+          { protocol: 'HTTP', port: ports.metrics },
+          { destination: { spec: { protocol: 'Prometheus' } } },
+        ),
+      ],
+    }),
+    { plugins: [await loadPlugin('./fails.mjs', join(folder, 'config.yaml'))] },
+  );
+  const peers = await many(t, { port: ports.tcp });
+  for (const peer of peers) assert.equal(await ask(peer, 'x'), 'x');
+  const before = await proxy.sessions('tcp');
+  await connectStream(t, { port: ports.fails });
+  const restarts = async (): Promise<string | undefined> => {
+    const { text } = await request({ port: ports.metrics });
+    return /^l7mp_worker_restarts_total (\d+)$/m.exec(text)?.[1];
+  };
+  await until(async () => (await restarts().catch(() => '')) === '1', 'it is started again');
+  const after = await proxy.sessions('tcp');
+  const [lost] = before.map(({ worker }) => worker).filter((worker) => !after.some((left) => left.worker === worker));
+  const names = (sessions: { name: string }[]): string[] => sessions.map(({ name }) => name).sort();
+  assert.deepEqual(names(after), names(before.filter(({ worker }) => worker !== lost)));
+  await until(() => peers.filter(({ closed }) => closed !== undefined).length === before.length - after.length, 'cut');
+  for (const peer of peers) if (peer.closed === undefined) assert.equal(await ask(peer, 'still there'), 'still there');
+  const later = await many(t, { port: ports.tcp });
+  for (const peer of later) assert.equal(await ask(peer, 'y'), 'y');
+  assert.equal((await workersOf(proxy, 'tcp')).size, 2);
+});
+
+async function many(t: TestContext, to: { port: number } | { path: string }) {
+  return Promise.all(Array.from({ length: CLIENTS }, () => connectStream(t, to)));
+}
+
+async function workersOf(proxy: TestProxy, name: string): Promise<Set<number>> {
+  return new Set((await proxy.sessions(name)).map(({ worker }) => worker));
+}
