@@ -41,8 +41,9 @@ async function native(workers: number): Promise<WorkerSockets> {
     descriptors,
     siblings: (worker) => (workers > 1 ? siblings.start(worker) : undefined),
     closeLeftOver: (worker) => {
-      closeAll(descriptors, worker);
+      // First, so that nothing more is passed on to it.
       siblings.ended(worker);
+      closeAll(descriptors, worker);
     },
     close: () => siblings.close(),
   };
