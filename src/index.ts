@@ -1,8 +1,8 @@
 /** What protocols and transforms of other packages are made of: `import { … } from 'l7mp'`. */
 export { default as Type, type Static } from 'typebox';
+export { Channel } from './core/channel.ts';
 export {
   BINARY,
-  Channel,
   type ChannelKind,
   type ChannelOwner,
   type CloseReason,
@@ -16,7 +16,7 @@ export {
   type Tail,
   TEXT,
   type Writer,
-} from './core/channel.ts';
+} from './core/channel-contract.ts';
 export { type ByteStream, ChannelDuplex, streamOf } from './core/channel-duplex.ts';
 export type {
   Acceptor,
