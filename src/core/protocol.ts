@@ -241,6 +241,14 @@ export interface Dialer extends Reconfigurable {
   close?(): void | Promise<void>;
 }
 
+/** What a dialler knows of a session. */
+export interface DiallingSession {
+  readonly name: string;
+  readonly metadata: Metadata;
+  /** Where the session has come from. */
+  readonly listener?: { readonly name: string };
+}
+
 /** One attempt to connect. */
 export interface Attempt {
   /** The endpoint's address: an IP address or a name, a path, …: as the protocol says. */
@@ -249,16 +257,13 @@ export interface Attempt {
   readonly port: number | undefined;
   /** The time that this attempt has, in milliseconds. */
   readonly timeout: number;
-  /** The session for which the connection is made. */
-  readonly session: {
-    readonly name: string;
-    readonly metadata: Metadata;
-    /** Where the session has come from. */
-    readonly listener?: { readonly name: string };
-  };
-  readonly cancelled: boolean;
-  /** Set by the dialler: called when the attempt is cancelled or its time is over. */
-  onCancel: (() => void) | undefined;
+  /** The session for which the connection is made; a probe has none. */
+  readonly session?: DiallingSession;
+  /**
+   * Aborted when the attempt is not wanted any more, or its time is over. It is made when it is first asked for, and costs
+   * some microseconds: who connects at once does not ask.
+   */
+  readonly signal: AbortSignal;
 }
 
 /** Below which directory files may be opened, whatever links there are. */
