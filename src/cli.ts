@@ -1,10 +1,10 @@
 /** The command: reads the configuration, starts the proxy, does what signals ask for, ends it in order. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { isStdin, nameOf, readSource } from './config/load.ts';
-import { loadPlugin, type PluginModule } from './config/plugins.ts';
 import type { AdminInput } from './config/schema.ts';
 import { asL7mpError, L7mpError } from './core/errors.ts';
 import { LEVELS, writeDefect } from './core/log.ts';
+import { loadPlugin, type PluginModule } from './plugins/plugins.ts';
 import { L7mp } from './proxy.ts';
 import { errorLines, type Origin, problemLines } from './report.ts';
 import { VERSION } from './version.ts';

@@ -1,5 +1,5 @@
 /** Which data planes a proxy has: the only place that knows whether they are in this thread. */
-import type { PluginModule } from './config/plugins.ts';
+
 import type { Log } from './core/log.ts';
 import type { Protocol } from './core/protocol.ts';
 import type { Registry } from './core/registry.ts';
@@ -9,6 +9,7 @@ import { LocalDataPlane } from './data-plane/local.ts';
 import type { EngineMode } from './io/choose.ts';
 import { sharesAddresses } from './io/node/binder.ts';
 import { usableCpus } from './limits/cpus.ts';
+import type { PluginModule } from './plugins/plugins.ts';
 
 export interface PlanesStart {
   readonly io: EngineMode;
