@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import * as http from 'node:http';
 import { describe, type TestContext, test } from 'node:test';
+import { isRefused } from '../../src/data-plane/testing-trial.ts';
 import { engines } from '../../src/io/testing.ts';
 import { until } from '../../src/testing/until.ts';
 import { startConfig } from '../support/command.ts';
@@ -14,11 +15,6 @@ const ECHO = { destination: { spec: { protocol: 'Echo' } } };
 const LONG = 60_000;
 
 const at = (protocol: string, port: number) => ({ protocol, port, address: HOST });
-
-async function refuses(t: TestContext, port: number): Promise<boolean> {
-  const client = await connectStream(t, { port }).catch(() => undefined);
-  return client === undefined;
-}
 
 async function left(proxy: TestProxy): Promise<number | undefined> {
   return (await proxy.ok('GET', 'admin')).draining?.sessions;
@@ -48,7 +44,7 @@ for (const { name, admin, skip } of engines()) {
 
       const { status, body } = await proxy.api('POST', 'drain', { timeout: LONG });
       assert.deepEqual([status, body.message], [202, 'Accepted']);
-      for (const port of [ports.tcp, ports.http, ports.ws]) assert.ok(await refuses(t, port));
+      for (const port of [ports.tcp, ports.http, ports.ws]) assert.ok(await isRefused(port));
       for (const peer of [tcp, udp, ws]) assert.equal(await ask(peer, 'and on'), 'and on');
       const stranger = await connectDatagram(t, ports.udp);
       stranger.send('hello');
@@ -68,7 +64,7 @@ for (const { name, admin, skip } of engines()) {
       assert.equal((await proxy.api('POST', 'drain')).status, 202);
       await proxy.ok('DELETE', 'listeners/tcp');
       await proxy.ok('POST', 'listeners', { listener: listener('new', at('TCP', ports.tcp), ECHO) });
-      assert.ok(await refuses(t, ports.tcp));
+      assert.ok(await isRefused(ports.tcp));
       await proxy.ok('DELETE', 'drain');
       assert.equal((await proxy.ok('GET', 'admin')).draining, null);
       assert.equal((await proxy.api('GET', 'readyz')).status, 200);
@@ -88,7 +84,7 @@ for (const { name, admin, skip } of engines()) {
       assert.equal(answer.status, 400, answer.text);
       assert.match(answer.text, /listener tcp: .*in use/);
       assert.equal((await proxy.api('GET', 'readyz')).status, 503);
-      assert.ok(await refuses(t, ports.http));
+      assert.ok(await isRefused(ports.http));
     });
 
     test('ends what is left when the time is over: WebSockets with 1001, streams in order', async (t) => {
@@ -153,7 +149,7 @@ describe('SIGTERM', () => {
     const client = await connectStream(t, { port: port(1) });
     assert.equal(await ask(client, 'hello'), 'hello');
     command.child.kill('SIGTERM');
-    await until(() => refuses(t, port(1)), 'the port is free');
+    await until(() => isRefused(port(1)), 'the port is free');
     assert.equal(await ask(client, 'and on'), 'and on');
     client.end();
     await until(() => command.over, 'it ends');
@@ -175,7 +171,7 @@ describe('SIGTERM', () => {
       const ws = await connectWebSocket(t, port(2));
       assert.equal(await ask(ws, 'hello'), 'hello');
       command.child.kill('SIGTERM');
-      await until(() => refuses(t, port(1)), 'it drains');
+      await until(() => isRefused(port(1)), 'it drains');
       assert.equal(await ask(ws, 'and on'), 'and on');
       command.child.kill(second);
       await until(() => command.over && ws.closed === 1001, 'it ends');
