@@ -77,6 +77,8 @@ interface SideBase<T extends TObject, K extends StreamKind> {
   readonly standsOn?: StandsOn;
   /** Another protocol may stand on it (JSONSocket's `transport`). */
   readonly transport?: boolean;
+  /** Its specifications run programs, as the proxy's user: the start-up file may have such objects, the API makes none. */
+  readonly runsCode?: boolean;
   /** The files that a checked specification names, but for those of what it stands on. */
   files?(spec: Static<T>): readonly FileUse[];
   /** Milliseconds without a byte in either direction that end a session, where the options do not say. */
@@ -108,6 +110,8 @@ export interface Listening extends SocketListening, Reconfigurable {}
 export interface ListenerSide<T extends TObject = any> extends SideBase<T, ChannelKind> {
   /** The name of the n-th session of a listener; a name that is taken gets `_1`, `_2`, … */
   sessionName(session: { listener: string; n: number; metadata: Metadata }): string;
+  /** The address of the Internet that it opens itself; left out: none, or that of what it stands on. */
+  address?(spec: Static<T>): { readonly host: string; readonly port: number };
   /** Listens. Rejects with E_BIND, and leaves nothing behind, where it cannot. */
   listen(spec: Static<T>, host: ListenerHost): Promise<Listening>;
 }

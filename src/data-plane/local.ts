@@ -15,7 +15,6 @@ import { Admission } from '../limits/admission.ts';
 import { ManagementListeners } from '../limits/management.ts';
 import { Reflection } from '../limits/reflection.ts';
 import { readSystem } from '../limits/system.ts';
-import { networkAddress } from '../listener/open.ts';
 import type { Step } from '../model/step.ts';
 import { OffloadSwitch } from '../offload/switch.ts';
 import { DirectoryEnclosure } from '../output/enclosure.ts';
@@ -285,7 +284,7 @@ export class LocalDataPlane implements DataPlane {
   /** Those that it listens on. */
   *#ports(): Iterable<number> {
     for (const { definition } of this.#store.listeners.values()) {
-      const place = networkAddress(definition.spec, this.#registry);
+      const place = this.#registry.addressOf(definition.spec);
       if (place) yield place.port;
     }
   }
