@@ -111,7 +111,7 @@ export class SupervisedPlane implements DataPlane {
   }
 
   async settle(endings: readonly Ending[]): Promise<void> {
-    const { steps = [], life } = this.#change ?? {};
+    const { steps = [], life = this.#life } = this.#change ?? {};
     this.#program.follow(steps);
     this.#kept.forget(steps);
     // Where it fails now, the next one is made to run what the change has come to.
