@@ -11,7 +11,7 @@ const ROOT = join(import.meta.dirname, '..');
 const DIST = join(ROOT, 'dist');
 
 /** What others import or start, by its place in src/ and in dist/. */
-const ENTRIES = ['main', 'index', 'testing/index', 'offload/tc/reaper'];
+const ENTRIES = ['main', 'index', 'testing/index', 'workers/entry', 'offload/tc/reaper'];
 
 /** Packages that every start needs become part of the files. The others stay packages, and are loaded when they are needed. */
 const BUNDLED = ['commander', 'js-yaml', 'typebox'];

@@ -99,7 +99,7 @@ export class Admin {
   }
 
   /** As the REST API shows it. */
-  view(): Omit<AdminView, 'io_status' | 'offload_status' | 'warnings'> {
+  view(): Omit<AdminView, 'io_status' | 'offload_status' | 'draining' | 'warnings'> {
     const {
       strict = false,
       offload = 'disable',

@@ -1,10 +1,11 @@
 /** The command: reads the configuration, starts the proxy, does what signals ask for, ends it in order. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { isStdin, nameOf, readSource } from './config/load.ts';
-import { loadPlugin, type PluginModule } from './config/plugins.ts';
 import type { AdminInput } from './config/schema.ts';
 import { asL7mpError, L7mpError } from './core/errors.ts';
 import { LEVELS, writeDefect } from './core/log.ts';
+import { DRAIN_TIME } from './drain.ts';
+import { loadPlugin, type PluginModule } from './plugins/plugins.ts';
 import { L7mp } from './proxy.ts';
 import { errorLines, type Origin, problemLines } from './report.ts';
 import { VERSION } from './version.ts';
@@ -18,6 +19,7 @@ interface Options {
   readonly io?: AdminInput['io'];
   readonly threads?: number | 'auto';
   readonly ignoreState?: boolean;
+  readonly drain: number;
   readonly check?: boolean;
 }
 
@@ -70,12 +72,23 @@ function createCommand(): Command {
     .addOption(new Option('--io <engine>', 'the I/O engine').choices(['auto', 'native', 'node']))
     .option('-t, --threads <number>', 'workers: a number, 0 for none beside the main thread, or auto', count)
     .option('--ignore-state', 'start with the configuration, not with what `admin.state` has kept of it')
+    .option(
+      '--drain <milliseconds>',
+      'how long sessions have to end by themselves on SIGTERM',
+      milliseconds,
+      DRAIN_TIME,
+    )
     .option('--check', 'check the configuration, say what is wrong or likely a mistake, and exit with 0 or 1');
 }
 
 function count(text: string): number | 'auto' {
   if (text === 'auto') return text;
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a number or auto is expected');
+  return Number(text);
+}
+
+function milliseconds(text: string): number {
+  if (!/^\d{1,8}$/.test(text)) throw new InvalidArgumentError('a number of milliseconds is expected');
   return Number(text);
 }
 
@@ -96,10 +109,11 @@ function withWarnings(count: number): string {
 }
 
 async function run(proxy: L7mp, config: unknown, options: Options): Promise<void> {
-  const ending = endOnSignals(proxy);
+  const { drain, ignoreState = false } = options;
+  const ending = endOnSignals(proxy, drain);
   const reading = onReloadSignals(proxy, () => reload(proxy, options));
   try {
-    await proxy.start(config, overrides(options), { ignoreState: options.ignoreState ?? false });
+    await proxy.start(config, overrides(options), { ignoreState, drain });
   } catch (error) {
     // What could not be started any more is no mistake.
     if (ending.isAsked) return;
@@ -163,18 +177,24 @@ async function plugins(config: unknown, file: string): Promise<PluginModule[]> {
   return Promise.all(names.map((name) => loadPlugin(String(name), file)));
 }
 
-function endOnSignals(proxy: L7mp): { readonly isAsked: boolean } {
+/** SIGTERM gives sessions `grace` milliseconds to end by themselves, unless another signal follows; SIGINT does not. */
+function endOnSignals(proxy: L7mp, grace: number): { readonly isAsked: boolean } {
   const ending = { isAsked: false };
-  const end = (why: string): void => {
+  const end = (signal: NodeJS.Signals): void => {
+    const drains = signal === 'SIGTERM' && grace > 0 && !ending.isAsked;
+    proxy.logger.write(
+      'notice',
+      'l7mp',
+      `${signal}: ${drains ? `draining, for ${grace} ms at most` : 'shutting down'}`,
+    );
     ending.isAsked = true;
-    proxy.logger.write('notice', 'l7mp', `${why}: shutting down`);
     // Whatever holds the process back (a library's timer, a peer that does not close), it has been asked to end.
-    proxy.stop().then(
+    proxy.stop(drains ? { grace } : {}).then(
       () => process.exit(0),
       () => process.exit(1),
     );
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end(signal));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end);
   // Who read them has gone (a pipe into head, a closed terminal): what is written is lost, and nothing else.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   process.on('uncaughtException', (error) => {

@@ -1,14 +1,14 @@
 /** Which data planes a proxy has: the only place that knows whether they are in this thread. */
-import type { PluginModule } from './config/plugins.ts';
+
 import type { Log } from './core/log.ts';
 import type { Protocol } from './core/protocol.ts';
 import type { Registry } from './core/registry.ts';
 import { makeCounts } from './counts/memory.ts';
 import type { ControlPlane, DataPlane, PlaneSettings } from './data-plane/contract.ts';
-import { LocalDataPlane } from './data-plane/local.ts';
 import type { EngineMode } from './io/choose.ts';
 import { sharesAddresses } from './io/node/binder.ts';
 import { usableCpus } from './limits/cpus.ts';
+import type { PluginModule } from './plugins/plugins.ts';
 
 export interface PlanesStart {
   readonly io: EngineMode;
@@ -30,7 +30,11 @@ export async function openDataPlane(asked: PlanesStart, host: PlanesHost): Promi
   const { io, settings } = asked;
   const threads = countThreads(asked, host.log);
   const counts = makeCounts({ workers: Math.max(1, threads), sessions: settings.limits.max_sessions });
-  if (threads === 0) return LocalDataPlane.open({ worker: 0, counts, io, settings }, host);
+  // Only one of both is needed: each takes time and memory to load.
+  if (threads === 0) {
+    const { LocalDataPlane } = await import('./data-plane/local.ts');
+    return LocalDataPlane.open({ worker: 0, counts, io, settings }, host);
+  }
   const { startWorkers } = await import('./workers/index.ts');
   const plugins = asked.plugins.filter(isModule).map(({ url }) => url);
   return startWorkers({ ...host, count: threads, start: { counts, io, settings }, plugins });

@@ -1,4 +1,7 @@
-/** The folders of `src` stand on one another in one direction, types included: who reads one reads what is below it, no more. */
+/**
+ * The folders of `src` stand on one another in one direction, types included: who reads one reads what is below it, no more.
+ * And what a worker loads belongs to it.
+ */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
@@ -16,9 +19,12 @@ function folderOf(path: string): string {
   return relative(SRC, path).split(sep)[0] as string;
 }
 
-function importsOf(file: string): string[] {
-  const found = readFileSync(file, 'utf8').matchAll(IMPORT);
-  return [...found].map(([, from, lazy, bare]) => join(dirname(file), (from ?? lazy ?? bare) as string));
+/** An import that is gone when the types are. */
+const OF_TYPES = /^(?:import|export) (?:type\b|\{\s*(?:type [^,}]+,?\s*)+\} from)/;
+
+function importsOf(file: string, { types }: { readonly types: boolean }): string[] {
+  const found = [...readFileSync(file, 'utf8').matchAll(IMPORT)].filter(([text]) => types || !OF_TYPES.test(text));
+  return found.map(([, from, lazy, bare]) => join(dirname(file), (from ?? lazy ?? bare) as string));
 }
 
 /** Which folder imports which, each with a file that does. */
@@ -29,7 +35,7 @@ function folderGraph(): Map<string, Map<string, string>> {
     const from = folderOf(join(SRC, file));
     const imported = graph.get(from) ?? new Map<string, string>();
     graph.set(from, imported);
-    for (const to of importsOf(join(SRC, file)).map(folderOf)) if (to !== from) imported.set(to, file);
+    for (const to of importsOf(join(SRC, file), { types: true }).map(folderOf)) if (to !== from) imported.set(to, file);
   }
   return graph;
 }
@@ -55,4 +61,29 @@ test('no folder imports another one in a circle', () => {
   assert.ok(graph.get('session')?.has('core'), 'imports are found');
   const done = new Set<string>();
   for (const folder of graph.keys()) assert.deepEqual(findCircle(graph, [folder], done), []);
+});
+
+/** Files of `src` itself that each thread loads. */
+const EVERYWHERE = ['protocols.ts', 'own-file.ts'];
+
+/** The folders whose README says that they are the control plane's, and the files beside them. */
+function ofControl(): Set<string> {
+  const entries = readdirSync(SRC, { withFileTypes: true }).filter(({ name }) => !EVERYWHERE.includes(name));
+  const control = (name: string): boolean =>
+    readFileSync(join(SRC, name, 'README.md'), 'utf8').includes('- **Thread:** control\n');
+  return new Set(entries.filter((entry) => entry.isFile() || control(entry.name)).map(({ name }) => name));
+}
+
+test('a worker loads nothing of the control plane', () => {
+  const control = ofControl();
+  assert.ok(control.has('api') && control.has('proxy.ts'));
+  // Grows while it is walked.
+  const loaded = new Set([join(SRC, 'workers', 'entry.ts')]);
+  for (const file of loaded) {
+    for (const imported of importsOf(file, { types: false })) {
+      assert.ok(!control.has(folderOf(imported)), `${relative(SRC, file)} loads ${relative(SRC, imported)}`);
+      loaded.add(imported);
+    }
+  }
+  assert.ok(loaded.has(join(SRC, 'session', 'session.ts')));
 });

@@ -1,5 +1,6 @@
 /** What protocols and transforms of other packages are made of: `import { … } from 'l7mp'`. */
 export { default as Type, type Static } from 'typebox';
+export { onAbort, sessionOf } from './core/attempt.ts';
 export { Channel } from './core/channel.ts';
 export {
   BINARY,
@@ -24,7 +25,6 @@ export type {
   DatagramListening,
   Ends,
   Engine,
-  Listening,
   SocketAddress,
   SocketChannel,
 } from './core/engine.ts';
@@ -44,6 +44,7 @@ export {
   type ClusterOptions,
   type ClusterSide,
   type Dialer,
+  type DiallingSession,
   defineProtocol,
   type Enclosure,
   type FileUse,
@@ -51,7 +52,9 @@ export {
   type ListenerHost,
   type ListenerOptions,
   type ListenerSide,
+  type Listening,
   type Protocol,
+  type Reconfigurable,
   type Services,
   type Spec,
   type StreamKind,

@@ -1,5 +1,5 @@
 import { main } from './cli.ts';
-import { servePluginImports } from './config/plugins.ts';
+import { servePluginImports } from './plugins/plugins.ts';
 
 /** Under l7mp-proxy.js as a parent process: ends, in good order, when that process is gone. */
 function followLauncher(): void {

@@ -1,4 +1,5 @@
 /** The proxy: makes the parts and joins them. What each does is said where it is. */
+import { once } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import { Admin } from './admin.ts';
 import type { AdminView } from './api/answers.ts';
@@ -10,7 +11,6 @@ import { listSessions, type SessionList } from './api/session-list.ts';
 import { findCollisions } from './config/collisions.ts';
 import { unusableFiles } from './config/files.ts';
 import { Outline } from './config/outline.ts';
-import type { PluginModule } from './config/plugins.ts';
 import type { AdminInput, ConfigInput } from './config/schema.ts';
 import { readState, unusableState, writeState } from './config/state.ts';
 import { Validator } from './config/validate.ts';
@@ -20,10 +20,12 @@ import type { Protocol } from './core/protocol.ts';
 import { Registry } from './core/registry.ts';
 import type { ControlPlane, DataPlane } from './data-plane/contract.ts';
 import { openDataPlane } from './data-planes.ts';
+import { DRAIN_TIME, Drain } from './drain.ts';
 import { deriveLimits, readSystem } from './limits/system.ts';
 import { exposedControl, exposureWarning } from './listener/exposure.ts';
 import { unknown } from './model/need.ts';
 import { DirectoryEnclosure } from './output/enclosure.ts';
+import type { PluginModule } from './plugins/plugins.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { applyForm } from './reconcile/apply-form.ts';
 import { type ChangeView, Configuration, type ConfigurationContext, type Rights } from './reconcile/configuration.ts';
@@ -42,6 +44,13 @@ export interface ProxyOptions {
 export interface StartOptions {
   /** Leaves aside what `admin.state` has kept; the first change writes it anew. */
   readonly ignoreState?: boolean;
+  /** Milliseconds that draining takes at most, where `POST /drain` does not say. Default 5,000. */
+  readonly drain?: number;
+}
+
+export interface StopOptions {
+  /** Milliseconds that sessions have to end by themselves, while nothing new is taken. Default 0. */
+  readonly grace?: number;
 }
 
 export class L7mp {
@@ -56,9 +65,13 @@ export class L7mp {
   readonly #configuration: Configuration;
   readonly #door = new Door();
   readonly #api: Api;
+  readonly #drain = new Drain(() => this.#plane);
+  #drainTime = DRAIN_TIME;
   #running: DataPlane | undefined;
   #keep: ConfigurationContext['keep'];
-  #state: ReturnType<ApiContext['state']> = 'starting';
+  #state: 'starting' | 'ready' | 'stopping' = 'starting';
+  #stopped: Promise<void> | undefined;
+  readonly #hurry = new AbortController();
 
   constructor({ plugins = [] }: ProxyOptions = {}) {
     this.#plugins = plugins;
@@ -117,7 +130,9 @@ export class L7mp {
    * Starts with a configuration, or with the one that `admin.state` has kept of it; `overrides` are settings of the
    * command line. Rejects, with nothing left open, where it cannot be loaded as a whole.
    */
-  async start(config: unknown, overrides: AdminInput = {}, { ignoreState = false }: StartOptions = {}): Promise<void> {
+  async start(config: unknown, overrides: AdminInput = {}, options: StartOptions = {}): Promise<void> {
+    const { ignoreState = false, drain = DRAIN_TIME } = options;
+    this.#drainTime = drain;
     const given = this.check(config, overrides);
     const kept = ignoreState ? undefined : await this.#kept(given.admin?.state);
     const admin = { ...given.admin, ...kept?.config.admin, ...overrides };
@@ -226,13 +241,35 @@ export class L7mp {
     await Promise.all([reopen(this.logger, 'log'), reopen(this.#accessLog, 'access-log'), this.#running?.reopen()]);
   }
 
-  /** Ends every session and closes everything. */
-  async stop(): Promise<void> {
-    if (this.#state === 'stopping') return;
+  /**
+   * Ends the proxy: takes nothing new and waits until its sessions have ended, or their time is over; then ends every session
+   * and closes everything. Called again, it waits no longer. Resolves when it has ended.
+   */
+  stop({ grace = 0 }: StopOptions = {}): Promise<void> {
+    if (this.#stopped !== undefined) this.#hurry.abort();
+    this.#stopped ??= this.#end(grace);
+    return this.#stopped;
+  }
+
+  async #end(grace: number): Promise<void> {
+    if (grace > 0 && this.#running) await this.#wait(grace);
     this.#state = 'stopping';
     await this.#running?.close();
     await this.#accessLog.close();
     await this.logger.close();
+  }
+
+  /** Drains, as long as nobody is in a hurry. */
+  async #wait(grace: number): Promise<void> {
+    const { signal } = this.#hurry;
+    const hurried = once(signal, 'abort').then(() => {});
+    const drained = async (): Promise<void> => {
+      await this.#configuration.read(() => this.#drain.begin(grace));
+      await this.#drain.over(signal);
+    };
+    await Promise.race([drained(), hurried]).catch((error: unknown) => {
+      if (!signal.aborted) this.logger.write('error', 'l7mp', `cannot drain: ${asL7mpError(error).message}`);
+    });
   }
 
   // ------------------------------------------------------------------ control
@@ -256,14 +293,17 @@ export class L7mp {
         if (!(await this.#plane.endSession(name))) throw unknown('session', name);
       },
       openapi: async () => (await import('./api/openapi.ts')).openApiDocument(this.#registry),
-      state: () => this.#state,
+      drain: (timeout = this.#drainTime) => this.#configuration.read(() => this.#drain.begin(timeout)),
+      takeBackDrain: () => this.#configuration.read(() => this.#drain.takeBack()),
+      state: () => (this.#state === 'ready' && this.#drain.on ? 'draining' : this.#state),
     };
     return new Api(context, this.#door, this.logger);
   }
 
   async #adminView(): Promise<AdminView> {
-    const { io, offload } = await this.#plane.status();
-    return { ...this.#admin.view(), io_status: io, offload_status: offload, warnings: this.#dangers() };
+    const { io, offload, sessions } = await this.#plane.status();
+    const state = { io_status: io, offload_status: offload, draining: this.#drain.view(sessions) };
+    return { ...this.#admin.view(), ...state, warnings: this.#dangers() };
   }
 
   #listSessions(query: Query): Promise<SessionList> {

@@ -40,7 +40,7 @@ for (const { name } of PROTOCOLS) {
 
 test('every reason of a drop and of a rejection is documented', () => {
   const text = read(`${REFERENCE}/metrics.md`);
-  const [drops = ''] = found(read('src/core/channel.ts'), /^export type DropReason = (.*?);$/gms);
+  const [drops = ''] = found(read('src/core/channel-contract.ts'), /^export type DropReason = (.*?);$/gms);
   const sources = globSync('src/**/*.ts', { cwd: ROOT, exclude: ['**/*.test.ts'] }).map(read);
   const limits = [...Object.keys(WHOLE), ...Object.keys(OF_LISTENER)];
   const reasons = new Set([...found(drops, /'([^']+)'/g), ...sources.flatMap(rejectsIn), ...limits]);
@@ -51,7 +51,7 @@ test('every reason of a drop and of a rejection is documented', () => {
 test('every outcome of a session is documented', () => {
   const text = read(`${REFERENCE}/metrics.md`);
   const [kinds = ''] = found(
-    read('src/core/channel.ts'),
+    read('src/core/channel-contract.ts'),
     /^export interface CloseReason \{\n\s+readonly kind: (.*?);$/gms,
   );
   const outcomes = found(kinds, /'([^']+)'/g);

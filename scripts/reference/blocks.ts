@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { TObject } from 'typebox';
 import { PREFIX } from '../../src/api/api.ts';
 import { MEDIA_TYPES } from '../../src/api/body.ts';
 import { STYLES } from '../../src/api/format.ts';
@@ -81,10 +82,17 @@ function restOperations(): string {
   const rows = OPERATIONS.map(({ method, path, summary, body, recursive }) => [
     `${method} \`${path}\``,
     summary,
-    body ? (body.key === '' ? 'a configuration' : `\`{${body.key}: …}\``) : '',
+    body ? bodyOf(body) : '',
     recursive ? 'yes' : '',
   ]);
   return `Paths are below \`${PREFIX}\`.\n\n${table(['Operation', 'What it does', 'Body', '`recursive`'], rows)}`;
+}
+
+/** A whole body is a configuration, or has a few fields. */
+function bodyOf({ key, schema, optional }: NonNullable<(typeof OPERATIONS)[number]['body']>): string {
+  if (key !== '') return `\`{${key}: …}\``;
+  if (!optional) return 'a configuration';
+  return `\`{${Object.keys((schema as TObject).properties).join(', ')}}\`, if any`;
 }
 
 function errors(): string {

@@ -86,6 +86,14 @@ export const AdminAnswer = strict({
     why: Type.Optional(Type.String({ description: 'Why it is not something faster.' })),
     threads: Type.Optional(Type.Integer({ description: 'Workers.' })),
   }),
+  draining: Type.Union([
+    Type.Null(),
+    strict({
+      since: Type.String({ format: 'date-time' }),
+      until: Type.String({ format: 'date-time', description: 'When what is left is ended.' }),
+      sessions: Type.Integer({ description: 'Those that are left.' }),
+    }),
+  ]),
   offload_status: strict({
     on: Type.Boolean({ description: 'Whether the kernel moves packets.' }),
     why: Type.Optional(Type.String({ description: 'Why not.' })),
@@ -115,7 +123,7 @@ export const ConfigAnswer = Type.Object({
 });
 
 export const HealthAnswer = Type.Object({
-  status: Type.Enum(['ok', 'starting', 'stopping'], { description: 'With 503, if it is not `ok`.' }),
+  status: Type.Enum(['ok', 'starting', 'draining', 'stopping'], { description: 'With 503, if it is not `ok`.' }),
 });
 
 const Changes = Type.Array(
@@ -129,8 +137,8 @@ const Changes = Type.Array(
 );
 
 export const OkAnswer = Type.Object({
-  status: Type.Enum([200, 201]),
-  message: Type.Enum(['OK', 'Created']),
+  status: Type.Enum([200, 201, 202]),
+  message: Type.Enum(['OK', 'Created', 'Accepted']),
   changes: Type.Optional(Changes),
 });
 

@@ -22,6 +22,7 @@ export const MEDIA_TYPES: Readonly<Record<string, Format>> = {
 /** What the operation takes, out of its wrapper. A body of a read or a deletion is not looked at. */
 export function readBody({ headers, body }: ApiRequest, { method, body: expected }: Operation): unknown {
   if (method !== 'POST' && method !== 'PUT') return undefined;
+  if (expected?.optional && body.length === 0) return {};
   const value = parse(body, formatOf(headers));
   return expected === undefined || expected.key === '' ? value : unwrap(value, expected.key);
 }

@@ -87,6 +87,7 @@ function describe(operation: Operation): Json {
     open,
     settled,
     creates,
+    accepts,
   } = operation;
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
   return {
@@ -101,9 +102,15 @@ function describe(operation: Operation): Json {
       ...(settled ? [{ $ref: '#/components/parameters/If-None-Match' }] : []),
       ...(method === 'GET' ? [] : [{ $ref: '#/components/parameters/If-Match' }]),
     ],
-    ...(body && { requestBody: { required: true, content: content(Object.keys(MEDIA_TYPES), bodySchema(body)) } }),
+    ...(body && {
+      requestBody: { required: !body.optional, content: content(Object.keys(MEDIA_TYPES), bodySchema(body)) },
+    }),
     responses: {
-      200: { description: 'OK', headers: ETAG, content: content(['application/json'], refer(answer)) },
+      [accepts ? 202 : 200]: {
+        description: accepts ? 'Accepted' : 'OK',
+        headers: ETAG,
+        content: content(['application/json'], refer(answer)),
+      },
       ...(creates && {
         201: { description: 'Created', headers: ETAG, content: content(['application/json'], refer(answer)) },
       }),

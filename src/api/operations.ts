@@ -3,10 +3,11 @@
  * operation is a row.
  */
 import Type, { type TSchema } from 'typebox';
+import { check } from '../config/check.ts';
 import { AdminSchema, ConfigSchema, EndpointSchema, InlineRuleSchema, SCHEMAS } from '../config/schema.ts';
 import { collect } from '../core/arrays.ts';
 import { L7mpError } from '../core/errors.ts';
-import { Name } from '../core/schema.ts';
+import { Name, strict } from '../core/schema.ts';
 import type { Kind } from '../model/definitions.ts';
 import type { ListedKind } from '../model/kinds.ts';
 import type { Configuration, Outcome, Terms } from '../reconcile/configuration.ts';
@@ -41,8 +42,12 @@ export interface ApiContext extends ViewContext {
   session(name: string): Promise<SessionView>;
   endSession(name: string): Promise<void>;
   openapi(): unknown;
+  /** Takes nothing new; after `timeout` milliseconds what is left is ended. */
+  drain(timeout: number | undefined): Promise<void>;
+  /** Rejects with E_BIND, and drains on, where an address cannot be had again. */
+  takeBackDrain(): Promise<void>;
   /** Whether sessions are taken, or why not yet, or not any more. */
-  state(): 'ready' | 'starting' | 'stopping';
+  state(): 'ready' | 'starting' | 'draining' | 'stopping';
 }
 
 /** A request, taken apart. */
@@ -80,8 +85,8 @@ export interface Operation {
   readonly path: string;
   readonly id: string;
   readonly summary: string;
-  /** The body: an object with one key, or the schema's own value where the key is empty. */
-  readonly body?: { readonly key: string; readonly schema: TSchema };
+  /** The body: an object with one key, or the schema's own value where the key is empty. None is as good as `{}` if it is optional. */
+  readonly body?: { readonly key: string; readonly schema: TSchema; readonly optional?: true };
   /** Whether `?recursive` says something. */
   readonly recursive?: boolean;
   /** The other parameters that its query may have, beside `format`. */
@@ -90,6 +95,8 @@ export interface Operation {
   readonly open?: true;
   /** It may create what it names: then the status is 201. */
   readonly creates?: true;
+  /** It has only begun when it is answered: then the status is 202. */
+  readonly accepts?: true;
   /** What a read answers with; a change answers OK. */
   readonly answer?: TSchema;
   /** It reads the configuration, and so waits for the changes that came before it; who has that already is told so. */
@@ -101,6 +108,19 @@ export interface Operation {
 export function parametersOf({ method, query = [] }: Operation): readonly ParameterName[] {
   return method === 'POST' || method === 'PUT' ? ['format', ...query] : ['recursive', 'format', ...query];
 }
+
+/** A day: who wants more has forgotten something. */
+const LONGEST_DRAIN = 86_400_000;
+
+const DrainSchema = strict({
+  timeout: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: LONGEST_DRAIN,
+      description: 'Milliseconds that sessions have to end by themselves. Default what `--drain` says, or 5,000.',
+    }),
+  ),
+});
 
 /** What every change may be asked with, and those that may take something away. */
 const ADDING = ['dry_run'] as const satisfies ParameterName[];
@@ -115,6 +135,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...endpoints(),
   ...rulesOfLists(),
   ...sessions(),
+  ...draining(),
   health('/healthz', 'getHealth', 'Whether the proxy runs.', (state) => state !== 'stopping'),
   health(
     '/readyz',
@@ -429,6 +450,30 @@ function sessions(): Operation[] {
       id: 'deleteSession',
       summary: 'Ends a session.',
       run: (context, { params }) => context.endSession(params[0] as string),
+    },
+  ];
+}
+
+function draining(): Operation[] {
+  return [
+    {
+      method: 'POST',
+      path: '/drain',
+      id: 'drain',
+      summary: 'Takes no new sessions; those that are left when the time is over are ended. The API stays.',
+      body: { key: '', schema: DrainSchema, optional: true },
+      accepts: true,
+      run: async (context, { body }) => {
+        await context.drain(check(DrainSchema, body, '').timeout);
+        return new Reply({ status: 202, message: 'Accepted' }, {}, 202);
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/drain',
+      id: 'takeBackDrain',
+      summary: 'Takes sessions again.',
+      run: (context) => context.takeBackDrain(),
     },
   ];
 }

@@ -4,7 +4,6 @@ import { ANY, hostPort, plainAddress } from '../core/address.ts';
 import type { Problem } from '../core/errors.ts';
 import type { Spec } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
-import { networkAddress } from '../listener/open.ts';
 import type { DefinitionOf } from '../model/definitions.ts';
 import type { Outline } from './outline.ts';
 
@@ -46,7 +45,7 @@ function wantedBy(listener: DefinitionOf<'listener'>, registry: Registry): Wante
   const { lossy } = registry.transport('listener', listener.spec);
   const paths = registry.filesOf('listener', listener.spec).filter(({ use }) => use === 'listen');
   const wanted = (host: string, port?: number): Wanted => ({ listener, protocol, lossy, host, port });
-  const place = networkAddress(listener.spec, registry);
+  const place = registry.addressOf(listener.spec);
   return [...(place ? [wanted(plainAddress(place.host), place.port)] : []), ...paths.map(({ path }) => wanted(path))];
 }
 

@@ -248,6 +248,12 @@ export const adminState = {
   offload_status: Type.Optional(
     Type.Object({}, { readOnly: true, description: 'Whether the kernel moves packets, or why not.' }),
   ),
+  draining: Type.Optional(
+    Type.Union([Type.Null(), Type.Object({})], {
+      readOnly: true,
+      description: 'Since when, until when, and how many sessions are left; null while sessions are taken.',
+    }),
+  ),
   warnings: Type.Optional(
     Type.Array(Type.String(), { readOnly: true, description: 'What is dangerous about the configuration as it is.' }),
   ),

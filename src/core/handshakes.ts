@@ -1,4 +1,5 @@
 /** The handshakes of layers: a listener's, bounded in number and in time, and those within an attempt to dial. */
+import { onAbort } from './attempt.ts';
 import type { Channel } from './channel.ts';
 import { type ErrorCode, L7mpError } from './errors.ts';
 import type { LayerChannel } from './layer.ts';
@@ -157,50 +158,20 @@ export async function listenOnLayer(host: ListenerHost, spec: Spec, wrap: Wrap):
  */
 export async function dialLayer(below: Dialer, attempt: Attempt, wrap: Wrap): Promise<LayerChannel> {
   const late = () => new L7mpError('E_TIMEOUT', `${attempt.address}: no handshake within ${attempt.timeout} ms`);
-  const lower = await below.dial(new LowerAttempt(attempt));
-  if (attempt.cancelled) {
+  const lower = await below.dial(attempt);
+  const { signal } = attempt;
+  if (signal.aborted) {
     lower.close({ kind: 'end', message: 'not wanted any more' });
     throw late();
   }
   const layer = wrap(lower);
+  const stopWaiting = onAbort(signal, () => layer.fail(late()));
   try {
-    await new Promise<void>((completed, failed) => {
-      attempt.onCancel = () => layer.fail(late());
-      layer.begin({ completed, failed });
-    });
+    await new Promise<void>((completed, failed) => layer.begin({ completed, failed }));
   } finally {
-    attempt.onCancel = undefined;
+    stopWaiting();
   }
   // Nobody could be told: the owner comes with the answer.
   if (!layer.open) throw new L7mpError('E_DISCONNECT', `${attempt.address}: closed right after the handshake`);
   return layer;
-}
-
-/** The attempt, as the dialler below sees it: what that one connects is joined with nothing but the layer. */
-export class LowerAttempt implements Attempt {
-  readonly address: string;
-  readonly port: number | undefined;
-  readonly timeout: number;
-  readonly session: Attempt['session'];
-  readonly #attempt: Attempt;
-
-  constructor(attempt: Attempt) {
-    this.address = attempt.address;
-    this.port = attempt.port;
-    this.timeout = attempt.timeout;
-    this.session = attempt.session;
-    this.#attempt = attempt;
-  }
-
-  get cancelled(): boolean {
-    return this.#attempt.cancelled;
-  }
-
-  get onCancel(): (() => void) | undefined {
-    return this.#attempt.onCancel;
-  }
-
-  set onCancel(cancel: (() => void) | undefined) {
-    this.#attempt.onCancel = cancel;
-  }
 }

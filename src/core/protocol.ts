@@ -77,6 +77,8 @@ interface SideBase<T extends TObject, K extends StreamKind> {
   readonly standsOn?: StandsOn;
   /** Another protocol may stand on it (JSONSocket's `transport`). */
   readonly transport?: boolean;
+  /** Its specifications run programs, as the proxy's user: the start-up file may have such objects, the API makes none. */
+  readonly runsCode?: boolean;
   /** The files that a checked specification names, but for those of what it stands on. */
   files?(spec: Static<T>): readonly FileUse[];
   /** Milliseconds without a byte in either direction that end a session, where the options do not say. */
@@ -108,6 +110,8 @@ export interface Listening extends SocketListening, Reconfigurable {}
 export interface ListenerSide<T extends TObject = any> extends SideBase<T, ChannelKind> {
   /** The name of the n-th session of a listener; a name that is taken gets `_1`, `_2`, … */
   sessionName(session: { listener: string; n: number; metadata: Metadata }): string;
+  /** The address of the Internet that it opens itself; left out: none, or that of what it stands on. */
+  address?(spec: Static<T>): { readonly host: string; readonly port: number };
   /** Listens. Rejects with E_BIND, and leaves nothing behind, where it cannot. */
   listen(spec: Static<T>, host: ListenerHost): Promise<Listening>;
 }
@@ -241,6 +245,14 @@ export interface Dialer extends Reconfigurable {
   close?(): void | Promise<void>;
 }
 
+/** What a dialler knows of a session. */
+export interface DiallingSession {
+  readonly name: string;
+  readonly metadata: Metadata;
+  /** Where the session has come from. */
+  readonly listener?: { readonly name: string };
+}
+
 /** One attempt to connect. */
 export interface Attempt {
   /** The endpoint's address: an IP address or a name, a path, …: as the protocol says. */
@@ -249,16 +261,13 @@ export interface Attempt {
   readonly port: number | undefined;
   /** The time that this attempt has, in milliseconds. */
   readonly timeout: number;
-  /** The session for which the connection is made. */
-  readonly session: {
-    readonly name: string;
-    readonly metadata: Metadata;
-    /** Where the session has come from. */
-    readonly listener?: { readonly name: string };
-  };
-  readonly cancelled: boolean;
-  /** Set by the dialler: called when the attempt is cancelled or its time is over. */
-  onCancel: (() => void) | undefined;
+  /** The session for which the connection is made; a probe has none. */
+  readonly session?: DiallingSession;
+  /**
+   * Aborted when the attempt is not wanted any more, or its time is over. It is made when it is first asked for, and costs
+   * some microseconds: who connects at once does not ask.
+   */
+  readonly signal: AbortSignal;
 }
 
 /** Below which directory files may be opened, whatever links there are. */

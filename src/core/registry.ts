@@ -93,6 +93,18 @@ export class Registry {
     return [...own, ...this.filesOf(role, under).map((file) => ({ ...file, field: `${prefix}${file.field}` }))];
   }
 
+  /** The address of the Internet that a listener opens; undefined where it has none. */
+  addressOf(spec: Spec): { readonly host: string; readonly port: number } | undefined {
+    const under = this.under('listener', spec);
+    return under ? this.addressOf(under) : this.listener(spec.protocol).address?.(spec);
+  }
+
+  /** Whether a specification, or that of what it stands on, runs programs. */
+  runsCode(role: Role, spec: Spec): boolean {
+    const under = this.under(role, spec);
+    return this[role](spec.protocol).runsCode === true || (under !== undefined && this.runsCode(role, under));
+  }
+
   /** Whether the addresses of a cluster's endpoints are paths of sockets. */
   dialsPaths(spec: Spec): boolean {
     const under = this.under('cluster', spec);

@@ -49,6 +49,13 @@ export interface DataPlane {
   /** What it runs on. */
   status(): Promise<PlaneStatus>;
 
+  /**
+   * Takes no new sessions, but such as go to the API and the metrics; addresses of listeners that do not lead there are free
+   * when it resolves (a UDP port when its sessions have ended). Sessions go on until they end, or until the time is over
+   * (milliseconds): then they are ended in order. Called again, the time counts anew. `undefined` takes it back: rejects
+   * with E_BIND, and drains on, where an address cannot be had again.
+   */
+  drain(timeout: number | undefined): Promise<void>;
   /** Goes on in the files that have its paths now. What cannot be opened is told to the log, and the old file written on. */
   reopen(): Promise<void>;
   /** Ends every session and closes everything. What was written has a second to leave. */
@@ -153,4 +160,6 @@ export interface ListedSession {
 export interface PlaneStatus {
   readonly io: { readonly engine: string; readonly why?: string; readonly threads?: number };
   readonly offload: OffloadStatus;
+  /** Live sessions, but for those of the API and the metrics. */
+  readonly sessions: number;
 }

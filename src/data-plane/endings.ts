@@ -12,6 +12,14 @@ export function endSessions(sessions: () => Iterable<Session>, endings: readonly
   }
 }
 
+/** Ends all sessions that are not of the API and the metrics. */
+export function endTraffic(sessions: Iterable<Session>, why: string): void {
+  const reason: CloseReason = { kind: 'shutdown', message: why };
+  for (const session of [...sessions]) {
+    if (!session.over && !session.destination?.cluster.side.management) session.end(reason);
+  }
+}
+
 function disconnectFrom(endpoints: readonly string[], reason: CloseReason): (session: Session) => void {
   return (session) => {
     for (const endpoint of endpoints) session.disconnect(endpoint, reason);

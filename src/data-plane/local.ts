@@ -15,7 +15,6 @@ import { Admission } from '../limits/admission.ts';
 import { ManagementListeners } from '../limits/management.ts';
 import { Reflection } from '../limits/reflection.ts';
 import { readSystem } from '../limits/system.ts';
-import { networkAddress } from '../listener/open.ts';
 import type { Step } from '../model/step.ts';
 import { OffloadSwitch } from '../offload/switch.ts';
 import { DirectoryEnclosure } from '../output/enclosure.ts';
@@ -40,9 +39,11 @@ import type {
   SessionQuery,
 } from './contract.ts';
 import { EndedSessions, readCounters } from './counters.ts';
-import { endSessions } from './endings.ts';
+import { Draining } from './draining.ts';
+import { endSessions, endTraffic } from './endings.ts';
 import type { Handlers } from './handlers/handler.ts';
-import { createHandlers } from './handlers/index.ts';
+import { createHandlers, type HandlerContext } from './handlers/index.ts';
+import { listenAgain, releaseListener } from './handlers/listener.ts';
 import { OwnCounters } from './own-counters.ts';
 import { reopenFiles } from './reopen.ts';
 import { Store } from './store.ts';
@@ -80,6 +81,7 @@ export class LocalDataPlane implements DataPlane {
   readonly #ended = new EndedSessions();
   readonly #access: AccessRecords;
   readonly #own = new OwnCounters();
+  readonly #draining: Draining;
   readonly #handlers: Handlers;
   #settings: PlaneSettings;
   /** The change that is under way. */
@@ -128,7 +130,9 @@ export class LocalDataPlane implements DataPlane {
       leadsToManagement: (listener) => this.#management.has(listener),
     });
     for (const observer of [this.#admission, this.#ended, this.#access]) this.#sessions.observe(observer);
-    this.#handlers = this.#createHandlers();
+    const context = this.#handlerContext();
+    this.#draining = this.#createDraining(context);
+    this.#handlers = createHandlers(context);
   }
 
   async configure(settings: PlaneSettings): Promise<void> {
@@ -205,7 +209,12 @@ export class LocalDataPlane implements DataPlane {
     return {
       io: { engine: engine.name, ...(why !== undefined && { why }), threads: 1 },
       offload: this.#offload.engine.status(),
+      sessions: this.#admission.live,
     };
+  }
+
+  drain(timeout: number | undefined): Promise<void> {
+    return timeout === undefined ? this.#draining.takeBack() : this.#draining.begin(timeout);
   }
 
   reopen(): Promise<void> {
@@ -214,6 +223,7 @@ export class LocalDataPlane implements DataPlane {
 
   async close(): Promise<void> {
     const { listeners, clusters } = this.#store;
+    this.#draining.close();
     for (const { listening } of listeners.values()) await listening?.close();
     this.#sessions.close({ kind: 'shutdown', message: 'the proxy is shutting down' });
     await Promise.all([...clusters.values()].map((cluster) => cluster.close()));
@@ -224,9 +234,22 @@ export class LocalDataPlane implements DataPlane {
 
   // ------------------------------------------------------------------ own
 
-  #createHandlers(): Handlers {
+  #createDraining(context: HandlerContext): Draining {
+    return new Draining({
+      listeners: () => this.#store.listeners.values(),
+      leadsToManagement: (listener) => this.#management.has(listener),
+      listen: (listener) => listenAgain(listener, context),
+      release: (listener) => releaseListener(listener, context),
+      refuse: (on) => {
+        this.#admission.draining = on;
+      },
+      end: () => endTraffic(this.#sessions.table.all(), 'the time to drain is over'),
+    });
+  }
+
+  #handlerContext(): HandlerContext {
     const control = this.#control;
-    return createHandlers({
+    return {
       store: this.#store,
       registry: this.#registry,
       counts: this.#io.counts,
@@ -241,12 +264,13 @@ export class LocalDataPlane implements DataPlane {
       },
       enclosure: () => new DirectoryEnclosure(this.#settings.files),
       admission: this.#admission,
+      holds: (listener) => this.#draining.holds(listener),
       begin: (listener, channel) => this.#sessions.begin(listener, channel),
       disown: (listener) => {
         const reason = { kind: 'deleted', message: `the listener ${listener.name} was not taken` } as const;
         for (const session of [...this.#sessions.table.all()]) if (session.listener === listener) session.end(reason);
       },
-    });
+    };
   }
 
   #route(session: Session): Plan {
@@ -260,7 +284,7 @@ export class LocalDataPlane implements DataPlane {
   /** Those that it listens on. */
   *#ports(): Iterable<number> {
     for (const { definition } of this.#store.listeners.values()) {
-      const place = networkAddress(definition.spec, this.#registry);
+      const place = this.#registry.addressOf(definition.spec);
       if (place) yield place.port;
     }
   }

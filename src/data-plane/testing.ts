@@ -9,6 +9,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { freePort } from '../testing/ports.ts';
 import { until } from '../testing/until.ts';
 import type { ControlPlane, DataPlane, Ending, PlaneSettings } from './contract.ts';
+import { draining } from './testing-draining.ts';
 import {
   ALL,
   type Client,
@@ -48,6 +49,7 @@ export function runPlaneCompliance({ name, open }: PlaneSubject): void {
     sessions(begin);
     whatItTells(begin);
     whatItIsTold(begin);
+    draining(begin);
   });
 }
 

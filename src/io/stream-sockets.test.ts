@@ -9,7 +9,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { DEFAULT_LIMITS } from '../core/channel.ts';
 import type { Engine, SocketAddress, SocketChannel } from '../core/engine.ts';
 import { freePort } from '../testing/ports.ts';
-import { until } from '../testing/until.ts';
+import { turn, until } from '../testing/until.ts';
 import {
   acceptor,
   attempt,
@@ -274,12 +274,11 @@ for (const { name, create, skip } of engines()) {
       await rejects(connect({ host: 'no-such-name.invalid', port }), {
         code: 'E_CONNECT',
       });
-      const one = { ...attempt() };
+      const one = attempt();
       const blocked = connect({ host: '127.0.0.1', port: await silentPort() }, one);
       blocked.catch(() => {});
-      await until(() => one.onCancel);
-      one.cancelled = true;
-      one.onCancel?.();
+      await turn();
+      one.cancel();
       await rejects(blocked, { code: 'E_CONNECT' });
     });
 

@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import * as net from 'node:net';
 import { type Channel, type CloseReason, DEFAULT_LIMITS, type QueueLimits } from '../core/channel.ts';
 import type { Acceptor, DatagramListening, Engine, Listening, SocketAddress, SocketChannel } from '../core/engine.ts';
-import type { Attempt } from '../core/protocol.ts';
+import { type FakeAttempt, attempt as fakeAttempt } from '../testing/fake-cluster-host.ts';
 import { freePort } from '../testing/ports.ts';
 import { createNativeEngine } from './native/index.ts';
 import { scratchArena } from './native/system/arena.ts';
@@ -42,16 +42,7 @@ function whyNotNative(): string | false {
   }
 }
 
-export function attempt(): Attempt & { cancelled: boolean } {
-  return {
-    address: '',
-    port: undefined,
-    timeout: 2000,
-    session: { name: 'test', metadata: {} },
-    cancelled: false,
-    onCancel: undefined,
-  };
-}
+export const attempt = (): FakeAttempt => ({ ...fakeAttempt({}, 'test', ''), timeout: 2000 });
 
 /** Takes what an engine accepts. */
 export function acceptor(accept: (channel: SocketChannel) => void, more: Partial<Acceptor> = {}): Acceptor {

@@ -28,6 +28,7 @@ export const WHOLE = {
   'max-connections': 'the proxy has as many connections as admin.limits.max_connections allows',
   descriptors: 'all descriptors but those of admin.limits.reserved_descriptors are in use',
   memory: 'the process takes as much memory as admin.limits.memory allows',
+  draining: 'the proxy drains: it takes nothing new',
   peers: 'the I/O threads have as many UDP peers as they can, or peers come faster than sessions can be made',
 } as const;
 
@@ -65,6 +66,8 @@ export class Admission implements SessionObserver {
   /** Live sessions in the whole proxy, but for those of the API and the metrics. */
   readonly #sessions: Count;
   #limits: Limits;
+  /** Nothing is taken but for the API and the metrics. */
+  draining = false;
 
   constructor(host: AdmissionHost) {
     this.#host = host;
@@ -79,6 +82,11 @@ export class Admission implements SessionObserver {
 
   get limits(): Limits {
     return this.#limits;
+  }
+
+  /** Live sessions of this data plane, but for those of the API and the metrics. */
+  get live(): number {
+    return this.#sessions.own;
   }
 
   /** What was refused by limits of the whole, by reason. */
@@ -120,7 +128,7 @@ export class Admission implements SessionObserver {
       if (lossy && this.#host.connections.scarce) this.#evict(this.#halfMade);
       return true;
     }
-    if (own === undefined && lossy && shortage !== 'memory' && this.#evict(this.#halfMade)) return true;
+    if (own === undefined && lossy && this.#obstacle === undefined && this.#evict(this.#halfMade)) return true;
     // Which route it takes is known later: see `routed`.
     if (own === undefined && this.#host.leadsToManagement(listener)) return true;
     this.refusedBy(listener, shortage);
@@ -171,7 +179,7 @@ export class Admission implements SessionObserver {
   /** A session knows its way. Throws E_LIMIT where it was admitted for another one. */
   routed(session: Session, { clusters, destination }: Plan): void {
     if (clusters[destination]?.side.management) return;
-    const why = this.#memory.full ? 'memory' : this.#countWhole(session) ? undefined : 'max-sessions';
+    const why = this.#obstacle ?? (this.#countWhole(session) ? undefined : 'max-sessions');
     if (why === undefined) return;
     this.refusedBy(session.listener, why);
     throw new L7mpError('E_LIMIT', 'the proxy takes no more sessions now');
@@ -186,9 +194,15 @@ export class Admission implements SessionObserver {
     return session.counted;
   }
 
+  /** Why nothing is taken, however few there are. */
+  get #obstacle(): WholeRefusal | undefined {
+    if (this.draining) return 'draining';
+    return this.#memory.full ? 'memory' : undefined;
+  }
+
   get #shortage(): WholeRefusal | undefined {
     if (this.#sessions.all >= this.#limits.max_sessions) return 'max-sessions';
-    return this.#memory.full ? 'memory' : undefined;
+    return this.#obstacle;
   }
 
   /** Which of the listener's limits is reached. */

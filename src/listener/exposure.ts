@@ -2,7 +2,6 @@ import { hostPort, isLoopback } from '../core/address.ts';
 import type { ClusterSide } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
 import type { DefinitionOf, Objects } from '../model/definitions.ts';
-import { networkAddress } from './open.ts';
 
 /** A listener through which other machines may control the proxy, and the address at which they reach it. */
 export interface Exposure {
@@ -14,7 +13,7 @@ export interface Exposure {
 export function exposedControl(objects: Objects, registry: Registry): Exposure[] {
   const known = new Map<string, boolean>();
   return [...objects.of('listener').values()].flatMap(({ definition: listener }) => {
-    const where = networkAddress(listener.spec, registry);
+    const where = registry.addressOf(listener.spec);
     if (where === undefined || isLoopback(where.host)) return [];
     const { rules } = listener;
     if (!known.has(rules))

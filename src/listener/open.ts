@@ -1,4 +1,4 @@
-import { ANY, hostPort, isLoopback } from '../core/address.ts';
+import { hostPort, isLoopback } from '../core/address.ts';
 import type { Channel } from '../core/channel.ts';
 import type { Shortage } from '../core/connections.ts';
 import type { Engine } from '../core/engine.ts';
@@ -68,25 +68,11 @@ function listenWith(spec: Spec, host: ListenerHost, registry: Registry): Promise
   return registry.listener(spec.protocol).listen(spec, host);
 }
 
-/** An address of the Internet that a listener opens. */
-export interface Place {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** The address that a listener opens, or undefined where it is no Internet socket. */
-export function networkAddress(spec: Spec, registry: Registry): Place | undefined {
-  const under = registry.under('listener', spec);
-  if (under) return networkAddress(under, registry);
-  const { port, address = ANY } = spec as { port?: number; address?: string };
-  return port === undefined ? undefined : { host: address, port };
-}
-
 /** What a listener listens on, for a person. */
 function placesOf(spec: Spec, registry: Registry): string[] {
   const files = registry.filesOf('listener', spec).filter(({ use }) => use === 'listen');
   const paths = files.map(({ path }) => path);
-  const place = networkAddress(spec, registry);
+  const place = registry.addressOf(spec);
   if (!place) return paths;
   const where = hostPort(place.host, place.port);
   return [isLoopback(place.host) ? where : `${where}, open to the network`, ...paths];

@@ -124,7 +124,7 @@ export class Configuration {
   }
 
   /** Reads between two changes: nobody sees a part of one, or what is undone after it. */
-  read<T>(task: () => T): Promise<T> {
+  read<T>(task: () => T | Promise<T>): Promise<T> {
     return this.#mutex.run(async () => task());
   }
 

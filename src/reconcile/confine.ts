@@ -1,4 +1,5 @@
-/** What a change that the API asks for may name of this machine's files and sockets. */
+/** What a change that the API asks for may name of this machine's files and sockets, and that it runs no programs. */
+import { isDeepStrictEqual } from 'node:util';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { FileUse, Spec } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
@@ -57,6 +58,7 @@ async function confineOne(
 ): Promise<Change> {
   const { before, after } = change;
   if (!after) return change;
+  refuseCode(before, after, context.registry);
   const files = filesOf(after, then, context.registry);
   if (files.length === 0) return change;
   const known = before ? filesOf(before, now, context.registry) : [];
@@ -69,6 +71,14 @@ async function confineOne(
     });
   }
   return { ...change, after: marked(after, true) };
+}
+
+/** What runs programs is left as it is. Throws E_FORBIDDEN. */
+function refuseCode(before: Definition | undefined, after: Definition, registry: Registry): void {
+  if (!opens(after) || !registry.runsCode(after.kind, after.spec)) return;
+  if (before && opens(before) && isDeepStrictEqual(before.spec, after.spec)) return;
+  const text = `${after.kind} ${after.name}: /spec: it runs programs, and so is for the start-up file only`;
+  throw new L7mpError('E_FORBIDDEN', text);
 }
 
 function filesOf(definition: Definition, specs: Specs, registry: Registry): FileUse[] {

@@ -60,17 +60,22 @@ export class DefinitionStore implements Objects {
   }
 
   #put(definition: Definition): void {
-    this.#map(definition.kind).set(definition.name, { definition });
+    const { kind, name } = definition;
+    const before = this.#map(kind).get(name)?.definition;
+    this.#map(kind).set(name, { definition });
     if (definition.kind !== 'endpoint') return;
+    if (before?.kind === 'endpoint' && before.cluster !== definition.cluster) this.#takeOut(before);
     const endpoints = this.#byCluster.get(definition.cluster) ?? new Map();
-    this.#byCluster.set(definition.cluster, endpoints.set(definition.name, { definition }));
+    this.#byCluster.set(definition.cluster, endpoints.set(name, { definition }));
   }
 
   #delete(definition: Definition): void {
     const { kind, name } = definition;
     this.#map(kind).delete(name);
-    if (kind !== 'endpoint') return;
-    const { cluster } = definition;
+    if (kind === 'endpoint') this.#takeOut(definition);
+  }
+
+  #takeOut({ name, cluster }: EndpointDefinition): void {
     const endpoints = this.#byCluster.get(cluster);
     endpoints?.delete(name);
     if (endpoints?.size === 0) this.#byCluster.delete(cluster);

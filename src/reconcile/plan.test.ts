@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from '../core/registry.ts';
-import type { ClusterDefinition, Definition, ListenerDefinition, RuleListDefinition } from '../model/definitions.ts';
+import type {
+  ClusterDefinition,
+  Definition,
+  EndpointDefinition,
+  ListenerDefinition,
+  RuleListDefinition,
+} from '../model/definitions.ts';
 import type { Change } from '../model/step.ts';
 import { PROTOCOLS } from '../protocols.ts';
 import { decide, plan } from './plan.ts';
@@ -82,6 +88,18 @@ test('an option that a protocol looks at each time updates its listener', () => 
 
 test('other rules update the rulelist', () => {
   assert.equal(becomes(rulelist, { ...rulelist, rules: [] }), 'update /rules');
+});
+
+test('another cluster updates an endpoint', () => {
+  const endpoint: EndpointDefinition = {
+    kind: 'endpoint',
+    name: 'e',
+    cluster: 'a',
+    address: 'x',
+    port: undefined,
+    weight: 1,
+  };
+  assert.equal(becomes(endpoint, { ...endpoint, cluster: 'b' }), 'update /cluster');
 });
 
 test('another order of its endpoints updates a cluster', () => {

@@ -18,9 +18,15 @@ export function decide(change: Change, restarts: Restarts): Step | undefined {
   if (!after) return { ...change, action: 'delete', fields: [] };
   const fields = differences(written(before), written(after));
   if (order) fields.push('/endpoints');
+  if (clusterOf(before) !== clusterOf(after)) fields.push('/cluster');
   // Whose it is, is no field of its own: who reads the object does not see it.
   if (fields.length === 0 && ownerOf(before) === ownerOf(after)) return undefined;
   return { ...change, action: fields.some((field) => restarts(after, field)) ? 'restart' : 'update', fields };
+}
+
+/** Of an endpoint, which one writes in its cluster. */
+function clusterOf(definition: Definition): string | undefined {
+  return definition.kind === 'endpoint' ? definition.cluster : undefined;
 }
 
 function ownerOf(definition: Definition): string | undefined {

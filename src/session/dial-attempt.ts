@@ -1,7 +1,7 @@
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Channel } from '../core/channel.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
-import type { Attempt, Dialer } from '../core/protocol.ts';
+import type { Attempt, Dialer, DiallingSession } from '../core/protocol.ts';
 
 /** Waits for an attempt. One of the two is called, once, unless the attempt is cancelled. */
 export interface DialObserver {
@@ -13,14 +13,15 @@ export interface DialObserver {
 export class DialAttempt implements Attempt {
   readonly endpoint: Endpoint;
   readonly timeout: number;
-  readonly session: Attempt['session'];
-  cancelled = false;
-  onCancel: (() => void) | undefined;
+  readonly session: DiallingSession;
   readonly #observer: DialObserver;
   #timer: NodeJS.Timeout | undefined;
+  #cancelled = false;
+  /** Made for who asks. */
+  #aborter: AbortController | undefined;
 
   /** `timeout`: milliseconds. */
-  constructor(endpoint: Endpoint, timeout: number, session: Attempt['session'], observer: DialObserver) {
+  constructor(endpoint: Endpoint, timeout: number, session: DiallingSession, observer: DialObserver) {
     this.endpoint = endpoint;
     this.timeout = timeout;
     this.session = session;
@@ -33,6 +34,12 @@ export class DialAttempt implements Attempt {
 
   get port(): number | undefined {
     return this.endpoint.port;
+  }
+
+  get signal(): AbortSignal {
+    this.#aborter ??= new AbortController();
+    if (this.#cancelled) this.#aborter.abort();
+    return this.#aborter.signal;
   }
 
   /** Dials. What needs no waiting is done when it returns. */
@@ -48,8 +55,8 @@ export class DialAttempt implements Attempt {
 
   cancel(): void {
     clearTimeout(this.#timer);
-    this.cancelled = true;
-    this.onCancel?.();
+    this.#cancelled = true;
+    this.#aborter?.abort();
   }
 
   #await(result: Promise<Channel>): void {
@@ -61,12 +68,12 @@ export class DialAttempt implements Attempt {
     result.then(
       (channel) => {
         clearTimeout(this.#timer);
-        if (this.cancelled) channel.close({ kind: 'end', message: 'not wanted any more' });
+        if (this.#cancelled) channel.close({ kind: 'end', message: 'not wanted any more' });
         else this.#observer.connected(this, channel);
       },
       (error: unknown) => {
         clearTimeout(this.#timer);
-        if (!this.cancelled) this.#observer.failed(this, asL7mpError(error, 'E_CONNECT'));
+        if (!this.#cancelled) this.#observer.failed(this, asL7mpError(error, 'E_CONNECT'));
       },
     );
   }

@@ -119,6 +119,11 @@ export async function openCluster(
   return protocol.cluster.open(spec, host);
 }
 
+/** An attempt that a test can cancel. */
+export interface FakeAttempt extends Attempt {
+  cancel(): void;
+}
+
 /**
  * An attempt to connect for a session of its own.
  *
@@ -126,15 +131,11 @@ export async function openCluster(
  *
  * @example const channel = await dialer.dial(attempt({ user: 'x' }, 's', '127.0.0.1'));
  */
-export function attempt(metadata: Metadata = {}, name = 's', address = '<VIRTUAL>'): Attempt & { cancelled: boolean } {
-  return {
-    address,
-    port: undefined,
-    timeout: 1000,
-    session: { name, metadata },
-    cancelled: false,
-    onCancel: undefined,
-  };
+export function attempt(metadata: Metadata = {}, name = 's', address = '<VIRTUAL>'): FakeAttempt {
+  const aborter = new AbortController();
+  const { signal } = aborter;
+  const session = { name, metadata };
+  return { address, port: undefined, timeout: 1000, session, signal, cancel: () => aborter.abort() };
 }
 
 /**

@@ -9,6 +9,7 @@ export { runCompliance } from './compliance.ts';
 export {
   attempt,
   dialLocal,
+  type FakeAttempt,
   type FakeClusterHost,
   FakeCounter,
   FakeLog,

@@ -7,13 +7,14 @@ import { L7mpError } from '../core/errors.ts';
 import { GatheringLimit } from '../core/gathering.ts';
 import { queueLimits } from '../core/limits.ts';
 import { SILENT } from '../core/log.ts';
-import type { Attempt, ClusterHost, Dialer, Services, Spec, Transport } from '../core/protocol.ts';
+import type { ClusterHost, Dialer, Services, Spec, Transport } from '../core/protocol.ts';
 import { Registry } from '../core/registry.ts';
 import { SharedCounts } from '../counts/shared-counts.ts';
 import { Listener } from '../listener/listener.ts';
 import { open } from '../listener/open.ts';
 import { PROTOCOLS } from '../protocols.ts';
 import { Collector } from './collector.ts';
+import { attempt } from './fake-cluster-host.ts';
 import { UNLIMITED } from './fake-host.ts';
 import type { Subject } from './subject.ts';
 import { until } from './until.ts';
@@ -179,15 +180,8 @@ export class Opened {
   }
 
   async dial(): Promise<Channel> {
-    const attempt: Attempt = {
-      address: this.#address,
-      port: undefined,
-      timeout: 10_000,
-      session: { name: 'compliance', metadata: {} },
-      cancelled: false,
-      onCancel: undefined,
-    };
-    const channel = await (this.#dialer as Dialer).dial(attempt);
+    const given = { ...attempt({}, 'compliance', this.#address), timeout: 10_000 };
+    const channel = await (this.#dialer as Dialer).dial(given);
     this.#dialled.push(channel);
     return channel;
   }

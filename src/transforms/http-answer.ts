@@ -1,10 +1,12 @@
 /** The destinations of HTTP sessions that answer by themselves: they read the request, and give one answer. */
+
 import { hostPort } from '../core/address.ts';
+import { sessionOf } from '../core/attempt.ts';
 import { Channel, type QueueLimits } from '../core/channel.ts';
 import { asL7mpError, errorBody, L7mpError } from '../core/errors.ts';
 import { Gathering, type GatheringLimit } from '../core/gathering.ts';
 import type { Json, Metadata } from '../core/metadata.ts';
-import type { ApiRequest, ApiResponse, Attempt, ClusterHost, Dialer } from '../core/protocol.ts';
+import type { ApiRequest, ApiResponse, ClusterHost, Dialer, DiallingSession } from '../core/protocol.ts';
 
 type RequestHead = Omit<ApiRequest, 'body'>;
 type Answer = (request: ApiRequest) => Promise<ApiResponse>;
@@ -15,8 +17,8 @@ const BODY_TIME = 30_000;
 /** Answers each session's request by `answer`. */
 export function httpAnswerer({ limits, services, gathering }: ClusterHost, answer: Answer): Dialer {
   return {
-    dial: ({ session }) => {
-      const request = requestHead(session);
+    dial: (attempt) => {
+      const request = requestHead(sessionOf(attempt));
       return new AnswerChannel(request, answer, { size: services.bodyLimit(), gathering }, limits);
     },
   };
@@ -156,7 +158,7 @@ function errorOf(error: L7mpError): ApiResponse {
 // -------------------------------------------------------------------- the request, out of the metadata
 
 /** @throws L7mpError E_NO_ROUTE where the session is no HTTP request */
-function requestHead({ name, metadata, listener }: Attempt['session']): RequestHead {
+function requestHead({ name, metadata, listener }: DiallingSession): RequestHead {
   const { HTTP: http } = metadata;
   if (!isObject(http)) throw notHttp();
   const url = targetOf(http.url);

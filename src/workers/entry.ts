@@ -1,9 +1,9 @@
 /** What a worker's thread runs. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { importPlugin, servePluginImports } from '../config/plugins.ts';
 import { Registry } from '../core/registry.ts';
 import { LocalDataPlane } from '../data-plane/local.ts';
 import type { Descriptors } from '../io/native/system/descriptors.ts';
+import { importPlugin, servePluginImports } from '../plugins/plugins.ts';
 import { PROTOCOLS } from '../protocols.ts';
 import type { WorkerStart } from './contract.ts';
 import { protocolInWorker } from './owned.ts';

@@ -158,8 +158,20 @@ test('status, reopening and closing are of all', async () => {
   assert.deepEqual(await group.status(), {
     io: { engine: 'fake', threads: 2 },
     offload: { on: false, interfaces: [], flows: 2, capacity: 20 },
+    sessions: 0,
   });
   await group.reopen();
   await group.close();
   assert.ok(planes.every(({ calls }) => calls.join() === 'reopen,close'));
+});
+
+test('draining is of all or of none: where one cannot take it back, the others drain on', async () => {
+  const { group, planes } = makeGroup();
+  await group.drain(5000);
+  planes[1]?.failing.set('drain', 'the port is taken');
+  await assert.rejects(group.drain(undefined), { code: 'E_BIND' });
+  assert.deepEqual(
+    planes.map(({ drained }) => drained),
+    [5000, 5000, 5000],
+  );
 });

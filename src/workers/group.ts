@@ -18,6 +18,8 @@ export class PlaneGroup implements DataPlane {
   readonly #planes: readonly DataPlane[];
   readonly #closed: () => Promise<void>;
   #settings: PlaneSettings;
+  /** The time that they have to drain, while they do. */
+  #drained: number | undefined;
 
   /** At least one. `settings`: what they were begun with; `closed`: told when all are closed. */
   constructor(planes: readonly DataPlane[], settings: PlaneSettings, closed = async (): Promise<void> => {}) {
@@ -86,8 +88,19 @@ export class PlaneGroup implements DataPlane {
     const all = await this.#ask((plane) => plane.status());
     const [first] = all as [PlaneStatus];
     const total = (of: 'flows' | 'capacity'): number => all.reduce((n, { offload }) => n + offload[of], 0);
+    const sessions = all.reduce((n, plane) => n + plane.sessions, 0);
     const io = { ...first.io, threads: this.#planes.length };
-    return { io, offload: { ...first.offload, flows: total('flows'), capacity: total('capacity') } };
+    return { io, sessions, offload: { ...first.offload, flows: total('flows'), capacity: total('capacity') } };
+  }
+
+  /** All drain, or none. */
+  async drain(timeout: number | undefined): Promise<void> {
+    const before = this.#drained;
+    await this.#allOrNone(
+      (plane) => plane.drain(timeout),
+      (plane) => plane.drain(before),
+    );
+    this.#drained = timeout;
   }
 
   async reopen(): Promise<void> {

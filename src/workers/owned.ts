@@ -21,7 +21,7 @@ function openAtOwner(owner: Calls<Owner>): ClusterSide['open'] {
         const { port1, port2 } = new MessageChannel();
         try {
           const facts = await owner.call('dialOwned', [cluster, plain(attempt), port2], { transfer: [port2] });
-          if (attempt.cancelled) throw new L7mpError('E_TIMEOUT', 'the attempt was given up');
+          if (attempt.signal.aborted) throw new L7mpError('E_TIMEOUT', 'the attempt was given up');
           return new PortChannel(port1, facts, limits);
         } catch (error) {
           // The owner's end closes with it.
@@ -36,16 +36,9 @@ function openAtOwner(owner: Calls<Owner>): ClusterSide['open'] {
   };
 }
 
-function plain({
-  address,
-  port,
-  timeout,
-  session: { name, metadata, listener },
-}: Attempt): Parameters<Owner['dialOwned']>[1] {
-  return {
-    address,
-    port,
-    timeout,
-    session: { name, metadata, ...(listener && { listener: { name: listener.name } }) },
-  };
+function plain({ address, port, timeout, session }: Attempt): Parameters<Owner['dialOwned']>[1] {
+  const { name, metadata, listener } = session ?? {};
+  if (name === undefined || metadata === undefined) return { address, port, timeout };
+  const known = listener && { listener: { name: listener.name } };
+  return { address, port, timeout, session: { name, metadata, ...known } };
 }

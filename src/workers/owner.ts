@@ -32,6 +32,9 @@ export interface Owner {
   closeOwned(cluster: number): Promise<void>;
 }
 
+/** The worker closes what it does not want any more. */
+const NEVER = new AbortController().signal;
+
 interface Shared {
   readonly dialer: Promise<Dialer>;
   users: number;
@@ -68,7 +71,7 @@ export class OwnedClusters {
       dialOwned: async (cluster, attempt, port) => {
         const shared = this.#shared.get(open.get(cluster) ?? '');
         if (!shared) throw new L7mpError('E_NO_ENDPOINT', 'the cluster is gone');
-        const channel = await (await shared.dialer).dial({ ...attempt, cancelled: false, onCancel: undefined });
+        const channel = await (await shared.dialer).dial({ ...attempt, signal: NEVER });
         const facts = factsOf(channel);
         new PortEnd(port, channel);
         return facts;

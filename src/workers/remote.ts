@@ -18,7 +18,7 @@ const ANSWER_TIME = 10_000;
 /** Of closing: what was written has a second to leave. */
 const CLOSE_TIME = 3_000;
 
-type ChangeCall = 'open' | 'configure' | 'release' | 'take' | 'settle' | 'undo';
+type ChangeCall = 'open' | 'configure' | 'release' | 'take' | 'settle' | 'undo' | 'drain';
 
 /** A data plane in a worker, as the main thread has it: each call rejects where the worker does not answer in time, or ends. */
 export class RemoteDataPlane implements DataPlane {
@@ -73,6 +73,10 @@ export class RemoteDataPlane implements DataPlane {
 
   status(): Promise<PlaneStatus> {
     return this.#calls.call('status', [], { timeout: ANSWER_TIME });
+  }
+
+  drain(timeout: number | undefined): Promise<void> {
+    return this.#change('drain', timeout);
   }
 
   reopen(): Promise<void> {

@@ -31,6 +31,7 @@ export function serve(port: MessagePort, open: (main: Main) => Promise<DataPlane
     endSession: async (name) => (await opened).endSession(name),
     counters: async () => (await opened).counters(),
     status: async () => (await opened).status(),
+    drain: async (timeout) => (await opened).drain(timeout),
     reopen: async () => (await opened).reopen(),
     close: async () => {
       await (await opened).close();

@@ -91,6 +91,16 @@ test('the next one runs what the one that has failed ran', async (t) => {
   assert.equal((await plane.counters()).restarts, 1);
 });
 
+test('the next one drains where the one that has failed did', async (t) => {
+  const trial = new Trial();
+  const plane = await trial.start(t);
+  await change(plane, [create('a')]);
+  await plane.drain(5000);
+  trial.first.fail();
+  const next = await trial.next();
+  assert.deepEqual([next.plane.drained, ...next.plane.calls], [5000, 'drain', 'release', 'take', 'settle']);
+});
+
 test('while there is none, it is empty, and a change is taken for the next one', async (t) => {
   const trial = new Trial();
   const plane = await trial.start(t);

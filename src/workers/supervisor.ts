@@ -50,6 +50,8 @@ export class SupervisedPlane implements DataPlane {
   readonly #program = new Program();
   readonly #kept = new KeptCounters();
   #settings: PlaneSettings;
+  /** The time that it has to drain, while it does: the next one has no sessions, and takes none. */
+  #drained: number | undefined;
   /** Undefined while there is none. */
   #life: Life | undefined;
   #began = performance.now();
@@ -109,7 +111,7 @@ export class SupervisedPlane implements DataPlane {
   }
 
   async settle(endings: readonly Ending[]): Promise<void> {
-    const { steps = [], life } = this.#change ?? {};
+    const { steps = [], life = this.#life } = this.#change ?? {};
     this.#program.follow(steps);
     this.#kept.forget(steps);
     // Where it fails now, the next one is made to run what the change has come to.
@@ -157,8 +159,14 @@ export class SupervisedPlane implements DataPlane {
   }
 
   async status(): Promise<PlaneStatus> {
-    const none = { on: false, why: `${this.#name} does not run`, interfaces: [], flows: 0, capacity: 0 };
-    return this.#ask((plane) => plane.status(), { io: { engine: 'none' }, offload: none });
+    const offload = { on: false, why: `${this.#name} does not run`, interfaces: [], flows: 0, capacity: 0 };
+    return this.#ask((plane) => plane.status(), { io: { engine: 'none' }, offload, sessions: 0 });
+  }
+
+  async drain(timeout: number | undefined): Promise<void> {
+    await this.#starting;
+    await this.#life?.plane.drain(timeout);
+    this.#drained = timeout;
   }
 
   reopen(): Promise<void> {
@@ -221,6 +229,7 @@ export class SupervisedPlane implements DataPlane {
     let life: Life | undefined;
     try {
       life = await this.#start(this.#settings);
+      if (this.#drained !== undefined) await life.plane.drain(this.#drained);
       await program(life, this.#program.steps());
       this.#restarts++;
       this.#live(life);

@@ -24,7 +24,7 @@ export const SETTINGS: PlaneSettings = {
   bodyLimit: 1 << 20,
 };
 
-type Call = 'configure' | 'release' | 'take' | 'settle' | 'undo' | 'close';
+type Call = 'configure' | 'release' | 'take' | 'settle' | 'undo' | 'drain' | 'close';
 
 export class FakePlane implements DataPlane {
   /** What it was asked, in order. */
@@ -32,6 +32,7 @@ export class FakePlane implements DataPlane {
   /** The objects that it runs. */
   readonly objects = new Set<string>();
   settings = SETTINGS;
+  drained: number | undefined;
   ids: number[] = [];
   counts: Counters = NO_COUNTERS;
   /** What it rejects, and with what. */
@@ -84,7 +85,16 @@ export class FakePlane implements DataPlane {
   }
 
   async status(): Promise<PlaneStatus> {
-    return { io: { engine: 'fake' }, offload: { on: false, interfaces: [], flows: 1, capacity: 10 } };
+    return {
+      io: { engine: 'fake' },
+      offload: { on: false, interfaces: [], flows: 1, capacity: 10 },
+      sessions: this.ids.length,
+    };
+  }
+
+  async drain(timeout: number | undefined): Promise<void> {
+    this.#do('drain');
+    this.drained = timeout;
   }
 
   async reopen(): Promise<void> {

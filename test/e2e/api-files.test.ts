@@ -4,6 +4,9 @@ import { link, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import Type from 'typebox';
+import { defineProtocol } from '../../src/core/protocol.ts';
+import { strict } from '../../src/core/schema.ts';
 import { refused } from '../support/config.ts';
 import { connectStream } from '../support/peers.ts';
 import { listener, startProxy, type TestProxy } from '../support/proxy.ts';
@@ -242,4 +245,31 @@ test('admin.files must be a directory', async (t) => {
       /^L7mpError: \/admin\/files: there is no directory/,
     );
   }
+});
+
+test('what runs programs may stand in the start-up file, and the API neither makes nor changes it', async (t) => {
+  const runner = defineProtocol({
+    name: 'Runner',
+    title: 'Runner',
+    cluster: {
+      schema: strict({ command: Type.String() }),
+      kind: 'stream',
+      virtual: true,
+      runsCode: true,
+      open: () => ({ dial: () => Promise.reject(new Error('not in this test')) }),
+    },
+  });
+  const spec = { protocol: 'Runner', command: 'true' };
+  const { proxy } = await startProxy(t, [], () => ({ clusters: [{ name: 'c', spec }] }), { plugins: [runner] });
+  const text = 'it runs programs, and so is for the start-up file only';
+  for (const [path, body] of [
+    ['clusters', { cluster: { name: 'x', spec } }],
+    ['clusters/c', { cluster: { name: 'c', spec: { ...spec, command: 'false' } } }],
+    ['routes', { route: { name: 'x', destination: { spec } } }],
+  ] as const) {
+    const answer = await proxy.api(path === 'clusters/c' ? 'PUT' : 'POST', path, body);
+    assert.equal(answer.status, 403);
+    assert.ok(answer.body.content.endsWith(`: /spec: ${text}`), answer.text);
+  }
+  await proxy.ok('PUT', 'clusters/c', { cluster: { name: 'c', spec, options: { idle_timeout: 1 } } });
 });

@@ -463,3 +463,20 @@ describe('entity tags', () => {
     assert.deepEqual([after.body, after.headers.etag], [before.body, before.headers.etag]);
   });
 });
+
+test('PUT /config moves an endpoint to another cluster', async (t) => {
+  const { proxy } = await startProxy(t, [], () => ({}));
+  const form = await proxy.ok('GET', 'config?form=apply');
+  const cluster = (name: string, ...endpoints: string[]) => ({
+    name,
+    spec: { protocol: 'TCP', port: 1 },
+    endpoints: endpoints.map((endpoint) => ({ name: endpoint, spec: { address: '127.0.0.1' } })),
+  });
+  const put = (...clusters: object[]) => proxy.api('PUT', 'config', { ...form, clusters });
+  const names = async (of: string) =>
+    (await proxy.ok('GET', `clusters/${of}/endpoints`)).map(({ name }: { name: string }) => name);
+  await put(cluster('a', 'e', 'f'), cluster('b'));
+  const { body } = await put(cluster('a', 'f'), cluster('b', 'e'));
+  assert.deepEqual(body.changes, [{ kind: 'endpoint', name: 'e', action: 'update', fields: ['/cluster'] }]);
+  assert.deepEqual([await names('a'), await names('b')], [['f'], ['e']]);
+});

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { loadPlugin } from '../../src/config/plugins.ts';
+import { loadPlugin } from '../../src/plugins/plugins.ts';
 import { until } from '../../src/testing/until.ts';
 import { ask, bytes, connectDatagram, connectStream, serveDatagram, serveStream } from '../support/peers.ts';
 import { listener, request, startProxy, type TestProxy } from '../support/proxy.ts';

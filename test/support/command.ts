@@ -53,7 +53,7 @@ export class Command {
   /** Ends it as a terminal does, and gives its status: null where it had to be killed. */
   async stop(): Promise<number | null> {
     if (!this.over) {
-      this.child.kill('SIGTERM');
+      this.child.kill('SIGINT');
       const timer = setTimeout(() => this.child.kill('SIGKILL'), PATIENCE);
       await once(this.child, 'exit');
       clearTimeout(timer);
@@ -72,7 +72,7 @@ export interface Started {
 const ATTEMPTS = 5;
 
 /** Starts the command with a configuration file, of which a copy has free ports, and files in a folder of its own. */
-export async function startWith(t: TestContext, file: string): Promise<Started> {
+export async function startWith(t: TestContext, file: string, options: readonly string[] = []): Promise<Started> {
   const config = (await readSource(file)).value;
   const folder = await mkdtemp(join(tmpdir(), 'l7mp-command-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
@@ -80,7 +80,7 @@ export async function startWith(t: TestContext, file: string): Promise<Started> 
     const ports = await portsFor(config);
     const copy = join(folder, 'config.json');
     await writeFile(copy, JSON.stringify(moved(config, ports, dirname(file), folder)));
-    const command = new Command(t, L7MP, ['-c', copy]);
+    const command = new Command(t, L7MP, ['-c', copy, ...options]);
     try {
       await command.running();
       return { command, port: (written) => ports.get(written) ?? written };
@@ -91,8 +91,8 @@ export async function startWith(t: TestContext, file: string): Promise<Started> 
 }
 
 /** Starts the command with a configuration, whose ports stand for free ones. */
-export async function startConfig(t: TestContext, config: object): Promise<Started> {
-  return startWith(t, await writeConfig(t, config));
+export async function startConfig(t: TestContext, config: object, options: readonly string[] = []): Promise<Started> {
+  return startWith(t, await writeConfig(t, config), options);
 }
 
 /** A file with a configuration, that goes with the test. */

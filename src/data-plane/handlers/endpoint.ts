@@ -21,17 +21,28 @@ export function endpointHandler(store: Store, counts: SharedCounts): Handler {
     store.forgetEndpointsOf(cluster);
     changed(cluster);
   };
-  // Sessions stay where they are: what has another address or port is another endpoint, of the same name.
-  const update = (before: Definition, after: Definition): Done => {
+  /** Takes it out of a cluster. Returns what puts the others into their order, where it has come back. */
+  const takeOut = ({ name, cluster }: EndpointDefinition): (() => void) => {
+    const order = [...store.endpointsOf(cluster).keys()];
+    store.endpointsOf(cluster).delete(name);
+    changed(cluster);
+    return () => store.arrangeEndpointsOf(cluster, order);
+  };
+  // Sessions stay where they are: what has another address, port or cluster is another endpoint, of the same name.
+  const update = (from: Definition, to: Definition): Done => {
+    const [before, after] = [from, to] as [EndpointDefinition, EndpointDefinition];
     const old = need(store.endpoints, 'endpoint', before.name);
-    const { address, port } = after as EndpointDefinition;
-    const same = address === old.address && port === old.definition.port;
-    const endpoint = same ? old : Endpoint.counted(after as EndpointDefinition, counts);
-    endpoint.definition = after as EndpointDefinition;
+    const moves = before.cluster !== after.cluster;
+    const same = !moves && after.address === old.address && after.port === old.port;
+    const endpoint = same ? old : Endpoint.counted(after, counts);
+    endpoint.definition = after;
+    const rearrange = moves ? takeOut(before) : undefined;
     put(endpoint);
     const undo = (): void => {
-      old.definition = before as EndpointDefinition;
+      if (moves) takeOut(after);
+      old.definition = before;
       put(old);
+      rearrange?.();
       if (!same) endpoint.close();
     };
     return same ? { undo } : { undo, settle: () => old.close() };

@@ -12,24 +12,34 @@ import { takesUp } from './take-up.ts';
 export interface ListenerContext extends OpenContext {
   readonly store: Store;
   readonly counts: SharedCounts;
+  /** It is not to listen now. */
+  holds(listener: Listener): boolean;
   /** Ends the sessions of a listener that was not taken after all. */
   disown(listener: Listener): void;
+}
+
+/** Has a listener listen that does not. Rejects with E_BIND. */
+export async function listenAgain(listener: Listener, context: OpenContext): Promise<void> {
+  try {
+    await open(listener, context);
+  } catch (error) {
+    throw failure(listener.definition, error);
+  }
+}
+
+/** Gives up the address of a listener. */
+export async function releaseListener(listener: Listener, context: OpenContext): Promise<void> {
+  const { listening, name } = listener;
+  listener.listening = undefined;
+  await close(listening, name, context);
 }
 
 export function listenerHandler(context: ListenerContext): Handler {
   const { store, registry } = context;
   const { listeners } = store;
+  const release = (listener: Listener): Promise<void> => releaseListener(listener, context);
   const listen = async (listener: Listener): Promise<void> => {
-    try {
-      await open(listener, context);
-    } catch (error) {
-      throw failure(listener.definition, error);
-    }
-  };
-  const release = async (listener: Listener): Promise<void> => {
-    const { listening, name } = listener;
-    listener.listening = undefined;
-    await close(listening, name, context);
+    if (!context.holds(listener)) await listenAgain(listener, context);
   };
   const define = (listener: Listener, definition: Definition): void => {
     const { spec } = definition as ListenerDefinition;

@@ -19,6 +19,7 @@ import { Share, type SiblingStart } from './streams/siblings.ts';
 import { Arena } from './system/arena.ts';
 import type { Descriptors } from './system/descriptors.ts';
 import { libc } from './system/libc.ts';
+import { askForShortSlices } from './system/scheduling.ts';
 
 /** Milliseconds that sockets have to deliver what was written when the engine closes. */
 const CLOSE_GRACE = 1000;
@@ -57,7 +58,9 @@ class NativeEngine implements Engine {
   constructor(options: NativeOptions) {
     const { connections = new Connections(), binder = createLocalBinder(), descriptors, siblings } = options;
     const sockets = new Sockets(connections);
-    const loop = new Loop(Arena.map(ARENA_SIZE), descriptors);
+    const arena = Arena.map(ARENA_SIZE);
+    const loop = new Loop(arena, descriptors);
+    askForShortSlices(arena);
     const context = { loop, connections, binder };
     const share = siblings && new Share(loop, siblings, descriptors);
     this.connections = connections;

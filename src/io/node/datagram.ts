@@ -129,7 +129,7 @@ export async function connect(
   channels: ConnectedChannels,
 ): Promise<SocketChannel> {
   const host = await addressToConnect(to.host);
-  if (attempt.cancelled) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
+  if (host !== to.host && attempt.signal.aborted) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
   channels.connections.reserve();
   const socket = createSocket(host);
   return new Promise((done, reject) => {
@@ -141,9 +141,7 @@ export async function connect(
     socket.once('error', fail);
     const connected = (error?: Error): void => {
       socket.off('error', fail);
-      attempt.onCancel = undefined;
       if (error) fail(error);
-      else if (attempt.cancelled) fail(new Error('cancelled'));
       else done(new ConnectedChannel(socket, limits, channels));
     };
     if (bind)

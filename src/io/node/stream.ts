@@ -2,6 +2,7 @@
 import { lookup } from 'node:dns';
 import * as net from 'node:net';
 import { hostPort, plainAddress } from '../../core/address.ts';
+import { onAbort } from '../../core/attempt.ts';
 import { BINARY, Channel, type CloseReason, type MessageAttributes, type QueueLimits } from '../../core/channel.ts';
 import type { ByteStream } from '../../core/channel-duplex.ts';
 import { CompactingSet } from '../../core/compacting.ts';
@@ -277,22 +278,23 @@ export async function connect(
   const buffers = sockets.add(socket);
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => {
+      stopWaiting();
       socket.destroy();
       reject(connectError(where, error));
     };
+    const stopWaiting = onAbort(attempt.signal, () => {
+      socket.off('error', fail);
+      socket.on('error', () => {});
+      fail(new Error('no connection in time'));
+    });
     socket.once('error', fail);
     socket.once('connect', () => {
       socket.off('error', fail);
-      attempt.onCancel = undefined;
+      stopWaiting();
       const channel = new NodeStreamChannel(limits);
       channel.setSocket(socket, buffers);
       resolve(channel);
     });
-    attempt.onCancel = () => {
-      socket.off('error', fail);
-      socket.on('error', () => {});
-      fail(new Error('no connection in time'));
-    };
   });
 }
 

@@ -56,7 +56,7 @@ export const jsonsocket = defineProtocol({
       let headerOf = compileHeader(header);
       return {
         dial: async (attempt) => {
-          const request = headerOf(attempt.session.metadata);
+          const request = headerOf(attempt.session?.metadata ?? {});
           return dialLayer(
             below,
             attempt,

@@ -17,6 +17,7 @@ import type {
   Spec,
 } from '../../core/protocol.ts';
 import { createNodeEngine } from '../../io/node/index.ts';
+import { attempt, type FakeAttempt } from '../../testing/fake-cluster-host.ts';
 import { tcp } from '../tcp/index.ts';
 import { udp } from '../udp/index.ts';
 import { unix } from '../unix/index.ts';
@@ -140,15 +141,8 @@ export async function dialerOf(
   };
 }
 
-export function attemptTo(address: string, metadata: Metadata = {}): Attempt & { cancelled: boolean } {
-  return {
-    address,
-    port: undefined,
-    timeout: 2000,
-    session: { name: 's', metadata },
-    cancelled: false,
-    onCancel: undefined,
-  };
+export function attemptTo(address: string, metadata: Metadata = {}): FakeAttempt {
+  return { ...attempt(metadata, 's', address), timeout: 2000 };
 }
 
 /** What a channel brings from now on, as text. Writes every message back where `echo`. */

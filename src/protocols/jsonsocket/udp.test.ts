@@ -78,7 +78,7 @@ describe('a UDP server of JSONSocket', LIMIT, () => {
   test('that never answers costs the attempt, and nothing more', async (t) => {
     const { server, attempt, dialled } = await dialling(t);
     await server.inbox.next();
-    attempt.onCancel?.();
+    attempt.cancel();
     await assert.rejects(dialled, failure('E_TIMEOUT', /no handshake within 2000 ms/));
   });
 });

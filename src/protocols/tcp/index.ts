@@ -13,6 +13,7 @@ export const tcp = defineProtocol({
     transport: true,
     sessionName: ({ metadata }) => `TCP:${endsName('TCP', metadata)}`,
     check: checkListen,
+    address: ({ port, address = ANY }) => ({ host: address, port }),
     listen: ({ port, address = ANY }, host) =>
       host.io.listenStream({ host: address, port }, socketAcceptor('TCP', host)),
   },

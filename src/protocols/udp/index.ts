@@ -55,6 +55,7 @@ export const udp = defineProtocol({
         throw new L7mpError('E_INVALID', '/connect: singleton mode needs an address and a port');
       }
     },
+    address: ({ port, address = ANY }) => ({ host: address, port }),
     listen,
   },
   cluster: {

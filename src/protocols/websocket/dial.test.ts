@@ -250,7 +250,7 @@ describe('a WebSocket that cannot be dialled', () => {
     const to = attempt({}, 's', '127.0.0.1');
     const dialled = dial(port, {}, {}, to);
     await until(() => sockets.length === 1);
-    to.onCancel?.();
+    to.cancel();
     await fails(dialled, 'E_CONNECT', /no connection in time/);
     await until(() => sockets[0]?.closed);
   });
@@ -259,7 +259,7 @@ describe('a WebSocket that cannot be dialled', () => {
     const { port, sockets } = await serveBytes(t);
     const to = attempt({}, 's', '127.0.0.1');
     const dialled = (await openCluster(websocket, { port })).dial(to);
-    to.onCancel?.();
+    to.cancel();
     await fails(Promise.resolve(dialled), 'E_CONNECT', /no connection in time/);
     assert.ok(sockets.every(({ closed }) => closed));
   });

@@ -2,10 +2,10 @@ import type * as http from 'node:http';
 import type { Socket } from 'node:net';
 import type { ClientOptions, WebSocket } from 'ws';
 import { authority, hostPort } from '../../core/address.ts';
+import { onAbort } from '../../core/attempt.ts';
 import type { Head, Headers, QueueLimits } from '../../core/channel.ts';
 import { type ByteStream, streamOf } from '../../core/channel-duplex.ts';
 import { L7mpError } from '../../core/errors.ts';
-import { LowerAttempt } from '../../core/handshakes.ts';
 import type { Json, Metadata } from '../../core/metadata.ts';
 import { getAt } from '../../core/pointer.ts';
 import type { Attempt, Dialer } from '../../core/protocol.ts';
@@ -86,23 +86,20 @@ export async function dial(
 ): Promise<WebSocketChannel> {
   const port = attempt.port ?? target.port;
   const request = requestFor(attempt, port);
-  const stream = streamOf(await below.dial(new LowerAttempt(attempt)));
+  const stream = streamOf(await below.dial(attempt));
   // ws says what is wrong.
   stream.on('error', () => {});
   return new Promise((resolve, reject) => {
     const fail = (error: Error, code: 'E_CONNECT' | 'E_HANDSHAKE' = 'E_HANDSHAKE'): void => {
-      attempt.onCancel = undefined;
+      stopWaiting();
       stream.destroy();
       const where = port === undefined ? attempt.address : hostPort(attempt.address, port);
       reject(new L7mpError(code, tellWhere(where, describeError(error)), { cause: error }));
     };
-    attempt.onCancel = () => fail(new Error('no connection in time'), 'E_CONNECT');
-    if (attempt.cancelled) {
-      attempt.onCancel();
-      return;
-    }
+    const stopWaiting = onAbort(attempt.signal, () => fail(new Error('no connection in time'), 'E_CONNECT'));
+    if (attempt.signal.aborted) return;
     shake(stream, { ...request, target }, fail, (answered) => {
-      attempt.onCancel = undefined;
+      stopWaiting();
       resolve(new DialledChannel(answered, target, limits));
     });
   });
@@ -117,7 +114,8 @@ interface Request {
 }
 
 /** Throws where the session's metadata make no request, before anything is connected. */
-function requestFor({ address, session: { metadata } }: Attempt, port: number | undefined): Request {
+function requestFor({ address, session }: Attempt, port: number | undefined): Request {
+  const { metadata = {} } = session ?? {};
   const offered = protocolsOf(metadata);
   return {
     path: pathOf(metadata),

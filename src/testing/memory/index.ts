@@ -71,11 +71,11 @@ function nextTurn(): Promise<void> {
 
 function dial(
   listeners: ReadonlyMap<string, Listener>,
-  { address, cancelled }: Attempt,
+  { address, signal }: Attempt,
   kind: ChannelKind,
   limits: QueueLimits,
 ) {
-  if (cancelled) throw new L7mpError('E_TIMEOUT', `${address}: not connected in time`);
+  if (signal.aborted) throw new L7mpError('E_TIMEOUT', `${address}: not connected in time`);
   const listener = listeners.get(address);
   if (!listener) throw new L7mpError('E_CONNECT', `${address}: nobody listens there`);
   const { spec, host } = listener;

@@ -71,7 +71,7 @@ describe('connecting', () => {
     const dialer = await openCluster(protocol);
     const given = attempt({}, 's', 'there');
     const dialled = dialer.dial(given);
-    given.cancelled = true;
+    given.cancel();
     await fails(Promise.resolve(dialled), 'E_TIMEOUT');
     assert.equal(host.channels.length, 0);
   });

@@ -1,3 +1,4 @@
+import { sessionOf } from '../../core/attempt.ts';
 import { type QueueLimits, TEXT } from '../../core/channel.ts';
 import { LocalChannel } from '../../core/local-channel.ts';
 import type { Metadata } from '../../core/metadata.ts';
@@ -26,6 +27,6 @@ export const jsonEncap = defineProtocol({
     schema: strict({}),
     kind: 'datagram',
     virtual: true,
-    open: (_spec, { limits }) => ({ dial: ({ session }) => new EncapChannel(session.metadata, limits) }),
+    open: (_spec, { limits }) => ({ dial: (attempt) => new EncapChannel(sessionOf(attempt).metadata, limits) }),
   },
 });

@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { sessionOf } from '../../core/attempt.ts';
 import type { MessageAttributes, QueueLimits } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import { LocalChannel } from '../../core/local-channel.ts';
@@ -60,7 +61,7 @@ export const metric = defineProtocol({
         packets: services.counter(packetCounterName, 'Messages of a session that passed through a cluster.', LABELS),
       };
       return {
-        dial: ({ session }) => new MetricChannel(counters, { sessionName: session.name, clusterName }, limits),
+        dial: (attempt) => new MetricChannel(counters, { sessionName: sessionOf(attempt).name, clusterName }, limits),
       };
     },
   },

@@ -1,7 +1,8 @@
 import Type from 'typebox';
+import { sessionOf } from '../../core/attempt.ts';
 import { asL7mpError, L7mpError } from '../../core/errors.ts';
 import { formatPointer, getAt, type Pointer, parsePointer } from '../../core/pointer.ts';
-import { type Attempt, defineProtocol } from '../../core/protocol.ts';
+import { type DiallingSession, defineProtocol } from '../../core/protocol.ts';
 import { strict } from '../../core/schema.ts';
 import { canonical } from './canonical.ts';
 import { Group } from './group.ts';
@@ -25,7 +26,8 @@ export const sync = defineProtocol({
       const pointer = parse(query);
       const groups = new Map<string, Group>();
       return {
-        dial: ({ session }) => {
+        dial: (attempt) => {
+          const session = sessionOf(attempt);
           const label = labelOf(session, pointer);
           let group = groups.get(label);
           if (!group) {
@@ -47,7 +49,7 @@ function parse(query: string): Pointer {
   }
 }
 
-function labelOf({ metadata }: Attempt['session'], pointer: Pointer): string {
+function labelOf({ metadata }: DiallingSession, pointer: Pointer): string {
   const label = getAt(metadata, pointer);
   if (label === undefined)
     throw new L7mpError('E_NO_ROUTE', `the session has no label at ${formatPointer(pointer) || '/'}`);

@@ -110,7 +110,7 @@ export function connectDatagram(
   const host = plainAddress(to.host);
   if (isIP(host) !== 0) return connect(hub, { host, port: to.port }, limits, bind);
   return addressToConnect(host).then((address) => {
-    if (attempt.cancelled) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
+    if (attempt.signal.aborted) throw new L7mpError('E_TIMEOUT', `${to.host}: not resolved in time`);
     return connect(hub, { host: address, port: to.port }, limits, bind);
   });
 }

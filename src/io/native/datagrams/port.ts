@@ -30,6 +30,8 @@ export class ListeningPort implements Pollable, PeerHost {
   /** Who has sent last: datagrams come in trains. */
   #last: PeerChannel | undefined;
   #singles = 0;
+  /** Whether the kernel joins what it receives; undefined while there was no reason to ask. */
+  #joins: boolean | undefined;
   #closing: Promise<void> | undefined;
 
   /** `released`: told, when it is not used any more, of what waits until the address is free. */
@@ -41,7 +43,6 @@ export class ListeningPort implements Pollable, PeerHost {
     this.#family = familyOf(at.host);
     this.#control = isWildcard(at.host) ? hitBytes(this.#family) : 0;
     this.#peers = new PeerTable(hub.loop.arena);
-    hub.join(bound.fd);
     hub.loop.addBound(bound.fd, EPOLLIN, this);
   }
 
@@ -108,9 +109,10 @@ export class ListeningPort implements Pollable, PeerHost {
     const one = this.#singles > 0;
     if (!one) sender.takeBuffers();
     const first = one ? sender.takeBuffer() : 0;
-    const count = batch.receive(this.fd, this.#control, one ? first : -1);
+    const count = batch.receive(this.fd, this.#control, this.#joins === true, one ? first : -1);
     if (count <= 0) return false;
     this.#singles = nextSingles(this.#singles, count);
+    if (count > 1) this.#joins ??= this.hub.join(this.fd);
     for (let n = first; n < first + count; n++) this.#take(n);
     return count === BATCH;
   }

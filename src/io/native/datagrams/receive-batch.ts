@@ -67,14 +67,22 @@ export class ReceiveBatch {
 
   /**
    * Receives what is there, and from whom it comes: one datagram into the n-th buffer, or, where `n` is negative, as many
-   * as there are buffers. Returns how many, negative for an error. `control`: bytes of what else is said of each.
+   * as there are buffers. Returns how many, negative for an error. `control`: bytes of what else is said of each. `joins`:
+   * the kernel may join datagrams of one sender.
    */
-  receive(fd: number, control: number, n: number): number {
+  receive(fd: number, control: number, joins: boolean, n: number): number {
     this.#headers = this.#named;
-    return this.#receive(fd, control + SEGMENT_CONTROL, n);
+    if (joins || control > 0 || n < 0) return this.#receive(fd, control + (joins ? SEGMENT_CONTROL : 0), n);
+    this.#offer(n, 0);
+    const { base } = this.#arena;
+    const length = base + this.#named + n * HEADER + layout.NAME_LENGTH;
+    return this.#single(
+      n,
+      this.#c.recvfrom(fd, base + this.data(n), LARGEST, MSG_DONTWAIT, base + this.name(n), length),
+    );
   }
 
-  /** The same from a connected socket: who it comes from is known. `joins`: the kernel may join datagrams of it. */
+  /** The same from a connected socket: who it comes from is known. */
   receiveConnected(fd: number, joins: boolean, n: number): number {
     this.#headers = this.#plain;
     if (joins || n < 0) return this.#receive(fd, joins ? SEGMENT_CONTROL : 0, n);

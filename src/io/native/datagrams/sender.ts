@@ -5,7 +5,7 @@ import type { Arena } from '../system/arena.ts';
 import { EAGAIN, EMSGSIZE } from '../system/constants.ts';
 import { type Libc, libc } from '../system/libc.ts';
 import { BATCH, SEGMENTS_BYTES } from './layout.ts';
-import { SEND_FLAGS, SendBatch } from './send-batch.ts';
+import { SendBatch } from './send-batch.ts';
 
 /** Pieces of memory that wait at most, each in a message of its own or with others of its destination. */
 const PIECES = 2 * BATCH;
@@ -223,12 +223,9 @@ export class Sender implements Task {
   #send(fd: number, n: number, count: number): number {
     const bytes = this.#bytes[n] as number;
     const first = this.#first[n] as number;
-    const plain = bytes === this.#segments[n] && this.#next[first] === NONE;
-    // The cheaper call, where it says all.
-    if (count === 1 && plain && (this.#to[n] as Destination).address < 0) {
-      return this.#c.send(fd, this.#arena.base + (this.#at[first] as number), bytes, SEND_FLAGS) < 0 ? -1 : 1;
-    }
-    return this.#batch.send(fd, n, count);
+    const whole = bytes === this.#segments[n] && this.#next[first] === NONE;
+    if (count > 1 || !whole) return this.#batch.send(fd, n, count);
+    return this.#batch.sendOne(fd, n, this.#at[first] as number, bytes, (this.#to[n] as Destination).address);
   }
 
   // ------------------------------------------------------------------ what was not sent

@@ -2,6 +2,7 @@
 import * as dns from 'node:dns';
 import * as net from 'node:net';
 import { hostPort, plainAddress } from '../../../core/address.ts';
+import { onAbort } from '../../../core/attempt.ts';
 import type { QueueLimits } from '../../../core/channel.ts';
 import type { Bind, Ends, SocketAddress, SocketChannel } from '../../../core/engine.ts';
 import { L7mpError } from '../../../core/errors.ts';
@@ -57,14 +58,13 @@ export class Connecting {
   }
 
   async #guard(result: Promise<SocketChannel>): Promise<SocketChannel> {
-    const attempt = this.#attempt;
-    attempt.onCancel = () => this.#waiting?.giveUp('no connection in time');
+    const stopWaiting = onAbort(this.#attempt.signal, () => this.#waiting?.giveUp('no connection in time'));
     try {
       return await result;
     } catch (error) {
       throw this.#failure(error);
     } finally {
-      attempt.onCancel = undefined;
+      stopWaiting();
     }
   }
 
@@ -77,7 +77,7 @@ export class Connecting {
   async #connectFirst(hosts: readonly string[], port: number): Promise<SocketChannel> {
     const errors: Error[] = [];
     for (const [n, host] of hosts.entries()) {
-      if (this.#attempt.cancelled) throw new Error('no connection in time');
+      if (this.#attempt.signal.aborted) throw new Error('no connection in time');
       try {
         return await this.#connectInternet({ host, port }, n < hosts.length - 1);
       } catch (error) {

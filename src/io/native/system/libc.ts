@@ -25,6 +25,8 @@ export interface Libc {
   write(fd: Fd, buffer: Pointer, size: number): number;
   recv(fd: Fd, buffer: Pointer, size: number, flags: number): number;
   send(fd: Fd, buffer: Pointer, size: number, flags: number): number;
+  recvfrom(fd: Fd, buffer: Pointer, size: number, flags: number, address: Pointer, addressSize: Pointer): number;
+  sendto(fd: Fd, buffer: Pointer, size: number, flags: number, address: Pointer, addressSize: number): number;
   recvmsg(fd: Fd, message: Pointer, flags: number): number;
   sendmsg(fd: Fd, message: Pointer, flags: number): number;
   recvmmsg(fd: Fd, messages: Pointer, count: number, flags: number, timeout: Pointer): number;
@@ -37,6 +39,7 @@ export interface Libc {
   epoll_wait(epoll: Fd, events: Pointer, count: number, timeout: number): number;
   if_nametoindex(name: Pointer): number;
   if_indextoname(index: number, name: Pointer): Pointer;
+  syscall(number: number, a: number, b: Pointer, c: number, d: number): number;
   /** The error of this thread's last call that failed. */
   errno(): number;
   /** The memory at an address, as an ArrayBuffer: it is not copied, and is never given back. */
@@ -71,6 +74,8 @@ const SIGNATURES: Record<Exclude<keyof Libc, 'errno' | 'view' | 'poll'>, [result
   write: ['long', ['int', P, 'size_t']],
   recv: ['long', ['int', P, 'size_t', 'int']],
   send: ['long', ['int', P, 'size_t', 'int']],
+  recvfrom: ['long', ['int', P, 'size_t', 'int', P, P]],
+  sendto: ['long', ['int', P, 'size_t', 'int', P, 'int']],
   recvmsg: ['long', ['int', P, 'int']],
   sendmsg: ['long', ['int', P, 'int']],
   recvmmsg: ['int', ['int', P, 'int', 'int', P]],
@@ -83,6 +88,7 @@ const SIGNATURES: Record<Exclude<keyof Libc, 'errno' | 'view' | 'poll'>, [result
   epoll_wait: ['int', ['int', P, 'int', 'int']],
   if_nametoindex: ['uint', [P]],
   if_indextoname: [P, ['uint', P]],
+  syscall: ['long', ['long', 'long', P, 'long', 'long']],
 };
 
 interface Koffi {
