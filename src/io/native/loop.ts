@@ -95,6 +95,11 @@ export class Loop {
     return this.#turning ? this.#now : wholeNow();
   }
 
+  /** Who owns a descriptor, if it is in here. */
+  handler(fd: number): Pollable | undefined {
+    return this.#handlers[fd];
+  }
+
   /** Those that own descriptors. */
   handlers(): readonly Pollable[] {
     return this.#handlers.filter((handler) => handler !== undefined);

@@ -216,9 +216,17 @@ export class NativeStreamChannel extends StreamSocket implements SocketChannel, 
       // Where its own direction has ended too, close(2) says it.
       if (!to.is(state.TOLD)) this.hub.c.shutdown(to.fd, k.SHUT_WR);
     }
-    const over = [this, ...(to ? [to] : [])].filter((one) => one.is(state.TOLD) && one.is(state.SHUT));
-    for (const one of over) one.cut();
+    const over = this.isOver;
+    const otherOver = to?.isOver;
+    if (over) this.cut();
+    if (otherOver) to?.cut();
     this.deliverEnd();
-    for (const one of over) one.deliverClose(CLOSED);
+    if (over) this.deliverClose(CLOSED);
+    if (otherOver) to?.deliverClose(CLOSED);
+  }
+
+  /** Both of its directions have ended, and it was told. */
+  get isOver(): boolean {
+    return this.is(state.TOLD) && this.is(state.SHUT);
   }
 }

@@ -1,6 +1,6 @@
-import type { Loop, Ticking } from '../loop.ts';
+import type { Loop, Pollable, Ticking } from '../loop.ts';
 
-/** A connection that the kernel is to watch over, if it still lives. */
+/** A connection that the kernel is to watch over. */
 export interface Watched {
   keepAlive(): void;
 }
@@ -11,19 +11,20 @@ export interface Watched {
  */
 export class KeepAlive implements Ticking {
   readonly #loop: Loop;
-  #young: Watched[] = [];
-  #old: Watched[] = [];
+  // Not the connections: V8 would take those that are over for old, and all that hangs on them.
+  #young: number[] = [];
+  #old: number[] = [];
 
   constructor(loop: Loop) {
     this.#loop = loop;
   }
 
-  add(connection: Watched): void {
-    if (this.#young.push(connection) === 1) this.#loop.tickFor(this);
+  add(fd: number): void {
+    if (this.#young.push(fd) === 1) this.#loop.tickFor(this);
   }
 
   tick(): boolean {
-    for (const connection of this.#old) connection.keepAlive();
+    for (const fd of this.#old) (this.#loop.handler(fd) as (Pollable & Partial<Watched>) | undefined)?.keepAlive?.();
     this.#old = this.#young;
     this.#young = [];
     return this.#old.length > 0;

@@ -61,7 +61,8 @@ export abstract class StreamSocket extends Channel implements Pollable, Task, Ti
       loop.replace(fd, this);
     } else loop.add(fd, EVENTS, this);
     // What was accepted has it from the socket that listens.
-    if (ends && !acceptor) hub.keepAlive.add(this);
+    if (ends && !acceptor) hub.keepAlive.add(fd);
+    else this.flags |= state.WATCHED;
   }
 
   override get kind(): 'stream' {
@@ -122,7 +123,9 @@ export abstract class StreamSocket extends Channel implements Pollable, Task, Ti
   }
 
   keepAlive(): void {
-    if (!this.is(state.GONE)) sockets.keepAlive(this.fd);
+    if (this.is(state.GONE | state.WATCHED)) return;
+    this.flags |= state.WATCHED;
+    sockets.keepAlive(this.fd);
   }
 
   /** The engine closes. */

@@ -28,3 +28,5 @@ export const OVER = 2048;
 export const CLOSING = 4096;
 /** It has no descriptor any more. */
 export const GONE = 8192;
+/** The kernel asks from time to time whether its peer is still there, where there is a network between them. */
+export const WATCHED = 16384;
