@@ -25,6 +25,7 @@ export type {
   DatagramListening,
   Ends,
   Engine,
+  First,
   SocketAddress,
   SocketChannel,
 } from './core/engine.ts';

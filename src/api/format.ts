@@ -1,12 +1,10 @@
-/** The styles in which the REST API writes JSON, named as in the seed. */
+/** The styles in which the REST API writes JSON, named as l7mp 0.5 had them. */
 import { Turns } from '../core/turns.ts';
 
-type Json = unknown;
-
-const oneLine = (value: Json): string => JSON.stringify(value, null, 1).replaceAll(/\n */g, ' ');
+const oneLine = (value: unknown): string => JSON.stringify(value, null, 1).replaceAll(/\n */g, ' ');
 
 /** One entry of the outermost list or object a line. */
-function lines(value: Json): string {
+function lines(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[ ${value.map(oneLine).join('\n, ')}\n]`;
   const entries = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${oneLine(item)}`);
@@ -14,7 +12,7 @@ function lines(value: Json): string {
 }
 
 /** Every value on a line of its own, with leading commas: an added line changes no other one. */
-function diffy(value: Json, indent = ''): string {
+function diffy(value: unknown, indent = ''): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const [open, close] = Array.isArray(value) ? '[]' : '{}';
   const deeper = `${indent}  `;
@@ -25,22 +23,22 @@ function diffy(value: Json, indent = ''): string {
 }
 
 export const STYLES = {
-  plain: (value: Json): string => JSON.stringify(value, null, 4),
-  terse: (value: Json): string => JSON.stringify(value),
+  plain: (value: unknown): string => JSON.stringify(value, null, 4),
+  terse: (value: unknown): string => JSON.stringify(value),
   space: oneLine,
   lines,
-  diffy: (value: Json): string => diffy(value),
+  diffy: (value: unknown): string => diffy(value),
 };
 
 export type Style = keyof typeof STYLES;
 
 /** JSON in one of the styles. */
-export function format(value: Json, style: Style): string {
+export function format(value: unknown, style: Style): string {
   return STYLES[style](value);
 }
 
 /** How the outermost list is laid out: what stands before, between and behind its items, and how each is written. */
-const LISTS: Readonly<Record<Style, readonly [string, string, string, (item: Json) => string]>> = {
+const LISTS: Readonly<Record<Style, readonly [string, string, string, (item: unknown) => string]>> = {
   plain: ['[\n    ', ',\n    ', '\n]', (item) => STYLES.plain(item).replaceAll('\n', '\n    ')],
   terse: ['[', ',', ']', STYLES.terse],
   space: ['[ ', ', ', ' ]', oneLine],
@@ -52,20 +50,20 @@ const LISTS: Readonly<Record<Style, readonly [string, string, string, (item: Jso
 const SLICE = 100;
 
 /** A list whose items are made while it is read. */
-export type LongList = AsyncIterable<Json>;
+export type LongList = AsyncIterable<unknown>;
 
 /** The same text; that of a long list in parts, between which others have their turn. */
-export function formatInParts(value: Json | LongList, style: Style): string | AsyncIterable<string> {
+export function formatInParts(value: unknown | LongList, style: Style): string | AsyncIterable<string> {
   if (isLongList(value)) return listInParts(value, style);
   if (!Array.isArray(value) || value.length <= SLICE) return format(value, style);
   return listInParts(value, style);
 }
 
-function isLongList(value: Json): value is LongList {
+function isLongList(value: unknown): value is LongList {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
-async function* listInParts(list: LongList | Iterable<Json>, style: Style): AsyncIterable<string> {
+async function* listInParts(list: LongList | Iterable<unknown>, style: Style): AsyncIterable<string> {
   const [open, between, close, write] = LISTS[style];
   let part: string[] = [];
   let isFirst = true;

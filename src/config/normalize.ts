@@ -20,7 +20,7 @@ import type {
 } from './schema.ts';
 
 /** The owner of an object, and where the object was written. */
-interface Place {
+interface Origin {
   readonly name: string;
   /** Undefined where it stands by itself. */
   readonly owner?: string | undefined;
@@ -67,7 +67,7 @@ export class Normalizer {
     for (const [n, { name }] of endpoints.entries()) {
       if (name !== undefined) this.#claim('endpoint', name, `/endpoints/${n}`);
     }
-    const at = (kind: Kind, n: number, name: string, below = ''): Place => ({ name, path: `/${kind}s/${n}${below}` });
+    const at = (kind: Kind, n: number, name: string, below = ''): Origin => ({ name, path: `/${kind}s/${n}${below}` });
     for (const [n, cluster] of clusters.entries()) this.#addCluster(cluster, at('cluster', n, cluster.name));
     this.#addListed(endpoints);
     for (const [n, route] of routes.entries()) this.#addRoute(route, at('route', n, route.name));
@@ -120,7 +120,7 @@ export class Normalizer {
   }
 
   /** An object that stands by itself. */
-  #standing(kind: Kind, name: string): Place {
+  #standing(kind: Kind, name: string): Origin {
     const path = `/${kind}`;
     return { name: this.#claim(kind, name, path), path };
   }
@@ -139,12 +139,12 @@ export class Normalizer {
   }
 
   /** Its place is that of its rules, since it may be nothing but these. */
-  #addRuleList({ rules }: RuleListInput, { name, owner, path }: Place): void {
+  #addRuleList({ rules }: RuleListInput, { name, owner, path }: Origin): void {
     const names = rules.map((rule, position) => this.ruleRef(rule, name, position, `${path}/${position}`));
     this.#put({ kind: 'rulelist', name, owner, rules: names }, path);
   }
 
-  #addRule({ match, action }: RuleInput, { name, owner, path }: Place): void {
+  #addRule({ match, action }: RuleInput, { name, owner, path }: Origin): void {
     const { rewrite, route, apply } = action;
     const definition: Definition = {
       kind: 'rule',
@@ -165,7 +165,7 @@ export class Normalizer {
     return name;
   }
 
-  #addRoute({ destination, ingress = [], egress = [], retry }: RouteInput, { name, owner, path }: Place): void {
+  #addRoute({ destination, ingress = [], egress = [], retry }: RouteInput, { name, owner, path }: Origin): void {
     const refer = (cluster: string | ClusterInput, automatic: string, at: string): string =>
       typeof cluster === 'string' ? cluster : this.#inlineCluster(cluster, automatic, name, `${path}/${at}`);
     const chain = (clusters: readonly (string | ClusterInput)[], way: 'ingress' | 'egress'): string[] =>
@@ -188,7 +188,7 @@ export class Normalizer {
     return name;
   }
 
-  #addCluster(cluster: ClusterInput | ListedClusterInput, { name, owner, path }: Place): void {
+  #addCluster(cluster: ClusterInput | ListedClusterInput, { name, owner, path }: Origin): void {
     const { spec, endpoints = [], loadbalancer, options } = cluster;
     const { policy = 'Trivial', key } = loadbalancer ?? {};
     const balancer = { policy, ...(key !== undefined && { key }) };

@@ -47,9 +47,22 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+/**
+ * Looks at a datagram of a peer that there is no channel for, before anything is kept of it, and says whether it shall have
+ * one; `reply` answers it in either case. So a forged address costs nothing but the answer. Of datagrams that have come
+ * together the first is looked at, and the others go its way. `bytes` and `reply` are good during the call only.
+ */
+export type First = (
+  peer: { readonly address: string; readonly port: number },
+  bytes: Uint8Array,
+  reply: (bytes: Uint8Array) => void,
+) => boolean;
+
 /** What an engine asks of who listens. */
 export interface Acceptor {
   readonly limits: QueueLimits;
+  /** Asked before `admit`, of sockets for datagrams; not of a peer that the engine was told of (`emit`). */
+  readonly first?: First | undefined;
   /** Whether a new peer is taken. `scarce`: the engine has no room for more peers than it has, only for another one. */
   admit(peer: { readonly address: string; readonly port: number }, scarce?: boolean): boolean;
   /** Whether its connections may take what is reserved: a full proxy is seen and mended through them. Left out: not. */

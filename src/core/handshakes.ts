@@ -1,6 +1,7 @@
 /** The handshakes of layers: a listener's, bounded in number and in time, and those within an attempt to dial. */
 import { onAbort } from './attempt.ts';
 import type { Channel } from './channel.ts';
+import type { First } from './engine.ts';
 import { type ErrorCode, L7mpError } from './errors.ts';
 import type { LayerChannel } from './layer.ts';
 import type { Attempt, Dialer, ListenerHost, Listening, Spec } from './protocol.ts';
@@ -133,13 +134,19 @@ const REJECTS: { readonly [code in ErrorCode]?: string } = {
  *
  * Rejects with E_BIND where the transport does. Handshakes that break, or take longer than the listener's
  * `handshake_timeout` (its `connect_timeout`, or 5,000 ms, by default), are counted as rejections and begin no session; so
- * are those that give way to newer ones, of which there may be too many.
+ * are those that give way to newer ones, of which there may be too many. `first`: what looks at datagrams before there is a
+ * channel.
  *
  * @example listen: ({ transport }, host) => listenOnLayer(host, transport, (lower) => new FramedChannel(lower)),
  */
-export async function listenOnLayer(host: ListenerHost, spec: Spec, wrap: Wrap): Promise<Listening> {
+export async function listenOnLayer(
+  host: ListenerHost,
+  spec: Spec,
+  wrap: Wrap,
+  { first }: { readonly first?: First } = {},
+): Promise<Listening> {
   const handshakes = new Handshakes(host);
-  const below = await host.listenOn(spec, (lower) => handshakes.take(lower, wrap));
+  const below = await host.listenOn(spec, (lower) => handshakes.take(lower, wrap), first);
   return {
     close: () => {
       handshakes.close();

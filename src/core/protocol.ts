@@ -9,7 +9,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Static, TObject, TProperties } from 'typebox';
 import type { Channel, ChannelKind, QueueLimits } from './channel.ts';
 import type { Shortage } from './connections.ts';
-import type { Engine, Listening as SocketListening } from './engine.ts';
+import type { Engine, First, Listening as SocketListening } from './engine.ts';
 import type { GatheringLimit } from './gathering.ts';
 import type { Log } from './log.ts';
 import type { Metadata } from './metadata.ts';
@@ -153,9 +153,11 @@ export interface ListenerHost {
   reject(why: string): void;
   /**
    * Listens on another protocol's transport, for protocols that stand on one. `admit` is theirs to ask, when there is
-   * something to say to the peer: the transport takes everybody.
+   * something to say to the peer: the transport takes everybody that `first`, of a transport of datagrams, lets in.
    */
-  listenOn(spec: Spec, accept: (channel: Channel) => void): Promise<Listening>;
+  listenOn(spec: Spec, accept: (channel: Channel) => void, first?: First): Promise<Listening>;
+  /** Set by what stands on it: looks at the first datagrams of peers before there is anything of them. */
+  readonly first?: First | undefined;
   /** The mode of sockets and files that it makes, where the specification does not say; else what the process makes of it. */
   readonly fileMode?: number | undefined;
 }

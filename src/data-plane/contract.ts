@@ -158,6 +158,7 @@ export interface ListedSession {
 }
 
 export interface PlaneStatus {
+  /** The I/O engine, why it is not something faster, and how many workers have one. */
   readonly io: { readonly engine: string; readonly why?: string; readonly threads?: number };
   readonly offload: OffloadStatus;
   /** Live sessions, but for those of the API and the metrics. */

@@ -207,7 +207,7 @@ export class LocalDataPlane implements DataPlane {
   async status(): Promise<PlaneStatus> {
     const { engine, why } = this.#io;
     return {
-      io: { engine: engine.name, ...(why !== undefined && { why }), threads: 1 },
+      io: { engine: engine.name, ...(why !== undefined && { why }), threads: 0 },
       offload: this.#offload.engine.status(),
       sessions: this.#admission.live,
     };

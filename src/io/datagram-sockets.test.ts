@@ -61,6 +61,53 @@ for (const { name, create, skip } of engines()) {
       deepEqual(addresses.slice(0, 2), name === 'node' ? ['::1'] : ['::1', '127.0.0.1']);
     });
 
+    it('asks about the first datagram of a peer, and answers it, before there is anything of that', async () => {
+      const asked: string[] = [];
+      const channels: SocketChannel[] = [];
+      const { port } = await onPort((port) =>
+        engine.listenDatagram(
+          { host: '127.0.0.1', port },
+          acceptor(
+            (channel) => {
+              channels.push(channel);
+              channel.read({
+                message: (bytes) => channel.write(Buffer.from(`<${Buffer.from(bytes)}>`), undefined, true),
+                end: () => {},
+              });
+            },
+            {
+              first: ({ address }, bytes, reply) => {
+                const text = Buffer.from(bytes).toString();
+                asked.push(`${address}: ${text}`);
+                if (text === 'cookie') return true;
+                reply(Buffer.from('show'));
+                reply(Buffer.from('your cookie'));
+                return false;
+              },
+              admit: () => {
+                asked.push('admit');
+                return true;
+              },
+            },
+          ),
+        ),
+      );
+      const peer = await datagramPeer();
+      const say = async (text: string, answers: number): Promise<string[]> => {
+        peer.received.length = 0;
+        peer.socket.send(text, port, '127.0.0.1');
+        await until(() => peer.received.length === answers);
+        return peer.received.map(String);
+      };
+      deepEqual(await say('hello', 2), ['show', 'your cookie']);
+      deepEqual(await say('hello', 2), ['show', 'your cookie']);
+      equal(channels.length, 0);
+      deepEqual(await say('cookie', 1), ['<cookie>']);
+      deepEqual(await say('hello', 1), ['<hello>']);
+      deepEqual(asked, ['127.0.0.1: hello', '127.0.0.1: hello', '127.0.0.1: cookie', 'admit']);
+      for (const channel of channels) channel.close(END);
+    });
+
     for (const host of ['0.0.0.0', '::']) {
       // The portable engine cannot tell which address was hit.
       it(`answers from the address that was hit last, on ${host}`, { skip: name === 'node' }, async () => {

@@ -1,7 +1,8 @@
 import { hostPort, isLoopback } from '../core/address.ts';
 import type { Channel } from '../core/channel.ts';
 import type { Shortage } from '../core/connections.ts';
-import type { Engine } from '../core/engine.ts';
+import type { Engine, First } from '../core/engine.ts';
+import { asL7mpError } from '../core/errors.ts';
 import type { GatheringLimit } from '../core/gathering.ts';
 import { queueLimits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
@@ -55,13 +56,31 @@ export async function open(listener: Listener, context: OpenContext): Promise<vo
       if (listener.reject(why)) log.write('info', name, `rejected: ${why} (said once; the metrics count the rest)`);
     },
     // Behind it, since a copy would keep the options of now.
-    listenOn: (under, accept) => {
-      const below: ListenerHost = Object.create(host, { accept: { value: accept }, admit: { value: () => true } });
+    listenOn: (under, accept, first) => {
+      const own = {
+        accept: { value: accept },
+        admit: { value: () => true },
+        first: { value: first && guarded(first, host) },
+      };
+      const below: ListenerHost = Object.create(host, own);
       return listenWith(under, below, registry);
     },
   };
   listener.listening = await listenWith(spec, host, registry);
   for (const where of placesOf(spec, registry)) log.write('info', name, `listening on ${where}`);
+}
+
+/** A datagram that it cannot look at is not taken: it is somebody else's code, and anybody's bytes. */
+function guarded(first: First, { log, name, reject }: ListenerHost): First {
+  return (peer, bytes, reply) => {
+    try {
+      return first(peer, bytes, reply);
+    } catch (error) {
+      reject('bad-datagram');
+      if (log.enabled('verbose')) log.write('verbose', name, `a first datagram: ${asL7mpError(error).message}`);
+      return false;
+    }
+  };
 }
 
 function listenWith(spec: Spec, host: ListenerHost, registry: Registry): Promise<Listening> {

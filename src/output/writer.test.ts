@@ -6,7 +6,7 @@ import { describe, type TestContext, test } from 'node:test';
 import type { L7mpError } from '../core/errors.ts';
 import { until } from '../testing/until.ts';
 import { type Output, openFile } from './output.ts';
-import { Writer } from './writer.ts';
+import { FileWriter } from './writer.ts';
 
 function pathIn(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'l7mp-writer-'));
@@ -42,7 +42,7 @@ describe('a file', () => {
   test('gets what is written, in order, after what is there', async (t) => {
     const path = pathIn(t);
     writeFileSync(path, '0');
-    const writer = new Writer(await openFile(path, 'f'));
+    const writer = new FileWriter(await openFile(path, 'f'));
     for (const text of ['1', '2', '3']) writer.write(bytes(text));
     await writer.close();
     assert.equal(readFileSync(path, 'utf8'), '0123');
@@ -50,7 +50,7 @@ describe('a file', () => {
 
   test('that was renamed keeps what was written before, and the new one gets the rest', async (t) => {
     const path = pathIn(t);
-    const writer = new Writer(await openFile(path, 'f'));
+    const writer = new FileWriter(await openFile(path, 'f'));
     writer.write(bytes('before'));
     renameSync(path, `${path}.1`);
     await writer.reopen();
@@ -61,7 +61,7 @@ describe('a file', () => {
 
   test('that cannot be opened again is written on', async (t) => {
     const path = pathIn(t);
-    const writer = new Writer(await openFile(path, 'f'));
+    const writer = new FileWriter(await openFile(path, 'f'));
     const folder = join(path, '..');
     renameSync(folder, `${folder}-moved`);
     await assert.rejects(writer.reopen(), (error: L7mpError) => error.code === 'E_FILE' && /^f: /.test(error.message));
@@ -73,7 +73,7 @@ describe('a file', () => {
 
   test('may be closed twice, and takes nothing afterwards', async (t) => {
     const path = pathIn(t);
-    const writer = new Writer(await openFile(path, 'f'));
+    const writer = new FileWriter(await openFile(path, 'f'));
     await Promise.all([writer.close(), writer.close()]);
     await writer.reopen();
     writer.write(bytes('late'));
@@ -85,7 +85,7 @@ describe('an output that is too slow', () => {
   test('is waited for up to the limit, and what is beyond is lost and counted', async () => {
     const output = new Stuck();
     const said: string[] = [];
-    const writer = new Writer(output, { limit: 10, onLost: (why) => said.push(why) });
+    const writer = new FileWriter(output, { limit: 10, onLost: (why) => said.push(why) });
     for (let n = 0; n < 12; n++) writer.write(bytes('x'));
     assert.deepEqual([writer.lost, said], [2, ['it is too slow', 'it is too slow']]);
     output.go();
@@ -95,7 +95,7 @@ describe('an output that is too slow', () => {
   });
 
   test('keeps a reserve for what is urgent', () => {
-    const writer = new Writer(new Stuck(), { limit: 10 });
+    const writer = new FileWriter(new Stuck(), { limit: 10 });
     for (let n = 0; n < 100; n++) writer.write(bytes('x'), 4);
     assert.equal(writer.lost, 94);
     for (let n = 0; n < 4; n++) writer.write(bytes('!'));
@@ -115,7 +115,7 @@ test('an output that fails loses what was being written, and goes on', async () 
     close: async () => {},
   };
   const said: string[] = [];
-  const writer = new Writer(output, { onLost: (why) => said.push(why) });
+  const writer = new FileWriter(output, { onLost: (why) => said.push(why) });
   writer.write(bytes('lost'));
   await until(() => writer.lost === 1);
   full = false;

@@ -20,7 +20,7 @@ export interface WriterOptions {
  * What is written to an output, in order, in as few calls as it takes. Never waits and never throws: what the output
  * cannot take is lost, and counted. Owns the output.
  */
-export class Writer {
+export class FileWriter {
   readonly #output: Output;
   readonly #limit: number;
   readonly #onLost: (why: string) => void;

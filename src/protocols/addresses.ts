@@ -47,6 +47,7 @@ export interface Peers {
 export function socketAcceptor(transport: string, host: ListenerHost, { lossy = false, wants }: Peers = {}): Acceptor {
   return {
     limits: host.limits,
+    first: host.first,
     admit: (peer, scarce) => {
       if (!wants || wants(peer)) return host.admit({ address: peer.address, lossy, scarce });
       host.reject('wrong-peer');

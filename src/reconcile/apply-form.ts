@@ -12,14 +12,14 @@ import type {
 import { written } from '../model/kinds.ts';
 import { DEFAULT_RETRY } from '../model/retry.ts';
 
-type Json = Record<string, unknown>;
+type Written = Record<string, unknown>;
 
 /**
  * The configuration as one would write it: endpoints in their clusters, what was written inline in its place and,
  * where the proxy would give it the same name again, without one. What equals a default is left out. Taken in again in
  * place of what runs, it changes nothing.
  */
-export function applyForm(definitions: readonly Definition[]): Json {
+export function applyForm(definitions: readonly Definition[]): Written {
   return new ApplyForm(definitions).all();
 }
 
@@ -38,7 +38,7 @@ class ApplyForm {
     }
   }
 
-  all(): Json {
+  all(): Written {
     const inOrder = {
       listeners: [...this.#of('listener').values()].map((listener) => this.#listener(listener)),
       rulelists: this.#unplaced('rulelist', (rulelist) => this.#rulelist(rulelist)),
@@ -64,22 +64,22 @@ class ApplyForm {
   }
 
   /** The objects that stand by themselves. */
-  #unplaced<K extends Kind>(kind: K, write: (one: Of<K>) => Json): Json[] {
+  #unplaced<K extends Kind>(kind: K, write: (one: Of<K>) => Written): Written[] {
     return [...this.#of(kind).values()].filter((one) => !this.#placed.has(one)).map(write);
   }
 
-  #listener({ name, spec, rules, options }: ListenerDefinition): Json {
+  #listener({ name, spec, rules, options }: ListenerDefinition): Written {
     const list = this.#place('rulelist', rules, name, automaticName.rulelist(name), (one) => this.#rulelist(one));
     return { name, spec, rules: isOnlyRules(list) ? list.rules : list, ...unlessEmpty({ options }) };
   }
 
-  #rulelist({ name, rules }: RuleListDefinition): Json {
+  #rulelist({ name, rules }: RuleListDefinition): Written {
     const write = (rule: string, n: number) =>
       this.#place('rule', rule, name, automaticName.rule(name, n), (one) => this.#rule(one));
     return { name, rules: rules.map(write) };
   }
 
-  #rule(rule: RuleDefinition): Json {
+  #rule(rule: RuleDefinition): Written {
     const { name, match, rewrite, route, apply } = rule;
     const to = route && this.#place('route', route, name, automaticName.route(name), (one) => this.#route(one));
     return {
@@ -89,7 +89,7 @@ class ApplyForm {
     };
   }
 
-  #route({ name, destination, ingress, egress, retry }: RouteDefinition): Json {
+  #route({ name, destination, ingress, egress, retry }: RouteDefinition): Written {
     const cluster = (to: string, automatic: string) =>
       this.#place('cluster', to, name, automatic, (one) => this.#cluster(one));
     const chain = (clusters: readonly string[], way: 'ingress' | 'egress') =>
@@ -102,7 +102,7 @@ class ApplyForm {
     };
   }
 
-  #cluster({ name, spec, loadbalancer, options }: ClusterDefinition): Json {
+  #cluster({ name, spec, loadbalancer, options }: ClusterDefinition): Written {
     const endpoints = this.#endpointsOf(name).map((definition, n) => {
       const { name: own, weight, ...endpoint } = written(definition);
       return {
@@ -127,8 +127,8 @@ class ApplyForm {
     name: string,
     owner: string,
     automatic: string,
-    write: (one: Of<K>) => Json,
-  ): string | Json {
+    write: (one: Of<K>) => Written,
+  ): string | Written {
     const definition = this.#of(kind).get(name);
     if (!definition || !('owner' in definition) || definition.owner !== owner || this.#placed.has(definition))
       return name;
@@ -139,10 +139,10 @@ class ApplyForm {
 }
 
 /** A rulelist whose name nobody gave is written as its rules. */
-function isOnlyRules(list: string | Json): list is { rules: unknown[] } {
+function isOnlyRules(list: string | Written): list is { rules: unknown[] } {
   return typeof list === 'object' && !('name' in list);
 }
 
-function unlessEmpty(fields: Record<string, object>): Json {
+function unlessEmpty(fields: Record<string, object>): Written {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => Object.keys(value).length > 0));
 }

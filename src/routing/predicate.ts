@@ -37,7 +37,7 @@ const COMBINATIONS: Readonly<Record<string, (parts: Matcher[]) => Matcher>> = {
 const FIELDS: ReadonlySet<string> = new Set(['op', 'path', 'value', 'ignore_case', 'apply']);
 
 /** Where in the match a predicate stands. */
-interface Place {
+interface Position {
   /** Its pointer: '' for the outermost, `/apply/1` for its second part. */
   readonly at: string;
   readonly depth: number;
@@ -53,7 +53,7 @@ function matchesEverything(match: unknown): boolean {
   return typeof match.match === 'string' && Object.keys(match).length === 1;
 }
 
-function compile(given: unknown, place: Place): Matcher {
+function compile(given: unknown, place: Position): Matcher {
   const predicate = checkFields(given, place);
   const path = resolvePath(predicate, place);
   const combine = ownValue(COMBINATIONS, predicate.op);
@@ -67,7 +67,7 @@ function compile(given: unknown, place: Place): Matcher {
   return (metadata) => test(getAt(metadata, path));
 }
 
-function compileParts({ apply }: Predicate, place: Place): Matcher[] {
+function compileParts({ apply }: Predicate, place: Position): Matcher[] {
   const at = `${place.at}/apply`;
   if (apply === undefined) throw invalid(at, 'missing');
   if (!Array.isArray(apply) || apply.length === 0) throw invalid(at, 'must be a list of at least one predicate');
@@ -76,7 +76,7 @@ function compileParts({ apply }: Predicate, place: Place): Matcher[] {
 }
 
 /** Refuses, unlike the draft, what is no field of a predicate: a misspelt one would let the wrong sessions through. */
-function checkFields(given: unknown, { at }: Place): Predicate {
+function checkFields(given: unknown, { at }: Position): Predicate {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw invalid(at, 'must be a predicate');
   const unknown = Object.keys(given).find((key) => !FIELDS.has(key));
   if (unknown !== undefined) throw invalid(`${at}${formatPointer([unknown])}`, `unknown field${hint(unknown, FIELDS)}`);
@@ -89,7 +89,7 @@ function checkFields(given: unknown, { at }: Place): Predicate {
   return predicate as Predicate;
 }
 
-function unknownOperation(op: string, { at, operations }: Place): L7mpError {
+function unknownOperation(op: string, { at, operations }: Position): L7mpError {
   const known = [...Object.keys(COMBINATIONS), ...Object.keys(operations)];
   return invalid(`${at}/op`, `unknown operation ${JSON.stringify(op)}${hint(op, known)}`);
 }
@@ -99,7 +99,7 @@ function hint(word: string, words: Iterable<string>): string {
   return meant === undefined ? '' : `; did you mean ${meant}?`;
 }
 
-function resolvePath({ path }: Predicate, { at, prefix }: Place): Pointer | undefined {
+function resolvePath({ path }: Predicate, { at, prefix }: Position): Pointer | undefined {
   if (path === undefined) return prefix;
   if (typeof path !== 'string') throw invalid(`${at}/path`, 'must be a string');
   try {

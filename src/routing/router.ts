@@ -39,13 +39,13 @@ export function findRoute(lookup: Lookup, rulelist: string, session: Routed): Ro
   throw new L7mpError('E_NO_ROUTE', `more than ${MAX_HOPS} rulelists apply one another, from ${rulelist} on`);
 }
 
-interface Action {
+interface Decision {
   readonly route: string | undefined;
   readonly apply: string | undefined;
 }
 
 /** The action of the first rule that matches; else the route `otherwise`. A rule that is gone matches nothing. */
-function firstMatch(lookup: Lookup, name: string, session: Routed, otherwise: string | undefined): Action {
+function firstMatch(lookup: Lookup, name: string, session: Routed, otherwise: string | undefined): Decision {
   const list = lookup.rulelists.get(name);
   // Made at most once for a list: there may be a thousand rules.
   let metadata: Metadata | undefined;

@@ -9,11 +9,11 @@ import type { Stage, StageStatus } from './stage.ts';
 const LISTED_METADATA = 4096;
 
 /** Fields that are made together. */
-type Metadata = 'metadata' | 'metadata_cut';
+type MetadataField = 'metadata' | 'metadata_cut';
 
 /** The other fields of a session, each made by itself. */
 const FIELDS: {
-  readonly [F in Exclude<keyof SessionView, Metadata>]: (session: Session, worker: number) => SessionView[F];
+  readonly [F in Exclude<keyof SessionView, MetadataField>]: (session: Session, worker: number) => SessionView[F];
 } = {
   name: ({ name }) => name,
   worker: (_session, worker) => worker,

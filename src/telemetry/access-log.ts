@@ -2,14 +2,14 @@ import { Mutex } from '../core/mutex.ts';
 import type { Enclosure } from '../core/protocol.ts';
 import { openFile } from '../output/output.ts';
 import { oneLine } from '../output/printable.ts';
-import { Writer } from '../output/writer.ts';
+import { FileWriter } from '../output/writer.ts';
 
 /** One line of JSON for each ended session, in a file. */
 export class AccessLog {
   readonly #turns = new Mutex();
   #path: string | undefined;
   #within: Enclosure | undefined;
-  #writer: Writer | undefined;
+  #writer: FileWriter | undefined;
   /** Lines that an earlier file did not get. */
   #lost = 0;
 
@@ -34,7 +34,7 @@ export class AccessLog {
   open(path: string | undefined, within?: Enclosure): Promise<void> {
     return this.#turns.run(async () => {
       if (path === this.#path) return;
-      const writer = path === undefined ? undefined : new Writer(await openFile(path, 'access_log_path', within));
+      const writer = path === undefined ? undefined : new FileWriter(await openFile(path, 'access_log_path', within));
       const previous = this.#writer;
       this.#path = path;
       this.#within = within;

@@ -3,7 +3,7 @@ import { Mutex } from '../core/mutex.ts';
 import type { Enclosure } from '../core/protocol.ts';
 import { type Output, openFile, openStream } from '../output/output.ts';
 import { cutToBytes, oneLine } from '../output/printable.ts';
-import { MAX_WAITING, Writer } from '../output/writer.ts';
+import { FileWriter, MAX_WAITING } from '../output/writer.ts';
 import { FloodGate, MAX_LINE } from './flood-gate.ts';
 import type { Line } from './repeats.ts';
 
@@ -19,7 +19,7 @@ export class Logger implements Log {
   #file = 'stderr';
   #within: Enclosure | undefined;
   /** Made when there is something to write. */
-  #writer: Writer | undefined;
+  #writer: FileWriter | undefined;
   readonly #turns = new Mutex();
   readonly #gate = new FloodGate((line) => this.#put(line));
   #closed = false;
@@ -58,7 +58,7 @@ export class Logger implements Log {
   open(file: string, within?: Enclosure): Promise<void> {
     return this.#turns.run(async () => {
       if (file === this.#file) return;
-      const writer = new Writer(await outputOf(file, within));
+      const writer = new FileWriter(await outputOf(file, within));
       const previous = this.#writer;
       this.#file = file;
       this.#within = within;
@@ -83,7 +83,7 @@ export class Logger implements Log {
 
   #put({ level, object, message, length }: Line): void {
     if (!this.enabled(level)) return;
-    this.#writer ??= new Writer(openStream(process.stderr));
+    this.#writer ??= new FileWriter(openStream(process.stderr));
     const urgent = level === 'error' || level === 'warn';
     const head = `${new Date().toISOString()} ${level} ${cutToBytes(oneLine(object), MAX_OBJECT)}: `;
     this.#writer.write(Buffer.from(lineOf(head, message, length)), urgent ? 0 : RESERVED);

@@ -80,7 +80,8 @@ export function fakeHost({
     reject: (why) => {
       rejects.push(why);
     },
-    listenOn: (spec, accept) => registry.listener(spec.protocol).listen(spec, { ...host, accept, admit: () => true }),
+    listenOn: (spec, accept, first) =>
+      registry.listener(spec.protocol).listen(spec, { ...host, accept, admit: () => true, first }),
     next: async () => {
       const n = taken++;
       return until(() => channels[n], 'a channel');

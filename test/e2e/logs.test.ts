@@ -175,9 +175,12 @@ test('lost boundaries are said once for a route, whatever the number of sessions
   const warned = sessions.filter(({ events }) => events.some(({ event }: { event: string }) => event === 'WARNING'));
   assert.deepEqual([sessions.length, warned.length], [3, 3]);
   await until(() => read(log).includes('boundaries'), 'it is said');
-  assert.deepEqual(read(log).match(/ warn .*boundaries.*/g), [
-    ' warn shared: a datagram stream is piped to a byte stream: the boundaries of messages are lost',
-  ]);
+  const said = read(log).match(/ warn .*boundaries.*/g) ?? [];
+  assert.ok(said.length <= Math.max(1, Number(process.env.L7MP_TEST_THREADS ?? 0)), 'each worker says it once');
+  assert.deepEqual(
+    [...new Set(said)],
+    [' warn shared: a datagram stream is piped to a byte stream: the boundaries of messages are lost'],
+  );
 });
 
 test('a long URL is one short line of the log', async (t) => {

@@ -255,8 +255,17 @@ class ListeningPort {
       return;
     }
     const key = `${peer.address}|${peer.port}`;
-    this.#last = this.#peers.get(key) ?? this.#admit(key, peer);
+    const known = this.#peers.get(key);
+    if (!known && !this.#takesFirst(bytes, peer)) return;
+    this.#last = known ?? this.#admit(key, peer);
     this.#last?.receive(bytes);
+  }
+
+  #takesFirst(bytes: Buffer, { address, port }: dgram.RemoteInfo): boolean {
+    const { first } = this.acceptor ?? {};
+    // What cannot be sent is lost, as any datagram may be.
+    const reply = (answer: Uint8Array): void => this.socket.send(new Uint8Array(answer), port, address, () => {});
+    return !first || first({ address: plainAddress(address), port }, bytes, reply);
   }
 
   emit(peer: { address: string; port: number }): void {

@@ -7,7 +7,7 @@ import { defineProtocol, type Protocol } from '../../core/protocol.ts';
 import { strict } from '../../core/schema.ts';
 import { openFile, openStream } from '../../output/output.ts';
 import { printable } from '../../output/printable.ts';
-import { Writer } from '../../output/writer.ts';
+import { FileWriter } from '../../output/writer.ts';
 import { MessageLog } from './message-log.ts';
 
 const STDOUT = '-';
@@ -58,7 +58,7 @@ export function createLogger(streams: { readonly stdout: Writable }, isTerminal:
         const { stdout } = streams;
         const output = path === STDOUT ? openStream(stdout) : await openFile(path, '/log_file', enclosure);
         const shown = (): boolean => path === STDOUT && (isTerminal() || log.onStdout === true);
-        const messages = new MessageLog((onLost) => new Writer(output, { onLost }), {
+        const messages = new MessageLog((onLost) => new FileWriter(output, { onLost }), {
           prefix,
           form: (bytes) => (shown() ? Buffer.from(printable(bytes.toString())) : bytes),
           say: (text) => log.write('warn', name, text),

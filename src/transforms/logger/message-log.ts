@@ -1,4 +1,4 @@
-import type { Writer } from '../../output/writer.ts';
+import type { FileWriter } from '../../output/writer.ts';
 
 export interface MessageLogOptions {
   readonly prefix: string;
@@ -13,7 +13,7 @@ export interface MessageLogOptions {
  * cannot take is lost, counted, and said once. Owns the writer.
  */
 export class MessageLog {
-  readonly #writer: Writer;
+  readonly #writer: FileWriter;
   readonly #prefix: Uint8Array;
   readonly #options: MessageLogOptions;
   #users = 0;
@@ -21,7 +21,7 @@ export class MessageLog {
   #said = false;
 
   /** `open` makes the writer, which tells of what it loses. */
-  constructor(open: (onLost: (why: string) => void) => Writer, options: MessageLogOptions) {
+  constructor(open: (onLost: (why: string) => void) => FileWriter, options: MessageLogOptions) {
     this.#writer = open((why) => this.#lost(why));
     this.#prefix = Buffer.from(options.prefix === '' ? '' : `${options.prefix}: `);
     this.#options = options;

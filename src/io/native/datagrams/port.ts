@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
 import { isWildcard } from '../../../core/address.ts';
 import type { CloseReason } from '../../../core/channel.ts';
-import type { Acceptor, Ends } from '../../../core/engine.ts';
+import type { Acceptor, Ends, First } from '../../../core/engine.ts';
 import type { BoundDatagram } from '../../binder.ts';
 import type { Pollable } from '../loop.ts';
 import { familyOf, hostAt, portAt, putInternet } from '../system/address.ts';
@@ -13,6 +13,7 @@ import { BATCH } from './layout.ts';
 import { PeerChannel, type PeerHost } from './peer.ts';
 import { PeerTable } from './peer-table.ts';
 import { socketOf } from './steering.ts';
+import { Stranger } from './stranger.ts';
 
 const SOCKADDR_IN = 16;
 
@@ -126,7 +127,7 @@ export class ListeningPort implements Pollable, PeerHost {
     let peer = this.#last;
     if (!peer || !this.#peers.same(peer.address, name)) peer = this.#peers.get(name);
     const fresh = peer === undefined;
-    peer ??= this.#newPeer(name);
+    peer ??= this.#newPeer(name, n);
     if (!peer) return;
     this.#last = peer;
     if (this.#control > 0) this.#follow(peer, batch.rest(n));
@@ -154,8 +155,8 @@ export class ListeningPort implements Pollable, PeerHost {
     if (peer) this.#accept(peer);
   }
 
-  /** Undefined where the peer whose address is at an offset is not taken. */
-  #newPeer(from: number): PeerChannel | undefined {
+  /** Undefined where the peer whose address is at an offset is not taken. `n`: the buffer with what it has sent, if anything. */
+  #newPeer(from: number, n?: number): PeerChannel | undefined {
     const { acceptor, hub } = this;
     const { addresses, loop } = hub;
     if (!acceptor || !this.#isOwn(from)) return undefined;
@@ -168,13 +169,29 @@ export class ListeningPort implements Pollable, PeerHost {
     // Before it is asked: whoever gives way may be the one that has come last.
     addresses.write(address, from, this.#family === AF_INET ? SOCKADDR_IN : SOCKADDR);
     const { u8 } = loop.arena;
-    if (!acceptor.admit({ address: hostAt(u8, address), port: portAt(u8, address) }, hub.crowded)) {
+    const known = { address: hostAt(u8, address), port: portAt(u8, address) };
+    if (!this.#takesFirst(acceptor, known, address, n) || !acceptor.admit(known, hub.crowded)) {
       addresses.give(address);
       return undefined;
     }
     const peer = new PeerChannel(this, address, acceptor);
     this.#peers.add(peer);
     return peer;
+  }
+
+  #takesFirst({ first }: Acceptor, peer: Parameters<First>[0], address: number, n: number | undefined): boolean {
+    if (!first || n === undefined) return true;
+    const { addresses, batch, loop, sender } = this.hub;
+    if (this.#control > 0) addresses.follow(address, batch.rest(n), this.#family);
+    const at = batch.data(n);
+    const stranger = new Stranger(this.fd, address);
+    try {
+      const bytes = loop.arena.u8.subarray(at, at + Math.min(batch.size(n), batch.segment(n)));
+      return first(peer, bytes, (answer) => sender.write(stranger, answer));
+    } finally {
+      // Its address may be another one's from now on.
+      if (stranger.message >= 0) sender.flush();
+    }
   }
 
   // What is sent to a group or to all comes to every socket (ip(7)).

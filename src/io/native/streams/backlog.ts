@@ -2,12 +2,12 @@ import { BINARY } from '../../../core/channel.ts';
 import { MessageQueue } from '../../../core/queue.ts';
 import { EINVAL, SPLICE_FLAGS } from '../system/constants.ts';
 import type { StreamHub } from './hub.ts';
-import type { Pipe } from './pipes.ts';
+import type { KernelPipe } from './pipes.ts';
 
 /** What waits to be written to a socket that takes no more: what is left in a pipe, then pieces. */
 export class Backlog {
   readonly #hub: StreamHub;
-  #pipe: Pipe | undefined;
+  #pipe: KernelPipe | undefined;
   /** Bytes in the pipe. */
   #piped = 0;
   /** The piece that is being written. */
@@ -25,7 +25,7 @@ export class Backlog {
   }
 
   /** So many bytes are in the pipe, which is given back when they are out. Nothing may wait yet. */
-  fill(pipe: Pipe, size: number): void {
+  fill(pipe: KernelPipe, size: number): void {
     this.#pipe = pipe;
     this.#piped = size;
   }

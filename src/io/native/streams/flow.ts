@@ -1,7 +1,7 @@
 import { EAGAIN, EINVAL, MSG_NOSIGNAL, SPLICE_FLAGS } from '../system/constants.ts';
 import type { Backlog } from './backlog.ts';
 import { BUFFER, type StreamHub } from './hub.ts';
-import { PIPE_SIZE, type Pipe } from './pipes.ts';
+import { type KernelPipe, PIPE_SIZE } from './pipes.ts';
 
 /** Where a flow ends. */
 export interface Sink {
@@ -83,7 +83,7 @@ export class Flow {
     return 0;
   }
 
-  #pour(pipe: Pipe, size: number, to: Sink): void {
+  #pour(pipe: KernelPipe, size: number, to: Sink): void {
     const { c, pipes } = this.#hub;
     for (let left = size; left > 0; ) {
       const written = c.splice(pipe.readEnd, 0, to.fd, 0, left, SPLICE_FLAGS);

@@ -4,7 +4,7 @@ import type { Loop } from '../loop.ts';
 import { F_SETPIPE_SZ, NONBLOCK_CLOEXEC } from '../system/constants.ts';
 import { type Libc, libc } from '../system/libc.ts';
 
-export interface Pipe {
+export interface KernelPipe {
   readonly readEnd: number;
   readonly writeEnd: number;
 }
@@ -22,7 +22,7 @@ export class PipePool {
   readonly #c: Libc = libc();
   readonly #loop: Loop;
   readonly #fds: number;
-  readonly #free: Pipe[] = [];
+  readonly #free: KernelPipe[] = [];
   #made = 0;
   #refused = false;
 
@@ -32,17 +32,17 @@ export class PipePool {
   }
 
   /** An empty pipe; undefined where there is none to be had. */
-  take(): Pipe | undefined {
+  take(): KernelPipe | undefined {
     return this.#free.pop() ?? this.#make();
   }
 
   /** Gives an empty one back. */
-  give(pipe: Pipe): void {
+  give(pipe: KernelPipe): void {
     this.#free.push(pipe);
   }
 
   /** Gives one up whose bytes nobody wants. */
-  destroy({ readEnd, writeEnd }: Pipe): void {
+  destroy({ readEnd, writeEnd }: KernelPipe): void {
     this.#made--;
     this.#loop.close(readEnd);
     this.#loop.close(writeEnd);
@@ -53,7 +53,7 @@ export class PipePool {
   }
 
   // Beyond pipe-user-pages-soft a user's new pipes have a page or two, and F_SETPIPE_SZ fails: copying is faster then.
-  #make(): Pipe | undefined {
+  #make(): KernelPipe | undefined {
     if (this.#refused || this.#made >= MOST_PIPES) return undefined;
     const c = this.#c;
     const { base, i32 } = this.#loop.arena;
