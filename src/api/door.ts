@@ -1,4 +1,4 @@
-/** Who may use the REST API, and for what. */
+/** Lets in those who may use the REST API, and for what they may. */
 import { L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ApiRequest } from '../core/protocol.ts';
@@ -12,7 +12,7 @@ export interface DoorSettings extends OriginSettings {
 /** Everybody, where nobody is asked who they are. */
 export const ANYBODY: Principal = { name: 'anonymous', role: 'admin' };
 
-/** Who has not said, or not truly said, who they are. */
+/** Counts those who have not said, or not truly said, who they are. */
 export const NOBODY: Principal = { name: 'anonymous', role: 'reader' };
 
 const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -37,7 +37,7 @@ export class Door {
     return this.#origins;
   }
 
-  /** Who asks. Throws E_UNAUTHORIZED. */
+  /** The one who asks. Throws E_UNAUTHORIZED. */
   async identify({ headers }: ApiRequest): Promise<Principal> {
     if (!this.#tokens) return ANYBODY;
     const { authorization } = headers;

@@ -93,13 +93,13 @@ export interface Operation {
   readonly query?: readonly ParameterName[];
   /** Nobody is asked who they are. It is served at the root of the listener, too. */
   readonly open?: true;
-  /** It may create what it names: then the status is 201. */
+  /** The operation may create what it names: then the status is 201. */
   readonly creates?: true;
-  /** It has only begun when it is answered: then the status is 202. */
+  /** The operation has only begun when it is answered: then the status is 202. */
   readonly accepts?: true;
   /** What a read answers with; a change answers OK. */
   readonly answer?: TSchema;
-  /** It reads the configuration, and so waits for the changes that came before it; who has that already is told so. */
+  /** The operation reads the configuration, and so waits for the changes that came before it; who has that already is told so. */
   readonly settled?: true;
   run(context: ApiContext, call: Call): unknown;
 }

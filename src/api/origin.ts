@@ -9,7 +9,7 @@ import type { ApiRequest } from '../core/protocol.ts';
 
 type Headers = ApiRequest['headers'];
 
-/** Who may ask by which name, from which pages. */
+/** Names by which the API may be asked, and pages from which. */
 export interface OriginSettings {
   /** Names by which the controller is reached, beside addresses and `localhost`. */
   readonly hosts?: readonly string[] | undefined;

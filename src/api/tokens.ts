@@ -7,7 +7,7 @@ import { REDACTED } from '../core/redacted.ts';
 
 export type Role = 'reader' | 'admin';
 
-/** Who asks. */
+/** The one who asks. */
 export interface Principal {
   readonly name: string;
   readonly role: Role;
@@ -47,7 +47,7 @@ export class Tokens {
     return new Tokens(tokens);
   }
 
-  /** Whose token it is. All are compared, each in constant time: how long it takes says nothing about any of them. */
+  /** The owner of a token. All are compared, each in constant time: how long it takes says nothing about any of them. */
   async find(token: string): Promise<Principal | undefined> {
     const presented = digestOf(token);
     const digests = await Promise.all(this.#tokens.map((one) => one.current()));

@@ -42,7 +42,7 @@ export class Endpoint implements Candidate {
   #connecting = 0;
   /** Sessions that it has or is getting, in the whole proxy. */
   readonly #load: Count;
-  /** It was reached, at some time. */
+  /** The endpoint was reached, at some time. */
   #known = false;
   /** Milliseconds of the present ejection. */
   #penalty = UP;
@@ -62,7 +62,7 @@ export class Endpoint implements Candidate {
     return new Endpoint(definition, counts.counter(`load of endpoint ${cluster} ${name} ${address} ${port}`));
   }
 
-  /** It takes no new sessions, and is forgotten when those that it has have ended. */
+  /** The endpoint takes no new sessions, and is forgotten when those that it has have ended. */
   close(): void {
     this.#load.close();
   }
@@ -123,13 +123,13 @@ export class Endpoint implements Candidate {
     return this.ejected && now < this.#retryAt;
   }
 
-  /** It was chosen although it is ejected: the others wait for what becomes of that, or for another such time. */
+  /** The endpoint was chosen although it is ejected: the others wait for what becomes of that, or for another such time. */
   onTrial(now: number): void {
     this.#retryAt = now + this.#penalty;
   }
 
   /**
-   * It could not be reached; `first` is the time in milliseconds for which it is avoided then. The attempts that were
+   * The endpoint could not be reached; `first` is the time in milliseconds for which it is avoided then. The attempts that were
    * under way together count as one; 0 is never. Returns whether it was up before.
    */
   eject(now: number, first: number): boolean {
@@ -142,7 +142,7 @@ export class Endpoint implements Candidate {
     return wasUp;
   }
 
-  /** It was reached. Returns the milliseconds for which it was not, where it was ejected. */
+  /** The endpoint was reached. Returns the milliseconds for which it was not, where it was ejected. */
   readmit(now: number): number | undefined {
     this.failed = 0;
     this.broken = 0;

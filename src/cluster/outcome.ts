@@ -11,7 +11,7 @@ const SHORTAGES: ReadonlySet<unknown> = new Set([
   'ENOMEM',
 ]);
 
-/** It failed here, and would at every other endpoint. */
+/** The attempt failed here, and would at every other endpoint. */
 export function isOwnFault({ code, cause }: L7mpError): boolean {
   return code === 'E_INTERNAL' || code === 'E_LIMIT' || (isObject(cause) && SHORTAGES.has(cause.code));
 }

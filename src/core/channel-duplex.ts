@@ -95,7 +95,7 @@ export class ChannelDuplex extends Duplex {
     this.#channel.resume();
   }
 
-  // Who wrote them may use the bytes again once it is told that they are written: they are not the channel's to keep.
+  // The writer may use the bytes again once it is told that they are written: they are not the channel's to keep.
   override _write(chunk: Buffer, _encoding: BufferEncoding, written: (error?: Error) => void): void {
     this.#idle?.refresh();
     if (this.#gone) written(Object.assign(new Error('the peer has closed the connection'), { code: 'EPIPE' }));

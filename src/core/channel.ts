@@ -107,7 +107,7 @@ export abstract class Channel {
   }
 
   /**
-   * It carries one request and its answer (HTTP), which are whole or broken: a second connection to an endpoint cannot
+   * The channel carries one request and its answer (HTTP), which are whole or broken: a second connection to an endpoint cannot
    * go on where the first one has stopped.
    */
   get exchange(): boolean {

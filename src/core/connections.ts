@@ -6,7 +6,7 @@ import { L7mpError } from './errors.ts';
 /** Why a connection was refused for the whole proxy. */
 export type Shortage = 'max-connections' | 'descriptors';
 
-/** Who listens, as far as connections are counted: see `Acceptor`. */
+/** What listens, as far as connections are counted: see `Acceptor`. */
 export interface Accepting {
   mayUseReserve?(): boolean;
   refused?(why: Shortage, count: number): void;

@@ -120,9 +120,9 @@ export interface ListenerSide<T extends TObject = any> extends SideBase<T, Chann
 export interface NewPeer {
   /** Its IP address, where it has one: one address may have a share of the sessions only. */
   readonly address?: string | undefined;
-  /** It may be forged, and can be told nothing (UDP): others that have not answered give way to it. */
+  /** The address may be forged, and can be told nothing (UDP): others that have not answered give way to it. */
   readonly lossy?: boolean;
-  /** It needs the place of another one: see `Acceptor.admit`. */
+  /** The peer needs the place of another one: see `Acceptor.admit`. */
   readonly scarce?: boolean | undefined;
 }
 
@@ -186,7 +186,7 @@ export interface ClusterSide<T extends TObject = any> extends SideBase<T, Stream
    * reserved.
    */
   readonly management?: boolean;
-  /** Who reaches it controls the proxy: that it is open to the network is warned about. */
+  /** Whoever reaches the cluster controls the proxy: that it is open to the network is warned about. */
   readonly control?: boolean;
   /**
    * What `open` makes is one for all workers, and its channels may be reached from each: one in the `proxy`, where it joins
@@ -306,7 +306,7 @@ export interface ApiRequest {
   readonly peer: ApiPeer;
 }
 
-/** Who has sent a request, as far as its connection tells. */
+/** The sender of a request, as far as its connection tells. */
 export interface ApiPeer {
   /** `<address>:<port>`, or the session's name where there is no such address. */
   readonly from: string;

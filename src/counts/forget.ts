@@ -2,7 +2,7 @@ import { Lock } from './lock.ts';
 import { type CountsMemory, FREE, FRESH, type Layout, LOCK, layOut } from './memory.ts';
 import { NONE, ownerOf } from './table.ts';
 
-/** Who has the lock while a worker is forgotten. */
+/** The holder of the lock while a worker is forgotten. */
 const CONTROL = -1;
 
 /**

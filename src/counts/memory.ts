@@ -64,7 +64,7 @@ export interface Layout {
   /** The hash of the key that a cell is found by. */
   readonly low: Int32Array;
   readonly high: Int32Array;
-  /** Who holds a cell: it is free when nobody does. */
+  /** How many hold a cell: it is free when nobody does. */
   readonly holders: Int32Array;
   /** What is counted in it. */
   readonly counts: Int32Array;

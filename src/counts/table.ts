@@ -123,7 +123,7 @@ export class CellTable {
   }
 }
 
-/** Who has the lock, as a number that is not 0. */
+/** The thread that has the lock, as a number that is not 0. */
 export function ownerOf(worker: number): number {
   return worker + 1;
 }

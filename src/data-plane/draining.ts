@@ -3,7 +3,7 @@ import type { Listener } from '../listener/listener.ts';
 /** What draining does to a data plane. */
 export interface DrainingHost {
   listeners(): Iterable<Listener>;
-  /** It stays open: the API and the metrics are reached through it. */
+  /** Such a listener stays open: the API and the metrics are reached through it. */
   leadsToManagement(listener: Listener): boolean;
   /** Rejects with E_BIND. */
   listen(listener: Listener): Promise<void>;

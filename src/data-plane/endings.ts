@@ -40,7 +40,7 @@ function selectorOf({ listeners, routes, clusters }: Ending): (session: Session)
     (through === undefined || stages.some(({ cluster }) => through.has(cluster.name)));
 }
 
-/** It ends when it has its answer. */
+/** Such a session ends when it has its answer. */
 function isBeingAnswered({ destination, source }: Session): boolean {
   return destination?.cluster.side.control === true && source.endRead;
 }

@@ -53,7 +53,7 @@ import { Transaction } from './transaction.ts';
 export interface PlaneHost {
   readonly registry: Registry;
   readonly control: ControlPlane;
-  /** Who binds its sockets that listen, and where its descriptors are noted; else the engine does so by itself. */
+  /** What binds its sockets that listen, and where its descriptors are noted; else the engine does so by itself. */
   readonly sockets?: Pick<NativeOptions, 'binder' | 'descriptors' | 'siblings'>;
 }
 

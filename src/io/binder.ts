@@ -1,5 +1,5 @@
 /**
- * Who binds sockets that listen: once for all data planes, so that a taken address is an answer to the request that asked
+ * Binds sockets that listen: once for all data planes, so that a taken address is an answer to the request that asked
  * for it, that a socket outlives a thread that fails, and that a UDP peer stays with its data plane whatever comes and goes.
  */
 import type { SocketAddress } from '../core/engine.ts';
@@ -20,7 +20,7 @@ export interface BoundSocket {
    * not, since another data plane listens for all.
    */
   readonly listen?: 'alone' | 'beside' | 'elsewhere';
-  /** It is not used any more here. Resolves when the address is free, or others still use it. */
+  /** The socket is not used any more here. Resolves when the address is free, or others still use it. */
   release(): Promise<void>;
 }
 

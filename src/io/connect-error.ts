@@ -5,7 +5,7 @@ import { L7mpError } from '../core/errors.ts';
  * code says whether the endpoint failed or this machine.
  */
 export function connectError(where: string, error: Error): L7mpError {
-  // It was not even tried.
+  // The connection was not even tried.
   if (error instanceof L7mpError) return error;
   return new L7mpError('E_CONNECT', tellWhere(where, describeError(error)), { cause: error });
 }

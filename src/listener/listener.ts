@@ -60,7 +60,7 @@ export class Listener {
     return this.#numbers.draw();
   }
 
-  /** It is not listened any more, and is forgotten when its sessions have ended. */
+  /** The listener is gone, and is forgotten when its sessions have ended. */
   close(): void {
     this.live.close();
     this.#numbers.close();

@@ -56,7 +56,7 @@ export interface ConfigurationContext {
 export interface Terms {
   /** The revision that it is based on: E_PRECONDITION where there is another one by now. */
   readonly ifMatch?: (revision: number) => boolean;
-  /** It is the start-up file that says it, not the API: any file may be named, and any setting. */
+  /** The start-up file says it, not the API: any file may be named, and any setting. */
   readonly trusted?: boolean;
   /** The objects, as `<kind> <name>`, and settings, as `admin <field>`, for which that is not so: the API had made them. */
   readonly confined?: readonly string[];
@@ -320,7 +320,7 @@ function endingsOf(steps: readonly Step[]): Ending[] {
   ];
 }
 
-/** Who sends a configuration would cut the branch that the request sits on. */
+/** A configuration must not cut the branch that the request sits on. */
 function keepListener(changes: readonly ChangeView[], name: string | undefined): void {
   const found = changes.find((one) => one.kind === 'listener' && one.name === name && closes(one));
   if (!found) return;
@@ -335,7 +335,7 @@ function closes({ action }: ChangeView): boolean {
   return action === 'delete' || action === 'restart';
 }
 
-/** Whose an object is, nobody sees. */
+/** Nobody sees the owner of an object. */
 function isVisible({ action, fields }: Step): boolean {
   return action !== 'update' || fields.length > 0;
 }

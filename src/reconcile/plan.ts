@@ -19,7 +19,7 @@ export function decide(change: Change, restarts: Restarts): Step | undefined {
   const fields = differences(written(before), written(after));
   if (order) fields.push('/endpoints');
   if (clusterOf(before) !== clusterOf(after)) fields.push('/cluster');
-  // Whose it is, is no field of its own: who reads the object does not see it.
+  // The owner is no field: the API does not show it.
   if (fields.length === 0 && ownerOf(before) === ownerOf(after)) return undefined;
   return { ...change, action: fields.some((field) => restarts(after, field)) ? 'restart' : 'update', fields };
 }

@@ -127,7 +127,7 @@ export interface FakeAttempt extends Attempt {
 /**
  * An attempt to connect for a session of its own.
  *
- * It has 1,000 ms, which nobody keeps.
+ * The attempt has 1,000 ms, which nobody keeps.
  *
  * @example const channel = await dialer.dial(attempt({ user: 'x' }, 's', '127.0.0.1'));
  */

@@ -107,7 +107,7 @@ export class TransformTrial {
 const CLOSE = { kind: 'end', message: 'done' } as const;
 
 export const TRANSFORM_CASES: Readonly<Record<TransformCase, (trial: TransformTrial) => Promise<void>>> = {
-  /** It is connected at once, and what it says of itself is plain JSON. */
+  /** The transform is connected at once, and what it says of itself is plain JSON. */
   open: async (trial) => {
     const { channel } = await trial.open();
     assert.ok(channel.open);
@@ -161,7 +161,7 @@ export const TRANSFORM_CASES: Readonly<Record<TransformCase, (trial: TransformTr
     await trial.same(one, trial.outputs, 'what waited');
   },
 
-  /** Who writes is held up while nobody takes what comes out, and is told when it may go on. */
+  /** The writer is held up while nobody takes what comes out, and is told when it may go on. */
   'back-pressure': async (trial) => {
     if (trial.outputs.length === 0) {
       trial.t.skip('nothing comes out of it');

@@ -34,7 +34,7 @@ export class Batches<T> {
       const lost = this.#lost;
       this.#waiting = [];
       this.#lost = 0;
-      // Who does not take it has gone.
+      // A side that does not take it has gone.
       await this.#send(batch, lost).catch(() => {});
     }
     this.#sending = undefined;

@@ -8,7 +8,7 @@ import { bindError } from '../io/node/stream.ts';
 
 type InternetAddress = Parameters<Binder['bindDatagram']>[0];
 
-/** Who really binds. */
+/** Binds sockets for the shared binder. */
 export interface SocketSource {
   bindStream(at: SocketAddress): Promise<BoundSocket>;
   /** The socket of the n-th worker. */

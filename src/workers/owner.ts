@@ -88,7 +88,7 @@ export class OwnedClusters {
     if (!shared) {
       shared = { dialer: this.#open(cluster), users: 0 };
       this.#shared.set(key, shared);
-      // Who asks next tries again.
+      // The next one who asks tries again.
       shared.dialer.catch(() => this.#shared.delete(key));
     }
     shared.users++;

@@ -50,7 +50,7 @@ export function serve(port: MessagePort, open: (main: Main) => Promise<DataPlane
     metrics: () => calls.call('metrics', []),
   };
   const opened = open({ control, binder: binderOf(calls), calls });
-  // Who asks is told.
+  // The one who asks is told.
   opened.catch(() => {});
 }
 

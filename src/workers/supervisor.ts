@@ -24,7 +24,7 @@ export interface Life {
   readonly plane: DataPlane;
   /** Resolves with why, when it has ended without being told to, and nothing of it is left. */
   readonly failed: Promise<string>;
-  /** It runs what it shall: what those before it had, and it does not want, is given up. */
+  /** The life runs what it shall: what those before it had, and it does not want, is given up. */
   begun(): Promise<void>;
   /** Ends it in order, or by force where that takes too long. Nothing is left of it. */
   end(): Promise<void>;
@@ -38,7 +38,7 @@ const FIRST_WAIT = 100;
 const LONGEST_WAIT = 30_000;
 const STEADY = 60_000;
 
-/** It has a place in the list of sockets also while there is none. */
+/** A worker has a place in the list of sockets also while there is none. */
 const NOTHING: Counters = { ...NO_COUNTERS, sockets: [0] };
 
 const NO_SESSIONS: SessionPart = { sessions: [], total: 0, more: false };

@@ -79,7 +79,7 @@ export class PlaneThread implements Life {
 
   async end(): Promise<void> {
     this.#ending = true;
-    // It has had its time.
+    // The worker has had its time.
     await this.plane.close().catch(() => {});
     await this.#worker.terminate();
     await this.#exited;

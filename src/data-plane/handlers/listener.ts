@@ -12,7 +12,7 @@ import { takesUp } from './take-up.ts';
 export interface ListenerContext extends OpenContext {
   readonly store: Store;
   readonly counts: SharedCounts;
-  /** It is not to listen now. */
+  /** The listener is not to listen now. */
   holds(listener: Listener): boolean;
   /** Ends the sessions of a listener that was not taken after all. */
   disown(listener: Listener): void;

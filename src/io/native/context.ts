@@ -7,6 +7,6 @@ export interface NativeContext {
   readonly loop: Loop;
   /** Where its sockets are counted. */
   readonly connections: Connections;
-  /** Who binds what listens. */
+  /** Binds what listens. */
   readonly binder: Binder;
 }

@@ -29,7 +29,7 @@ const ARENA_SIZE = 1 << 27;
 
 export interface NativeOptions {
   readonly connections?: Connections | undefined;
-  /** Who binds what listens: else the engine does by itself. */
+  /** Binds what listens: else the engine does by itself. */
   readonly binder?: Binder | undefined;
   /** Others that listen on the same sockets. */
   readonly siblings?: SiblingStart | undefined;

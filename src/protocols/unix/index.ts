@@ -6,7 +6,7 @@ import { strict } from '../../core/schema.ts';
 /** Bytes of a path that fit sockaddr_un.sun_path, with its final NUL (unix(7)). */
 const MAX_PATH = 107;
 
-/** Who may connect, as octal digits. */
+/** The mode of the socket, which says who may connect, as octal digits. */
 const FileMode = Type.String({
   pattern: '^0?[0-7]{3}$',
   description:

@@ -76,7 +76,7 @@ export class WebSocketChannel extends Channel implements Holder {
   #heard = -1;
   #whole = 0;
   #holding = false;
-  /** It was our side that ended it. */
+  /** Our side has ended the connection. */
   #ending = false;
 
   constructor(options: WebSocketOptions, limits: QueueLimits) {

@@ -108,7 +108,7 @@ async function clientEnds(trial: Trial): Promise<boolean> {
   const { accepted, dial } = await raw(trial, 'cluster');
   const client = new Collector(await dial()).read();
   if (client.channel.lossy) return false;
-  // Who closes is told nothing: a transport without half-close is tried from the other side.
+  // The side that closes is told nothing: a transport without half-close is tried from the other side.
   if (!client.channel.halfClose) return true;
   client.channel.end();
   // A layer without a handshake has a session by now, which sees the end.

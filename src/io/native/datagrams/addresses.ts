@@ -71,7 +71,7 @@ export class PeerAddresses {
     return portAt(this.arena.u8, at);
   }
 
-  /** It has hit several of our addresses. */
+  /** The peer has hit several of our addresses. */
   wanders(at: number): boolean {
     return this.arena.u32[(at + WANDERS) >> 2] !== 0;
   }

@@ -79,7 +79,7 @@ export abstract class DatagramChannel extends Channel implements SocketChannel, 
 
   // ------------------------------------------------------------------ receiving
 
-  /** It has sent what the n-th buffer of the batch holds. */
+  /** The peer has sent what the n-th buffer of the batch holds. */
   protected received(n: number): void {
     const { hub } = this;
     const { batch, loop } = hub;

@@ -53,7 +53,7 @@ export class DatagramHub {
     this.#crowded = crowded;
   }
 
-  /** It has as many peers as it should. */
+  /** The engine has as many peers as it should. */
   get crowded(): boolean {
     return this.peers >= this.#crowded;
   }

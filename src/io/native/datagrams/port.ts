@@ -28,7 +28,7 @@ export class ListeningPort implements Pollable, PeerHost {
   /** Bytes of control messages that come with each datagram. */
   readonly #control: number;
   readonly #peers: PeerTable<PeerChannel>;
-  /** Who has sent last: datagrams come in trains. */
+  /** The peer that has sent last: datagrams come in trains. */
   #last: PeerChannel | undefined;
   #singles = 0;
   /** Whether the kernel joins what it receives; undefined while there was no reason to ask. */

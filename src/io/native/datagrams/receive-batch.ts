@@ -106,7 +106,7 @@ export class ReceiveBatch {
     return 1;
   }
 
-  // It comes first (udp_recvmsg() in the kernel).
+  // That message comes first (udp_recvmsg() in the kernel).
   #joined(n: number): boolean {
     const { u32 } = this.#arena;
     const word = this.control(n) >> 2;

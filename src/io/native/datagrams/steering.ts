@@ -161,7 +161,7 @@ export function stopDropping(fd: number): void {
 
 /** Has each receive its own peers. They were bound in this order. Throws where the kernel cannot. */
 export function steer(fds: readonly number[], seed: number): void {
-  // It is the whole group's. The first socket may have none of its own: it was bound before it was to share.
+  // The program is the whole group's. The first socket may have none of its own: it was bound before it was to share.
   const result = attach(fds[fds.length - 1] as number, SO_ATTACH_REUSEPORT_CBPF, steering({ of: fds.length, seed }));
   if (result < 0) throw new sockets.SocketError('setsockopt', libc().errno(), 'SO_ATTACH_REUSEPORT_CBPF');
 }

@@ -1,6 +1,6 @@
 import type { Destination } from './sender.ts';
 
-/** Who is answered without being a peer. What cannot be sent is lost, as any datagram may be. */
+/** A sender that is answered without being a peer. What cannot be sent is lost, as any datagram may be. */
 export class Stranger implements Destination {
   readonly fd: number;
   readonly address: number;

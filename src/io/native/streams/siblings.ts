@@ -164,7 +164,7 @@ export class Share implements Pollable {
     const take = this.#takers.get(listening);
     if (take) take(fd, at + ADDRESS);
     else {
-      // It does not listen there yet, or no more.
+      // The sibling does not listen there yet, or no more.
       this.left();
       if (from === BACK || !this.#pass(from, listening, fd, BACK, at + ADDRESS)) this.#loop.close(fd);
     }
@@ -176,7 +176,7 @@ export class Share implements Pollable {
     Atomics.store(this.#start.counts, this.#count + this.#start.own, taking);
   }
 
-  /** Who gets the next one: itself, unless another one has clearly less. */
+  /** The one that gets the next connection: itself, unless another one has clearly less. */
   #least(): number {
     const { own, counts } = this.#start;
     const mine = Atomics.load(counts, own);

@@ -22,7 +22,7 @@ export const CLOSED: CloseReason = { kind: 'end', message: 'closed by the peer' 
 const STOPPED: CloseReason = { kind: 'shutdown', message: 'the engine is closed' };
 
 export interface SocketOptions {
-  /** Who listens, where it was accepted. */
+  /** The acceptor, where the stream was accepted. */
   readonly acceptor?: Acceptor;
   /** The loop has the descriptor already, with all events, of which some may have come. */
   readonly known?: boolean;
@@ -38,7 +38,7 @@ export abstract class StreamSocket extends Channel implements Pollable, Task, Ti
   protected backlog: Backlog | undefined;
   /** When something last came while it was relayed; once it is closing, when it is cut. */
   protected time = 0;
-  /** Whose local port is 0 while nobody has asked for it. */
+  /** The local port is 0 while nobody has asked for it. */
   #ends: Ends | undefined;
   /** Why it closes later: 0 in order. */
   #errno = 0;
@@ -231,14 +231,14 @@ export abstract class StreamSocket extends Channel implements Pollable, Task, Ti
     this.hub.context.loop.later(this);
   }
 
-  /** It has ended both ways, or failed: not in the middle of somebody's call. */
+  /** The stream has ended both ways, or failed: not in the middle of somebody's call. */
   #overLater(errno: number): void {
     this.#errno = errno;
     this.flags |= state.OVER;
     this.goOnLater();
   }
 
-  /** It has ended both ways (0), or failed. */
+  /** The stream has ended both ways (0), or failed. */
   protected over(errno: number): void {
     if (this.is(state.GONE)) return;
     const closing = this.is(state.CLOSING);

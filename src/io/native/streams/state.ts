@@ -18,15 +18,15 @@ export const SHUT_LATER = 64;
 export const READ = 128;
 /** Its end is passed on to the other one of a relay. */
 export const PASSES = 256;
-/** It hears of room to write. */
+/** The stream hears of room to write. */
 export const HEARS_ROOM = 512;
-/** It is to go on later. */
+/** The stream is to go on later. */
 export const DEFERRED = 1024;
-/** It closes then. */
+/** The stream closes then. */
 export const OVER = 2048;
-/** It was closed here: what waits is delivered, what comes is thrown away. */
+/** The stream was closed here: what waits is delivered, what comes is thrown away. */
 export const CLOSING = 4096;
-/** It has no descriptor any more. */
+/** The stream has no descriptor any more. */
 export const GONE = 8192;
 /** The kernel asks from time to time whether its peer is still there, where there is a network between them. */
 export const WATCHED = 16384;

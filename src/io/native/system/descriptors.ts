@@ -1,5 +1,5 @@
 /**
- * Whose each descriptor is: descriptors are the process's, and outlive a thread that fails. So each data plane notes what
+ * The owner of each descriptor: descriptors are the process's, and outlive a thread that fails. So each data plane notes what
  * it has in memory that all share, a byte for each number, and whoever survives closes what it has left behind.
  */
 import { libc } from './libc.ts';
@@ -31,12 +31,12 @@ export class Descriptors {
     this.#mark = owner + 1;
   }
 
-  /** It has this one now. */
+  /** The data plane has this descriptor now. */
   open(fd: number): void {
     this.#map[fd] = this.#mark;
   }
 
-  /** It has it no more. To be called before close(2), after which the number may be another thread's. */
+  /** The data plane has it no more. To be called before close(2), after which the number may be another thread's. */
   closed(fd: number): void {
     this.#map[fd] = 0;
   }
@@ -45,7 +45,7 @@ export class Descriptors {
     return this.#map[fd] === this.#mark;
   }
 
-  /** It is another data plane's from now on. */
+  /** The descriptor is another data plane's from now on. */
   give(fd: number, to: number): void {
     this.#map[fd] = to + 1;
   }
