@@ -67,8 +67,6 @@ export abstract class DatagramChannel extends Channel implements SocketChannel, 
     if (!other) return;
     this.#activeAt = other.#activeAt = this.lastActive();
     this.#other = other.#other = undefined;
-    this.read(undefined);
-    other.read(undefined);
   }
 
   #forward(to: DatagramChannel, bytes: Uint8Array): void {

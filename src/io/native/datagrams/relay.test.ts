@@ -48,12 +48,20 @@ describe('two datagram channels that are joined', { skip }, () => {
     for (const channel of [source, destination]) channel.close(END);
   });
 
-  /** Has JavaScript forward what one receives. */
-  function forward(from: SocketChannel, to: SocketChannel): void {
-    from.read({ message: (bytes) => to.write(bytes), end: () => {} });
+  /** Has JavaScript forward what one receives. Returns what it has. */
+  function forward(from: SocketChannel, to: SocketChannel): string[] {
+    const passed: string[] = [];
+    from.read({
+      message: (bytes) => {
+        passed.push(Buffer.from(bytes).toString());
+        to.write(bytes);
+      },
+      end: () => {},
+    });
+    return passed;
   }
 
-  it('are held when they are parted, then read, or joined anew, and lose nothing', async () => {
+  it('are read as before when they are parted, or queue, or are joined anew, and lose nothing', async () => {
     const { client, server, source, destination, toServer, toClient } = await ends(['0']);
     const sent = ['0'];
     const sendSome = (): void => {
@@ -65,12 +73,14 @@ describe('two datagram channels that are joined', { skip }, () => {
       toClient(`${round}`);
       if (round % 3 === 0) await until(() => server.received.length === sent.length);
       relay.part();
-      deepEqual([source.held, destination.held, source.open, destination.open], [true, true, true, true]);
+      deepEqual([source.open, destination.open], [true, true]);
+      source.pause();
       sendSome();
       await until(() => source.queued > 0);
       if (round % 2 === 0) {
         forward(source, destination);
         forward(destination, source);
+        source.resume();
         sendSome();
         await until(() => server.received.length === sent.length);
       }
@@ -83,6 +93,19 @@ describe('two datagram channels that are joined', { skip }, () => {
     deepEqual([source.messagesIn, destination.messagesOut], [sent.length, sent.length]);
     for (const channel of [source, destination]) channel.close(END);
     relay.part();
+  });
+
+  it('keep their readers, who hear nothing meanwhile', async () => {
+    const { server, source, destination, toServer } = await ends(['one']);
+    const passed = forward(source, destination);
+    const relay = join(source, destination);
+    toServer('two');
+    await until(() => server.received.length === 2);
+    relay.part();
+    toServer('three');
+    await until(() => server.received.length === 3);
+    deepEqual(passed, ['one', 'three']);
+    for (const channel of [source, destination]) channel.close(END);
   });
 
   it('say when something last passed, also when one of them is gone', async () => {
