@@ -1,6 +1,7 @@
 /** What protocols and transforms of other packages are made of: `import { … } from 'l7mp'`. */
 export { default as Type, type Static } from 'typebox';
 export { onAbort, sessionOf } from './core/attempt.ts';
+export { AttributeTable, type StreamAttributes } from './core/attributes.ts';
 export { Channel } from './core/channel.ts';
 export {
   BINARY,

@@ -16,10 +16,19 @@ import type { Channel } from './channel.ts';
 /** `datagram` channels keep the boundaries of messages; `stream` channels carry bytes and may cut or join them. */
 export type ChannelKind = 'datagram' | 'stream';
 
-/** What is said of one message beside its bytes. Frozen and shared: never made for each message. */
+/**
+ * What is said of one message beside its bytes. Frozen and shared, never made for each message: `BINARY`, `TEXT`, or one of
+ * an `AttributeTable`. What a transport cannot carry of them is lost there.
+ */
 export interface MessageAttributes {
   /** The bytes are UTF-8 text (WebSocket text frames). */
   readonly text?: boolean;
+  /** The stream that it came on, or goes to: 0 to 65,535 (SCTP, RFC 9260 section 3.3.1). */
+  readonly stream?: number;
+  /** What it is, as its sender says: the payload protocol identifier, 0 to 4,294,967,295 (as above). */
+  readonly ppid?: number;
+  /** It may overtake others of its stream (as above). */
+  readonly unordered?: boolean;
 }
 
 /**

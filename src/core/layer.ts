@@ -11,8 +11,8 @@
  *   lets the Duplex go on; `flush` writes what is left and close_notify.
  * - PROXY protocol: accepting, `shake` takes the header off, and `about` lays its addresses over the lower ones;
  *   dialling, `start` writes it and completes. On UDP its size is `overhead`; `send` adds it, `received` takes it off.
- * - DTLS: as TLS, on memory BIOs that keep records apart; `start` arms the retransmission timer, `released` ends it;
- *   `largest` is set from the path's MTU before `complete`.
+ * - DTLS: as TLS, on memory BIOs that keep records apart; cookies are for `first` of `listenOnLayer`; `start` arms the
+ *   retransmission timer, `released` ends it; `largest` is set from the path's MTU before `complete`.
  */
 import {
   Channel,
