@@ -2,6 +2,8 @@
  * The engine's epoll set, in the loop of the thread that uses it: Node says when something has happened in it
  * (`uv_poll_t` on the set), and all that has is handled then. Nobody waits in the set itself.
  */
+// Not the global one, which is a getter.
+import { performance } from 'node:perf_hooks';
 import { clear } from '../../core/arrays.ts';
 import { wholeNow } from '../../core/clock.ts';
 import { CompactingSet } from '../../core/compacting.ts';
