@@ -23,6 +23,7 @@ import { openDataPlane } from './data-planes.ts';
 import { DRAIN_TIME, Drain } from './drain.ts';
 import { deriveLimits, readSystem } from './limits/system.ts';
 import { exposedControl, exposureWarning } from './listener/exposure.ts';
+import { placesOf } from './listener/places.ts';
 import { unknown } from './model/need.ts';
 import { DirectoryEnclosure } from './output/enclosure.ts';
 import type { PluginModule } from './plugins/plugins.ts';
@@ -98,6 +99,9 @@ export class L7mp {
         apply: (admin, rights) => this.#applyAdmin(admin, rights),
       },
       enclosure: () => this.#admin.enclosure,
+      opened: ({ name, spec }) => {
+        for (const where of placesOf(spec, this.#registry)) this.logger.write('info', name, `listening on ${where}`);
+      },
     });
     this.#api = this.#createApi();
   }

@@ -1,4 +1,3 @@
-import { hostPort, isLoopback } from '../core/address.ts';
 import type { Channel } from '../core/channel.ts';
 import type { Shortage } from '../core/connections.ts';
 import type { Engine, First } from '../core/engine.ts';
@@ -67,7 +66,6 @@ export async function open(listener: Listener, context: OpenContext): Promise<vo
     },
   };
   listener.listening = await listenWith(spec, host, registry);
-  for (const where of placesOf(spec, registry)) log.write('info', name, `listening on ${where}`);
 }
 
 /** A datagram that it cannot look at is not taken: it is somebody else's code, and anybody's bytes. */
@@ -85,14 +83,4 @@ function guarded(first: First, { log, name, reject }: ListenerHost): First {
 
 function listenWith(spec: Spec, host: ListenerHost, registry: Registry): Promise<Listening> {
   return registry.listener(spec.protocol).listen(spec, host);
-}
-
-/** What a listener listens on, for a person. */
-function placesOf(spec: Spec, registry: Registry): string[] {
-  const files = registry.filesOf('listener', spec).filter(({ use }) => use === 'listen');
-  const paths = files.map(({ path }) => path);
-  const place = registry.addressOf(spec);
-  if (!place) return paths;
-  const where = hostPort(place.host, place.port);
-  return [isLoopback(place.host) ? where : `${where}, open to the network`, ...paths];
 }

@@ -7,7 +7,7 @@ import { Mutex } from '../core/mutex.ts';
 import type { Registry } from '../core/registry.ts';
 import { Name } from '../core/schema.ts';
 import type { DataPlane, Ending } from '../data-plane/contract.ts';
-import type { Definition, Kind, RuleListDefinition } from '../model/definitions.ts';
+import type { Definition, Kind, ListenerDefinition, RuleListDefinition } from '../model/definitions.ts';
 import type { ListedKind } from '../model/kinds.ts';
 import { unknown } from '../model/need.ts';
 import type { Action, Change, Step } from '../model/step.ts';
@@ -50,6 +50,8 @@ export interface ConfigurationContext {
   readonly plane: Pick<DataPlane, 'release' | 'take' | 'settle' | 'undo'>;
   /** Keeps a change, before it is answered: the objects that there are from now on. A rejection undoes the change. */
   readonly keep: ((definitions: readonly Definition[]) => Promise<void>) | undefined;
+  /** Told of each listener that a change has opened. */
+  opened(listener: ListenerDefinition): void;
 }
 
 /** How a change is asked for. */
@@ -297,6 +299,9 @@ export class Configuration {
     } catch (error) {
       await undoAdmin();
       throw error;
+    }
+    for (const { action, after } of steps) {
+      if (after?.kind === 'listener' && action !== 'update') this.#context.opened(after);
     }
   }
 
