@@ -59,7 +59,7 @@ export abstract class StreamSocket extends Channel implements Pollable, Task, Ti
     if (known) {
       this.flags |= state.READABLE | state.CUT_SHORT | state.HEARS_ROOM;
       loop.replace(fd, this);
-    } else loop.add(fd, EVENTS, this);
+    } else if (!loop.add(fd, EVENTS, this)) this.#overLater(hub.c.errno());
     // What was accepted has it from the socket that listens.
     if (ends && !acceptor) hub.keepAlive.add(fd);
     else this.flags |= state.WATCHED;
