@@ -62,13 +62,14 @@ function openSlots(options: WorkersOptions, sockets: WorkerSockets): Slot[] {
     return {
       start: (present) => {
         binder = shared.forWorker(worker, binder);
+        const ending = (): void => sockets.silence(worker);
         const ended = (): void => {
           sockets.closeLeftOver(worker);
           forgetWorker(start.counts, worker);
         };
         const own = { descriptors: sockets.descriptors, siblings: sockets.siblings(worker) };
         const data: WorkerStart = { ...present, ...own, worker, workers: count, plugins };
-        return PlaneThread.start(ownModule('workers/entry'), data, { log, control, owned, binder, ended });
+        return PlaneThread.start(ownModule('workers/entry'), data, { log, control, owned, binder, ending, ended });
       },
       close: async () => binder?.releaseAll(),
     };

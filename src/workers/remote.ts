@@ -12,7 +12,9 @@ import type { Counters } from '../telemetry/counters.ts';
 import { type Calls, LateError } from './calls.ts';
 import type { WorkerCalls } from './contract.ts';
 
-/** Milliseconds that an answer may take. A change may resolve names, and open files on a slow disk. */
+/** Milliseconds that an answer may take. A start loads all modules, also where the machine has much else to do. */
+const START_TIME = 120_000;
+/** A change may resolve names, and open files on a slow disk. */
 const CHANGE_TIME = 30_000;
 const ANSWER_TIME = 10_000;
 /** Of closing: what was written has a second to leave. */
@@ -89,7 +91,8 @@ export class RemoteDataPlane implements DataPlane {
 
   async #change<M extends ChangeCall>(method: M, ...args: Parameters<WorkerCalls[M]>): Promise<void> {
     try {
-      await this.#calls.call<ChangeCall>(method, args as never, { timeout: CHANGE_TIME });
+      const timeout = method === 'open' ? START_TIME : CHANGE_TIME;
+      await this.#calls.call<ChangeCall>(method, args as never, { timeout });
     } catch (error) {
       if (error instanceof LateError) this.#stuck();
       throw error;

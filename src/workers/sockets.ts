@@ -11,6 +11,8 @@ export interface WorkerSockets {
   readonly descriptors: DescriptorMap | undefined;
   /** What a worker knows of the others that listen on the same sockets. */
   siblings(worker: number): SiblingStart | undefined;
+  /** A worker hears of nothing more: its thread is to be ended by force. */
+  silence(worker: number): void;
   /** Closes what a worker has left open: its thread has ended. */
   closeLeftOver(worker: number): void;
   close(): void;
@@ -27,12 +29,13 @@ export async function openSockets(io: EngineMode, workers: number): Promise<Work
 }
 
 async function native(workers: number): Promise<WorkerSockets> {
-  const [{ bindStream }, { DatagramBinder }, { closeAll, makeDescriptorMap }, { makeSiblings }] = await Promise.all([
-    import('../io/native/binder.ts'),
-    import('../io/native/datagrams/binder.ts'),
-    import('../io/native/system/descriptors.ts'),
-    import('../io/native/streams/siblings.ts'),
-  ]);
+  const [{ bindStream }, { DatagramBinder }, { closeAll, makeDescriptorMap, silence }, { makeSiblings }] =
+    await Promise.all([
+      import('../io/native/binder.ts'),
+      import('../io/native/datagrams/binder.ts'),
+      import('../io/native/system/descriptors.ts'),
+      import('../io/native/streams/siblings.ts'),
+    ]);
   const siblings = makeSiblings(workers);
   const datagrams = new DatagramBinder(workers);
   const descriptors = makeDescriptorMap();
@@ -40,6 +43,7 @@ async function native(workers: number): Promise<WorkerSockets> {
     source: { bindStream, bindDatagram: async (at, n) => datagrams.bind(at, n) },
     descriptors,
     siblings: (worker) => (workers > 1 ? siblings.start(worker) : undefined),
+    silence: (worker) => silence(descriptors, worker),
     closeLeftOver: (worker) => {
       // First, so that nothing more is passed on to it.
       siblings.ended(worker);
@@ -55,6 +59,7 @@ function portable(workers: number): WorkerSockets {
     source: new PortableBinder(workers),
     descriptors: undefined,
     siblings: () => undefined,
+    silence: () => {},
     closeLeftOver: () => {},
     close: () => {},
   };

@@ -58,6 +58,7 @@ async function start(t: TestContext): Promise<Started> {
     control,
     owned: new OwnedClusters(new Registry([]), log, new GatheringLimit()),
     binder: binder.forWorker(0),
+    ending: () => {},
     ended: () => {
       isOver = true;
     },

@@ -18,6 +18,8 @@ export interface ThreadHost {
   readonly control: ControlPlane;
   readonly owned: OwnedClusters;
   readonly binder: WorkerBinder;
+  /** The thread is about to be ended by force. */
+  readonly ending: () => void;
   /** The thread has ended, by itself or not: what it has left behind in memory and descriptors that all share can go. */
   readonly ended: () => void;
 }
@@ -81,12 +83,14 @@ export class PlaneThread implements Life {
     this.#ending = true;
     // The worker has had its time.
     await this.plane.close().catch(() => {});
+    this.#host.ending();
     await this.#worker.terminate();
     await this.#exited;
   }
 
   #stop(why: string): void {
     this.#why = why;
+    this.#host.ending();
     void this.#worker.terminate();
   }
 }

@@ -12,7 +12,7 @@ const { L7MP_CHURN_SESSIONS, L7MP_CHURN_CHANGES, L7MP_TEST_IO, L7MP_TEST_SEED, L
 const sessions = Number(L7MP_CHURN_SESSIONS ?? 20);
 const changes = Number(L7MP_CHURN_CHANGES ?? 60);
 const seed = Number(L7MP_TEST_SEED ?? 1);
-const threads = Number(L7MP_TEST_THREADS ?? 1);
+const threads = Number(L7MP_TEST_THREADS ?? 2);
 const pace = 1000;
 
 for (const { name, admin, skip } of engines()) {

@@ -112,11 +112,11 @@ export class Churn {
       await this.#proxy.api.ok(request);
       await this.#proxy.api.ok(whole(form));
       await until(() => noticed().length >= wanted, `${wanted} sessions notice`);
+      const ended = typeof named === 'number' ? noticed() : talks.filter(named);
+      this.crowd.retire(ended);
+      await this.crowd.open(group, group.place, ended.length);
+      this.#count(what, ended.length);
     });
-    const ended = typeof named === 'number' ? noticed() : talks.filter(named);
-    this.crowd.retire(ended);
-    await this.crowd.open(group, group.place, ended.length);
-    this.#count(what, ended.length);
   }
 
   /** A worker fails. Its sessions come again, in whatever worker, to what is configured as in the beginning. */

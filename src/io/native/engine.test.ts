@@ -89,6 +89,38 @@ describe('the native engine', { skip }, () => {
     });
   }
 
+  describe('in a thread that ends while it is told of a connection', () => {
+    const thread = (accept: string, more: string) => `
+      import { Worker } from 'node:worker_threads';
+      import { makeDescriptorMap, silence } from '${new URL('system/descriptors.ts', import.meta.url)}';
+      await engine.close();
+      const map = makeDescriptorMap();
+      const worker = new Worker(\`
+        import { parentPort, workerData } from 'node:worker_threads';
+        import { createNativeEngine } from '${new URL('index.ts', import.meta.url)}';
+        import { Descriptors } from '${new URL('system/descriptors.ts', import.meta.url)}';
+        import { acceptor, client, onPort } from '${new URL('../testing.ts', import.meta.url)}';
+        const engine = createNativeEngine({ descriptors: new Descriptors(workerData, 3) });
+        const accept = acceptor(() => { ${accept} });
+        const { port } = await onPort((port) => engine.listenStream({ host: '127.0.0.1', port }, accept));
+        for (let n = 0; n < 100; n++) client(port);
+      \`, { eval: true, workerData: map });
+      ${more}`;
+
+    it('leaves the process alive, where it ends by itself', async () => {
+      deepEqual(await run(thread('process.exit(5)', "worker.once('exit', (code) => process.exit(code + 2));")), [7]);
+    });
+
+    it('leaves the process alive, where it is ended by force after it was silenced', async () => {
+      const end = `
+        worker.once('message', () => {
+          silence(map, 3);
+          void worker.terminate().then(() => process.exit(7));
+        });`;
+      deepEqual(await run(thread('parentPort.postMessage(0); for (;;);', end)), [7]);
+    });
+  });
+
   it('runs what a handler has put off, and does not wait for another event', async () => {
     const port = await freePort();
     const ended = await run(`

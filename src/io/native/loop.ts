@@ -70,6 +70,9 @@ export class Loop {
   #tasks: Task[] = [];
   #later: Task[] = [];
   #immediate: NodeJS.Immediate | undefined;
+  /** The turn that is about to be. */
+  #due: NodeJS.Immediate | undefined;
+  readonly #hush = (): void => this.#poll.close();
   readonly #ticking = new CompactingSet<Ticking>();
   #ticker: NodeJS.Timeout | undefined;
   #defects = 0;
@@ -88,8 +91,13 @@ export class Loop {
     this.#epoll = this.#c.epoll_create1(CLOEXEC);
     if (this.#epoll < 0) throw new Error(`native I/O: ${systemError('epoll_create1', this.#c.errno()).message}`);
     this.own(this.#epoll);
-    this.#poll = this.#c.poll(this.#epoll, () => this.#turn());
+    // Not in the callback itself: koffi throws where that cannot return, or cannot be called, since the thread is ended,
+    // and then the process ends.
+    this.#poll = this.#c.poll(this.#epoll, () => {
+      this.#due ??= setImmediate(() => this.#turn());
+    });
     this.#poll.unref();
+    process.once('exit', this.#hush);
   }
 
   /** The clock of performance.now(), in whole milliseconds, never too early; the same for all that happens in a turn. */
@@ -180,19 +188,21 @@ export class Loop {
 
   /** Ends it. Who has descriptors in it has closed them. */
   end(): void {
-    this.#poll.close();
+    this.#hush();
+    process.off('exit', this.#hush);
     clearImmediate(this.#immediate);
+    clearImmediate(this.#due);
     clearInterval(this.#ticker);
     this.#descriptors?.closed(this.#epoll);
     this.#c.close(this.#epoll);
   }
 
   /**
-   * Nothing may throw here: it is called from outside of JavaScript. To go round by Node's loop costs more than to forward a
-   * packet, so relays go on here for a while. Nobody runs ticks and microtasks after it, so that whoever may have left
-   * some has an immediate follow, which does.
+   * To go round by Node's loop costs more than to forward a packet, so relays go on here for a while; not where ticks and
+   * microtasks may have been left, which run after it.
    */
   #turn(): void {
+    this.#due = undefined;
     const began = performance.now();
     let wait = began - this.#ended < CLOSE ? WAIT : 0;
     this.#turning = true;
@@ -207,7 +217,6 @@ export class Loop {
     }
     this.#ended = performance.now();
     this.#turning = false;
-    if (called) this.#proceedSoon();
   }
 
   /** Returns whether any has called JavaScript beyond the engine. */

@@ -87,6 +87,28 @@ describe('offload on the loopback', { skip: noNamespaces() }, () => {
     assert.equal((await upstream.got(1)).length, 1);
   });
 
+  for (const means of ['tcx', 'clsact'] as const) {
+    it(`lets several engines have flows of their own, and one of them end (${means})`, async (t) => {
+      const engines = [engine({ means }), engine({ means })] as const;
+      const attached = engines.every((one) => one.status().interfaces.some((each) => each.attached === means));
+      if (!attached) return t.skip(`this kernel has no ${means}`);
+      const flows = await Promise.all(engines.map(() => peers('127.0.0.1')));
+      for (const [n, { flow, upstream }] of flows.entries()) {
+        assert.equal(engines[n]?.add(flow).refused, undefined);
+        upstream.echo();
+      }
+      for (const { client, listen } of flows) client.send(listen, 'ping');
+      for (const { client } of flows) assert.equal((await client.got(1)).length, 1);
+      await engines[0].close();
+      const [first, second] = flows as [(typeof flows)[number], (typeof flows)[number]];
+      first.client.send(first.listen, 'to the socket');
+      second.client.send(second.listen, 'again');
+      assert.equal((await second.client.got(2)).length, 2);
+      assert.equal((await first.listen.got(1)).length, 1);
+      assert.deepEqual(second.listen.received, []);
+    });
+  }
+
   it('keeps flows apart', async () => {
     const offload = engine();
     const all = await Promise.all(Array.from({ length: 20 }, () => peers('127.0.0.1')));

@@ -2,6 +2,8 @@
  * The owner of each descriptor: descriptors are the process's, and outlive a thread that fails. So each data plane notes what
  * it has in memory that all share, a byte for each number, and whoever survives closes what it has left behind.
  */
+import { readlinkSync } from 'node:fs';
+import { CLOEXEC } from './constants.ts';
 import { libc } from './libc.ts';
 import { lingerNot } from './sockets.ts';
 
@@ -48,6 +50,29 @@ export class Descriptors {
   /** The descriptor is another data plane's from now on. */
   give(fd: number, to: number): void {
     this.#map[fd] = to + 1;
+  }
+}
+
+const EPOLL = 'anon_inode:[eventpoll]';
+
+/**
+ * Makes a data plane hear of no more events: its thread is to be ended by force. Would koffi call it back while it ends,
+ * the process ended too. Its sets keep their numbers, as empty ones.
+ */
+export function silence(map: DescriptorMap, owner: number): void {
+  const c = libc();
+  const empty = c.epoll_create1(CLOEXEC);
+  for (let fd = map.indexOf(owner + 1); fd >= 0; fd = map.indexOf(owner + 1, fd + 1))
+    if (isEpoll(fd)) c.dup3(empty, fd, CLOEXEC);
+  c.close(empty);
+}
+
+/** False also for one that the thread has closed meanwhile. */
+function isEpoll(fd: number): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`) === EPOLL;
+  } catch {
+    return false;
   }
 }
 

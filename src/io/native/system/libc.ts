@@ -34,6 +34,7 @@ export interface Libc {
   splice(from: Fd, fromOffset: Pointer, to: Fd, toOffset: Pointer, size: number, flags: number): number;
   pipe2(fds: Pointer, flags: number): number;
   fcntl(fd: Fd, command: number, value: number): number;
+  dup3(from: Fd, to: Fd, flags: number): Fd;
   epoll_create1(flags: number): Fd;
   epoll_ctl(epoll: Fd, operation: number, fd: Fd, event: Pointer): number;
   epoll_wait(epoll: Fd, events: Pointer, count: number, timeout: number): number;
@@ -83,6 +84,7 @@ const SIGNATURES: Record<Exclude<keyof Libc, 'errno' | 'view' | 'poll'>, [result
   splice: ['long', ['int', P, 'int', P, 'size_t', 'int']],
   pipe2: ['int', [P, 'int']],
   fcntl: ['int', ['int', 'int', 'int']],
+  dup3: ['int', ['int', 'int', 'int']],
   epoll_create1: ['int', ['int']],
   epoll_ctl: ['int', ['int', 'int', 'int', P]],
   epoll_wait: ['int', ['int', P, 'int', 'int']],
