@@ -27,6 +27,13 @@ export interface Wired extends PipeOwner {
   boundariesLost(): void;
 }
 
+/** Somebody for whom a session must not go below a rung, and who perhaps reads along what the n-th pipe takes. */
+interface Watcher {
+  readonly rung: Rung;
+  readonly n?: number;
+  readonly reader?: Reader;
+}
+
 /** From the highest to the lowest. */
 const RUNGS: readonly Rung[] = ['userspace', 'native', 'kernel'];
 
@@ -39,9 +46,7 @@ export class Wiring {
   #pipes: readonly Pipe[] = NONE;
   #relay: SocketRelay | undefined;
   #flow: KernelFlow | undefined;
-  /** The rungs below which it must not go. */
-  #needs: readonly { readonly rung: Rung }[] = NONE;
-  #tees: readonly { readonly n: number; readonly reader: Reader }[] = NONE;
+  #watchers: readonly Watcher[] = NONE;
   /** Bytes of the client that are put down to a rung. */
   #counted = 0;
 
@@ -145,14 +150,7 @@ export class Wiring {
    * or counts what passes where only that rung can.
    */
   need(rung: Rung): () => void {
-    const need = { rung };
-    this.#needs = [...this.#needs, need];
-    if (!this.#allows('kernel')) this.withdraw();
-    if (this.#relay && !this.#allows('native')) this.#part();
-    return () => {
-      this.#needs = this.#needs.filter((other) => other !== need);
-      this.settle();
-    };
+    return this.#watch({ rung });
   }
 
   /**
@@ -160,18 +158,22 @@ export class Wiring {
    * called. The session is in JavaScript meanwhile. What the reader throws ends the session.
    */
   tee(n: number, reader: Reader): () => void {
-    const tee = { n, reader };
-    this.#tees = [...this.#tees, tee];
-    const release = this.need('userspace');
-    this.#teeInto(n);
-    return () => {
-      this.#tees = this.#tees.filter((other) => other !== tee);
-      this.#teeInto(n);
-      release();
-    };
+    return this.#watch({ rung: 'userspace', n, reader });
   }
 
   // ------------------------------------------------------------------ own
+
+  #watch(watcher: Watcher): () => void {
+    this.#watchers = [...this.#watchers, watcher];
+    if (!this.#allows('kernel')) this.withdraw();
+    if (this.#relay && !this.#allows('native')) this.#part();
+    this.#tee(watcher.n);
+    return () => {
+      this.#watchers = this.#watchers.filter((other) => other !== watcher);
+      this.#tee(watcher.n);
+      this.settle();
+    };
+  }
 
   /** Where what comes to the sockets is moved. */
   get #socketRung(): Rung {
@@ -183,7 +185,7 @@ export class Wiring {
   }
 
   #allows(rung: Rung): boolean {
-    return this.#needs.every((need) => RUNGS.indexOf(need.rung) >= RUNGS.indexOf(rung));
+    return this.#watchers.every((watcher) => RUNGS.indexOf(watcher.rung) >= RUNGS.indexOf(rung));
   }
 
   /** The two channels, where there is nothing between them. */
@@ -215,7 +217,7 @@ export class Wiring {
   #joinPipes(): void {
     if (this.#pipes.length === 0) {
       this.#pipes = this.#makePipes();
-      for (const { n } of this.#tees) this.#teeInto(n);
+      for (const { n } of this.#watchers) this.#tee(n);
     }
     for (let n = 0; n < this.#pipes.length; n++) {
       const pipe = this.#pipes[n] as Pipe;
@@ -251,7 +253,9 @@ export class Wiring {
     return new Pipe(this.#session, from === 'stream' && to === 'datagram');
   }
 
-  #teeInto(n: number): void {
-    this.#pipes[n]?.tee(this.#tees.filter((tee) => tee.n === n).map(({ reader }) => reader));
+  #tee(n: number | undefined): void {
+    if (n === undefined) return;
+    const readers = this.#watchers.flatMap((watcher) => (watcher.n === n && watcher.reader ? [watcher.reader] : []));
+    this.#pipes[n]?.tee(readers);
   }
 }
