@@ -1,6 +1,5 @@
 /** The proxy: makes the parts and joins them. What each does is said where it is. */
 import { once } from 'node:events';
-import { isDeepStrictEqual } from 'node:util';
 import { Admin } from './admin.ts';
 import type { AdminView } from './api/answers.ts';
 import { Api } from './api/api.ts';
@@ -12,7 +11,6 @@ import { findCollisions } from './config/collisions.ts';
 import { unusableFiles } from './config/files.ts';
 import { Outline } from './config/outline.ts';
 import type { AdminInput, ConfigInput } from './config/schema.ts';
-import { readState, unusableState, writeState } from './config/state.ts';
 import { Validator } from './config/validate.ts';
 import { findWarnings, type Warning } from './config/warnings.ts';
 import { asL7mpError, L7mpError, type Problem } from './core/errors.ts';
@@ -30,8 +28,8 @@ import type { PluginModule } from './plugins/plugins.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { applyForm } from './reconcile/apply-form.ts';
 import { type ChangeView, Configuration, type ConfigurationContext, type Rights } from './reconcile/configuration.ts';
-import { confinedOf } from './reconcile/confine.ts';
 import { DefinitionStore } from './reconcile/definition-store.ts';
+import { readKept, stateKeeper } from './state-keeper.ts';
 import { AccessLog } from './telemetry/access-log.ts';
 import { Logger } from './telemetry/logger.ts';
 import type { Scrape } from './telemetry/metric.ts';
@@ -138,21 +136,28 @@ export class L7mp {
     const { ignoreState = false, drain = DRAIN_TIME } = options;
     this.#drainTime = drain;
     const given = this.check(config, overrides);
-    const kept = ignoreState ? undefined : await this.#kept(given.admin?.state);
+    const kept = ignoreState
+      ? undefined
+      : await readKept(given.admin?.state, (state) => this.check(state), this.logger);
     const admin = { ...given.admin, ...kept?.config.admin, ...overrides };
     // What only the file may say is not kept: the plugins that were loaded for it.
     const checked = { ...(kept?.config ?? given), ...(given.plugins && { plugins: given.plugins }), admin };
     try {
       if (admin.files !== undefined) await new DirectoryEnclosure(admin.files).check();
       await this.#open(admin);
+      this.#goOn();
       await this.#configuration.load(checked, { trusted: true, confined: kept?.confined ?? [] });
+      this.#goOn();
     } catch (error) {
       await this.stop();
+      // Where it was stopped meanwhile: what has come since then.
+      await this.#running?.close();
       throw error;
     }
     this.#admin.start();
-    this.#keep = this.#keeper(admin.state, overrides, kept?.config.admin ?? {});
-    if (this.#state === 'starting') this.#state = 'ready';
+    const before = kept?.config.admin ?? {};
+    if (admin.state !== undefined) this.#keep = stateKeeper(admin.state, this.#admin, { overrides, before });
+    this.#state = 'ready';
     for (const { path, message } of this.warnings(checked)) {
       this.logger.write('warn', 'config', `${path}: ${message}`);
     }
@@ -167,31 +172,9 @@ export class L7mp {
     return changes;
   }
 
-  async #kept(path: string | undefined): Promise<{ config: ConfigInput; confined: readonly string[] } | undefined> {
-    const kept = path === undefined ? undefined : await readState(path);
-    if (kept === undefined) return undefined;
-    this.logger.write('notice', 'l7mp', `goes on with the state in ${path}, in place of the configuration file`);
-    try {
-      return { config: this.check(kept.config), confined: kept.confined };
-    } catch (error) {
-      throw unusableState(path as string, asL7mpError(error).message);
-    }
-  }
-
-  /** What the command line says is for this run: what was `before` it is kept. */
-  #keeper(path: string | undefined, overrides: AdminInput, before: AdminInput): ConfigurationContext['keep'] {
-    if (path === undefined) return undefined;
-    const settings = (): AdminInput => {
-      const said = Object.entries(this.#admin.settable()).filter(
-        ([field, value]) => !isDeepStrictEqual(value, overrides[field as keyof AdminInput]),
-      );
-      return { ...before, ...Object.fromEntries(said) };
-    };
-    return (definitions) =>
-      writeState(path, {
-        config: { admin: settings(), ...applyForm(definitions) },
-        confined: [...this.#admin.confined, ...confinedOf(definitions)],
-      });
+  /** Throws where it was stopped while it started. */
+  #goOn(): void {
+    if (this.#stopped !== undefined) throw new L7mpError('E_INTERNAL', 'the proxy was stopped while it started');
   }
 
   async #open({ io = 'auto', threads = 1, log_level: level, limits }: AdminInput): Promise<void> {

@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import * as net from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { engines } from '../../src/io/testing.ts';
+import { L7mp } from '../../src/proxy.ts';
+import { freePort } from '../../src/testing/ports.ts';
 import { turn, until } from '../../src/testing/until.ts';
 import { Raw } from '../support/http.ts';
 import { listener, startProxy } from '../support/proxy.ts';
@@ -150,5 +152,20 @@ for (const { name, admin, skip } of engines()) {
         await stopped;
       });
     }
+  });
+}
+
+for (const threads of [0, 1]) {
+  test(`a proxy that is stopped while it starts leaves nothing behind, with ${threads} workers`, async (t) => {
+    const port = await freePort();
+    const proxy = new L7mp();
+    const listeners = [{ name: 'l', spec: { protocol: 'TCP', port, address: HOST }, rules: [] }];
+    const started = proxy.start({ admin: { log_level: 'silent', threads }, listeners });
+    const stopped = proxy.stop();
+    await assert.rejects(started, { message: 'the proxy was stopped while it started' });
+    await stopped;
+    const server = net.createServer().listen(port, HOST);
+    t.after(() => server.close());
+    await once(server, 'listening');
   });
 }
