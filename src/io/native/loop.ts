@@ -1,6 +1,6 @@
 /**
  * The engine's epoll set, in the loop of the thread that uses it: Node says when something has happened in it
- * (`uv_poll_t` on the set), and all that has is handled then. Nobody waits in the set itself.
+ * (`uv_poll_t` on the set), and all that has is handled then.
  */
 // Not the global one, which is a getter.
 import { performance } from 'node:perf_hooks';
@@ -43,7 +43,7 @@ const EVENTS = 256;
 /** Milliseconds that a turn may take before the rest of Node has its own, where there is always something to do. */
 const TURN = 4;
 /** Turns that are not further apart than this, in milliseconds, follow each other: the next event is waited for in the turn. */
-const CLOSE = 1;
+const CLOSE = 0.5;
 /** How long, in milliseconds: with less, the kernel has to set its clock for each wait, which costs 5 µs with 1 ms. */
 const WAIT = 10;
 // struct epoll_event is packed on x86-64 only.
