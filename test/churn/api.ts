@@ -16,10 +16,9 @@ export interface Answer {
   readonly text: string;
 }
 
-/** Makes one request after the other on a connection that stays. */
+/** Each request has a connection of its own, since one that stays would end with its worker. */
 export class Api {
   readonly #port: number;
-  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 
   constructor(port: number) {
     this.#port = port;
@@ -33,7 +32,7 @@ export class Api {
         port: this.#port,
         method,
         path: `/api/v1/${path}`,
-        agent: this.#agent,
+        agent: false,
         headers: { ...type, ...headers },
       };
       const request = http.request({ host: '127.0.0.1', ...options }, (response) => {
@@ -57,9 +56,5 @@ export class Api {
     const { status, text } = await this.ask(request);
     if (status !== 200 && status !== 201) throw new Error(`${request.method} ${request.path}: ${status} ${text}`);
     return JSON.parse(text);
-  }
-
-  close(): void {
-    this.#agent.destroy();
   }
 }

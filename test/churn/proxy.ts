@@ -60,7 +60,6 @@ export class TestedProxy {
     await writeFile(file, JSON.stringify({ ...form, ...more }));
     const command = new Command(t, L7MP, ['-c', file]);
     const api = new Api(port);
-    t.after(() => api.close());
     const ready = async () => command.over || (await isReady(api));
     await until(ready, 'the proxy is ready');
     if (command.over) throw new Error(command.output);
