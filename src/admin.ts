@@ -14,7 +14,7 @@ import type { Logger } from './telemetry/logger.ts';
 import { VERSION } from './version.ts';
 
 /** Settings that are taken from the start-up file and the command line, and cannot change while the proxy runs. */
-const FIXED = ['io', 'threads', 'body_limit', 'plugins', 'state'] as const;
+const FIXED = ['io', 'threads', 'takeover', 'body_limit', 'plugins', 'state'] as const;
 
 /** Settings that say what the API may do, or run code: it may not say so itself. */
 const RESERVED = {
@@ -106,6 +106,7 @@ export class Admin {
       offload_ifs = '',
       io = 'auto',
       threads = 1,
+      takeover = false,
       plugins = [],
       auth,
       hosts = [],
@@ -121,6 +122,7 @@ export class Admin {
       offload_ifs,
       io,
       threads,
+      takeover,
       plugins,
       body_limit: this.bodyLimit,
       ...(auth && { auth: { tokens: auth.tokens.map(shownToken) } }),

@@ -18,6 +18,7 @@ interface Options {
   readonly offloadIfs?: string;
   readonly io?: AdminInput['io'];
   readonly threads?: number | 'auto';
+  readonly takeover?: boolean;
   readonly ignoreState?: boolean;
   readonly drain: number;
   readonly check?: boolean;
@@ -71,6 +72,7 @@ function createCommand(): Command {
     .option('-i, --offload-ifs <interfaces>', 'interfaces for offload, separated by commas, or "all"')
     .addOption(new Option('--io <engine>', 'the I/O engine').choices(['auto', 'native', 'node']))
     .option('-t, --threads <number>', 'workers: a number, 0 for none beside the main thread, or auto', count)
+    .option('--takeover', 'take over from a process that was started so, without a gap; then end that one with SIGTERM')
     .option('--ignore-state', 'start with the configuration, not with what `admin.state` has kept of it')
     .option(
       '--drain <milliseconds>',
@@ -152,14 +154,23 @@ function optionsByPath(options: Options): Map<string, string> {
     offload_ifs: '--offload-ifs',
     io: '--io',
     threads: '--threads',
+    takeover: '--takeover',
   };
   const set = Object.keys(overrides(options)) as Override[];
   return new Map(set.map((field) => [`/admin/${field}`, names[field]]));
 }
 
-type Override = 'log_level' | 'strict' | 'offload' | 'offload_ifs' | 'io' | 'threads';
+type Override = 'log_level' | 'strict' | 'offload' | 'offload_ifs' | 'io' | 'threads' | 'takeover';
 
-function overrides({ loglevel, strict, offload, offloadIfs, io, threads }: Options): Pick<AdminInput, Override> {
+function overrides({
+  loglevel,
+  strict,
+  offload,
+  offloadIfs,
+  io,
+  threads,
+  takeover,
+}: Options): Pick<AdminInput, Override> {
   return {
     ...(loglevel && { log_level: loglevel }),
     ...(strict && { strict }),
@@ -167,6 +178,7 @@ function overrides({ loglevel, strict, offload, offloadIfs, io, threads }: Optio
     ...(offloadIfs !== undefined && { offload_ifs: offloadIfs }),
     ...(io && { io }),
     ...(threads !== undefined && { threads }),
+    ...(takeover && { takeover }),
   };
 }
 

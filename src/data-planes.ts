@@ -8,12 +8,14 @@ import type { ControlPlane, DataPlane, PlaneSettings } from './data-plane/contra
 import type { EngineMode } from './io/choose.ts';
 import { sharesAddresses } from './io/node/binder.ts';
 import { usableCpus } from './limits/cpus.ts';
+import { deriveLimits, readSystem } from './limits/system.ts';
 import type { PluginModule } from './plugins/plugins.ts';
 
 export interface PlanesStart {
   readonly io: EngineMode;
   /** Workers; 0: the data plane is in this thread; auto: one for each CPU. */
   readonly threads: number | 'auto';
+  readonly takeover: boolean;
   readonly settings: PlaneSettings;
   readonly plugins: readonly (Protocol | PluginModule)[];
 }
@@ -27,17 +29,17 @@ export interface PlanesHost {
 
 /** Begins what runs the configuration. Rejects, and leaves nothing behind, where it cannot. */
 export async function openDataPlane(asked: PlanesStart, host: PlanesHost): Promise<DataPlane> {
-  const { io, settings } = asked;
+  const { io, settings, takeover } = asked;
   const threads = countThreads(asked, host.log);
-  const counts = makeCounts({ workers: Math.max(1, threads), sessions: settings.limits.max_sessions });
+  const counts = makeCounts({ workers: Math.max(1, threads), sessions: countable(settings) });
   // Only one of both is needed: each takes time and memory to load.
   if (threads === 0) {
     const { LocalDataPlane } = await import('./data-plane/local.ts');
-    return LocalDataPlane.open({ worker: 0, counts, io, settings }, host);
+    return LocalDataPlane.open({ worker: 0, counts, io, takeover, settings }, host);
   }
   const { startWorkers } = await import('./workers/index.ts');
   const plugins = asked.plugins.filter(isModule).map(({ url }) => url);
-  return startWorkers({ ...host, count: threads, start: { counts, io, settings }, plugins });
+  return startWorkers({ ...host, count: threads, start: { counts, io, takeover, settings }, plugins });
 }
 
 /** What is an object of this thread can be in no other. */
@@ -47,6 +49,11 @@ function countThreads({ threads, plugins, io }: PlanesStart, log: Log): number {
   if (wanted <= 1 || io !== 'node' || sharesAddresses()) return wanted;
   log.write('notice', 'io', `one worker in place of ${wanted}: here, node cannot share an address among them`);
   return 1;
+}
+
+/** Sessions that there may be, also when the limit is raised to what the machine can have. */
+function countable({ limits }: PlaneSettings): number {
+  return Math.max(limits.max_sessions, deriveLimits(readSystem()).max_sessions);
 }
 
 function isModule(plugin: Protocol | PluginModule): plugin is PluginModule {

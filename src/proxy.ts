@@ -177,7 +177,7 @@ export class L7mp {
     if (this.#stopped !== undefined) throw new L7mpError('E_INTERNAL', 'the proxy was stopped while it started');
   }
 
-  async #open({ io = 'auto', threads = 1, log_level: level, limits }: AdminInput): Promise<void> {
+  async #open({ io = 'auto', threads = 1, takeover = false, log_level: level, limits }: AdminInput): Promise<void> {
     if (level !== undefined) this.logger.level = level;
     const settings = { ...this.#admin.planeSettings, limits: deriveLimits(this.#system, limits) };
     const control: ControlPlane = {
@@ -189,7 +189,7 @@ export class L7mp {
       metrics: () => this.#scrape(),
     };
     this.#running = await openDataPlane(
-      { io, threads, settings, plugins: this.#plugins },
+      { io, threads, takeover, settings, plugins: this.#plugins },
       { registry: this.#registry, control, log: this.logger },
     );
   }

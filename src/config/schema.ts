@@ -328,6 +328,12 @@ export const AdminSchema = strict({
         'Workers, over which sessions are spread; 0: none beside the main thread; `auto`: one for each CPU. Default 1.',
     }),
   ),
+  takeover: Type.Optional(
+    Type.Boolean({
+      description:
+        'Take over from a process that was started so, without a gap: listen on what it listens on. At the start only. Default false.',
+    }),
+  ),
   plugins: Type.Optional(
     Type.Array(Type.String({ minLength: 1 }), {
       description: 'Modules or packages with protocols and transforms; in the start-up file only.',

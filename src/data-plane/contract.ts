@@ -84,6 +84,11 @@ export interface PlaneStart {
    * that there may be. One that has failed is taken out of it with `forgetWorker`, when its thread is certainly gone.
    */
   readonly counts: CountsMemory;
+  /**
+   * The process before is to be replaced without a gap: what it listens on is listened on, too, where it was started so; else
+   * as soon as it gives that up.
+   */
+  readonly takeover?: boolean;
   readonly settings: PlaneSettings;
 }
 

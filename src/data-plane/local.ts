@@ -43,6 +43,7 @@ import { Draining } from './draining.ts';
 import { endSessions, endTraffic } from './endings.ts';
 import type { Handlers } from './handlers/handler.ts';
 import { createHandlers, type HandlerContext } from './handlers/index.ts';
+import { LateListeners } from './handlers/late.ts';
 import { listenAgain, releaseListener } from './handlers/listener.ts';
 import { OwnCounters } from './own-counters.ts';
 import { reopenFiles } from './reopen.ts';
@@ -82,6 +83,9 @@ export class LocalDataPlane implements DataPlane {
   readonly #access: AccessRecords;
   readonly #own = new OwnCounters();
   readonly #draining: Draining;
+  readonly #late: LateListeners;
+  /** Until its first configuration is taken. */
+  #takesOver: boolean;
   readonly #handlers: Handlers;
   #settings: PlaneSettings;
   /** The change that is under way. */
@@ -91,14 +95,14 @@ export class LocalDataPlane implements DataPlane {
   static async open(start: PlaneStart, host: PlaneHost): Promise<LocalDataPlane> {
     const counts = new SharedCounts(start.counts, start.worker);
     const connections = new Connections(counts.counter('connections'));
-    const chosen = await chooseEngine(start.io, { connections, ...host.sockets });
+    const chosen = await chooseEngine(start.io, { connections, takeover: start.takeover, ...host.sockets });
     const plane = new LocalDataPlane(start, { ...chosen, connections, counts }, host);
     await plane.configure(start.settings);
     if (chosen.why !== undefined) plane.#log.write('notice', 'io', `the portable engine is used: ${chosen.why}`);
     return plane;
   }
 
-  private constructor({ worker, settings }: PlaneStart, io: Io, { registry, control }: PlaneHost) {
+  private constructor({ worker, settings, takeover = false }: PlaneStart, io: Io, { registry, control }: PlaneHost) {
     this.#worker = worker;
     this.#io = io;
     this.#control = control;
@@ -130,7 +134,9 @@ export class LocalDataPlane implements DataPlane {
       leadsToManagement: (listener) => this.#management.has(listener),
     });
     for (const observer of [this.#admission, this.#ended, this.#access]) this.#sessions.observe(observer);
+    this.#takesOver = takeover;
     const context = this.#handlerContext();
+    this.#late = context.late;
     this.#draining = this.#createDraining(context);
     this.#handlers = createHandlers(context);
   }
@@ -160,6 +166,7 @@ export class LocalDataPlane implements DataPlane {
   async settle(endings: readonly Ending[]): Promise<void> {
     const transaction = this.#transaction;
     this.#transaction = undefined;
+    this.#takesOver = false;
     await transaction?.settle();
     endSessions(() => this.#sessions.table.all(), endings);
   }
@@ -224,6 +231,7 @@ export class LocalDataPlane implements DataPlane {
   async close(): Promise<void> {
     const { listeners, clusters } = this.#store;
     this.#draining.close();
+    this.#late.close();
     for (const { listening } of listeners.values()) await listening?.close();
     this.#sessions.close({ kind: 'shutdown', message: 'the proxy is shutting down' });
     await Promise.all([...clusters.values()].map((cluster) => cluster.close()));
@@ -249,7 +257,14 @@ export class LocalDataPlane implements DataPlane {
 
   #handlerContext(): HandlerContext {
     const control = this.#control;
-    return {
+    const late = new LateListeners({
+      log: this.#log,
+      waits: () => this.#takesOver,
+      listen: (listener) => listenAgain(listener, context),
+      release: (listener) => releaseListener(listener, context),
+    });
+    const context: HandlerContext = {
+      late,
       store: this.#store,
       registry: this.#registry,
       counts: this.#io.counts,
@@ -271,6 +286,7 @@ export class LocalDataPlane implements DataPlane {
         for (const session of [...this.#sessions.table.all()]) if (session.listener === listener) session.end(reason);
       },
     };
+    return context;
   }
 
   #route(session: Session): Plan {

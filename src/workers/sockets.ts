@@ -19,16 +19,16 @@ export interface WorkerSockets {
 }
 
 /** For so many workers on an engine. Whether there is that engine, they say. */
-export async function openSockets(io: EngineMode, workers: number): Promise<WorkerSockets> {
+export async function openSockets(io: EngineMode, workers: number, takeover: boolean): Promise<WorkerSockets> {
   if (io === 'node') return portable(workers);
   try {
-    return await native(workers);
+    return await native(workers, takeover);
   } catch {
     return portable(workers);
   }
 }
 
-async function native(workers: number): Promise<WorkerSockets> {
+async function native(workers: number, takeover: boolean): Promise<WorkerSockets> {
   const [{ bindStream }, { DatagramBinder }, { closeAll, makeDescriptorMap, silence }, { makeSiblings }] =
     await Promise.all([
       import('../io/native/binder.ts'),
@@ -40,7 +40,7 @@ async function native(workers: number): Promise<WorkerSockets> {
   const datagrams = new DatagramBinder(workers);
   const descriptors = makeDescriptorMap();
   return {
-    source: { bindStream, bindDatagram: async (at, n) => datagrams.bind(at, n) },
+    source: { bindStream: (at) => bindStream(at, takeover), bindDatagram: async (at, n) => datagrams.bind(at, n) },
     descriptors,
     siblings: (worker) => (workers > 1 ? siblings.start(worker) : undefined),
     silence: (worker) => silence(descriptors, worker),

@@ -7,11 +7,14 @@ import { need } from '../../model/need.ts';
 import type { Store } from '../store.ts';
 import { close, failure } from './failure.ts';
 import type { Done, Handler } from './handler.ts';
+import type { LateListeners } from './late.ts';
 import { takesUp } from './take-up.ts';
 
 export interface ListenerContext extends OpenContext {
   readonly store: Store;
   readonly counts: SharedCounts;
+  /** Those that wait for their addresses. */
+  readonly late: LateListeners;
   /** The listener is not to listen now. */
   holds(listener: Listener): boolean;
   /** Ends the sessions of a listener that was not taken after all. */
@@ -28,8 +31,9 @@ export async function listenAgain(listener: Listener, context: OpenContext): Pro
 }
 
 /** Gives up the address of a listener. */
-export async function releaseListener(listener: Listener, context: OpenContext): Promise<void> {
+export async function releaseListener(listener: Listener, context: ListenerContext): Promise<void> {
   const { listening, name } = listener;
+  context.late.cancel(listener);
   listener.listening = undefined;
   await close(listening, name, context);
 }
@@ -39,7 +43,8 @@ export function listenerHandler(context: ListenerContext): Handler {
   const { listeners } = store;
   const release = (listener: Listener): Promise<void> => releaseListener(listener, context);
   const listen = async (listener: Listener): Promise<void> => {
-    if (!context.holds(listener)) await listenAgain(listener, context);
+    if (context.holds(listener)) return;
+    await listenAgain(listener, context).catch((error: unknown) => context.late.wait(listener, error));
   };
   const define = (listener: Listener, definition: Definition): void => {
     const { spec } = definition as ListenerDefinition;

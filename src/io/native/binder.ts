@@ -1,21 +1,29 @@
 /** Binds sockets of the kernel's for an engine that has them to itself. */
+import { lstatSync, renameSync, rmSync } from 'node:fs';
 import type { SocketAddress } from '../../core/engine.ts';
+import { L7mpError } from '../../core/errors.ts';
 import type { Binder, BoundSocket } from '../binder.ts';
 import { bindError } from '../node/stream.ts';
 import { addressToBind } from '../resolve.ts';
 import { removeFile, socketFile } from '../unix-path.ts';
 import { DatagramBinder } from './datagrams/binder.ts';
+import { preferLatest } from './datagrams/steering.ts';
 import { libc } from './system/libc.ts';
 import * as sockets from './system/sockets.ts';
 
-export function createLocalBinder(): Binder {
+/** `takeover`: see `bindStream`. */
+export function createLocalBinder(takeover = false): Binder {
   const datagrams = new DatagramBinder(1);
-  return { bindStream, bindDatagram: async (at) => datagrams.bind(at, 0) };
+  return { bindStream: (at) => bindStream(at, takeover), bindDatagram: async (at) => datagrams.bind(at, 0) };
 }
 
-/** A listening socket for streams, which `release` closes. Rejects with E_BIND. */
-export async function bindStream(at: SocketAddress): Promise<BoundSocket> {
-  const fd = await listen(at);
+/**
+ * A listening socket for streams, which `release` closes. Rejects with E_BIND. `takeover`: also where another process of
+ * this user listens that was started so. New connections are this one's from then on, and those that the other one has not
+ * accepted yet stay its own.
+ */
+export async function bindStream(at: SocketAddress, takeover = false): Promise<BoundSocket> {
+  const fd = await listen(at, takeover);
   const file = 'path' in at ? socketFile(at.path) : undefined;
   let released = false;
   return {
@@ -29,12 +37,30 @@ export async function bindStream(at: SocketAddress): Promise<BoundSocket> {
   };
 }
 
-async function listen(at: SocketAddress): Promise<number> {
+async function listen(at: SocketAddress, takeover: boolean): Promise<number> {
   try {
-    if ('path' in at) return await sockets.listenPath(at.path, at.mode);
-    return sockets.listenInternet({ host: await addressToBind(at), port: at.port });
+    if ('path' in at) return takeover ? listenInPlace(at) : await sockets.listenPath(at.path, at.mode);
+    const fd = sockets.listenInternet({ host: await addressToBind(at), port: at.port }, takeover);
+    if (takeover) preferLatest(fd);
+    return fd;
   } catch (error) {
     if (error instanceof sockets.SocketError) throw bindError(at, error);
     throw error;
+  }
+}
+
+/** The path leads to one or the other at any time. */
+function listenInPlace({ path, mode }: Extract<SocketAddress, { path: string }>): number {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat && !stat.isSocket()) throw new L7mpError('E_BIND', `cannot listen on ${path}: it exists and is no socket`);
+  const aside = `${path}.${process.pid}`;
+  const fd = sockets.listenAt(aside, mode);
+  try {
+    renameSync(aside, path);
+    return fd;
+  } catch (error) {
+    libc().close(fd);
+    rmSync(aside, { force: true });
+    throw bindError({ path }, error as Error);
   }
 }

@@ -31,6 +31,8 @@ export interface NativeOptions {
   readonly connections?: Connections | undefined;
   /** Binds what listens: else the engine does by itself. */
   readonly binder?: Binder | undefined;
+  /** What the process before listens on may be listened on, too: it is about to end. */
+  readonly takeover?: boolean | undefined;
   /** Others that listen on the same sockets. */
   readonly siblings?: SiblingStart | undefined;
   /** Where the descriptors are noted that this thread has. */
@@ -56,7 +58,8 @@ class NativeEngine implements Engine {
   #closed: Promise<void> | undefined;
 
   constructor(options: NativeOptions) {
-    const { connections = new Connections(), binder = createLocalBinder(), descriptors, siblings } = options;
+    const { connections = new Connections(), descriptors, siblings, takeover } = options;
+    const { binder = createLocalBinder(takeover) } = options;
     const sockets = new Sockets(connections);
     const arena = Arena.map(ARENA_SIZE);
     const loop = new Loop(arena, descriptors);

@@ -318,10 +318,18 @@ function local(bind: Bind | undefined): { localAddress?: string; localPort?: num
   };
 }
 
+/** What E_BIND says where somebody else listens. */
+const IN_USE = 'the address is in use';
+
+/** Whether an address could not be bound because somebody else has it: errors come from other threads without their causes. */
+export function isInUse(error: unknown): boolean {
+  return error instanceof L7mpError && error.code === 'E_BIND' && error.message.endsWith(IN_USE);
+}
+
 export function bindError(at: SocketAddress, error: Error): L7mpError {
   const where = 'host' in at ? hostPort(at.host, at.port) : at.path;
   const code = (error as NodeJS.ErrnoException).code;
-  const why = code === 'EADDRINUSE' ? 'the address is in use' : `${describeError(error)}${hint(code, at)}`;
+  const why = code === 'EADDRINUSE' ? IN_USE : `${describeError(error)}${hint(code, at)}`;
   return new L7mpError('E_BIND', `cannot listen on ${where}: ${why}`, { cause: error });
 }
 

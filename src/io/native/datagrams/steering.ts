@@ -150,6 +150,14 @@ function attach(fd: number, option: number, program: readonly Instruction[]): nu
   return libc().setsockopt(fd, SOL_SOCKET, option, arena.base + HEADER, 16);
 }
 
+/** The second of two; where there is one only, the kernel finds no second one and takes that (socket(7)). */
+const LATEST: readonly Instruction[] = [step(RETURN, 1)];
+
+/** Has new connections go to the socket that was bound last, of this process and the one before it. */
+export function preferLatest(fd: number): void {
+  attach(fd, SO_ATTACH_REUSEPORT_CBPF, LATEST);
+}
+
 /** Nothing that comes from now on is received. */
 export function dropAll(fd: number): void {
   attach(fd, SO_ATTACH_FILTER, DROP_ALL);

@@ -151,10 +151,11 @@ export function connectPath(fd: number, path: string): number {
 }
 
 /** A listening TCP socket. What it accepts inherits TCP_NODELAY (tcp(7)). */
-export function listenInternet(at: InternetAddress): number {
+export function listenInternet(at: InternetAddress, shared = false): number {
   const family = address.familyOf(at.host);
   const fd = open(family, k.SOCK_STREAM);
   setOption(fd, k.SOL_SOCKET, k.SO_REUSEADDR, 1);
+  if (shared) setOption(fd, k.SOL_SOCKET, k.SO_REUSEPORT, 1);
   prepareTcp(fd);
   keepAlive(fd);
   bind(fd, at, 'listen');
@@ -164,6 +165,11 @@ export function listenInternet(at: InternetAddress): number {
 
 export async function listenPath(path: string, mode?: number): Promise<number> {
   await freePath(path);
+  return listenAt(path, mode);
+}
+
+/** Listens on a path at which nothing is. */
+export function listenAt(path: string, mode?: number): number {
   const fd = open(k.AF_UNIX, k.SOCK_STREAM);
   const arena = scratchArena();
   const size = address.putPath(arena, ADDRESS, path);
