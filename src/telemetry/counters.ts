@@ -3,7 +3,7 @@
 /** Counts by reason, rung or outcome. */
 export type CountsBy = ReadonlyMap<string, number>;
 
-/** All counts of one moment. Those of several data planes are the sums, number by number; `sockets` and `own` follow one another. */
+/** All counts of one moment. Those of several data planes are the sums, number by number; `sockets` follow one another. */
 export interface Counters {
   /** Live sessions. */
   readonly sessions: number;

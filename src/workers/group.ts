@@ -12,7 +12,7 @@ import type {
 import type { Step } from '../model/step.ts';
 import type { SessionView } from '../session/answer.ts';
 import type { Counters } from '../telemetry/counters.ts';
-import { sum } from './sum.ts';
+import { sumCounters } from './sum-counters.ts';
 
 export class PlaneGroup implements DataPlane {
   readonly #planes: readonly DataPlane[];
@@ -81,7 +81,7 @@ export class PlaneGroup implements DataPlane {
   }
 
   async counters(): Promise<Counters> {
-    return (await this.#ask((plane) => plane.counters())).reduce(sum);
+    return (await this.#ask((plane) => plane.counters())).reduce(sumCounters);
   }
 
   async status(): Promise<PlaneStatus> {

@@ -2,7 +2,7 @@
 import type { Kind } from '../model/definitions.ts';
 import type { Step } from '../model/step.ts';
 import type { Counters, ListenerCounters, OwnCounter } from '../telemetry/counters.ts';
-import { sum } from './sum.ts';
+import { sumCounters } from './sum-counters.ts';
 
 /** Samples of a metric that are kept: those of the latest sessions. */
 const KEPT_SAMPLES = 1000;
@@ -12,7 +12,7 @@ export class KeptCounters {
 
   /** Those of a living one, with what is kept. */
   with(counters: Counters): Counters {
-    return this.#kept ? sum(this.#kept, counters) : counters;
+    return this.#kept ? sumCounters(this.#kept, counters) : counters;
   }
 
   /** The last that is known of one that has failed. What it had at the moment, it has no more. */
