@@ -36,7 +36,10 @@ import type { Scrape } from './telemetry/metric.ts';
 import { scrape } from './telemetry/metrics.ts';
 
 export interface ProxyOptions {
-  /** Protocols and transforms beside the built-in ones: modules that were loaded, or what such ones export. */
+  /**
+   * Protocols and transforms beside the built-in ones: modules that were loaded, or what such ones export. With the latter
+   * everything is in this thread, whatever `admin.threads` says: an object cannot be in another one.
+   */
   readonly plugins?: readonly (Protocol | PluginModule)[];
 }
 

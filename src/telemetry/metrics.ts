@@ -67,7 +67,7 @@ export const METRICS: readonly Row[] = [
   {
     type: 'gauge',
     name: 'l7mp_io_sockets',
-    help: 'Sockets and UDP peers of each thread of native I/O.',
+    help: 'Sockets and UDP peers that native I/O has in each worker.',
     labels: ['thread'],
     samples: ({ counters }) => counters.sockets.map((value, n) => ({ labels: { thread: `${n}` }, value })),
   },

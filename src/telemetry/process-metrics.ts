@@ -66,11 +66,30 @@ export const PROCESS_METRICS: readonly Metric[] = [
     'Time in which the event loop of the main thread was not idle, in seconds.',
     () => performance.eventLoopUtilization().active / 1000,
   ),
-  one('gauge', 'nodejs_heap_size_total_bytes', 'Size of the heap.', () => process.memoryUsage().heapTotal),
-  one('gauge', 'nodejs_heap_size_used_bytes', 'What is used of the heap.', () => process.memoryUsage().heapUsed),
-  one('gauge', 'nodejs_external_memory_bytes', 'Memory of buffers, which lies outside the heap.', () => {
-    return process.memoryUsage().external;
-  }),
-  heapSpaces('nodejs_heap_space_size_total_bytes', 'Size of a part of the heap.', 'space_size'),
-  heapSpaces('nodejs_heap_space_size_used_bytes', 'What is used of a part of the heap.', 'space_used_size'),
+  one(
+    'gauge',
+    'nodejs_heap_size_total_bytes',
+    'Size of the heap of the main thread.',
+    () => process.memoryUsage().heapTotal,
+  ),
+  one(
+    'gauge',
+    'nodejs_heap_size_used_bytes',
+    'What is used of the heap of the main thread.',
+    () => process.memoryUsage().heapUsed,
+  ),
+  one(
+    'gauge',
+    'nodejs_external_memory_bytes',
+    'Memory of buffers of the main thread, which lies outside its heap.',
+    () => {
+      return process.memoryUsage().external;
+    },
+  ),
+  heapSpaces('nodejs_heap_space_size_total_bytes', 'Size of a part of the heap of the main thread.', 'space_size'),
+  heapSpaces(
+    'nodejs_heap_space_size_used_bytes',
+    'What is used of a part of the heap of the main thread.',
+    'space_used_size',
+  ),
 ];
