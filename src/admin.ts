@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import type { AdminView } from './api/answers.ts';
-import { type AdminInput, adminState } from './config/schema.ts';
+import { type AdminInput, adminState } from './config/admin-schema.ts';
 import { asL7mpError, L7mpError } from './core/errors.ts';
 import { formatPointer } from './core/pointer.ts';
 import { REDACTED } from './core/redacted.ts';

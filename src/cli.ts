@@ -1,7 +1,7 @@
 /** The command: reads the configuration, starts the proxy, does what signals ask for, ends it in order. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { AdminInput } from './config/admin-schema.ts';
 import { isStdin, nameOf, readSource } from './config/load.ts';
-import type { AdminInput } from './config/schema.ts';
 import { asL7mpError, L7mpError } from './core/errors.ts';
 import { LEVELS, writeDefect } from './core/log.ts';
 import { DRAIN_TIME } from './drain.ts';

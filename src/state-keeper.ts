@@ -1,7 +1,8 @@
 /** The configuration as the API has left it, in the file that `admin.state` names: how it is kept, and taken up again. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Admin } from './admin.ts';
-import type { AdminInput, ConfigInput } from './config/schema.ts';
+import type { AdminInput } from './config/admin-schema.ts';
+import type { ConfigInput } from './config/schema.ts';
 import { readState, unusableState, writeState } from './config/state.ts';
 import { asL7mpError } from './core/errors.ts';
 import type { Log } from './core/log.ts';

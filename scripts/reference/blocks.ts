@@ -7,8 +7,8 @@ import { PREFIX } from '../../src/api/api.ts';
 import { MEDIA_TYPES } from '../../src/api/body.ts';
 import { STYLES } from '../../src/api/format.ts';
 import { OPERATIONS } from '../../src/api/operations.ts';
+import { AdminSchema } from '../../src/config/admin-schema.ts';
 import {
-  AdminSchema,
   ConfigSchema,
   clusterOptions,
   EndpointSchema,

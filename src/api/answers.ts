@@ -3,7 +3,8 @@
  * object refers to others there are their names or, in a recursive read, they themselves.
  */
 import Type, { type Static, type TSchema } from 'typebox';
-import { AdminSchema, LimitsSchema, LoadBalancerSchema, RetrySchema, RewriteSchema, Spec } from '../config/schema.ts';
+import { AdminSchema, LimitsSchema } from '../config/admin-schema.ts';
+import { LoadBalancerSchema, RetrySchema, RewriteSchema, Spec } from '../config/schema.ts';
 import { strict } from '../core/schema.ts';
 import { ALL_KINDS, type ListedKind } from '../model/kinds.ts';
 import { EndpointSpec, SessionAnswer } from '../session/answer.ts';

@@ -1,8 +1,8 @@
 /** The schemas of the OpenAPI document: every one that has a name there, with references between them. */
 
 import type { TProperties } from 'typebox';
+import { AdminSchema, LimitsSchema } from '../config/admin-schema.ts';
 import {
-  AdminSchema,
   ClusterSchema,
   ConfigSchema,
   clusterOptions,
@@ -11,7 +11,6 @@ import {
   InlineRouteSchema,
   InlineRuleListSchema,
   InlineRuleSchema,
-  LimitsSchema,
   ListedClusterSchema,
   ListedEndpointSchema,
   ListenerSchema,

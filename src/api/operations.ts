@@ -3,8 +3,9 @@
  * operation is a row.
  */
 import Type, { type TSchema } from 'typebox';
+import { AdminSchema } from '../config/admin-schema.ts';
 import { check } from '../config/check.ts';
-import { AdminSchema, ConfigSchema, EndpointSchema, InlineRuleSchema, SCHEMAS } from '../config/schema.ts';
+import { ConfigSchema, EndpointSchema, InlineRuleSchema, SCHEMAS } from '../config/schema.ts';
 import { collect } from '../core/arrays.ts';
 import { L7mpError } from '../core/errors.ts';
 import { Name, strict } from '../core/schema.ts';

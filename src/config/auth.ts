@@ -1,5 +1,5 @@
 import { L7mpError } from '../core/errors.ts';
-import type { AdminInput } from './schema.ts';
+import type { AdminInput } from './admin-schema.ts';
 
 /** What the schema cannot say of `admin.auth`: names are unique, and each token has one source. Throws E_INVALID. */
 export function checkAuth({ auth }: AdminInput, path: string): void {

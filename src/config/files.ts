@@ -5,8 +5,8 @@ import { dirname } from 'node:path';
 import type { Problem } from '../core/errors.ts';
 import type { FileUse } from '../core/protocol.ts';
 import type { Registry, Role } from '../core/registry.ts';
+import type { AdminInput } from './admin-schema.ts';
 import type { Outline } from './outline.ts';
-import type { AdminInput } from './schema.ts';
 
 /** What cannot be opened now, by the user that asks. What an endpoint has at its path may come later. */
 export async function unusableFiles(outline: Outline, registry: Registry, admin: AdminInput): Promise<Problem[]> {

@@ -16,12 +16,11 @@ import { OPERATIONS } from '../routing/operations.ts';
 import { MAX_INSTRUCTIONS, Patterns } from '../routing/patterns.ts';
 import { compilePredicate } from '../routing/predicate.ts';
 import { compileRewrite } from '../routing/rewrite.ts';
+import { type AdminInput, AdminSchema } from './admin-schema.ts';
 import { checkAuth } from './auth.ts';
 import { attempt, below, check, gather, problemsOf } from './check.ts';
 import { NOTHING, Normalizer } from './normalize.ts';
 import {
-  type AdminInput,
-  AdminSchema,
   type ClusterInput,
   ClusterSchema,
   type ConfigInput,

@@ -5,9 +5,10 @@
 import type { Registry } from '../core/registry.ts';
 import { exposedControl, exposureWarning } from '../listener/exposure.ts';
 import type { Kind } from '../model/definitions.ts';
+import type { AdminInput } from './admin-schema.ts';
 import { findCollisions } from './collisions.ts';
 import { Outline } from './outline.ts';
-import type { AdminInput, ConfigInput } from './schema.ts';
+import type { ConfigInput } from './schema.ts';
 
 export interface Warning {
   /** A JSON pointer to what is meant, into the configuration. */

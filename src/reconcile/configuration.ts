@@ -1,6 +1,7 @@
+import type { AdminInput } from '../config/admin-schema.ts';
 import { check } from '../config/check.ts';
 import { Normalizer } from '../config/normalize.ts';
-import type { AdminInput, ConfigInput } from '../config/schema.ts';
+import type { ConfigInput } from '../config/schema.ts';
 import type { Validator } from '../config/validate.ts';
 import { L7mpError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
