@@ -1,4 +1,4 @@
-/** Addresses of hosts, for what takes one address: of a name, the first that the system's resolver gives. */
+/** Addresses of hosts: of a name, what the system's resolver gives. */
 import * as dns from 'node:dns';
 import { isIP } from 'node:net';
 import { plainAddress } from '../core/address.ts';
@@ -15,7 +15,16 @@ export function addressToConnect(host: string): Promise<string> {
   return addressOf(host).catch((error: Error) => Promise.reject(connectError(host, error)));
 }
 
-async function addressOf(host: string): Promise<string> {
+/** All addresses of a host, in the system's order, in their plain form. Rejects with the system's error. */
+export async function resolve(host: string): Promise<string[]> {
   const plain = plainAddress(host);
-  return isIP(plain) === 0 ? (await dns.promises.lookup(plain)).address : plain;
+  if (isIP(plain) !== 0) return [plain];
+  const found = await dns.promises.lookup(plain, { all: true });
+  return found.map(({ address }) => plainAddress(address));
+}
+
+/** The first of them, for what takes one address. */
+async function addressOf(host: string): Promise<string> {
+  const [first] = await resolve(host);
+  return first as string;
 }

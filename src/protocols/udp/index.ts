@@ -1,9 +1,9 @@
-import { lookup } from 'node:dns/promises';
 import Type, { type Static } from 'typebox';
-import { checkHost, isAddress, matchesAddress, plainAddress } from '../../core/address.ts';
+import { checkHost, matchesAddress } from '../../core/address.ts';
 import { L7mpError } from '../../core/errors.ts';
 import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
 import { Address, BindSchema, Port, strict } from '../../core/schema.ts';
+import { resolve } from '../../io/resolve.ts';
 import { ANY, checkBind, checkListen, endsName, socketAcceptor } from '../addresses.ts';
 
 /** Milliseconds of silence after which a client is taken to be gone: UDP never says so. */
@@ -75,10 +75,9 @@ export const udp = defineProtocol({
 
 /** The address of a host, in its plain form. */
 async function addressOf(host: string): Promise<string> {
-  const plain = plainAddress(host);
-  if (isAddress(plain)) return plain;
   try {
-    return plainAddress((await lookup(plain)).address);
+    const [first] = await resolve(host);
+    return first as string;
   } catch (error) {
     throw new L7mpError('E_BIND', `connect address ${host}: ${(error as Error).message}`, { cause: error });
   }

@@ -1,5 +1,4 @@
 /** Connects hub: on a fast network without a turn of the loop. */
-import * as dns from 'node:dns';
 import * as net from 'node:net';
 import { hostPort, plainAddress } from '../../../core/address.ts';
 import { onAbort } from '../../../core/attempt.ts';
@@ -8,6 +7,7 @@ import type { Bind, Ends, SocketAddress, SocketChannel } from '../../../core/eng
 import { L7mpError } from '../../../core/errors.ts';
 import type { Attempt } from '../../../core/protocol.ts';
 import { connectError } from '../../connect-error.ts';
+import { resolve } from '../../resolve.ts';
 import type { Pollable } from '../loop.ts';
 import { familyOf } from '../system/address.ts';
 import * as k from '../system/constants.ts';
@@ -199,9 +199,4 @@ function ofAll(errors: readonly NodeJS.ErrnoException[]): Error {
   const error = new Error(errors.map(({ message }) => message).join(', '));
   const code = errors[0]?.code;
   return code !== undefined && errors.every((one) => one.code === code) ? Object.assign(error, { code }) : error;
-}
-
-async function resolve(name: string): Promise<string[]> {
-  const found = await dns.promises.lookup(name, { all: true });
-  return found.map(({ address }) => address);
 }
