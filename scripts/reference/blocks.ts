@@ -27,6 +27,7 @@ import type { Registry } from '../../src/core/registry.ts';
 import { OPERATIONS as TESTS } from '../../src/routing/operations.ts';
 import { VALUE_TYPES } from '../../src/routing/value-type.ts';
 import { changeTable } from './changes.ts';
+import { exportsBlock } from './exports.ts';
 import { folderTable } from './folders.ts';
 import { metricRows } from './metrics.ts';
 import { blockOf, pageOf, protocolBlock, protocolTable } from './protocols.ts';
@@ -64,6 +65,8 @@ export async function blocks(registry: Registry): Promise<Map<string, string>> {
   all.set('rest-operations', restOperations());
   all.set('changes', changeTable(registry));
   all.set('folders', folderTable());
+  all.set('plugin-api', exportsBlock('index.ts'));
+  all.set('testing-api', exportsBlock('testing/index.ts'));
   all.set('rest-media-types', list(Object.keys(MEDIA_TYPES)));
   all.set('rest-formats', list(Object.keys(STYLES)));
   all.set('errors', errors());

@@ -41,8 +41,8 @@ export interface SocketChannel extends Channel {
   takeSocket?(): Socket | undefined;
 }
 
-/** Something that listens. */
-export interface Listening {
+/** A socket that listens. */
+export interface SocketListening {
   /** Takes no more peers. Channels that were emitted live on. Resolves when the address is free, or is only held for them. */
   close(): Promise<void>;
 }
@@ -81,7 +81,7 @@ export interface Bind {
 }
 
 /** A socket for datagrams that listens. */
-export interface DatagramListening extends Listening {
+export interface DatagramListening extends SocketListening {
   /** The engine cannot tell which of the machine's addresses a datagram came to: the system chooses where answers leave from. */
   readonly hitUnknown?: boolean;
   /** Makes the channel of a peer that has sent nothing yet. */
@@ -114,7 +114,7 @@ export interface Engine {
   readonly load?: number;
 
   /** Listens for byte streams (TCP, UNIX). Rejects with E_BIND. */
-  listenStream(at: SocketAddress, acceptor: Acceptor): Promise<Listening>;
+  listenStream(at: SocketAddress, acceptor: Acceptor): Promise<SocketListening>;
 
   /**
    * Connects a byte stream: at once, where the system says so, else the promise rejects or resolves. Names are resolved

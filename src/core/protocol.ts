@@ -9,7 +9,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Static, TObject, TProperties } from 'typebox';
 import type { Channel, ChannelKind, QueueLimits } from './channel.ts';
 import type { Shortage } from './connections.ts';
-import type { Engine, First, Listening as SocketListening } from './engine.ts';
+import type { Engine, First, SocketListening } from './engine.ts';
 import type { GatheringLimit } from './gathering.ts';
 import type { Log } from './log.ts';
 import type { Metadata } from './metadata.ts';
@@ -51,7 +51,7 @@ export interface FileUse {
 }
 
 /** What is said alike of both sides of a protocol. */
-interface SideBase<T extends TObject, K extends StreamKind> {
+export interface SideBase<T extends TObject, K extends StreamKind> {
   /** The fields of the specification beside `protocol`. */
   readonly schema: T;
   /**

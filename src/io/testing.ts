@@ -8,7 +8,14 @@ import * as dgram from 'node:dgram';
 import { once } from 'node:events';
 import * as net from 'node:net';
 import { type Channel, type CloseReason, DEFAULT_LIMITS, type QueueLimits } from '../core/channel.ts';
-import type { Acceptor, DatagramListening, Engine, Listening, SocketAddress, SocketChannel } from '../core/engine.ts';
+import type {
+  Acceptor,
+  DatagramListening,
+  Engine,
+  SocketAddress,
+  SocketChannel,
+  SocketListening,
+} from '../core/engine.ts';
 import { type FakeAttempt, attempt as fakeAttempt } from '../testing/fake-cluster-host.ts';
 import { freePort } from '../testing/ports.ts';
 import { createNativeEngine } from './native/index.ts';
@@ -149,7 +156,7 @@ export class TestSession {
 export interface Forwarder {
   readonly port: number;
   readonly sessions: TestSession[];
-  readonly listening: Listening;
+  readonly listening: SocketListening;
 }
 
 /** Listens, and joins each connection with a new one to the target. */

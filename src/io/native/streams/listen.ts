@@ -1,5 +1,5 @@
 import { isWildcard } from '../../../core/address.ts';
-import type { Acceptor, Ends, Listening, SocketAddress } from '../../../core/engine.ts';
+import type { Acceptor, Ends, SocketAddress, SocketListening } from '../../../core/engine.ts';
 import type { BoundSocket } from '../../binder.ts';
 import type { Pollable, Ticking } from '../loop.ts';
 import { hostAt, portAt } from '../system/address.ts';
@@ -27,13 +27,13 @@ const PAUSE = 100;
 const EVENTS = EPOLLIN | EPOLLEXCLUSIVE;
 
 /** Listens for streams on a socket that the binder gives. Rejects with E_BIND. */
-export async function listenStream(hub: StreamHub, at: SocketAddress, acceptor: Acceptor): Promise<Listening> {
+export async function listenStream(hub: StreamHub, at: SocketAddress, acceptor: Acceptor): Promise<SocketListening> {
   const bound = await hub.context.binder.bindStream(at);
   return new StreamListener(hub, bound, 'path' in at, acceptor);
 }
 
 /** Takes a listening socket's connections. */
-class StreamListener implements Listening, Pollable, Ticking {
+class StreamListener implements SocketListening, Pollable, Ticking {
   readonly #hub: StreamHub;
   readonly #bound: BoundSocket;
   readonly #acceptor: Acceptor;
