@@ -9,8 +9,8 @@ import type { Contender, Result } from './types.ts';
 
 const BENCH = join(import.meta.dirname, '..');
 const README = join(BENCH, 'README.md');
-/** Results that are older are those of another design of native I/O: they say nothing of this one. */
-const COMPARABLE_SINCE = '2026-11-28';
+/** Results that are older are those of another design, without workers: they say nothing of this one. */
+const COMPARABLE_SINCE = '2026-11-29T08';
 const RANGE_MARKS = ['<!-- ranges: written by bench/run --write -->', '<!-- end of ranges -->'] as const;
 const MARKS = ['<!-- results: written by bench/run --write -->', '<!-- end of results -->'] as const;
 const WIDTH = 120;
