@@ -436,7 +436,7 @@ test('in a configuration the path says which object it is', async (t) => {
       { listeners: [inListener([]), { name: 'm', spec: { protocol: 'TCP' }, rules: [] }] },
       '/listeners/1/spec/port: missing',
     ],
-    [{ admin: { threads: 0 } }, '/admin/threads: must be >= 1'],
+    [{ admin: { threads: -1 } }, '/admin/threads: must be >= 0'],
     [{ admin: null }, '/admin: must be object'],
   ] as const) {
     assert.equal(await refused(proxy, 422, 'POST', 'config', body), expected);
