@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AdminInput } from './config/admin-schema.ts';
 import { isStdin, nameOf, readSource } from './config/load.ts';
+import { shrinkHeap } from './core/collect.ts';
 import { asL7mpError, L7mpError } from './core/errors.ts';
 import { LEVELS, writeDefect } from './core/log.ts';
 import { DRAIN_TIME } from './drain.ts';
@@ -124,6 +125,7 @@ async function run(proxy: L7mp, config: unknown, options: Options): Promise<void
   await closeDebugger();
   reading.started();
   proxy.logger.write('notice', 'l7mp', `version ${VERSION} runs, with ${nameOf(options.config)}`);
+  shrinkHeap();
 }
 
 /** Takes the configuration file in again. What is wrong with it is logged, and changes nothing. */

@@ -1,6 +1,6 @@
 /** Whether the process has as much memory as it may. */
-import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { getHeapStatistics } from 'node:v8';
+import { collect } from '../core/collect.ts';
 
 /** Milliseconds for which a measurement holds: it costs some 10 µs. */
 const HOLDS = 100;
@@ -48,14 +48,4 @@ export class MemoryGauge {
     const { used_heap_size: used, heap_size_limit: most } = getHeapStatistics();
     return used > most * HEAP_SHARE || process.memoryUsage.rss() > this.#limit;
   }
-}
-
-let gc: (() => void) | undefined;
-
-function collect(): void {
-  if (!gc) {
-    setFlagsFromString('--expose-gc');
-    gc = runInNewContext('gc') as () => void;
-  }
-  gc();
 }

@@ -1,5 +1,6 @@
 /** What a worker's thread runs. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { shrinkHeap } from '../core/collect.ts';
 import { Registry } from '../core/registry.ts';
 import { LocalDataPlane } from '../data-plane/local.ts';
 import type { Descriptors } from '../io/native/system/descriptors.ts';
@@ -17,7 +18,9 @@ serve(parentPort as MessagePort, async ({ control, binder, calls }) => {
   const protocols = [...PROTOCOLS, ...plugins.flatMap((plugin) => plugin.protocols)];
   const registry = new Registry(protocols.map((protocol) => protocolInWorker(protocol, calls, start.workers)));
   const sockets = { binder, descriptors: await descriptorsOf(start), siblings: start.siblings };
-  return LocalDataPlane.open(start, { registry, control, sockets });
+  const plane = await LocalDataPlane.open(start, { registry, control, sockets });
+  shrinkHeap();
+  return plane;
 });
 
 async function descriptorsOf({ descriptors, worker }: WorkerStart): Promise<Descriptors | undefined> {
