@@ -24,12 +24,12 @@ const packages = Object.keys({ ...dependencies, ...optionalDependencies });
 
 /**
  * To import node:http evaluates all that it exports, among it a WebSocket client which loads the whole of undici: 14 MB
- * that nobody here uses. To require it does not.
+ * that nobody here uses. To require it does not. node:util has a comparison of texts, a parser of arguments and others.
  */
-const requireHttp: Plugin = {
-  name: 'require-http',
+const requireNode: Plugin = {
+  name: 'require-node',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:https?$/ }, ({ path, kind }) =>
+    onResolve({ filter: /^node:(https?|util)$/ }, ({ path, kind }) =>
       kind === 'import-statement' ? { path, namespace: 'required' } : undefined,
     );
     onLoad({ filter: /./, namespace: 'required' }, ({ path }) => ({
@@ -50,7 +50,7 @@ async function bundle(): Promise<Metafile> {
     platform: 'node',
     target: 'node20.11',
     external: packages.filter((name) => !BUNDLED.includes(name)),
-    plugins: [requireHttp],
+    plugins: [requireNode],
     // For what is bundled and was CommonJS.
     banner: {
       js: "import { createRequire as $require } from 'node:module';\nconst require = $require(import.meta.url);",
