@@ -53,25 +53,27 @@ async function namesOf(api: Awaited<ReturnType<typeof folderWith>>['api'], kind:
   return (await api('GET', kind)).body.map(({ name }: { name: string }) => name);
 }
 
-test('a kill -9 in the middle of a hundred changes loses none that was answered', async (t) => {
-  const { start, api } = await folderWith(t);
-  const command = await start().running();
-  const answered: string[] = [];
-  const all = Array.from({ length: 100 }, async (_, n) => {
-    const { status } = await api('POST', 'rules', rule(`r${n}`));
-    if (status === 200) answered.push(`r${n}`);
-    if (answered.length === 40) command.child.kill('SIGKILL');
+for (const threads of [0, 2]) {
+  test(`a kill -9 in the middle of a hundred changes loses none that was answered: ${threads} threads`, async (t) => {
+    const { start, api } = await folderWith(t, [], { threads });
+    const command = await start().running();
+    const answered: string[] = [];
+    const all = Array.from({ length: 100 }, async (_, n) => {
+      const { status } = await api('POST', 'rules', rule(`r${n}`));
+      if (status === 200) answered.push(`r${n}`);
+      if (answered.length === 40) command.child.kill('SIGKILL');
+    });
+    await Promise.allSettled(all);
+    await until(() => command.over, 'it is dead');
+    assert.ok(answered.length >= 40 && answered.length < 100, `${answered.length}`);
+    await start().running();
+    const kept = new Set(await namesOf(api, 'rules'));
+    assert.deepEqual(
+      answered.filter((name) => !kept.has(name)),
+      [],
+    );
   });
-  await Promise.allSettled(all);
-  await until(() => command.over, 'it is dead');
-  assert.ok(answered.length >= 40 && answered.length < 100, `${answered.length}`);
-  await start().running();
-  const kept = new Set(await namesOf(api, 'rules'));
-  assert.deepEqual(
-    answered.filter((name) => !kept.has(name)),
-    [],
-  );
-});
+}
 
 test('what the API has changed, taken away and set is so after a restart; what only the file may say is the file’s', async (t) => {
   const port = await freePort();
