@@ -165,8 +165,10 @@ describe('live sessions', () => {
     const [of, other] = [await connect(t, ports.a), await connect(t, ports.b)];
     await of.says('x');
     await other.says('x');
+    // A worker ends it before the answer is here.
+    const closed = once(of.socket, 'close');
     await proxy.ok('DELETE', 'listeners/a?sessions=end');
-    await once(of.socket, 'close');
+    await closed;
     await other.says('y');
   });
 
