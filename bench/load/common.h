@@ -141,11 +141,23 @@ static inline void watch(int epoll, int fd, uint32_t events, uint32_t id) {
 
 /* The dialogue: "ready" when all is set up, then the harness reads the proxy's CPU time and writes a line. So what is
  * counted here and the CPU time between the two readings cover the same work. */
-static inline void await_go(void) {
-    char line[16];
+static inline void say_ready(void) {
     puts("ready");
     fflush(stdout);
+}
+
+static inline void await_go(void) {
+    char line[16];
+    say_ready();
     if (!fgets(line, sizeof line, stdin)) exit(0);
+}
+
+/* A server's part of it: the epoll set, with the socket that listens under its own number. */
+static inline int serve_on(int listening) {
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    watch(epoll, listening, EPOLLIN, (uint32_t)listening);
+    say_ready();
+    return epoll;
 }
 
 /* Microseconds of CPU that this program has used. */

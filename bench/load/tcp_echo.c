@@ -49,10 +49,7 @@ int main(int argc, char **argv) {
     /* A connection is there to accept when its request is: one wake-up, no epoll entry. */
     int defer = once;
     setsockopt(listening, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof defer);
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
-    watch(epoll, listening, EPOLLIN, (uint32_t)listening);
-    puts("ready");
-    fflush(stdout);
+    int epoll = serve_on(listening);
     for (;;) {
         struct epoll_event events[EVENTS];
         int count = epoll_wait(epoll, events, EVENTS, -1);

@@ -9,10 +9,7 @@ int main(int argc, char **argv) {
     const char *usage = "PORT SECONDS";
     int listening = tcp_listen(number(argc, argv, 1, usage));
     bounded((unsigned)number(argc, argv, 2, usage));
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
-    watch(epoll, listening, EPOLLIN, (uint32_t)listening);
-    puts("ready");
-    fflush(stdout);
+    int epoll = serve_on(listening);
     for (;;) {
         struct epoll_event events[EVENTS];
         int count = epoll_wait(epoll, events, EVENTS, -1);

@@ -11,7 +11,6 @@ int main(int argc, char **argv) {
     if (fd < 0 || bind(fd, (void *)&address, sizeof address) < 0) die("UDP port %s", argv[1]);
     big_buffers(fd);
     batch.apart = flagged(argc, argv, "single");
-    puts("ready");
-    fflush(stdout);
+    say_ready();
     for (;;) send_batch(fd, &batch, receive_batch(fd, &batch));
 }

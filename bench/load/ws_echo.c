@@ -86,10 +86,7 @@ int main(int argc, char **argv) {
     errno = 0;
     if (!size || size > 1000) die("messages have 1 to 1000 bytes");
     for (size_t at = 0; at + size + 4 <= sizeof frames; at += frame) frame = ws_frame(frames + at, size, false);
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
-    watch(epoll, listening, EPOLLIN, (uint32_t)listening);
-    puts("ready");
-    fflush(stdout);
+    int epoll = serve_on(listening);
     for (;;) {
         struct epoll_event events[EVENTS];
         int count = epoll_wait(epoll, events, EVENTS, -1);
