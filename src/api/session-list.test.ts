@@ -2,18 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { collect } from '../core/arrays.ts';
 import type { SessionPart, SessionQuery } from '../data-plane/contract.ts';
+import { ALL } from '../data-plane/testing-samples.ts';
 import { listSessions } from './session-list.ts';
-
-const QUERY = {
-  limit: 1000,
-  after: 0,
-  listener: undefined,
-  cluster: undefined,
-  endpoint: undefined,
-  status: undefined,
-  peer: undefined,
-  fields: undefined,
-};
 
 /** Sessions with these ids. */
 function planeOf(ids: readonly number[]) {
@@ -37,27 +27,27 @@ async function shown(list: AsyncIterable<{ readonly name?: string }>): Promise<(
 
 test('a long list is read in parts, and only the first question counts', async () => {
   const plane = planeOf(upTo(1500));
-  const { sessions, total, next } = await listSessions(plane, QUERY);
+  const { sessions, total, next } = await listSessions(plane, ALL);
   assert.deepEqual([total, next], [1500, 1000]);
   assert.deepEqual(await shown(sessions), names(upTo(1000)));
   assert.deepEqual(
     plane.asked.map(({ limit, count }) => [limit, count]),
     [[1000, true], ...upTo(5).map(() => [200, false])],
   );
-  const rest = await listSessions(plane, { ...QUERY, after: 1000 });
+  const rest = await listSessions(plane, { ...ALL, after: 1000 });
   assert.equal(rest.next, undefined);
   assert.equal((await shown(rest.sessions)).length, 500);
 });
 
 test('sessions that end meanwhile are left out, and those that begin are not in it', async () => {
   const plane = planeOf(upTo(300));
-  const { sessions } = await listSessions(plane, QUERY);
+  const { sessions } = await listSessions(plane, ALL);
   plane.ids = upTo(400).filter((id) => id % 2 === 0);
   assert.deepEqual(await shown(sessions), names(plane.ids.filter((id) => id <= 300)));
 });
 
 test('nothing is asked for where no session matches', async () => {
   const plane = planeOf([]);
-  const { sessions, total } = await listSessions(plane, QUERY);
+  const { sessions, total } = await listSessions(plane, ALL);
   assert.deepEqual([await shown(sessions), total, plane.asked.length], [[], 0, 1]);
 });

@@ -13,30 +13,10 @@ import { plan } from '../reconcile/plan.ts';
 import { replacing } from '../reconcile/replace.ts';
 import { restartsOf } from '../reconcile/restarts.ts';
 import { until } from '../testing/until.ts';
-import type { ControlPlane, DataPlane, Ending, LogLine, PlaneSettings, SessionQuery } from './contract.ts';
-
-export const SETTINGS: PlaneSettings = {
-  logLevel: 'info',
-  logOnStdout: false,
-  accessLog: false,
-  limits: { max_sessions: 1000, max_connections: 1000, reserved_descriptors: 10, memory: 1 << 30 },
-  offload: {},
-  files: '/tmp',
-  bodyLimit: 1 << 20,
-};
+import type { ControlPlane, DataPlane, Ending, LogLine, SessionQuery } from './contract.ts';
+import { ALL } from './testing-samples.ts';
 
 export const HOST = '127.0.0.1';
-export const ALL: SessionQuery = {
-  limit: 1000,
-  after: 0,
-  listener: undefined,
-  cluster: undefined,
-  endpoint: undefined,
-  status: undefined,
-  peer: undefined,
-  fields: undefined,
-  count: true,
-};
 
 /** A control plane that keeps what it is told. */
 export class FakeControl implements ControlPlane {

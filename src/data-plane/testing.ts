@@ -10,8 +10,8 @@ import { freePort } from '../testing/ports.ts';
 import { until } from '../testing/until.ts';
 import type { ControlPlane, DataPlane, Ending, PlaneSettings } from './contract.ts';
 import { draining } from './testing-draining.ts';
+import { ALL, SETTINGS } from './testing-samples.ts';
 import {
-  ALL,
   type Client,
   cloning,
   clusters,
@@ -22,7 +22,6 @@ import {
   http,
   isRefused,
   route,
-  SETTINGS,
   Trial,
   talk,
   tcp,

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { SessionQuery } from '../data-plane/contract.ts';
+import { ALL, SETTINGS } from '../data-plane/testing-samples.ts';
 import type { Step } from '../model/step.ts';
 import { NO_COUNTERS } from '../telemetry/counters.ts';
 import { PlaneGroup } from './group.ts';
-import { FakePlane, SETTINGS } from './testing.ts';
+import { FakePlane } from './testing.ts';
 
 const CREATE: readonly Step[] = [
   {
@@ -14,18 +14,6 @@ const CREATE: readonly Step[] = [
     fields: [],
   },
 ];
-
-const ALL: SessionQuery = {
-  limit: 10,
-  after: 0,
-  listener: undefined,
-  cluster: undefined,
-  endpoint: undefined,
-  status: undefined,
-  peer: undefined,
-  fields: undefined,
-  count: true,
-};
 
 function makeGroup(count = 3): { group: PlaneGroup; planes: FakePlane[] } {
   const planes = Array.from({ length: count }, () => new FakePlane());

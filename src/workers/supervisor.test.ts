@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { L7mpError } from '../core/errors.ts';
 import type { Level, Log } from '../core/log.ts';
+import { SETTINGS } from '../data-plane/testing-samples.ts';
 import type { RuleListDefinition } from '../model/definitions.ts';
 import type { Step } from '../model/step.ts';
 import { NO_COUNTERS } from '../telemetry/counters.ts';
 import { until } from '../testing/until.ts';
 import { type Life, SupervisedPlane } from './supervisor.ts';
-import { FakePlane, SETTINGS } from './testing.ts';
+import { FakePlane } from './testing.ts';
 
 /** A data plane that can be made to fail: all that is asked of it then rejects. */
 class FakeLife implements Life {

@@ -9,20 +9,11 @@ import type {
   SessionPart,
   SessionQuery,
 } from '../data-plane/contract.ts';
+import { SETTINGS } from '../data-plane/testing-samples.ts';
 import { keyOf } from '../model/definitions.ts';
 import type { Step } from '../model/step.ts';
 import type { SessionView } from '../session/answer.ts';
 import { type Counters, NO_COUNTERS } from '../telemetry/counters.ts';
-
-export const SETTINGS: PlaneSettings = {
-  logLevel: 'info',
-  logOnStdout: false,
-  accessLog: false,
-  limits: { max_sessions: 1000, max_connections: 1000, reserved_descriptors: 10, memory: 1 << 30 },
-  offload: {},
-  files: '/tmp',
-  bodyLimit: 1 << 20,
-};
 
 type Call = 'configure' | 'release' | 'take' | 'settle' | 'undo' | 'drain' | 'close';
 

@@ -4,12 +4,12 @@ import { GatheringLimit } from '../core/gathering.ts';
 import { Registry } from '../core/registry.ts';
 import { makeCounts } from '../counts/memory.ts';
 import type { ControlPlane } from '../data-plane/contract.ts';
+import { SETTINGS } from '../data-plane/testing-samples.ts';
 import type { Step } from '../model/step.ts';
 import { FakeLog } from '../testing/fake-cluster-host.ts';
 import { until } from '../testing/until.ts';
 import { SharedBinder } from './binder.ts';
 import { OwnedClusters } from './owner.ts';
-import { SETTINGS } from './testing.ts';
 import { PlaneThread } from './thread.ts';
 
 const MODULE = new URL('testing-thread.ts', import.meta.url);
