@@ -213,12 +213,13 @@ export class Admin {
 
   /** What a reader of the settings sends back unchanged is no change: it was shown without secrets. */
   #changes(settings: AdminInput, field: keyof AdminInput, trusted: boolean): boolean {
+    if (settings[field] === undefined) return false;
     // Limits that are not named stay as they are.
     const limits = settings.limits && { limits: { ...this.limits, ...settings.limits } };
     const { [field]: value } = { ...settings, ...limits };
     const shown = (this.view() as AdminInput)[field];
     const own = trusted && Object.hasOwn(RESERVED, field) ? (this.#settings[field] ?? shown) : shown;
-    return value !== undefined && !isDeepStrictEqual(value, own);
+    return !isDeepStrictEqual(value, own);
   }
 
   #refuseFixed(settings: AdminInput, trusted: boolean): void {

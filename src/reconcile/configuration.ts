@@ -290,7 +290,7 @@ export class Configuration {
 
   async #carryOut({ steps, admin, endings }: Work, rights: Rights): Promise<void> {
     const { settings, plane, store, keep } = this.#context;
-    const undoAdmin = await settings.apply(admin ?? {}, rights);
+    const undoAdmin = admin && (await settings.apply(admin, rights));
     const commit = async (): Promise<void> => {
       await keep?.((steps.length === 0 ? store : store.after(steps)).definitions());
       store.apply(steps);
@@ -298,7 +298,7 @@ export class Configuration {
     try {
       await apply(steps, plane, { commit, endings });
     } catch (error) {
-      await undoAdmin();
+      await undoAdmin?.();
       throw error;
     }
     for (const { action, after } of steps) {
@@ -320,9 +320,10 @@ function endingsOf(steps: readonly Step[]): Ending[] {
   const gone = steps.filter(({ action }) => action === 'delete').map(({ before }) => before as Definition);
   const names = (kind: Kind) => gone.filter((one) => one.kind === kind).map(({ name }) => name);
   const message = 'what the session runs on was deleted';
+  const [listeners, endpoints] = [names('listener'), names('endpoint')];
   return [
-    { message, listeners: names('listener') },
-    { message, endpoints: names('endpoint') },
+    ...(listeners.length > 0 ? [{ message, listeners }] : []),
+    ...(endpoints.length > 0 ? [{ message, endpoints }] : []),
   ];
 }
 

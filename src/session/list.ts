@@ -50,7 +50,7 @@ export async function findSessions(
   let more = false;
   const turns = new Turns(LOOKED_AT);
   for (const session of table.all()) {
-    const isMatch = matches(session, filter);
+    const isMatch = (count || session.id > after) && matches(session, filter);
     if (turns.due()) await turns.next();
     if (!isMatch) continue;
     total++;

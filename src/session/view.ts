@@ -44,7 +44,7 @@ function view(
   metadataBytes?: number,
 ): Partial<SessionView> {
   const wanted = (field: string): boolean => fields?.has(field) ?? true;
-  session.refresh();
+  if (fields?.size !== 0) session.refresh();
   const shown = wanted('metadata') ? shownMetadata(session.metadata, metadataBytes) : undefined;
   const { name, ...others }: Partial<SessionView> = Object.fromEntries(
     Object.entries(FIELDS)
