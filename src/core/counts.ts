@@ -1,7 +1,7 @@
 /** Counts by label. */
 export type Counts<K extends string = string> = Map<K, number>;
 
-export function addTo<K extends string>(counts: Counts<K>, label: K, n = 1): void {
+export function addTo<K>(counts: Map<K, number>, label: K, n = 1): void {
   counts.set(label, (counts.get(label) ?? 0) + n);
 }
 

@@ -1,10 +1,7 @@
 import { L7mpError } from '../core/errors.ts';
 import type { LabelledCounter } from '../core/protocol.ts';
-import type { OwnCounter, Sample } from '../telemetry/counters.ts';
+import { KEPT_SAMPLES, type OwnCounter, type Sample } from '../telemetry/counters.ts';
 import { METRIC_NAMES } from '../telemetry/metrics.ts';
-
-/** Samples of ended sessions that a counter still shows: a scrape should see their last values, not for ever. */
-const KEPT_ENDED = 1000;
 
 /** The counters of virtual clusters. */
 export class OwnCounters {
@@ -41,7 +38,7 @@ class SessionCounter implements LabelledCounter {
     return () => {
       if (!this.#live.delete(sample)) return;
       this.#ended.push({ labels, value: value() });
-      if (this.#ended.length > KEPT_ENDED) this.#ended.shift();
+      if (this.#ended.length > KEPT_SAMPLES) this.#ended.shift();
     };
   }
 

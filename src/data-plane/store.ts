@@ -1,5 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
+import { putLast } from '../core/put-last.ts';
 import type { Listener } from '../listener/listener.ts';
 import type { DefinitionOf, Kind, Objects } from '../model/definitions.ts';
 import type { Route, Rule, RuleList } from '../routing/objects.ts';
@@ -27,13 +28,7 @@ export class Store implements Objects {
 
   /** Puts a cluster's endpoints into this order; those that it does not name go before them. */
   arrangeEndpointsOf(cluster: string, order: readonly string[]): void {
-    const endpoints = this.endpointsOf(cluster);
-    for (const name of order) {
-      const endpoint = endpoints.get(name);
-      if (!endpoint) continue;
-      endpoints.delete(name);
-      endpoints.set(name, endpoint);
-    }
+    putLast(this.endpointsOf(cluster), order);
   }
 
   /** Forgets a cluster's endpoints, once it and they are gone. */

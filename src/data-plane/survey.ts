@@ -23,8 +23,8 @@ export class Survey {
     for (const { channel, cluster, endpoint } of session.stages) {
       if (!channel || !endpoint) continue;
       for (const tally of [cluster.tally, endpoint.tally]) {
-        this.bytesIn.set(tally, (this.bytesIn.get(tally) ?? 0) + channel.bytesIn);
-        this.bytesOut.set(tally, (this.bytesOut.get(tally) ?? 0) + channel.bytesOut);
+        addTo(this.bytesIn, tally, channel.bytesIn);
+        addTo(this.bytesOut, tally, channel.bytesOut);
       }
     }
   }

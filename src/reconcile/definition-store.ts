@@ -1,3 +1,4 @@
+import { putLast } from '../core/put-last.ts';
 import type { Definition, DefinitionOf, EndpointDefinition, Kind, Objects } from '../model/definitions.ts';
 import { ALL_KINDS, LISTED_KINDS } from '../model/kinds.ts';
 import { need } from '../model/need.ts';
@@ -84,11 +85,6 @@ export class DefinitionStore implements Objects {
   /** Puts a cluster's endpoints into this order; those that it does not name go before them. */
   #arrange(cluster: string, order: readonly string[]): void {
     const endpoints = this.#byCluster.get(cluster);
-    for (const name of order) {
-      const endpoint = endpoints?.get(name);
-      if (!endpoint) continue;
-      endpoints?.delete(name);
-      endpoints?.set(name, endpoint);
-    }
+    if (endpoints) putLast(endpoints, order);
   }
 }

@@ -86,6 +86,9 @@ export interface OwnCounter {
   readonly samples: readonly Sample[];
 }
 
+/** Samples of ended sessions that a metric still shows: a scrape should see their last values, not for ever. */
+export const KEPT_SAMPLES = 1000;
+
 /** A value of a metric. */
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>;

@@ -1,11 +1,8 @@
 /** What stays of the counts of a data plane that has failed: sums never go back. */
 import type { Kind } from '../model/definitions.ts';
 import type { Step } from '../model/step.ts';
-import type { Counters, ListenerCounters, OwnCounter } from '../telemetry/counters.ts';
+import { type Counters, KEPT_SAMPLES, type ListenerCounters, type OwnCounter } from '../telemetry/counters.ts';
 import { sumCounters } from './sum-counters.ts';
-
-/** Samples of a metric that are kept: those of the latest sessions. */
-const KEPT_SAMPLES = 1000;
 
 export class KeptCounters {
   #kept: Counters | undefined;

@@ -1,3 +1,4 @@
+import { putLast } from '../core/put-last.ts';
 import { type Definition, keyOf } from '../model/definitions.ts';
 import type { Step } from '../model/step.ts';
 import { plan } from '../reconcile/plan.ts';
@@ -11,7 +12,8 @@ export class Program {
     for (const { before, after, order } of steps) {
       if (after) this.#definitions.set(keyOf(after), after);
       else if (before) this.#definitions.delete(keyOf(before));
-      for (const name of order ?? []) this.#putLast(keyOf({ kind: 'endpoint', name }));
+      const endpoints = order?.map((name) => keyOf({ kind: 'endpoint', name }));
+      if (endpoints) putLast(this.#definitions, endpoints);
     }
   }
 
@@ -19,12 +21,5 @@ export class Program {
   steps(): Step[] {
     const changes = [...this.#definitions.values()].map((after) => ({ before: undefined, after }));
     return plan(changes, () => false);
-  }
-
-  #putLast(key: string): void {
-    const definition = this.#definitions.get(key);
-    if (!definition) return;
-    this.#definitions.delete(key);
-    this.#definitions.set(key, definition);
   }
 }

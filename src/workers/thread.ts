@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { type Log, writeDefect } from '../core/log.ts';
 import type { ApiRequest } from '../core/protocol.ts';
-import type { ControlPlane, DataPlane } from '../data-plane/contract.ts';
+import type { ControlPlane } from '../data-plane/contract.ts';
 import type { BoundSocket } from '../io/binder.ts';
 import type { WorkerBinder } from './binder.ts';
 import { Bodies } from './bodies.ts';
@@ -32,7 +32,7 @@ export interface ThreadHost {
 const SEMI_SPACE = 8;
 
 export class PlaneThread implements Life {
-  readonly plane: DataPlane;
+  readonly plane: RemoteDataPlane;
   readonly failed: Promise<string>;
   readonly #worker: Worker;
   readonly #host: ThreadHost;
@@ -48,7 +48,7 @@ export class PlaneThread implements Life {
     const worker = new Worker(module, { workerData: start, execArgv: [] });
     const thread = new PlaneThread(worker, host);
     try {
-      await thread.#open();
+      await thread.plane.open();
       return thread;
     } catch (error) {
       await thread.end();
@@ -62,9 +62,7 @@ export class PlaneThread implements Life {
     const owner = host.owned.forWorker();
     const bodies = new Bodies();
     const calls = new Calls<WorkerCalls>(worker, { ...owner, ...mainCalls(host, bodies) });
-    const remote = new RemoteDataPlane(calls, () => this.#stop('it does not answer'));
-    this.plane = remote;
-    this.#open = () => remote.open();
+    this.plane = new RemoteDataPlane(calls, () => this.#stop('it does not answer'));
     worker.on('error', (error) => {
       this.#why = `${error}`.split('\n', 1)[0] as string;
       writeDefect(host.log, 'l7mp', 'a defect, please report it: ', error);
@@ -81,8 +79,6 @@ export class PlaneThread implements Life {
       void this.#exited.then(() => this.#ending || resolve(this.#why));
     });
   }
-
-  readonly #open: () => Promise<void>;
 
   begun(): Promise<void> {
     return this.#host.binder.releaseInherited();

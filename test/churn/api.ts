@@ -1,4 +1,4 @@
-import * as http from 'node:http';
+import { request } from '../support/proxy.ts';
 
 export interface Request {
   readonly method: string;
@@ -24,31 +24,12 @@ export class Api {
     this.#port = port;
   }
 
-  ask({ method, path, body, text = body === undefined ? undefined : JSON.stringify(body), headers }: Request) {
+  async ask({ method, path, body, text = body === undefined ? undefined : JSON.stringify(body), headers }: Request) {
     const type =
       text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
-    return new Promise<Answer>((resolve, reject) => {
-      const options = {
-        port: this.#port,
-        method,
-        path: `/api/v1/${path}`,
-        agent: false,
-        headers: { ...type, ...headers },
-      };
-      const request = http.request({ host: '127.0.0.1', ...options }, (response) => {
-        const parts: Buffer[] = [];
-        response.on('data', (part) => parts.push(part));
-        response.on('error', reject);
-        response.on('end', () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            etag: response.headers.etag,
-            text: Buffer.concat(parts).toString(),
-          }),
-        );
-      });
-      request.on('error', reject).end(text);
-    });
+    const options = { port: this.#port, method, path: `/api/v1/${path}`, headers: { ...type, ...headers } };
+    const answer = await request(options, text);
+    return { status: answer.status, etag: answer.headers.etag, text: answer.text } satisfies Answer;
   }
 
   /** The body of an answer that must be a success. */

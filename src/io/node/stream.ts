@@ -299,7 +299,7 @@ export async function connect(
 }
 
 /** Resolves a name, which may take long: whether there still is a descriptor is asked once more after it. */
-export function checkingLookup(connections: Connections): net.LookupFunction {
+function checkingLookup(connections: Connections): net.LookupFunction {
   return (host, options, done) =>
     lookup(host, options, (error, ...found) => {
       try {
