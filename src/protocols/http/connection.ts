@@ -41,6 +41,8 @@ export class Connection {
   readonly stream: GatedStream;
   /** What it stands on, which knows of the peer; its bytes are the stream's. */
   readonly lower: Channel;
+  /** The IP address of the client, where it has one. */
+  readonly address: string | undefined;
   readonly #timeouts: () => RequestTimeouts;
   readonly #handlers: ConnectionHandlers;
   /** The request whose turn it is, and those that came in the same slice behind it. */
@@ -58,6 +60,7 @@ export class Connection {
   constructor(lower: Channel, timeouts: () => RequestTimeouts, handlers: ConnectionHandlers) {
     const socket = streamOf(lower);
     this.lower = lower;
+    this.address = peerOf(lower)?.address;
     this.#timeouts = timeouts;
     this.#handlers = handlers;
     this.stream = new GatedStream(socket, { room: () => this.#room, fed: (bytes) => this.#fed(bytes) });
@@ -71,11 +74,6 @@ export class Connection {
       this.lost({ kind: 'reset', message: 'the connection to the client is gone' });
     });
     this.#arm(timeouts().header, () => handlers.late(this));
-  }
-
-  /** The IP address of the client, where it has one. */
-  get address(): string | undefined {
-    return peerOf(this.lower)?.address;
   }
 
   /** A request is not over. */

@@ -99,6 +99,7 @@ class Handshake {
   readonly #socket: ByteStream;
   readonly #upgrader: WebSocketServer;
   readonly #early: Buffer[] = [];
+  #earlyBytes = 0;
 
   constructor({ req, socket, connection }: UpgradeCall, upgrader: WebSocketServer) {
     this.#upgrader = upgrader;
@@ -140,7 +141,8 @@ class Handshake {
 
   #keep = (bytes: Buffer): void => {
     this.#early.push(bytes);
-    if (this.#early.reduce((sum, { length }) => sum + length, 0) > MAX_EARLY) this.#socket.destroy();
+    this.#earlyBytes += bytes.length;
+    if (this.#earlyBytes > MAX_EARLY) this.#socket.destroy();
   };
 
   #gone = (): void => {
