@@ -4,7 +4,7 @@
  */
 import type { SocketAddress } from '../core/engine.ts';
 import type { Binder, BoundDatagram, BoundSocket } from '../io/binder.ts';
-import { bindError } from '../io/node/stream.ts';
+import { inUse } from '../io/node/stream.ts';
 
 type InternetAddress = Parameters<Binder['bindDatagram']>[0];
 
@@ -106,7 +106,7 @@ export class WorkerBinder implements Binder {
   }
 
   async #bind<T extends BoundSocket>(key: string, at: SocketAddress, bind: () => Promise<T>): Promise<T> {
-    if (this.#own.has(key)) throw bindError(at, Object.assign(new Error(), { code: 'EADDRINUSE' }));
+    if (this.#own.has(key)) throw inUse(at);
     const inherited = this.#inherited.get(key) as T | undefined;
     this.#inherited.delete(key);
     const bound = inherited ?? (await bind());

@@ -193,8 +193,7 @@ export class Loop {
     clearImmediate(this.#immediate);
     clearImmediate(this.#due);
     clearInterval(this.#ticker);
-    this.#descriptors?.closed(this.#epoll);
-    this.#c.close(this.#epoll);
+    this.close(this.#epoll);
   }
 
   /**

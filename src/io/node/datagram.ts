@@ -11,7 +11,7 @@ import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { connectError } from '../connect-error.ts';
 import { addressToBind, addressToConnect } from '../resolve.ts';
-import { bindError } from './stream.ts';
+import { bindError, inUse } from './stream.ts';
 
 /** The largest UDP payload over IPv4: 65,535 less the IP and UDP headers (RFC 768, RFC 791). */
 export const MAX_DATAGRAM = 65_507;
@@ -311,7 +311,7 @@ export class ListeningPorts {
     const at = { host: await addressToBind(asked), port: asked.port };
     const key = `${at.host}|${at.port}`;
     let port = this.#ports.get(key);
-    if (port?.acceptor) throw bindError(asked, Object.assign(new Error(), { code: 'EADDRINUSE' }));
+    if (port?.acceptor) throw inUse(asked);
     if (!port) {
       port = new ListeningPort(at, () => this.#ports.delete(key));
       await port.bind();

@@ -326,6 +326,11 @@ export function isInUse(error: unknown): boolean {
   return error instanceof L7mpError && error.code === 'E_BIND' && error.message.endsWith(IN_USE);
 }
 
+/** What is said where another one of ours listens there. */
+export function inUse(at: SocketAddress): L7mpError {
+  return bindError(at, Object.assign(new Error(), { code: 'EADDRINUSE' }));
+}
+
 export function bindError(at: SocketAddress, error: Error): L7mpError {
   const where = 'host' in at ? hostPort(at.host, at.port) : at.path;
   const code = (error as NodeJS.ErrnoException).code;

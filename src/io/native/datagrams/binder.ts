@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { isWildcard } from '../../../core/address.ts';
 import type { BoundDatagram } from '../../binder.ts';
-import { bindError } from '../../node/stream.ts';
+import { bindError, inUse } from '../../node/stream.ts';
 import { familyOf } from '../system/address.ts';
 import * as k from '../system/constants.ts';
 import { libc } from '../system/libc.ts';
@@ -37,7 +37,7 @@ export class DatagramBinder {
     const key = `${at.host}|${at.port}`;
     const group = this.#groups.get(key) ?? this.#open(key, at);
     const { fds, seed, users } = group;
-    if (users.has(n)) throw bindError(at, Object.assign(new Error(), { code: 'EADDRINUSE' }));
+    if (users.has(n)) throw inUse(at);
     users.add(n);
     const fd = fds[n] as number;
     if (this.#of > 1) stopDropping(fd);

@@ -142,9 +142,7 @@ export abstract class DatagramChannel extends Channel implements SocketChannel, 
   /** Closes it from below. */
   lose(reason: CloseReason): void {
     if (!this.open) return;
-    this.part();
-    if (this.message >= 0) this.hub.sender.flush();
-    this.giveUp();
+    this.shut();
     this.deliverClose(reason);
   }
 

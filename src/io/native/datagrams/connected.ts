@@ -13,7 +13,7 @@ import * as k from '../system/constants.ts';
 import { errorName, libc } from '../system/libc.ts';
 import * as sockets from '../system/sockets.ts';
 import { DatagramChannel } from './channel.ts';
-import { type DatagramHub, nextSingles, ROUNDS } from './hub.ts';
+import { CLOSED, type DatagramHub, nextSingles, ROUNDS } from './hub.ts';
 import { BATCH } from './layout.ts';
 
 /** What the kernel is asked to hold, in bytes (it doubles, and caps at rmem_max). */
@@ -66,6 +66,10 @@ export class ConnectedChannel extends DatagramChannel implements Pollable {
 
   broken(): void {
     this.lose(FAILED);
+  }
+
+  stop(): void {
+    this.lose(CLOSED);
   }
 
   /** Returns whether there may be more. */

@@ -1,12 +1,17 @@
 /** What the datagram sockets of one engine share. */
+import type { CloseReason } from '../../../core/channel.ts';
 import type { Connections } from '../../../core/connections.ts';
 import type { NativeContext } from '../context.ts';
 import type { Loop } from '../loop.ts';
 import { IPPROTO_UDP, UDP_GRO } from '../system/constants.ts';
 import { type Libc, libc } from '../system/libc.ts';
+import * as sockets from '../system/sockets.ts';
 import { MOST_PEERS, PeerAddresses } from './addresses.ts';
 import { ReceiveBatch } from './receive-batch.ts';
 import { Sender } from './sender.ts';
+
+/** Why channels close with their engine. */
+export const CLOSED: CloseReason = { kind: 'shutdown', message: 'the engine is closed' };
 
 /** Batches that a socket has before others have their turn. */
 export const ROUNDS = 4;
@@ -60,8 +65,6 @@ export class DatagramHub {
 
   /** Has the kernel hand over datagrams of one sender joined, where they came so. Returns whether it does. */
   join(fd: number): boolean {
-    const { arena } = this.loop;
-    arena.i32[this.scratch >> 2] = 1;
-    return this.c.setsockopt(fd, IPPROTO_UDP, UDP_GRO, arena.base + this.scratch, 4) === 0;
+    return sockets.setOption(fd, IPPROTO_UDP, UDP_GRO, 1) === 0;
   }
 }

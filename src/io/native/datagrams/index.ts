@@ -2,17 +2,14 @@
  * The datagram sockets of a native engine: those that listen, each with its peers, and those that are connected to one.
  * One object is a channel and what drives its socket, so that a datagram goes from one to the other in one call.
  */
-import type { CloseReason } from '../../../core/channel.ts';
 import type { Acceptor, DatagramListening, Engine, SocketChannel } from '../../../core/engine.ts';
-import { bindError } from '../../node/stream.ts';
+import { inUse } from '../../node/stream.ts';
 import { addressToBind } from '../../resolve.ts';
 import type { NativeContext } from '../context.ts';
 import type { InternetAddress } from '../system/sockets.ts';
-import { ConnectedChannel, connectDatagram } from './connected.ts';
-import { DatagramHub } from './hub.ts';
+import { connectDatagram } from './connected.ts';
+import { CLOSED, DatagramHub } from './hub.ts';
 import { ListeningPort } from './port.ts';
-
-const CLOSED: CloseReason = { kind: 'shutdown', message: 'the engine is closed' };
 
 export class DatagramSockets {
   readonly #context: NativeContext;
@@ -33,7 +30,7 @@ export class DatagramSockets {
     const key = `${host}|${at.port}`;
     await this.#closing.get(key);
     const port = this.#ports.get(key) ?? (await this.#open(key, { host, port: at.port }));
-    if (port.acceptor) throw bindError(at, Object.assign(new Error(), { code: 'EADDRINUSE' }));
+    if (port.acceptor) throw inUse(at);
     port.acceptor = acceptor;
     return { close: () => port.retire(), emit: (peer) => port.emit(peer) };
   }
@@ -42,11 +39,10 @@ export class DatagramSockets {
   connect: Engine['connectDatagram'] = (to, attempt, limits, bind): SocketChannel | Promise<SocketChannel> =>
     connectDatagram(this.#hub, to, attempt, limits, bind);
 
-  /** Closes all, and lets go of what is bound. */
+  /** Sends what waits, and closes the listening ones with their peers: connected ones are told to stop as all others in the loop. */
   close(): void {
     this.#hub.sender.flush();
     for (const port of this.#ports.values()) port.close(CLOSED);
-    for (const socket of this.#context.loop.handlers()) if (socket instanceof ConnectedChannel) socket.lose(CLOSED);
   }
 
   async #open(key: string, at: InternetAddress): Promise<ListeningPort> {

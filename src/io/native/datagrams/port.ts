@@ -4,8 +4,8 @@ import type { CloseReason } from '../../../core/channel.ts';
 import type { Acceptor, Ends, First } from '../../../core/engine.ts';
 import type { BoundDatagram } from '../../binder.ts';
 import type { Pollable } from '../loop.ts';
-import { familyOf, hostAt, portAt, putInternet } from '../system/address.ts';
-import { AF_INET, AF_INET6, EPOLLIN, SOCKADDR } from '../system/constants.ts';
+import { familyOf, putInternet } from '../system/address.ts';
+import { AF_INET, AF_INET6, EPOLLIN, SOCKADDR, SOCKADDR_IN } from '../system/constants.ts';
 import type { InternetAddress } from '../system/sockets.ts';
 import { hitBytes } from './addresses.ts';
 import { type DatagramHub, nextSingles, ROUNDS } from './hub.ts';
@@ -14,8 +14,6 @@ import { PeerChannel, type PeerHost } from './peer.ts';
 import { PeerTable } from './peer-table.ts';
 import { socketOf } from './steering.ts';
 import { Stranger } from './stranger.ts';
-
-const SOCKADDR_IN = 16;
 
 /** A listening socket and its peers. Lives while somebody listens or a peer has a session. */
 export class ListeningPort implements Pollable, PeerHost {
@@ -158,7 +156,7 @@ export class ListeningPort implements Pollable, PeerHost {
   /** Undefined where the peer whose address is at an offset is not taken. `n`: the buffer with what it has sent, if anything. */
   #newPeer(from: number, n?: number): PeerChannel | undefined {
     const { acceptor, hub } = this;
-    const { addresses, loop } = hub;
+    const { addresses } = hub;
     if (!acceptor || !this.#isOwn(from)) return undefined;
     hub.called = true;
     const address = addresses.take();
@@ -168,8 +166,7 @@ export class ListeningPort implements Pollable, PeerHost {
     }
     // Before it is asked: whoever gives way may be the one that has come last.
     addresses.write(address, from, this.#family === AF_INET ? SOCKADDR_IN : SOCKADDR);
-    const { u8 } = loop.arena;
-    const known = { address: hostAt(u8, address), port: portAt(u8, address) };
+    const known = { address: addresses.host(address), port: addresses.port(address) };
     if (!this.#takesFirst(acceptor, known, address, n) || !acceptor.admit(known, hub.crowded)) {
       addresses.give(address);
       return undefined;

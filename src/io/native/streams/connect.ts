@@ -4,7 +4,7 @@ import { hostPort, plainAddress } from '../../../core/address.ts';
 import { onAbort } from '../../../core/attempt.ts';
 import type { QueueLimits } from '../../../core/channel.ts';
 import type { Bind, Ends, SocketAddress, SocketChannel } from '../../../core/engine.ts';
-import { L7mpError } from '../../../core/errors.ts';
+import type { L7mpError } from '../../../core/errors.ts';
 import type { Attempt } from '../../../core/protocol.ts';
 import { connectError } from '../../connect-error.ts';
 import { resolve } from '../../resolve.ts';
@@ -69,7 +69,6 @@ export class Connecting {
   }
 
   #failure(error: unknown): L7mpError {
-    if (error instanceof L7mpError) return error;
     const where = 'path' in this.#to ? this.#to.path : hostPort(this.#to.host, this.#to.port);
     return connectError(where, error as Error);
   }
@@ -150,7 +149,7 @@ export class Connecting {
 }
 
 /** Waits until a socket is connected, or has failed. */
-export class Waiting implements Pollable {
+class Waiting implements Pollable {
   readonly #fd: number;
   readonly #hub: StreamHub;
   readonly #resolve: (errno: number) => void;

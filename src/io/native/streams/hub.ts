@@ -1,6 +1,5 @@
 /** What the byte streams of an engine share. */
 import type * as net from 'node:net';
-import type { ReadBuffers } from '../../node/read-buffers.ts';
 import type { NativeContext } from '../context.ts';
 import { MSG_NOSIGNAL, SOCKADDR } from '../system/constants.ts';
 import { type Libc, libc } from '../system/libc.ts';
@@ -18,15 +17,15 @@ export class StreamHub {
   readonly keepAlive: KeepAlive;
   /** Its share of the connections, where others listen as well. */
   readonly share: Share | undefined;
-  /** Told of a socket that has become node's, and gives back that it is counted. */
-  readonly onSocket: (socket: net.Socket) => ReadBuffers;
+  /** Told of a socket that has become node's. */
+  readonly onSocket: (socket: net.Socket) => void;
   /** Offsets of what is received, and of the address of who was accepted. */
   readonly buffer: number;
   readonly address: number;
   /** The offset of what is to be sent and lies elsewhere. */
   readonly #outgoing: number;
 
-  constructor(context: NativeContext, onSocket: (socket: net.Socket) => ReadBuffers, share?: Share) {
+  constructor(context: NativeContext, onSocket: (socket: net.Socket) => void, share?: Share) {
     const { arena } = context.loop;
     this.context = context;
     this.onSocket = onSocket;

@@ -1,9 +1,8 @@
 /** Socket addresses of the Internet and of UNIX, as the kernel writes them (ip(7), ipv6(7), unix(7)) and as text. */
 import { type Arena, scratchArena } from './arena.ts';
-import { AF_INET, AF_INET6, AF_UNIX, SOCKADDR } from './constants.ts';
+import { AF_INET, AF_INET6, AF_UNIX, SOCKADDR, SOCKADDR_IN } from './constants.ts';
 import { libc } from './libc.ts';
 
-const SOCKADDR_IN = 16;
 const DOT = 46;
 const ZERO = 48;
 /** The offset of an interface's name in the scratch arena: 16 bytes (IF_NAMESIZE). */
@@ -101,8 +100,7 @@ function compressed(words: readonly number[]): string {
   const runs = [...text.matchAll(/(?:^|:)0(?::0)+(?=:|$)/g)].map(([run]) => run);
   const longest = runs.reduce((best, run) => (zeros(run) > zeros(best) ? run : best), '');
   if (!longest) return text;
-  const short = text.replace(longest, '::').replace(/:{3,}/, '::');
-  return short;
+  return text.replace(longest, '::').replace(/:{3,}/, '::');
 }
 
 function zeros(run: string): number {

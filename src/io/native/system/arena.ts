@@ -16,8 +16,6 @@ const PROT_READ_WRITE = 3;
 /** MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE: pages come into being when they are touched. */
 const FLAGS = 0x2 | 0x20 | 0x4000 | 0x100000;
 
-const MADV_DONTNEED = 4;
-
 export class Arena {
   /** The address of offset 0. */
   readonly base: number;
@@ -28,7 +26,6 @@ export class Arena {
   readonly u16: Uint16Array;
   readonly i32: Int32Array;
   readonly u32: Uint32Array;
-  readonly f64: Float64Array;
   #top = 0;
 
   /** Views of what is mapped at `base`. */
@@ -41,7 +38,6 @@ export class Arena {
     this.u16 = new Uint16Array(memory);
     this.i32 = new Int32Array(memory);
     this.u32 = new Uint32Array(memory);
-    this.f64 = new Float64Array(memory);
   }
 
   /** Maps new memory, all zero. */
@@ -52,11 +48,6 @@ export class Arena {
       if (c.mmap(at, size, PROT_READ_WRITE, FLAGS, -1, 0) === at) return new Arena(at, size);
     }
     throw new Error('native I/O found no address space for its buffers');
-  }
-
-  /** Gives its memory back. The address space stays mapped, since views of it may live on: they read zeros. */
-  discard(): void {
-    libc().madvise(this.base, this.size, MADV_DONTNEED);
   }
 
   /** The offset of `size` bytes that nobody else has. They are never given back. */

@@ -6,6 +6,8 @@ export const AF_INET6 = 10;
 
 /** Bytes of the longest Internet socket address (sockaddr_in6). */
 export const SOCKADDR = 28;
+/** That of IPv4 (sockaddr_in). */
+export const SOCKADDR_IN = 16;
 
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
@@ -66,7 +68,6 @@ export const EAGAIN = 11;
 export const ENFILE = 23;
 export const EMFILE = 24;
 export const EINVAL = 22;
-export const EPIPE = 32;
 export const EMSGSIZE = 90;
 export const ENOBUFS = 105;
 export const ENOMEM = 12;

@@ -7,7 +7,7 @@ import { freePath } from '../../unix-path.ts';
 import * as address from './address.ts';
 import { scratchArena } from './arena.ts';
 import * as k from './constants.ts';
-import { errorText, libc, systemError } from './libc.ts';
+import { errorName, errorText, libc, systemError } from './libc.ts';
 
 /** Offsets in the scratch arena. */
 const ADDRESS = 64;
@@ -23,7 +23,7 @@ export class SocketError extends Error {
   readonly code: string;
 
   constructor(call: string, errno: number, where: string, wordy = false) {
-    const { code = '' } = systemError(call, errno);
+    const code = errorName(errno);
     super(wordy ? `${call} ${code}: ${errorText(errno)} ${where}` : `${call} ${code} ${where}`);
     this.code = code;
   }
@@ -123,11 +123,16 @@ export function bind(fd: number, { host, port }: InternetAddress, call = 'bind')
   if (libc().bind(fd, arena.base + ADDRESS, size) < 0) fail(fd, call, where, call === 'listen');
 }
 
+/** Calls connect(2) with the address of that size in the scratch arena. Returns 0, or the error. */
+function connectTo(fd: number, size: number): number {
+  const c = libc();
+  return c.connect(fd, scratchArena().base + ADDRESS, size) === 0 ? 0 : c.errno();
+}
+
 /** Begins to connect. Returns 0, or the error. */
 export function connect(fd: number, { host, port }: InternetAddress): number {
-  const arena = scratchArena();
-  const size = address.putInternet(arena, ADDRESS, host, port);
-  return libc().connect(fd, arena.base + ADDRESS, size) === 0 ? 0 : libc().errno();
+  const size = address.putInternet(scratchArena(), ADDRESS, host, port);
+  return connectTo(fd, size);
 }
 
 /**
@@ -135,19 +140,15 @@ export function connect(fd: number, { host, port }: InternetAddress): number {
  * when connect(2) returns, and a second call says so.
  */
 export function connectStream(fd: number, { host, port }: InternetAddress): number {
-  const c = libc();
-  const arena = scratchArena();
-  const size = address.putInternet(arena, ADDRESS, host, port);
-  const begun = c.connect(fd, arena.base + ADDRESS, size) === 0 ? 0 : c.errno();
-  if (begun !== k.EINPROGRESS) return begun;
-  return c.connect(fd, arena.base + ADDRESS, size) === 0 ? 0 : c.errno();
+  const size = address.putInternet(scratchArena(), ADDRESS, host, port);
+  const begun = connectTo(fd, size);
+  return begun === k.EINPROGRESS ? connectTo(fd, size) : begun;
 }
 
 export function connectPath(fd: number, path: string): number {
   keepUrgentData(fd);
-  const arena = scratchArena();
-  const size = address.putPath(arena, ADDRESS, path);
-  return libc().connect(fd, arena.base + ADDRESS, size) === 0 ? 0 : libc().errno();
+  const size = address.putPath(scratchArena(), ADDRESS, path);
+  return connectTo(fd, size);
 }
 
 /** A listening TCP socket. What it accepts inherits TCP_NODELAY (tcp(7)). */
