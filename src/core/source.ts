@@ -1,5 +1,5 @@
 /** The identity of a peer, where each may have a share only. */
-import type { Json, Metadata } from './metadata.ts';
+import { isObject, type Json, type Metadata } from './metadata.ts';
 
 /** Groups of 16 bits of an IPv6 address, and those of the network that one customer has (RFC 6177: a /64 at least). */
 const GROUPS = 8;
@@ -50,8 +50,4 @@ export function sourceOfAddress(address: string): string {
   const zeros = address.includes('::') ? GROUPS - head.length - tail.length : 0;
   const groups = [...head, ...new Array(Math.max(0, zeros)).fill('0'), ...tail];
   return `${groups.slice(0, NETWORK).join(':')}::/64`;
-}
-
-function isObject(value: Json | undefined): value is { [key: string]: Json } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

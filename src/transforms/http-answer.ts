@@ -5,7 +5,7 @@ import { sessionOf } from '../core/attempt.ts';
 import { Channel, type QueueLimits } from '../core/channel.ts';
 import { asL7mpError, errorBody, L7mpError } from '../core/errors.ts';
 import { Gathering, type GatheringLimit } from '../core/gathering.ts';
-import type { Json, Metadata } from '../core/metadata.ts';
+import { isObject, type Json, type Metadata } from '../core/metadata.ts';
 import type { ApiRequest, ApiResponse, ClusterHost, Dialer, DiallingSession } from '../core/protocol.ts';
 
 type RequestHead = Omit<ApiRequest, 'body'>;
@@ -198,8 +198,4 @@ function headersOf(headers: Json | undefined): Record<string, string | string[]>
 
 function isHeader(value: Json): value is string | string[] {
   return typeof value === 'string' || (Array.isArray(value) && value.every((one) => typeof one === 'string'));
-}
-
-function isObject(value: Json | undefined): value is { [key: string]: Json } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

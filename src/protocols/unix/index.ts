@@ -2,6 +2,7 @@ import Type from 'typebox';
 import { L7mpError } from '../../core/errors.ts';
 import { defineProtocol } from '../../core/protocol.ts';
 import { strict } from '../../core/schema.ts';
+import { socketAcceptor } from '../addresses.ts';
 
 /** Bytes of a path that fit sockaddr_un.sun_path, with its final NUL (unix(7)). */
 const MAX_PATH = 107;
@@ -28,14 +29,8 @@ export const unix = defineProtocol({
     listen: ({ filename, file_mode: mode }, host) =>
       host.io.listenStream(
         { path: filename, mode: mode === undefined ? host.fileMode : Number.parseInt(mode, 8) },
-        {
-          limits: host.limits,
-          admit: () => host.admit(),
-          mayUseReserve: () => host.mayUseReserve(),
-          refused: (why, count) => host.refused(why, count),
-          accept: (channel) => host.accept(channel),
-          describe: () => ({ UNIX: { filename } }),
-        },
+        // Its peers have no addresses.
+        { ...socketAcceptor('UNIX', host), admit: () => host.admit(), describe: () => ({ UNIX: { filename } }) },
       ),
   },
   cluster: {

@@ -6,7 +6,7 @@ import { onAbort } from '../../core/attempt.ts';
 import type { Head, Headers, QueueLimits } from '../../core/channel.ts';
 import { type ByteStream, streamOf } from '../../core/channel-duplex.ts';
 import { L7mpError } from '../../core/errors.ts';
-import type { Json, Metadata } from '../../core/metadata.ts';
+import { isObject, type Metadata } from '../../core/metadata.ts';
 import { getAt } from '../../core/pointer.ts';
 import type { Attempt, Dialer } from '../../core/protocol.ts';
 import { describeError, tellWhere } from '../../io/connect-error.ts';
@@ -194,8 +194,4 @@ function protocolsOf(metadata: Metadata): string[] {
   const protocols = splitProtocols(offered);
   if (protocols) return protocols;
   throw new L7mpError('E_HANDSHAKE', `the subprotocols ${JSON.stringify(offered)} cannot be offered`);
-}
-
-function isObject(value: Json | undefined): value is { [key: string]: Json } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
