@@ -21,8 +21,6 @@ export class Pipe implements Reader, Writer {
   readonly #cuts: boolean;
   #source: Channel | undefined;
   #sink: Channel | undefined;
-  /** What reads the source: itself, or what others read along with. */
-  #reader: Reader = this;
   #ending: { readonly tail: Tail | undefined } | undefined;
 
   /** `cuts`: a byte stream goes into datagrams, so pieces that are too large are cut, not dropped. */
@@ -54,7 +52,7 @@ export class Pipe implements Reader, Writer {
     }
     if (sink && this.#ending) this.#finish(sink);
     else if (source && sink) {
-      source.read(this.#reader);
+      source.read(this);
       if (sink.full) source.pause();
       else source.resume();
     } else source?.pause();
@@ -79,12 +77,6 @@ export class Pipe implements Reader, Writer {
     this.#owner.sinkDrained(this);
   }
 
-  /** Has these, in place of those before, read along what the source says; they take no part in whether it is paused. */
-  tee(others: readonly Reader[]): void {
-    this.#reader = others.length === 0 ? this : new Tee(this, others);
-    if (this.#source && this.#sink) this.#source.read(this.#reader);
-  }
-
   /** Passes the end on: at once, or when there is a sink again. */
   finish(tail: Tail | undefined): void {
     this.#ending = { tail };
@@ -105,27 +97,6 @@ export class Pipe implements Reader, Writer {
 
   #finish(sink: Channel): void {
     sink.end(this.#ending?.tail);
-  }
-}
-
-/** Gives what is read to several, to the first one last: it may keep what is owned. */
-class Tee implements Reader {
-  readonly #reader: Reader;
-  readonly #others: readonly Reader[];
-
-  constructor(reader: Reader, others: readonly Reader[]) {
-    this.#reader = reader;
-    this.#others = others;
-  }
-
-  message(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void {
-    for (const other of this.#others) other.message(bytes, attributes, false);
-    this.#reader.message(bytes, attributes, owned);
-  }
-
-  end(tail?: Tail): void {
-    for (const other of this.#others) other.end(tail);
-    this.#reader.end(tail);
   }
 }
 

@@ -117,41 +117,4 @@ describe('wiring', () => {
     wiring.join();
     assert.deepEqual([sink.sent, wiring.rungs], [['early'], ['native', 'native']]);
   });
-
-  test('who needs the messages has the session on its rung, until nobody does any more', () => {
-    const { wiring, joined } = wired(...streams());
-    const first = wiring.need('userspace');
-    wiring.join();
-    assert.deepEqual(joined, []);
-    const second = wiring.need('userspace');
-    const native = wiring.need('native');
-    first();
-    assert.deepEqual(wiring.rungs, ['userspace', 'userspace']);
-    second();
-    assert.deepEqual([joined, wiring.rungs], [['joined'], ['native', 'native']]);
-    native();
-    wiring.need('userspace');
-    assert.deepEqual(joined, ['joined', 'parted']);
-  });
-
-  for (const kind of ['stream', 'datagram'] as const) {
-    test(`what a ${kind} session carries is read along, each direction by itself`, () => {
-      const [source, sink] = [new FakeSocket({ kind }), new FakeSocket({ kind })];
-      const { wiring, joined } = wired(source, sink);
-      const read: string[] = [];
-      const reader = {
-        message: (bytes: Uint8Array, _attributes: object, owned: boolean) => read.push(`${bytes} ${owned}`),
-        end: () => read.push('end'),
-      };
-      wiring.join();
-      const done = wiring.tee(0, reader);
-      source.receive('a');
-      sink.receive('b');
-      done();
-      assert.deepEqual(joined, ['joined', 'parted', 'joined']);
-      source.peerEnds();
-      assert.deepEqual([read, sink.sent, source.sent], [['97 false'], ['a'], ['b']]);
-      assert.deepEqual(sink.calls, ['end']);
-    });
-  }
 });

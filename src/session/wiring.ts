@@ -4,7 +4,7 @@
  *
  * Not owned here: the channels, when they are connected, and what their ends mean: the session's.
  */
-import type { Channel, ChannelKind, Reader } from '../core/channel.ts';
+import type { Channel, ChannelKind } from '../core/channel.ts';
 import type { StreamKind } from '../core/protocol.ts';
 import { KernelFlow } from './kernel-flow.ts';
 import { Pipe, type PipeOwner } from './pipe.ts';
@@ -27,16 +27,6 @@ export interface Wired extends PipeOwner {
   boundariesLost(): void;
 }
 
-/** Somebody for whom a session must not go below a rung, and who perhaps reads along what the n-th pipe takes. */
-interface Watcher {
-  readonly rung: Rung;
-  readonly n?: number;
-  readonly reader?: Reader;
-}
-
-/** From the highest to the lowest. */
-const RUNGS: readonly Rung[] = ['userspace', 'native', 'kernel'];
-
 const NONE: readonly never[] = [];
 
 export class Wiring {
@@ -46,7 +36,6 @@ export class Wiring {
   #pipes: readonly Pipe[] = NONE;
   #relay: SocketRelay | undefined;
   #flow: KernelFlow | undefined;
-  #watchers: readonly Watcher[] = NONE;
   /** Bytes of the client that are put down to a rung. */
   #counted = 0;
 
@@ -116,7 +105,7 @@ export class Wiring {
   /** Moves it into the kernel, if it can be there. */
   offload(): void {
     const [source, sink] = this.#ends ?? NONE;
-    if (this.#flow || !source || !sink || !this.#session.connected || !this.#allows('kernel')) return;
+    if (this.#flow || !source || !sink || !this.#session.connected) return;
     const flow = KernelFlow.add(this.#host.offload, source, sink);
     if (flow instanceof KernelFlow) this.#flow = flow;
     else if (this.#host.log.enabled('silly'))
@@ -143,37 +132,7 @@ export class Wiring {
     this.#count(this.#socketRung);
   }
 
-  // ------------------------------------------------------------------ what others ask
-
-  /**
-   * Keeps it on this rung or above, from now on and until the function that is returned is called: for who looks at, changes
-   * or counts what passes where only that rung can.
-   */
-  need(rung: Rung): () => void {
-    return this.#watch({ rung });
-  }
-
-  /**
-   * Has `reader` read along what the n-th pipe takes, in the order of the stages, until the function that is returned is
-   * called. The session is in JavaScript meanwhile. What the reader throws ends the session.
-   */
-  tee(n: number, reader: Reader): () => void {
-    return this.#watch({ rung: 'userspace', n, reader });
-  }
-
   // ------------------------------------------------------------------ own
-
-  #watch(watcher: Watcher): () => void {
-    this.#watchers = [...this.#watchers, watcher];
-    if (!this.#allows('kernel')) this.withdraw();
-    if (this.#relay && !this.#allows('native')) this.#part();
-    this.#tee(watcher.n);
-    return () => {
-      this.#watchers = this.#watchers.filter((other) => other !== watcher);
-      this.#tee(watcher.n);
-      this.settle();
-    };
-  }
 
   /** Where what comes to the sockets is moved. */
   get #socketRung(): Rung {
@@ -182,10 +141,6 @@ export class Wiring {
 
   #count(rung: Rung): void {
     this.#counted = this.#host.rungBytes.put(rung, this.#session.source, this.#counted);
-  }
-
-  #allows(rung: Rung): boolean {
-    return this.#watchers.every((watcher) => RUNGS.indexOf(watcher.rung) >= RUNGS.indexOf(rung));
   }
 
   /** The two channels, where there is nothing between them. */
@@ -202,7 +157,7 @@ export class Wiring {
 
   #join(): SocketRelay | undefined {
     const [source, sink] = this.#ends ?? NONE;
-    if (!source || !sink || !this.#allows('native')) return undefined;
+    if (!source || !sink) return undefined;
     return joinSockets(this.#host.io, source, sink, this.#session.stages[0]?.mends ?? false);
   }
 
@@ -215,10 +170,7 @@ export class Wiring {
   }
 
   #joinPipes(): void {
-    if (this.#pipes.length === 0) {
-      this.#pipes = this.#makePipes();
-      for (const { n } of this.#watchers) this.#tee(n);
-    }
+    if (this.#pipes.length === 0) this.#pipes = this.#makePipes();
     for (let n = 0; n < this.#pipes.length; n++) {
       const pipe = this.#pipes[n] as Pipe;
       const to = this.#station(n + 1);
@@ -251,11 +203,5 @@ export class Wiring {
   #makePipe(from: ChannelKind, to: ChannelKind, taken: StreamKind): Pipe {
     if (from === 'datagram' && taken === 'stream') this.#session.boundariesLost();
     return new Pipe(this.#session, from === 'stream' && to === 'datagram');
-  }
-
-  #tee(n: number | undefined): void {
-    if (n === undefined) return;
-    const readers = this.#watchers.flatMap((watcher) => (watcher.n === n && watcher.reader ? [watcher.reader] : []));
-    this.#pipes[n]?.tee(readers);
   }
 }
