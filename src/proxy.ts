@@ -58,7 +58,7 @@ export interface StopOptions {
 
 export class L7mp {
   readonly logger = new Logger();
-  readonly #accessLog = new AccessLog();
+  readonly #accessLog = new AccessLog(this.logger);
   readonly #system = readSystem();
   readonly #admin = new Admin(this.logger, this.#accessLog, this.#system);
   readonly #store = new DefinitionStore();
@@ -188,7 +188,7 @@ export class L7mp {
       log: (lines) => {
         for (const line of lines) this.logger.pass(line);
       },
-      ended: (records) => this.#accessLog.write(records),
+      ended: (records, lost) => this.#accessLog.write(records, lost),
       api: (request) => this.#api.handle(request),
       metrics: () => this.#scrape(),
     };
@@ -304,7 +304,8 @@ export class L7mp {
 
   async #scrape(): Promise<Scrape> {
     const counters = await this.#plane.counters();
-    return scrape({ counters, objects: this.#store, limits: this.#admin.limits });
+    const accessLogLost = this.#accessLog.lost;
+    return scrape({ counters, objects: this.#store, limits: this.#admin.limits, accessLogLost });
   }
 
   /** What is dangerous about the configuration as it is. */

@@ -66,8 +66,11 @@ export interface DataPlane {
 export interface ControlPlane {
   /** Lines for the log, of levels that are `enabled`. */
   log(lines: readonly LogLine[]): void;
-  /** Sessions that have ended, as the access log writes them; only where `accessLog` is set. */
-  ended(records: readonly object[]): void;
+  /**
+   * Sessions that have ended, as the access log writes them; only where `accessLog` is set. `lost`: so many more, 0 by default,
+   * could not be handed over.
+   */
+  ended(records: readonly object[], lost?: number): void;
   /** Answers a REST API request that has come to a listener of the data plane. */
   api(request: ApiRequest): Promise<ApiResponse>;
   /** The metrics of the whole proxy. */

@@ -20,6 +20,8 @@ export interface Reading {
   /** The configuration, which says what the objects are. */
   readonly objects: Objects;
   readonly limits: Limits;
+  /** Lines that are missing in the access log. */
+  readonly accessLogLost: number;
 }
 
 type Row = Metric<Reading>;
@@ -86,6 +88,13 @@ export const METRICS: readonly Row[] = [
     label: 'reason',
     counts: ({ dropped }) => dropped,
   }),
+  {
+    type: 'counter',
+    name: 'l7mp_access_log_lost_total',
+    help: 'Lines that are missing in the access log; the log says why.',
+    labels: [],
+    samples: ({ accessLogLost: value }) => [{ labels: {}, value }],
+  },
 ];
 
 /** The names that virtual clusters may not give to theirs. */

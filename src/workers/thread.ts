@@ -112,18 +112,12 @@ function mainCalls({ log, control, binder }: ThreadHost, bodies: Bodies): PlainC
     bound.set(next, socket);
     return { ...plain, id: next++ };
   };
-  const missing = (what: string, lost: number): void => {
-    if (lost > 0) log.write('warn', 'log', `${lost} ${what} of a worker were too many to take`);
-  };
   return {
     log: async (lines, lost) => {
       control.log(lines);
-      missing('lines', lost);
+      if (lost > 0) log.write('warn', 'log', `${lost} lines of a worker were too many to take`);
     },
-    ended: async (records, lost) => {
-      control.ended(records);
-      missing('records of ended sessions', lost);
-    },
+    ended: async (records, lost) => control.ended(records, lost),
     api: async (request) => bodies.give(await control.api(request)),
     apiPart: (parts) => bodies.part(parts),
     apiDrop: (parts) => bodies.drop(parts),

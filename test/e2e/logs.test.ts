@@ -12,6 +12,7 @@ import { ask, connectDatagram, connectStream } from '../support/peers.ts';
 import { listener, request, startProxy } from '../support/proxy.ts';
 
 const HOST = '127.0.0.1';
+const PROMETHEUS = { protocol: 'Prometheus' };
 const ECHO = { destination: { spec: { protocol: 'Echo' } } };
 const SIGNALS = ['SIGHUP', 'SIGUSR1'] as const;
 
@@ -144,6 +145,23 @@ test('a log that cannot be opened again is told of, and the old one is written o
   await until(() => /error .*traffic cannot be written: ENOENT/.test(command.stderr), 'it says so');
   assert.equal(await ask(client, 'on'), 'on');
   await until(() => read(join(folder, 'moved', 'traffic')) === 'on', 'the old one is written on');
+});
+
+test('lines that the access log cannot take are told of in the log, and counted', async (t) => {
+  const log = join(folderOf(t), 'log');
+  const { ports } = await startProxy(t, ['tcp', 'metrics'], (at) => ({
+    // As a disk that is full (full(4)).
+    admin: { log_level: 'info', log_file: log, access_log_path: '/dev/full' },
+    listeners: [
+      listener('l', { protocol: 'TCP', port: at.tcp, address: HOST }, ECHO),
+      listener('m', { protocol: 'HTTP', port: at.metrics, address: HOST }, { destination: { spec: PROMETHEUS } }),
+    ],
+  }));
+  const client = await connectStream(t, { port: ports.tcp });
+  client.end();
+  await until(() => / warn access-log: lines are missing: .*ENOSPC/.test(read(log)), 'it says so');
+  const { text } = await request({ port: ports.metrics });
+  assert.match(text, /^l7mp_access_log_lost_total [1-9]/m);
 });
 
 test('lost boundaries are said once for a route, whatever the number of sessions and listeners', async (t) => {
