@@ -4,6 +4,7 @@
  */
 import type { Key, Snapshot } from '../cluster/contract.ts';
 import type { Condition, OwnerReference } from '../resources/objects.ts';
+import type { DerivedObjects } from './derived.ts';
 
 /** One object as the proxy's REST API takes it, without its name. It is shared among proxies, and never changed. */
 export type Definition = Readonly<Record<string, unknown>>;
@@ -18,7 +19,12 @@ export interface WishedCluster {
 
 /**
  * What one proxy should have of ours, by full name (`/l7mp.io/v1/Target/default/web`). Two values that are the same object are
- * equal, so that a comparison of two wishes of one proxy need not look into what has not changed.
+ * equal, so that a comparison of two wishes of one proxy need not look into what has not changed; proxies that should have the
+ * same share one wish.
+ *
+ * Nothing is inline: rules, routes and clusters that were written in another object stand by themselves, under its name and
+ * where they were written (`/l7mp.io/v1/VirtualService/default/web/rules/0/route/destination`). A reference that leads nowhere
+ * stays in the definition, as a name that nothing has: the proxy looks it up when a session is made, and that session fails.
  */
 export interface Wish {
   readonly clusters: ReadonlyMap<string, WishedCluster>;
@@ -39,14 +45,15 @@ export interface ProxyPod {
   readonly incarnation?: string;
 }
 
-/** What can be said of an object of ours without asking a proxy. */
+/** What can be said of an object without asking a proxy: one of ours, or one that a front has derived. */
 export interface Verdict {
+  /** Of a derived object, the one that it comes from. */
   readonly key: Key;
   readonly uid: string;
   readonly generation: number;
   /** Accepted, ResolvedRefs; without observedGeneration and time, which who writes them adds. */
   readonly conditions: readonly Condition[];
-  /** Uids of the pods whose proxies should have it. */
+  /** Uids of the pods whose proxies should have it. Those in `conflicts` are not among them; both together are selected. */
   readonly proxies: ReadonlySet<string>;
   /** Its full name on the proxies. */
   readonly fullName: string;
@@ -72,8 +79,11 @@ export interface TranslationOptions {
 }
 
 export interface Translation {
-  /** Takes up what changed in the snapshot since, at a cost in proportion to what it concerns. A key of what has gone is fine. */
-  update(changed: Iterable<Key>): Concerned;
+  /**
+   * Takes up what changed in the snapshot since, at a cost in proportion to what it concerns. A key of what has gone is fine.
+   * `derived`: full names of what changed among the derived objects.
+   */
+  update(changed: Iterable<Key>, derived?: Iterable<string>): Concerned;
   readonly proxies: ReadonlyMap<string, ProxyPod>;
   /** Of a pod that is a proxy. */
   wish(uid: string): Wish | undefined;
@@ -81,4 +91,8 @@ export interface Translation {
   readonly verdicts: ReadonlyMap<string, Verdict>;
 }
 
-export type MakeTranslation = (snapshot: Snapshot, options: TranslationOptions) => Translation;
+export type MakeTranslation = (
+  snapshot: Snapshot,
+  options: TranslationOptions,
+  derived?: DerivedObjects,
+) => Translation;
