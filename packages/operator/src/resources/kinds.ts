@@ -19,8 +19,9 @@ export const L7MP_KINDS = {
   VirtualService: kind('l7mp.io', 'v1', 'virtualservices'),
 } as const;
 
-/** What every cluster has. */
+/** What every cluster has. Namespace is not namespaced: its objects have the namespace ''. */
 export const CORE_KINDS = {
+  Namespace: kind('', 'v1', 'namespaces'),
   Pod: kind('', 'v1', 'pods'),
   Service: kind('', 'v1', 'services'),
   EndpointSlice: kind('discovery.k8s.io', 'v1', 'endpointslices'),

@@ -191,6 +191,9 @@ export interface Service extends ObjectOfKind<'Service'> {
   readonly spec: {
     readonly type?: string;
     readonly clusterIP?: string;
+    readonly clusterIPs?: readonly string[];
+    /** `IPv4`, `IPv6`; the first is the one that is preferred. */
+    readonly ipFamilies?: readonly string[];
     readonly selector?: Readonly<Record<string, string>>;
     readonly ports?: readonly {
       readonly name?: string;
@@ -200,7 +203,13 @@ export interface Service extends ObjectOfKind<'Service'> {
       readonly appProtocol?: string;
     }[];
   };
+  readonly status?: {
+    readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string; readonly hostname?: string }[] };
+  };
 }
+
+/** Its labels say whose routes a Gateway takes. */
+export type Namespace = ObjectOfKind<'Namespace'>;
 
 export interface EndpointSlice extends ObjectOfKind<'EndpointSlice'> {
   readonly addressType: string;
@@ -231,6 +240,7 @@ export interface ObjectsByKind {
   Route: Route;
   RuleList: RuleList;
   Rule: Rule;
+  Namespace: Namespace;
   Pod: Pod;
   Service: Service;
   EndpointSlice: EndpointSlice;

@@ -5,15 +5,7 @@
  * refer to it.
  */
 import type { Kind } from '../resources/kinds.ts';
-import type {
-  ClusterSpec,
-  EndpointSpec,
-  Metadata,
-  Route,
-  RuleList,
-  Target,
-  VirtualService,
-} from '../resources/objects.ts';
+import type { ClusterSpec, Metadata, Route, RuleList, Target, VirtualService } from '../resources/objects.ts';
 
 interface Derived<K extends string, S> {
   readonly kind: K;
@@ -29,15 +21,19 @@ interface Derived<K extends string, S> {
   readonly spec: S;
 }
 
-/** The addresses behind a port of a Service. They share `weight` (0 to 1,000,000, default 1) as the services of a cluster do. */
-export interface ServiceEndpoints {
-  readonly service: { readonly namespace: string; readonly name: string; readonly port: number };
-  readonly weight?: number;
+/**
+ * The maker finds endpoints by itself: they are addresses with ports and weights (0 to 65,535). Their names are whole, like
+ * `fullName`, and below it.
+ */
+export interface DerivedEndpoint {
+  readonly name: string;
+  readonly spec: { readonly address: string; readonly port?: number };
+  readonly weight: number;
 }
 
-/** A cluster of services: the port of its spec counts only where an endpoint has none of its own. */
+/** The port of its spec counts only where an endpoint has none of its own. */
 export interface DerivedCluster extends Omit<ClusterSpec, 'endpoints'> {
-  readonly endpoints?: readonly (EndpointSpec | ServiceEndpoints)[];
+  readonly endpoints: readonly DerivedEndpoint[];
 }
 
 export type DerivedVirtualService = Derived<'VirtualService', VirtualService['spec']>;
