@@ -4,6 +4,7 @@ import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
 import type { ControlPlane, DataPlane, LogLine, PlaneStart } from '../data-plane/contract.ts';
 import type { Binder, BoundDatagram, BoundSocket } from '../io/binder.ts';
 import type { SiblingStart } from '../io/native/streams/siblings.ts';
+import type { Mappings } from '../io/native/system/arena.ts';
 import type { DescriptorMap } from '../io/native/system/descriptors.ts';
 import type { Owner } from './owner.ts';
 
@@ -15,6 +16,8 @@ export interface WorkerStart extends PlaneStart {
   readonly plugins: readonly string[];
   /** Where it notes its descriptors; undefined where node keeps them. */
   readonly descriptors: DescriptorMap | undefined;
+  /** Where it notes the memory that it maps; undefined likewise. */
+  readonly mappings: Mappings | undefined;
   /** What it knows of the others that listen on the same sockets. */
   readonly siblings: SiblingStart | undefined;
 }

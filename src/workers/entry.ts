@@ -17,14 +17,17 @@ serve(parentPort as MessagePort, async ({ control, binder, calls }) => {
   const plugins = await Promise.all(start.plugins.map((url) => importPlugin(url)));
   const protocols = [...PROTOCOLS, ...plugins.flatMap((plugin) => plugin.protocols)];
   const registry = new Registry(protocols.map((protocol) => protocolInWorker(protocol, calls, start.workers)));
-  const sockets = { binder, descriptors: await descriptorsOf(start), siblings: start.siblings };
+  const sockets = { binder, descriptors: await noteLeftOver(start), siblings: start.siblings };
   const plane = await LocalDataPlane.open(start, { registry, control, sockets });
   shrinkHeap();
   return plane;
 });
 
-async function descriptorsOf({ descriptors, worker }: WorkerStart): Promise<Descriptors | undefined> {
-  if (!descriptors) return undefined;
+/** From now on it is noted what this thread would leave behind. */
+async function noteLeftOver({ descriptors, mappings, worker }: WorkerStart): Promise<Descriptors | undefined> {
+  if (!descriptors || !mappings) return undefined;
+  const { noteMappings } = await import('../io/native/system/arena.ts');
   const { Descriptors } = await import('../io/native/system/descriptors.ts');
+  noteMappings(mappings);
   return new Descriptors(descriptors, worker);
 }

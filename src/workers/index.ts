@@ -67,7 +67,8 @@ function openSlots(options: WorkersOptions, sockets: WorkerSockets): Slot[] {
           sockets.closeLeftOver(worker);
           forgetWorker(start.counts, worker);
         };
-        const own = { descriptors: sockets.descriptors, siblings: sockets.siblings(worker) };
+        const { descriptors } = sockets;
+        const own = { descriptors, mappings: sockets.mappings(worker), siblings: sockets.siblings(worker) };
         const data: WorkerStart = { ...present, ...own, worker, workers: count, plugins };
         return PlaneThread.start(ownModule('workers/entry'), data, { log, control, owned, binder, ending, ended });
       },

@@ -1,5 +1,6 @@
 import type { EngineMode } from '../io/choose.ts';
 import type { SiblingStart } from '../io/native/streams/siblings.ts';
+import type { Mappings } from '../io/native/system/arena.ts';
 import type { DescriptorMap } from '../io/native/system/descriptors.ts';
 import { PortableBinder } from '../io/node/binder.ts';
 import type { SocketSource } from './binder.ts';
@@ -9,11 +10,13 @@ export interface WorkerSockets {
   readonly source: SocketSource;
   /** Where workers note their descriptors. */
   readonly descriptors: DescriptorMap | undefined;
+  /** Where a worker notes the memory that it maps. */
+  mappings(worker: number): Mappings | undefined;
   /** What a worker knows of the others that listen on the same sockets. */
   siblings(worker: number): SiblingStart | undefined;
   /** A worker hears of nothing more: its thread is to be ended by force. */
   silence(worker: number): void;
-  /** Closes what a worker has left open: its thread has ended. */
+  /** Closes what a worker has left open, and unmaps what it has mapped: its thread has ended. */
   closeLeftOver(worker: number): void;
   close(): void;
 }
@@ -29,25 +32,29 @@ export async function openSockets(io: EngineMode, workers: number, takeover: boo
 }
 
 async function native(workers: number, takeover: boolean): Promise<WorkerSockets> {
-  const [{ bindStream }, { DatagramBinder }, { closeAll, makeDescriptorMap, silence }, { makeSiblings }] =
+  const [{ bindStream }, { DatagramBinder }, { makeMappings, unmapAll }, Descriptors, { makeSiblings }] =
     await Promise.all([
       import('../io/native/binder.ts'),
       import('../io/native/datagrams/binder.ts'),
+      import('../io/native/system/arena.ts'),
       import('../io/native/system/descriptors.ts'),
       import('../io/native/streams/siblings.ts'),
     ]);
   const siblings = makeSiblings(workers);
   const datagrams = new DatagramBinder(workers);
-  const descriptors = makeDescriptorMap();
+  const descriptors = Descriptors.makeDescriptorMap();
+  const mappings = Array.from({ length: workers }, makeMappings);
   return {
     source: { bindStream: (at) => bindStream(at, takeover), bindDatagram: async (at, n) => datagrams.bind(at, n) },
     descriptors,
+    mappings: (worker) => mappings[worker],
     siblings: (worker) => (workers > 1 ? siblings.start(worker) : undefined),
-    silence: (worker) => silence(descriptors, worker),
+    silence: (worker) => Descriptors.silence(descriptors, worker),
     closeLeftOver: (worker) => {
       // First, so that nothing more is passed on to it.
       siblings.ended(worker);
-      closeAll(descriptors, worker);
+      Descriptors.closeAll(descriptors, worker);
+      unmapAll(mappings[worker] as Mappings);
     },
     close: () => siblings.close(),
   };
@@ -58,6 +65,7 @@ function portable(workers: number): WorkerSockets {
   return {
     source: new PortableBinder(workers),
     descriptors: undefined,
+    mappings: () => undefined,
     siblings: () => undefined,
     silence: () => {},
     closeLeftOver: () => {},

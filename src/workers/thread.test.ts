@@ -51,6 +51,7 @@ async function start(t: TestContext): Promise<Started> {
     settings: SETTINGS,
     plugins: [],
     descriptors: undefined,
+    mappings: undefined,
     siblings: undefined,
   } as const;
   const thread = await PlaneThread.start(MODULE, data, {

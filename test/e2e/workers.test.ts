@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { mapped } from '../../src/io/native/system/testing-mapped.ts';
 import { loadPlugin } from '../../src/plugins/plugins.ts';
 import { until } from '../../src/testing/until.ts';
 import { ask, bytes, connectDatagram, connectStream, serveDatagram, serveStream } from '../support/peers.ts';
@@ -85,12 +86,14 @@ test('a worker that fails takes its own sessions with it, and another one takes 
   const peers = await many(t, { port: ports.tcp });
   for (const peer of peers) assert.equal(await ask(peer, 'x'), 'x');
   const before = await proxy.sessions('tcp');
+  const { arenas } = mapped();
   await connectStream(t, { port: ports.fails });
   const restarts = async (): Promise<string | undefined> => {
     const { text } = await request({ port: ports.metrics });
     return /^l7mp_worker_restarts_total (\d+)$/m.exec(text)?.[1];
   };
   await until(async () => (await restarts().catch(() => '')) === '1', 'it is started again');
+  assert.equal(mapped().arenas, arenas, 'the memory of its sockets is given back');
   const after = await proxy.sessions('tcp');
   const [lost] = before.map(({ worker }) => worker).filter((worker) => !after.some((left) => left.worker === worker));
   const names = (sessions: { name: string }[]): string[] => sessions.map(({ name }) => name).sort();

@@ -50,6 +50,7 @@ export function createNativeEngine(options: NativeOptions = {}): Engine {
 class NativeEngine implements Engine {
   readonly name = 'native';
   readonly connections: Connections;
+  readonly #arena: Arena;
   readonly #loop: Loop;
   readonly #streams: StreamHub;
   readonly #datagrams: DatagramSockets;
@@ -67,6 +68,7 @@ class NativeEngine implements Engine {
     const context = { loop, connections, binder };
     const share = siblings && new Share(loop, siblings, descriptors);
     this.connections = connections;
+    this.#arena = arena;
     this.#loop = loop;
     this.#streams = new StreamHub(context, (socket) => sockets.add(socket), share);
     this.#datagrams = new DatagramSockets(context, options.peers);
@@ -106,6 +108,7 @@ class NativeEngine implements Engine {
     for (const handler of this.#loop.handlers()) handler.stop?.();
     this.#streams.pipes.close();
     this.#loop.end();
+    this.#arena.clear();
   }
 
   /** Resolves when the last stream has ended, or has had its time. */

@@ -16,6 +16,35 @@ const PROT_READ_WRITE = 3;
 /** MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE: pages come into being when they are touched. */
 const FLAGS = 0x2 | 0x20 | 0x4000 | 0x100000;
 
+const MADV_DONTNEED = 4;
+
+/**
+ * What a thread has mapped: for each arena the high word of its address, then its size. Mappings are the process's, and
+ * outlive a thread, so whoever survives it gives them back (`unmapAll`).
+ */
+export type Mappings = Uint32Array<SharedArrayBuffer>;
+
+/** An engine's arena, and the one for arguments. */
+const MOST_MAPPINGS = 2;
+
+export function makeMappings(): Mappings {
+  return new Uint32Array(new SharedArrayBuffer(MOST_MAPPINGS * 8));
+}
+
+/** Where this thread notes what it maps; undefined where nobody survives it. */
+let noted: Mappings | undefined;
+
+/** Notes what this thread maps from now on. It may be `MOST_MAPPINGS` arenas. */
+export function noteMappings(mappings: Mappings): void {
+  noted = mappings;
+}
+
+/** Gives back what a thread has mapped, which has ended. */
+export function unmapAll(mappings: Mappings): void {
+  for (let n = 0; mappings[n]; n += 2) libc().munmap((mappings[n] as number) * HIGH, mappings[n + 1] as number);
+  mappings.fill(0);
+}
+
 export class Arena {
   /** The address of offset 0. */
   readonly base: number;
@@ -45,7 +74,9 @@ export class Arena {
     const c = libc();
     for (let n = FIRST; n < FIRST + TRIES; n++) {
       const at = n * HIGH;
-      if (c.mmap(at, size, PROT_READ_WRITE, FLAGS, -1, 0) === at) return new Arena(at, size);
+      if (c.mmap(at, size, PROT_READ_WRITE, FLAGS, -1, 0) !== at) continue;
+      noted?.set([n, size], noted.indexOf(0));
+      return new Arena(at, size);
     }
     throw new Error('native I/O found no address space for its buffers');
   }
@@ -56,6 +87,14 @@ export class Arena {
     this.#top = at + size;
     if (this.#top > this.size) throw new RangeError('the arena is full');
     return at;
+  }
+
+  /**
+   * Gives its pages back; it can be used on, and is all zero. Its addresses stay taken: whoever still has a view would end the
+   * process otherwise.
+   */
+  clear(): void {
+    libc().madvise(this.base, this.size, MADV_DONTNEED);
   }
 
   /** Writes the pointer to offset `to` at offset `at`. */

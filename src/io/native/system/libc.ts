@@ -10,6 +10,8 @@ type Pointer = number;
 
 export interface Libc {
   mmap(at: Pointer, size: number, protection: number, flags: number, fd: Fd, offset: number): Pointer;
+  munmap(at: Pointer, size: number): number;
+  madvise(at: Pointer, size: number, advice: number): number;
   socket(family: number, type: number, protocol: number): Fd;
   bind(fd: Fd, address: Pointer, size: number): number;
   listen(fd: Fd, backlog: number): number;
@@ -59,6 +61,8 @@ export interface PollHandle {
 const P = 'intptr_t';
 const SIGNATURES: Record<Exclude<keyof Libc, 'errno' | 'view' | 'poll'>, [result: string, parameters: string[]]> = {
   mmap: [P, [P, 'int64', 'int', 'int', 'int', 'int64']],
+  munmap: ['int', [P, 'size_t']],
+  madvise: ['int', [P, 'size_t', 'int']],
   socket: ['int', ['int', 'int', 'int']],
   bind: ['int', ['int', P, 'int']],
   listen: ['int', ['int', 'int']],
