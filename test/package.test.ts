@@ -112,6 +112,16 @@ test('the package holds declarations and no TypeScript sources', async () => {
   assert.ok(files.includes(join('dist', 'index.d.ts')));
 });
 
+test('the package holds nothing of those beside it in the repository', async () => {
+  const { dependencies } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'));
+  assert.deepEqual(
+    Object.keys(dependencies).filter((name) => /^@l7mp\/|^l7mp-/.test(name)),
+    [],
+  );
+  const files = (await readdir(installed)).filter((name) => ['packages', 'charts'].includes(name));
+  assert.deepEqual(files, []);
+});
+
 test('a module of a project that has l7mp installed can import it', async () => {
   await writeFile(join(user, 'plugin.js'), "import * as l7mp from 'l7mp'; console.log(Object.keys(l7mp).length > 0);");
   const { stdout } = await runInstalled('node', 'plugin.js');

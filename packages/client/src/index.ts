@@ -1,1 +1,6 @@
-export {};
+/** A client of the l7mp proxy's REST API. */
+export { Client, type ClientOptions } from './client.ts';
+export { AnswerError, ApiError, ClientError, UnreachableError } from './errors.ts';
+export type * from './openapi.ts';
+export { keepAlive } from './transport.ts';
+export type { Answer, ConditionalPath, Method, PathOf, RequestOptions, Unchanged } from './types.ts';

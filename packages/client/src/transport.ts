@@ -1,0 +1,154 @@
+/** One HTTP request over node:http: TCP or a UNIX socket, connections that are kept, a bound on time and on the answer. */
+import type { Agent, IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http';
+import { AnswerError, UnreachableError } from './errors.ts';
+
+// An import statement would evaluate all that it exports, among it a WebSocket client that loads the whole of undici.
+const http = process.getBuiltinModule('node:http');
+
+export interface Exchange {
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | number>>;
+  readonly body: string | Uint8Array | undefined;
+  /** Milliseconds from now until the answer is whole. */
+  readonly timeout: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface RawAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+/** Codes of a connection that was never made. */
+const NEVER_CONNECTED = new Set([
+  'EACCES',
+  'EADDRNOTAVAIL',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOENT',
+  'ENOTFOUND',
+]);
+
+/** Codes of a connection that has ended, which the peer of a kept one may do at any time. */
+const BROKEN = new Set(['ECONNRESET', 'EPIPE']);
+
+/** An agent for connections that are kept between requests; one may serve the clients of any number of proxies. */
+export function keepAlive(): Agent {
+  return new http.Agent({ keepAlive: true, scheduling: 'lifo' });
+}
+
+export class Transport {
+  readonly #target: RequestOptions;
+  readonly #maxAnswer: number;
+
+  /** `base`: see `ClientOptions`. */
+  constructor(base: string, agent: Agent, maxAnswer: number) {
+    this.#target = { ...targetOf(base), agent };
+    this.#maxAnswer = maxAnswer;
+  }
+
+  /** Rejects with an `UnreachableError`, an `AnswerError` or the signal's reason. */
+  async exchange(exchange: Exchange): Promise<RawAnswer> {
+    const over = performance.now() + exchange.timeout;
+    try {
+      return await this.#attempt(exchange);
+    } catch (error) {
+      if (!(error instanceof StaleConnection) || exchange.method === 'POST') throw unwrapped(error);
+      const timeout = Math.max(1, over - performance.now());
+      return this.#attempt({ ...exchange, timeout }).catch((again) => {
+        throw unwrapped(again);
+      });
+    }
+  }
+
+  #attempt({ method, path, headers, body, timeout, signal }: Exchange): Promise<RawAnswer> {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const request = http.request({ ...this.#target, method, path, headers });
+      const what = `${method} ${path}`;
+      const settle = (end: () => void) => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+        end();
+      };
+      const fail = (error: unknown) => {
+        settle(() => reject(error));
+        request.destroy();
+      };
+      const abort = () => fail(signal?.reason);
+      const timer = setTimeout(
+        () => fail(new UnreachableError(what, 'ETIMEDOUT', `no answer within ${Math.round(timeout)} ms`, false)),
+        timeout,
+      );
+      signal?.addEventListener('abort', abort, { once: true });
+      request.on('error', (error: NodeJS.ErrnoException) => {
+        const unreachable = unreachableOf(what, error);
+        fail(request.reusedSocket && BROKEN.has(unreachable.code) ? new StaleConnection(unreachable) : unreachable);
+      });
+      request.on('response', (response) => {
+        this.#collect(response, what).then((answer) => settle(() => resolve(answer)), fail);
+      });
+      request.end(body);
+    });
+  }
+
+  #collect(response: IncomingMessage, what: string): Promise<RawAnswer> {
+    return new Promise((resolve, reject) => {
+      const parts: Buffer[] = [];
+      let length = 0;
+      response.on('data', (part: Buffer) => {
+        length += part.length;
+        if (length > this.#maxAnswer) {
+          reject(new AnswerError(`${what}: the answer is longer than ${this.#maxAnswer} bytes`));
+          return;
+        }
+        parts.push(part);
+      });
+      response.on('error', (error) => reject(unreachableOf(what, error)));
+      response.on('end', () => {
+        const { statusCode = 0, headers } = response;
+        resolve({ status: statusCode, headers, text: Buffer.concat(parts, length).toString() });
+      });
+    });
+  }
+}
+
+/** A kept connection that the peer had ended before it saw the request, as far as one can tell. */
+class StaleConnection extends Error {
+  override readonly cause: UnreachableError;
+
+  constructor(cause: UnreachableError) {
+    super(cause.message);
+    this.cause = cause;
+  }
+}
+
+function unwrapped(error: unknown): unknown {
+  return error instanceof StaleConnection ? error.cause : error;
+}
+
+function unreachableOf(what: string, { code = 'ECONNRESET', message }: NodeJS.ErrnoException): UnreachableError {
+  return new UnreachableError(what, code, message || code, NEVER_CONNECTED.has(code));
+}
+
+/** Where a base leads. Throws a `TypeError` that names what is wrong with it. */
+function targetOf(base: string): RequestOptions {
+  if (base.startsWith('unix:')) {
+    const socketPath = base.slice('unix:'.length);
+    if (socketPath === '') throw new TypeError(`base: ${base} names no socket`);
+    // A Host that is no name of the machine's own would be refused: see "hosts" in the reference of the REST API.
+    return { socketPath, host: 'localhost' };
+  }
+  const url = URL.parse(base);
+  if (url?.protocol !== 'http:') throw new TypeError(`base: ${base} is neither an http: URL nor unix:<path>`);
+  if (url.pathname !== '/' || url.search || url.hash || url.username || url.password)
+    throw new TypeError(`base: ${base} has more than a host and a port`);
+  return { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: url.port || 80 };
+}
