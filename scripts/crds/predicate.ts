@@ -8,7 +8,7 @@ const DEPTH = 3;
 
 const COMBINATIONS = ['and', 'or', 'not'];
 
-/** What `value` must be, by operation; a text or a list of any kind for the others. */
+/** What `value` must be, by operation; anything for the others. */
 const VALUES: Readonly<Record<string, Schema>> = {
   starts: only('string'),
   ends: only('string'),
@@ -21,14 +21,15 @@ const VALUES: Readonly<Record<string, Schema>> = {
 
 const WITHOUT_VALUE = ['defined', 'undefined'];
 
-/** `nested`: a predicate inside of another one, which may have its path. */
 export function predicateSchema(depth = 1): Schema {
-  const path = depth === 1 ? ['path'] : [];
   const first = Object.keys(OPERATIONS);
-  const compared = first.filter((op) => !(op in VALUES) && !WITHOUT_VALUE.includes(op));
-  const be = (op: readonly string[], required: readonly string[], value?: Schema): Schema => ({
-    properties: { op: { enum: op }, ...(value && { value }) },
-    required,
+  const all = [...COMBINATIONS, ...first];
+  /** The API server tells what is wrong with the part that fits best: with `op` in both, that is the first. */
+  const needs = (ops: readonly string[], required: readonly string[], value: Schema = {}): Schema => ({
+    anyOf: [
+      { required, properties: { op: { minLength: 1 }, value } },
+      { properties: { op: { enum: all.filter((op) => !ops.includes(op)) } } },
+    ],
   });
   return {
     type: 'object',
@@ -51,11 +52,14 @@ export function predicateSchema(depth = 1): Schema {
       },
     },
     required: ['op'],
-    anyOf: [
-      be(COMBINATIONS, ['apply']),
-      be(WITHOUT_VALUE, path),
-      be(compared, [...path, 'value']),
-      ...Object.entries(VALUES).map(([op, value]) => be([op], [...path, 'value'], value)),
+    allOf: [
+      needs(COMBINATIONS, ['apply']),
+      ...(depth === 1 ? [needs(first, ['path'])] : []),
+      needs(
+        first.filter((op) => !WITHOUT_VALUE.includes(op)),
+        ['value'],
+      ),
+      ...Object.entries(VALUES).map(([op, value]) => needs([op], ['value'], value)),
     ],
   };
 }

@@ -8,6 +8,7 @@ const NAME = '([a-z0-9][-a-z0-9.]*)?[a-z0-9]';
 /** Both ways of the full name, and the bare name. 63 characters of a namespace, 253 of a name, and what is around them. */
 const LONGEST = 400;
 
+/** What they are called in the paths of the API server. */
 const PLURALS = {
   VirtualService: 'virtualservices',
   Target: 'targets',
@@ -17,16 +18,23 @@ const PLURALS = {
 
 export type Referred = keyof typeof PLURALS;
 
-export function reference(kinds: readonly Referred[], description: string): Schema {
-  const plurals = kinds.map((kind) => PLURALS[kind]);
-  const own = `/l7mp\\.io/v1/(${kinds.join('|')})/${NAMESPACE}/${NAME}`;
-  const asPath = `/apis/l7mp\\.io/v1/namespaces/${NAMESPACE}/(${plurals.join('|')})/${NAME}`;
-  const said = `Its name, or /l7mp.io/v1/${kinds[0]}/<namespace>/<name>, or /apis/l7mp.io/v1/namespaces/<namespace>/${plurals[0]}/<name>.`;
+/** To an object of one of the kinds. `services`: or to a Service. */
+export function reference(kinds: readonly Referred[], description: string, services = false): Schema {
+  const place = '[-a-z0-9]+';
+  const named = [...kinds, ...(services ? ['Service'] : [])].join('|');
+  const paths = [
+    NAME,
+    `/l7mp\\.io/v1/(${named})/${place}/[-a-z0-9.]+`,
+    `/apis/l7mp\\.io/v1/namespaces/${place}/(${kinds.map((kind) => PLURALS[kind]).join('|')})/[-a-z0-9.]+`,
+    ...(services ? [`/api/v1/namespaces/${place}/services/[-a-z0-9.]+`] : []),
+  ];
+  const [first] = kinds as readonly [Referred];
+  const path = `/apis/l7mp.io/v1/namespaces/<namespace>/${PLURALS[first]}/<name>`;
   return {
     type: 'string',
-    description: `${description} ${said}`,
+    description: `${description} Its name, or /l7mp.io/v1/${first}/<namespace>/<name>, or ${path}.`,
     part: 'reference',
-    pattern: `^(${NAME}|${own}|${asPath})$`,
+    pattern: `^(${paths.join('|')})$`,
     minLength: 1,
     maxLength: LONGEST,
   };

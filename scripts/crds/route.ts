@@ -7,11 +7,15 @@ import { clusterSchema } from './cluster.ts';
 import { structural } from './convert.ts';
 import { predicateSchema } from './predicate.ts';
 import { reference } from './references.ts';
-import { atMostOne, type Check, exactly, only, type Schema, textOr } from './schema.ts';
+import { atMostOne, brief, type Check, exactly, only, type Schema, textOr } from './schema.ts';
 
-const TARGETS = ['Target', 'VirtualService'] as const;
-
-const BY_NAME = 'A name is that of a Target, else of a VirtualService, else of a Service.';
+/** To what a stream is sent. */
+const toCluster = (description: string): Schema =>
+  reference(
+    ['Target', 'VirtualService'],
+    `${description} A bare name is that of a Target, else of a VirtualService, else of a Service.`,
+    true,
+  );
 
 /** CEL does not see `destination`: that there is too much is told as a reference that is too long. */
 const ONE_DESTINATION: Check = {
@@ -34,13 +38,13 @@ export function routeSchema(registry: Registry, description: string): Schema {
     properties: {
       destination: {
         ...textOr(
-          reference(TARGETS, ''),
+          toCluster(''),
           inlineCluster(registry),
-          `Where sessions end: a cluster, or the name of one. ${BY_NAME}`,
+          'Where sessions end: a cluster, or a reference as in destinationRef.',
         ),
         part: 'cluster-or-name',
       },
-      destinationRef: reference(TARGETS, `Where sessions end, by reference. ${BY_NAME}`),
+      destinationRef: toCluster('Where sessions end, by reference.'),
       ingress: chain(registry, 'What sessions go through from the listener to the destination, in this order.'),
       egress: chain(registry, 'What sessions go through on the way back, in this order.'),
       retry: {
@@ -68,9 +72,9 @@ function chain(registry: Registry, description: string): Schema {
     anyOf = [],
     ...item
   } = textOr(
-    reference(TARGETS, ''),
+    toCluster(''),
     cluster,
-    `A cluster, or {cluster: …}, or {clusterRef: …}, or the name of one. ${BY_NAME}`,
+    'A cluster, or {cluster: …}, or {clusterRef: …}, or a reference as in clusterRef.',
   );
   return {
     type: 'array',
@@ -79,7 +83,11 @@ function chain(registry: Registry, description: string): Schema {
     items: {
       ...item,
       part: 'cluster-use',
-      properties: { ...properties, cluster, clusterRef: reference(TARGETS, `A cluster by reference. ${BY_NAME}`) },
+      properties: {
+        ...properties,
+        cluster: { ...brief(cluster), description: 'A cluster, with the fields that may stand here, too.' },
+        clusterRef: toCluster('A cluster by reference.'),
+      },
       anyOf: [...anyOf, exactly(['cluster']), exactly(['clusterRef'])],
     },
   };

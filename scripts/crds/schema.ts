@@ -31,6 +31,7 @@ export interface Schema {
   readonly maxItems?: number;
   readonly minProperties?: number;
   readonly maxProperties?: number;
+  readonly nullable?: true;
   readonly 'x-kubernetes-preserve-unknown-fields'?: true;
   readonly 'x-kubernetes-list-type'?: 'map';
   readonly 'x-kubernetes-list-map-keys'?: readonly string[];
@@ -55,6 +56,7 @@ type Type = NonNullable<Schema['type']>;
 /** Any JSON value. */
 export const anything = (description: string): Schema => ({
   description,
+  nullable: true,
   'x-kubernetes-preserve-unknown-fields': true,
 });
 
@@ -74,6 +76,19 @@ export function render(schema: Schema, seen = true): Schema {
     ...(additionalProperties && { additionalProperties: render(additionalProperties, sees) }),
     ...(all.length > 0 && { allOf: all }),
     ...(rules.length > 0 && { 'x-kubernetes-validations': rules }),
+  };
+}
+
+/** Without descriptions: of what is described beside it. A definition has to fit an annotation of kubectl apply's. */
+export function brief(schema: Schema): Schema {
+  const { description: _, properties, items, additionalProperties, ...others } = schema;
+  return {
+    ...others,
+    ...(properties && {
+      properties: Object.fromEntries(Object.entries(properties).map(([name, field]) => [name, brief(field)])),
+    }),
+    ...(items && { items: brief(items) }),
+    ...(additionalProperties && { additionalProperties: brief(additionalProperties) }),
   };
 }
 
