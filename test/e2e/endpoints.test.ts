@@ -6,7 +6,7 @@ import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
 import { type TestLog, testLog } from '../support/log.ts';
 import { ask, connectStream, connectWebSocket, received, serveStream, serveWebSocket } from '../support/peers.ts';
-import { listener, request, startProxy } from '../support/proxy.ts';
+import { listener, PLANES, request, startProxy, THREADS } from '../support/proxy.ts';
 
 const [LIVE, DEAD, OTHER] = ['127.0.0.1', '127.0.0.2', '127.0.0.3'];
 
@@ -21,10 +21,11 @@ interface Cluster {
   readonly retry?: object;
   readonly options?: object;
   readonly log?: TestLog;
+  readonly threads?: number;
 }
 
 /** A proxy whose listener `l` leads to a cluster `c` with endpoints `e0`, `e1`, … on one port. */
-function start(t: TestContext, { protocol = 'TCP', port, endpoints, policy, retry, options, log }: Cluster) {
+function start(t: TestContext, { protocol = 'TCP', port, endpoints, policy, retry, options, log, threads }: Cluster) {
   const destination = {
     name: 'c',
     spec: { protocol, port },
@@ -33,7 +34,7 @@ function start(t: TestContext, { protocol = 'TCP', port, endpoints, policy, retr
     options: { connect_timeout: 10_000, fail_timeout: NEVER / 16, ...options },
   };
   return startProxy(t, ['l'], ({ l }) => ({
-    ...(log && { admin: log.admin }),
+    admin: { ...log?.admin, ...(threads !== undefined && { threads }) },
     listeners: [listener('l', { protocol, port: l }, { destination, retry }, { options: { track: 60 } })],
   }));
 }
@@ -104,7 +105,7 @@ for (const policy of ['LeastSessions', 'RoundRobin', 'Random', 'ConsistentHash',
       const client = await connectStream(t, { port: ports.l });
       assert.equal(await ask(client, 'x'), 'x');
     }
-    assert.ok(failuresOf(await proxy.sessions('l')).length <= 1);
+    assert.ok(failuresOf(await proxy.sessions('l')).length <= PLANES);
   });
 }
 
@@ -182,7 +183,8 @@ for (const [what, answer, avoided] of [
       retry: { retry_on: 'connect-failure', num_retries: 1, timeout: NEVER },
     });
     for (let n = 0; n < 3; n++) assert.equal(await ask(await connectWebSocket(t, ports.l), 'x'), 'x');
-    assert.equal(failuresOf(await proxy.sessions('l')).length, avoided ? 1 : 3);
+    const failures = failuresOf(await proxy.sessions('l')).length;
+    assert.ok(avoided ? failures >= 1 && failures <= PLANES : failures === 3, `${failures} failures`);
   });
 }
 
@@ -191,7 +193,9 @@ for (const [what, answer, avoided] of [
 test('an endpoint that goes down is one warning, and one when it answers again', async (t) => {
   const port = await freePort();
   const log = await testLog(t, 'warn');
-  const { ports } = await start(t, { port, endpoints: [LIVE], log });
+  // Each worker tells of what it has found out.
+  const threads = Math.min(1, THREADS.threads);
+  const { ports } = await start(t, { port, endpoints: [LIVE], log, threads });
   for (let n = 0; n < 3; n++) {
     const client = await connectStream(t, { port: ports.l });
     await until(() => client.closed !== undefined || client.ended, 'it is refused');

@@ -1,6 +1,7 @@
 /** Two workers act as one proxy: nobody sees which of them has a session, but for its `worker`. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { lstat, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -27,13 +28,14 @@ for (const io of ['native', 'node'] as const) {
       listeners: [
         listener('tcp', { protocol: 'TCP', port: ports.tcp }, to({ protocol: 'TCP', port: tcp.port })),
         listener('udp', { protocol: 'UDP', port: ports.udp }, to({ protocol: 'UDP', port: udp.port })),
-        listener('unix', { protocol: 'UnixDomainSocket', filename: path }, echo),
+        listener('unix', { protocol: 'UnixDomainSocket', filename: path, file_mode: '0600' }, echo),
         listener('http', { protocol: 'HTTP', port: ports.http }, echo),
       ],
     }));
     const { threads, io_status: status } = await proxy.ok('GET', 'admin');
     assert.deepEqual([threads, status], [2, { engine: io, threads: 2 }]);
 
+    assert.equal((await lstat(path)).mode & 0o777, 0o600);
     const streams = [...(await many(t, { port: ports.tcp })), ...(await many(t, { path }))];
     const peers = await Promise.all(Array.from({ length: CLIENTS }, () => connectDatagram(t, ports.udp)));
     for (const [n, peer] of [...streams, ...peers].entries()) {
@@ -45,6 +47,8 @@ for (const io of ['native', 'node'] as const) {
     const { text } = await request({ port: ports.http, method: 'POST' }, 'hello');
     assert.equal(text, 'hello');
     assert.deepEqual([...(await workersOf(proxy, 'tcp'))].sort(), [0, 1]);
+    await proxy.ok('DELETE', 'listeners/unix');
+    assert.equal(existsSync(path), false);
   });
 }
 

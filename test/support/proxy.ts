@@ -105,6 +105,9 @@ const ENGINE = L7MP_TEST_IO === undefined ? {} : { io: L7MP_TEST_IO };
 /** Likewise the number of workers: by default none, since a proxy without starts at once. */
 export const THREADS = { threads: Number(L7MP_TEST_THREADS ?? 0) };
 
+/** How many data planes it has, of which each finds out by itself what endpoints do. */
+export const PLANES = Math.max(1, THREADS.threads);
+
 /** Ports are free when they are chosen, and may be taken when they are used: then everything is tried again. */
 const ATTEMPTS = 5;
 

@@ -4,7 +4,7 @@ import { CompactingSet } from '../../core/compacting.ts';
 import { Connections } from '../../core/connections.ts';
 import type { Acceptor, Engine, SocketAddress } from '../../core/engine.ts';
 import type { Binder, BoundSocket } from '../binder.ts';
-import { closeBesideOthers, freePath, type SocketFile, socketFile } from '../unix-path.ts';
+import { closeBesideOthers, freePath, removeFile, type SocketFile, socketFile } from '../unix-path.ts';
 import { type ConnectedChannels, connect as connectDatagram, ListeningPorts } from './datagram.ts';
 import { connect as connectStream, cut, listen as listenStream, Sockets } from './stream.ts';
 
@@ -87,8 +87,12 @@ async function open(
 
 // close() gives the address back at once, and calls back when the last connection has ended, which may be never.
 function stop(server: net.Server, file: SocketFile | undefined): void {
-  if (file) closeBesideOthers(file, () => server.close());
-  else server.close();
+  if (file && server.address() === file.path) closeBesideOthers(file, () => server.close());
+  else {
+    // Made aside: node unlinks nothing there.
+    removeFile(file);
+    server.close();
+  }
 }
 
 async function flushed(sockets: Sockets): Promise<void> {

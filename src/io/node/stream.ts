@@ -12,8 +12,8 @@ import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { connectError, describeError } from '../connect-error.ts';
-import { withMode } from '../socket-mode.ts';
 import { endsOf } from './address.ts';
+import { listenPath } from './listen-path.ts';
 import { ReadBuffers } from './read-buffers.ts';
 
 /** Milliseconds without progress after which a closed socket that still has something to deliver is cut. */
@@ -240,16 +240,20 @@ export function listen(at: SocketAddress, acceptor: Acceptor, sockets: Sockets, 
     } else socket.destroy();
   });
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(bindError(at, error)));
+    const fail = (error: Error): void => reject(bindError(at, error));
+    server.once('error', fail);
     const listening = (): void => {
       server.removeAllListeners('error');
       // An accept that fails (no descriptors left) concerns that connection only.
       server.on('error', () => {});
       resolve(server);
     };
-    // Of a path, node binds within the call.
-    if ('path' in at) withMode(at.mode, () => server.listen({ path: at.path }, listening));
-    else server.listen({ host: plainAddress(at.host), port: at.port, backlog: 4096, reusePort: beside }, listening);
+    try {
+      if ('path' in at) listenPath(server, at.path, at.mode, listening);
+      else server.listen({ host: plainAddress(at.host), port: at.port, backlog: 4096, reusePort: beside }, listening);
+    } catch (error) {
+      fail(error as Error);
+    }
   });
 }
 
