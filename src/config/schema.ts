@@ -112,10 +112,7 @@ const Weight = Type.Integer({
 
 const endpointFields = {
   spec: strict({
-    address: {
-      ...Address,
-      description: 'An IP address or a name; the path of a socket, where the protocol dials one.',
-    },
+    address: Address,
     port: Type.Optional({ ...Port, description: 'In place of the port of the cluster, or of what that stands on.' }),
     weight: Type.Optional(Weight),
   }),
@@ -183,7 +180,7 @@ export const InlineRouteSchema = strict({ name: Type.Optional(Name), ...routeFie
 
 export const RewriteSchema = strict({
   path: Type.String({ description: 'A JSON pointer into the metadata; what is missing on the way is made.' }),
-  value: Type.Unknown({ description: 'Any JSON value.' }),
+  value: Type.Unknown(),
 });
 
 export const MatchSchema = Type.Union([

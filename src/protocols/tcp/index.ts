@@ -1,13 +1,14 @@
+import Type from 'typebox';
 import { checkHost } from '../../core/address.ts';
 import { defineProtocol } from '../../core/protocol.ts';
-import { strict } from '../../core/schema.ts';
-import { ANY, checkBind, checkListen, dialFields, endsName, listenFields, socketAcceptor } from '../addresses.ts';
+import { Address, BindSchema, Port, strict } from '../../core/schema.ts';
+import { ANY, checkBind, checkListen, endsName, socketAcceptor } from '../addresses.ts';
 
 export const tcp = defineProtocol({
   name: 'TCP',
   title: 'TCP byte streams over IPv4 and IPv6 (RFC 9293).',
   listener: {
-    schema: strict(listenFields),
+    schema: strict({ port: Port, address: Type.Optional(Address) }),
     kind: 'stream',
     transport: true,
     sessionName: ({ metadata }) => `TCP:${endsName('TCP', metadata)}`,
@@ -17,7 +18,7 @@ export const tcp = defineProtocol({
       host.io.listenStream({ host: address, port }, socketAcceptor('TCP', host)),
   },
   cluster: {
-    schema: strict(dialFields),
+    schema: strict({ port: Port, bind: Type.Optional(BindSchema) }),
     kind: 'stream',
     transport: true,
     check: checkBind,

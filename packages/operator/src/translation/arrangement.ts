@@ -1,0 +1,81 @@
+/** What pods that are selected by the same objects have: which of these, which of them in vain, and what those refer to. */
+import { collide, describe, wantsApiPort } from './ports.ts';
+import type { Unit } from './unit.ts';
+import type { Units } from './units.ts';
+
+export interface Arrangement {
+  /** Their names, sorted. */
+  readonly units: ReadonlySet<string>;
+  /** Units that give way, with why. */
+  readonly conflicts: ReadonlyMap<string, string>;
+  /** Units to those that they refer to and that are not for these pods. */
+  readonly missing: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+export function arrange(selected: readonly string[], units: Units, apiPort: number): Arrangement {
+  const known = selected.flatMap((name) => units.get(name) ?? []);
+  const conflicts = conflictsAmong(known, apiPort);
+  const placed = known.map(({ identity }) => identity.name).filter((name) => !conflicts.has(name));
+  const closure = new Closure(new Set(placed), units);
+  return { units: new Set([...closure.units].sort()), conflicts, missing: closure.missing };
+}
+
+/** Of two that want the same socket the older one has it; of two of one age, the first by name. */
+function conflictsAmong(units: readonly Unit[], apiPort: number): Map<string, string> {
+  const conflicts = new Map<string, string>();
+  const taken = new Map<number, Unit[]>();
+  for (const unit of units.filter(({ claim }) => claim).sort(byAge)) {
+    const { claim, identity } = unit;
+    if (!claim) continue;
+    const others = taken.get(claim.port) ?? [];
+    const other = others.find((one) => one.claim && collide(one.claim, claim));
+    if (wantsApiPort(claim, apiPort)) conflicts.set(identity.name, `${describe(claim)} is that of the proxy's own API`);
+    else if (other) conflicts.set(identity.name, `${describe(claim)} is that of ${nameOf(other)}, which is older`);
+    else taken.set(claim.port, [...others, unit]);
+  }
+  return conflicts;
+}
+
+function byAge({ identity: a }: Unit, { identity: b }: Unit): number {
+  const [one, other] = [a, b].map(({ created, key, name }) => [created, key.namespace, key.name, name]) as [
+    string[],
+    string[],
+  ];
+  const differing = one.findIndex((text, n) => text !== other[n]);
+  return differing < 0 ? 0 : (one[differing] as string) < (other[differing] as string) ? -1 : 1;
+}
+
+function nameOf({ identity: { key } }: Unit): string {
+  return `the ${key.kind} ${key.name} in ${key.namespace}`;
+}
+
+/** Who has it, has what it refers to: but what has a selector of its own is where that says, and nowhere else. */
+class Closure {
+  readonly units = new Set<string>();
+  readonly missing = new Map<string, Set<string>>();
+  readonly #placed: ReadonlySet<string>;
+  readonly #known: Units;
+
+  constructor(placed: ReadonlySet<string>, known: Units) {
+    this.#placed = placed;
+    this.#known = known;
+    for (const name of placed) this.#add(name);
+  }
+
+  #add(name: string): void {
+    const unit = this.#known.get(name);
+    if (!unit || this.units.has(name)) return;
+    this.units.add(name);
+    for (const used of unit.uses) this.#use(name, used);
+    for (const list of unit.rulelists.keys()) {
+      for (const rule of this.#known.insertionsInto(list)) {
+        if (this.#known.get(rule)?.placement === undefined) this.#add(rule);
+      }
+    }
+  }
+
+  #use(name: string, used: string): void {
+    if (this.#known.get(used)?.placement === undefined || this.#placed.has(used)) this.#add(used);
+    else this.missing.set(name, (this.missing.get(name) ?? new Set()).add(used));
+  }
+}

@@ -1,0 +1,41 @@
+/** A view of several sets that have nothing in common, and are not changed any more. It costs what the number of sets is. */
+export class UnionOfSets<T> implements ReadonlySet<T> {
+  readonly #sets: readonly ReadonlySet<T>[];
+
+  constructor(sets: readonly ReadonlySet<T>[]) {
+    this.#sets = sets;
+  }
+
+  get size(): number {
+    return this.#sets.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  has(value: T): boolean {
+    return this.#sets.some((set) => set.has(value));
+  }
+
+  equals(other: UnionOfSets<T>): boolean {
+    if (this.#sets.length === other.#sets.length && this.#sets.every((set, n) => set === other.#sets[n])) return true;
+    return this.size === other.size && [...this].every((value) => other.has(value));
+  }
+
+  *[Symbol.iterator](): SetIterator<T> {
+    for (const set of this.#sets) yield* set;
+  }
+
+  values(): SetIterator<T> {
+    return this[Symbol.iterator]();
+  }
+
+  keys(): SetIterator<T> {
+    return this[Symbol.iterator]();
+  }
+
+  *entries(): SetIterator<[T, T]> {
+    for (const value of this) yield [value, value];
+  }
+
+  forEach(callback: (value: T, key: T, set: ReadonlySet<T>) => void): void {
+    for (const value of this) callback(value, value, this);
+  }
+}
