@@ -27,6 +27,7 @@ import type { Registry } from '../../src/core/registry.ts';
 import { OPERATIONS as TESTS } from '../../src/routing/operations.ts';
 import { VALUE_TYPES } from '../../src/routing/value-type.ts';
 import { changeTable } from './changes.ts';
+import { customResourceBlocks } from './custom-resources.ts';
 import { exportsBlock } from './exports.ts';
 import { folderTable } from './folders.ts';
 import { metricRows } from './metrics.ts';
@@ -54,6 +55,7 @@ const CONFIGURATION: Readonly<Record<string, object>> = {
 export async function blocks(registry: Registry): Promise<Map<string, string>> {
   const all = new Map(Object.entries(CONFIGURATION).map(([name, schema]) => [name, fieldTable(schema as Schema)]));
   for (const protocol of registry.all()) all.set(blockOf(protocol.name), protocolBlock(protocol));
+  for (const [name, text] of customResourceBlocks(registry)) all.set(name, text);
   all.set('protocols', protocolTable(registry, 'docs/reference/'));
   all.set(
     'protocol-list',

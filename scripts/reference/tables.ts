@@ -18,6 +18,9 @@ export interface Schema {
   readonly maxItems?: number;
   readonly pattern?: string;
   readonly readOnly?: boolean;
+  readonly default?: unknown;
+  /** Of custom resources: see below. */
+  readonly part?: string;
 }
 
 /** Where the schemas that have a name are described: those of objects of the configuration. */
@@ -40,6 +43,23 @@ const LINKS: Readonly<Record<string, string>> = {
   LoadBalancer: '[loadbalancer](#loadbalancer)',
   EndPoint: '[endpoint](#endpoint)',
   Name: 'name',
+};
+
+/** Where the parts of custom resources are described. */
+const PARTS: Readonly<Record<string, string>> = {
+  selector: '[selector](#selector)',
+  listener: '[listener](#listener)',
+  rule: '[rule](#fields-of-a-rule)',
+  match: '[predicate](#match)',
+  route: '[route](#fields-of-a-route)',
+  retry: '[retry](#retry)',
+  cluster: '[cluster](#cluster)',
+  'cluster-or-name': '[cluster](#cluster) or [reference](#references)',
+  'cluster-use': '[cluster](#cluster) in a chain',
+  endpoint: '[endpoint](#endpoint)',
+  reference: '[reference](#references)',
+  spec: '[protocol](#protocols)',
+  options: '[options](#options)',
 };
 
 /** Padded, as the formatter would have it. */
@@ -79,7 +99,8 @@ function fieldRows({ properties = {}, required = [] }: Schema, prefix: string): 
     const name = `${prefix}${key}`;
     const shown = required.includes(key) ? `**\`${name}\`**` : `\`${name}\``;
     const { text, byDefault } = descriptionOf(schema);
-    return [[shown, typeOf(schema), limitsOf(schema), prose(byDefault), prose(text)], ...rowsWithin(schema, name)];
+    const given = schema.default === undefined ? byDefault : JSON.stringify(schema.default);
+    return [[shown, typeOf(schema), limitsOf(schema), prose(given), prose(text)], ...rowsWithin(schema, name)];
   });
 }
 
@@ -87,11 +108,13 @@ function fieldRows({ properties = {}, required = [] }: Schema, prefix: string): 
 function rowsWithin(schema: Schema, name: string): string[][] {
   if (linkOf(schema) !== undefined) return [];
   if (schema.items) return rowsWithin(schema.items, `${name}[]`);
-  if (schema.anyOf) return schema.anyOf.flatMap((one) => rowsWithin({ ...one, required: [] }, name));
+  if (schema.anyOf && !schema.properties)
+    return schema.anyOf.flatMap((one) => rowsWithin({ ...one, required: [] }, name));
   return fieldRows(schema, `${name}.`);
 }
 
 function linkOf(schema: Schema): string | undefined {
+  if (schema.part !== undefined) return PARTS[schema.part];
   const { $ref } = refer(schema) as { $ref?: string };
   return $ref === undefined ? undefined : LINKS[$ref.split('/').at(-1) as string];
 }
@@ -101,7 +124,7 @@ export function typeOf(schema: Schema): string {
   if (link !== undefined) return link;
   if (schema.enum) return schema.enum.map((value) => `\`${value}\``).join(', ');
   if (schema.const !== undefined) return `\`${schema.const}\``;
-  if (schema.anyOf) return [...new Set(schema.anyOf.map(typeOf))].join(' or ');
+  if (schema.anyOf && !schema.properties) return [...new Set(schema.anyOf.map(typeOf))].join(' or ');
   if (schema.items) return listOf(typeOf(schema.items));
   return schema.type ?? 'any';
 }

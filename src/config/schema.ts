@@ -112,7 +112,10 @@ const Weight = Type.Integer({
 
 const endpointFields = {
   spec: strict({
-    address: Address,
+    address: {
+      ...Address,
+      description: 'An IP address or a name; the path of a socket, where the protocol dials one.',
+    },
     port: Type.Optional({ ...Port, description: 'In place of the port of the cluster, or of what that stands on.' }),
     weight: Type.Optional(Weight),
   }),
@@ -180,7 +183,7 @@ export const InlineRouteSchema = strict({ name: Type.Optional(Name), ...routeFie
 
 export const RewriteSchema = strict({
   path: Type.String({ description: 'A JSON pointer into the metadata; what is missing on the way is made.' }),
-  value: Type.Unknown(),
+  value: Type.Unknown({ description: 'Any JSON value.' }),
 });
 
 export const MatchSchema = Type.Union([

@@ -40,10 +40,16 @@ export const Address = Type.String({ minLength: 1, maxLength: 4096 });
  *
  * @example strict({ port: Port, bind: Type.Optional(BindSchema) })
  */
-export const BindSchema = strict({
-  address: Type.Optional(Address),
-  port: Type.Optional(Port),
-});
+export const BindSchema = strict(
+  {
+    address: Type.Optional({
+      ...Address,
+      description: 'An IP address of this machine. Default: what the system chooses.',
+    }),
+    port: Type.Optional({ ...Port, description: 'A port of this machine. Default: what the system chooses.' }),
+  },
+  { description: 'Where its connections come from.' },
+);
 
 /**
  * The specification of another protocol, for a protocol that stands on one; checked against that one's schema.

@@ -1,15 +1,14 @@
 /** What protocols have in common that stand on byte streams: on TCP, of which they have the fields then, or on what they name. */
 import Type from 'typebox';
 import type { Metadata } from '../core/metadata.ts';
-import { Address, BindSchema, Port, TransportSpec } from '../core/schema.ts';
+import { TransportSpec } from '../core/schema.ts';
 import type { StandsOn } from '../core/stands-on.ts';
-import { endsName } from './addresses.ts';
+import { dialFields, endsName, listenFields } from './addresses.ts';
 
-const port = Type.Optional(Port);
 const transport = Type.Optional(TransportSpec);
 
-export const listenerFields = { port, address: Type.Optional(Address), transport };
-export const clusterFields = { port, bind: Type.Optional(BindSchema), transport };
+export const listenerFields = { ...listenFields, port: Type.Optional(listenFields.port), transport };
+export const clusterFields = { ...dialFields, port: Type.Optional(dialFields.port), transport };
 
 export const listenerOn = {
   field: 'transport',

@@ -109,6 +109,7 @@ export type ConfigEndPoint = {
   name?: Name;
   cluster: Name;
   spec: {
+    /** An IP address or a name; the path of a socket, where the protocol dials one. */
     address: string;
     /** In place of the port of the cluster, or of what that stands on. */
     port?: number;
@@ -177,6 +178,7 @@ export type Match = {
 export type Rewrite = {
   /** A JSON pointer into the metadata; what is missing on the way is made. */
   path: string;
+  /** Any JSON value. */
   value: unknown;
 };
 
@@ -249,6 +251,7 @@ export type LoadBalancer = {
 export type EndPoint = {
   name?: Name;
   spec: {
+    /** An IP address or a name; the path of a socket, where the protocol dials one. */
     address: string;
     /** In place of the port of the cluster, or of what that stands on. */
     port?: number;
@@ -651,13 +654,18 @@ export type ConfigRead = {
 
 export type UDPListenerSpec = {
   protocol: "UDP";
+  /** The port on which it listens. */
   port: number;
+  /** An address of this machine, or a name of one. Default 0.0.0.0. */
   address?: string;
   /** Only this peer is taken; what others send is dropped and counted. */
   connect?: {
+    /** Its IP address, or its name. */
     address?: string;
+    /** Its port. */
     port?: number;
   };
+  /** How peers are told apart. */
   options?: {
     /** server: a session for each new peer. singleton: one session to the peer `connect`, made at once; the default where `connect` is complete. */
     mode?: "server" | "singleton";
@@ -673,9 +681,13 @@ export type UDPListener = {
 
 export type UDPClusterSpec = {
   protocol: "UDP";
+  /** The port of its endpoints, but for those that have one of their own. */
   port: number;
+  /** Where its connections come from. */
   bind?: {
+    /** An IP address of this machine. Default: what the system chooses. */
     address?: string;
+    /** A port of this machine. Default: what the system chooses. */
     port?: number;
   };
 };
@@ -689,7 +701,9 @@ export type UDPCluster = {
 
 export type TCPListenerSpec = {
   protocol: "TCP";
+  /** The port on which it listens. */
   port: number;
+  /** An address of this machine, or a name of one. Default 0.0.0.0. */
   address?: string;
 };
 
@@ -702,9 +716,13 @@ export type TCPListener = {
 
 export type TCPClusterSpec = {
   protocol: "TCP";
+  /** The port of its endpoints, but for those that have one of their own. */
   port: number;
+  /** Where its connections come from. */
   bind?: {
+    /** An IP address of this machine. Default: what the system chooses. */
     address?: string;
+    /** A port of this machine. Default: what the system chooses. */
     port?: number;
   };
 };
@@ -746,7 +764,9 @@ export type UnixDomainSocketCluster = {
 
 export type HTTPListenerSpec = {
   protocol: "HTTP";
+  /** The port on which it listens. */
   port?: number;
+  /** An address of this machine, or a name of one. Default 0.0.0.0. */
   address?: string;
   transport?: TCPListenerSpec | UnixDomainSocketListenerSpec;
   /** The only path that is served, to the letter and without a query; any other is answered 404. */
@@ -787,7 +807,9 @@ export type HTTPListener = {
 
 export type WebSocketListenerSpec = {
   protocol: "WebSocket";
+  /** The port on which it listens. */
   port?: number;
+  /** An address of this machine, or a name of one. Default 0.0.0.0. */
   address?: string;
   transport?: TCPListenerSpec | UnixDomainSocketListenerSpec;
   /** The only path that is served, to the letter and without a query; any other is answered 404. */
@@ -832,9 +854,13 @@ export type WebSocketListener = {
 
 export type WebSocketClusterSpec = {
   protocol: "WebSocket";
+  /** The port of its endpoints, but for those that have one of their own. */
   port?: number;
+  /** Where its connections come from. */
   bind?: {
+    /** An IP address of this machine. Default: what the system chooses. */
     address?: string;
+    /** A port of this machine. Default: what the system chooses. */
     port?: number;
   };
   transport?: TCPClusterSpec | UnixDomainSocketClusterSpec;
@@ -905,6 +931,7 @@ export type JSONSocketClusterSpec = {
   transport?: UDPClusterSpec | TCPClusterSpec | UnixDomainSocketClusterSpec | WebSocketClusterSpec;
   /** What the header says beside JSONSocketVersion, in this order: copies of metadata, and fixed values. */
   header?: ({
+    /** What is copied: where from, and where to. */
     path: string | {
       /** A JSON pointer into the metadata; what is not there is left out. */
       from: string;
@@ -912,9 +939,11 @@ export type JSONSocketClusterSpec = {
       to?: string;
     };
   } | {
+    /** A fixed value. */
     set: {
       /** A JSON pointer into the header. */
       key: string;
+      /** Any JSON value. */
       value: unknown;
     };
   })[];

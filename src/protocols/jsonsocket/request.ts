@@ -13,12 +13,25 @@ const To = Type.String({
 });
 
 export const HeaderSchema = Type.Array(
-  Type.Union([
-    strict({ path: Type.Union([From, strict({ from: From, to: Type.Optional(To) })]) }),
-    strict({
-      set: strict({ key: Type.String({ description: 'A JSON pointer into the header.' }), value: Type.Unknown() }),
-    }),
-  ]),
+  Type.Union(
+    [
+      strict({
+        path: Type.Union([From, strict({ from: From, to: Type.Optional(To) })], {
+          description: 'What is copied: where from, and where to.',
+        }),
+      }),
+      strict({
+        set: strict(
+          {
+            key: Type.String({ description: 'A JSON pointer into the header.' }),
+            value: Type.Unknown({ description: 'Any JSON value.' }),
+          },
+          { description: 'A fixed value.' },
+        ),
+      }),
+    ],
+    { description: 'A copy, or a fixed value.' },
+  ),
   {
     description: 'What the header says beside JSONSocketVersion, in this order: copies of metadata, and fixed values.',
   },

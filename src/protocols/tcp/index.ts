@@ -1,14 +1,13 @@
-import Type from 'typebox';
 import { checkHost } from '../../core/address.ts';
 import { defineProtocol } from '../../core/protocol.ts';
-import { Address, BindSchema, Port, strict } from '../../core/schema.ts';
-import { ANY, checkBind, checkListen, endsName, socketAcceptor } from '../addresses.ts';
+import { strict } from '../../core/schema.ts';
+import { ANY, checkBind, checkListen, dialFields, endsName, listenFields, socketAcceptor } from '../addresses.ts';
 
 export const tcp = defineProtocol({
   name: 'TCP',
   title: 'TCP byte streams over IPv4 and IPv6 (RFC 9293).',
   listener: {
-    schema: strict({ port: Port, address: Type.Optional(Address) }),
+    schema: strict(listenFields),
     kind: 'stream',
     transport: true,
     sessionName: ({ metadata }) => `TCP:${endsName('TCP', metadata)}`,
@@ -18,7 +17,7 @@ export const tcp = defineProtocol({
       host.io.listenStream({ host: address, port }, socketAcceptor('TCP', host)),
   },
   cluster: {
-    schema: strict({ port: Port, bind: Type.Optional(BindSchema) }),
+    schema: strict(dialFields),
     kind: 'stream',
     transport: true,
     check: checkBind,

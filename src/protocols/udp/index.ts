@@ -2,31 +2,36 @@ import Type, { type Static } from 'typebox';
 import { checkHost, matchesAddress } from '../../core/address.ts';
 import { L7mpError } from '../../core/errors.ts';
 import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
-import { Address, BindSchema, Port, strict } from '../../core/schema.ts';
+import { Address, Port, strict } from '../../core/schema.ts';
 import { resolve } from '../../io/resolve.ts';
-import { ANY, checkBind, checkListen, endsName, socketAcceptor } from '../addresses.ts';
+import { ANY, checkBind, checkListen, dialFields, endsName, listenFields, socketAcceptor } from '../addresses.ts';
 
 /** Milliseconds of silence after which a client is taken to be gone: UDP never says so. */
 export const UDP_IDLE_TIMEOUT = 60_000;
 
 const ListenerSpec = strict({
-  port: Port,
-  address: Type.Optional(Address),
+  ...listenFields,
   connect: Type.Optional(
     strict(
-      { address: Type.Optional(Address), port: Type.Optional(Port) },
+      {
+        address: Type.Optional({ ...Address, description: 'Its IP address, or its name.' }),
+        port: Type.Optional({ ...Port, description: 'Its port.' }),
+      },
       { description: 'Only this peer is taken; what others send is dropped and counted.' },
     ),
   ),
   options: Type.Optional(
-    strict({
-      mode: Type.Optional(
-        Type.Enum(['server', 'singleton'], {
-          description:
-            'server: a session for each new peer. singleton: one session to the peer `connect`, made at once; the default where `connect` is complete.',
-        }),
-      ),
-    }),
+    strict(
+      {
+        mode: Type.Optional(
+          Type.Enum(['server', 'singleton'], {
+            description:
+              'server: a session for each new peer. singleton: one session to the peer `connect`, made at once; the default where `connect` is complete.',
+          }),
+        ),
+      },
+      { description: 'How peers are told apart.' },
+    ),
   ),
 });
 
@@ -59,7 +64,7 @@ export const udp = defineProtocol({
     listen,
   },
   cluster: {
-    schema: strict({ port: Port, bind: Type.Optional(BindSchema) }),
+    schema: strict(dialFields),
     kind: 'datagram',
     lossy: true,
     transport: true,

@@ -264,7 +264,7 @@ export class FakeApi {
 function parse(pathname: string): Asked {
   const parts = pathname.split('/').filter((part) => part !== '');
   const root = parts.splice(0, parts[0] === 'api' ? 2 : 3);
-  const namespace = parts[0] === 'namespaces' ? parts.splice(0, 2)[1] : undefined;
+  const namespace = parts[0] === 'namespaces' && parts.length > 2 ? parts.splice(0, 2)[1] : undefined;
   const [plural = '', name, subresource] = parts;
   return { resource: `/${[...root, plural].join('/')}`, namespace, name, subresource };
 }

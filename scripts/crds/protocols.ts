@@ -1,0 +1,142 @@
+/** Specifications and options of listeners and clusters, of all protocols: in a custom resource, a protocol is a key. */
+import type { TProperties } from 'typebox';
+import { clusterOptions, listenerOptions } from '../../src/config/schema.ts';
+import type { ClusterSide, ListenerSide } from '../../src/core/protocol.ts';
+import type { Registry, Role } from '../../src/core/registry.ts';
+import { strict } from '../../src/core/schema.ts';
+import type { StandsOn } from '../../src/core/stands-on.ts';
+import { structural } from './convert.ts';
+import { CHECKS } from './protocol-checks.ts';
+import { atMostOne, type Check, exactlyOne, has, having, type Schema } from './schema.ts';
+
+type Side = ListenerSide | ClusterSide;
+
+const COMMON: Readonly<Record<Role, TProperties>> = { listener: listenerOptions, cluster: clusterOptions };
+
+export function sidesOf(registry: Registry, role: Role): Map<string, Side> {
+  const able = registry.all().flatMap(({ name, [role]: side }): [string, Side][] => (side ? [[name, side]] : []));
+  return new Map(able);
+}
+
+/** The protocol as a key, and its fields. */
+export function specSchema(registry: Registry, role: Role): Schema {
+  const names = [...sidesOf(registry, role).keys()];
+  return { ...byKey(registry, role, names, `The protocol of the ${role}, as a key, and its fields.`), part: 'spec' };
+}
+
+function byKey(registry: Registry, role: Role, names: readonly string[], description: string): Schema {
+  return {
+    type: 'object',
+    description: `${description} One of ${names.join(', ')}.`,
+    properties: Object.fromEntries(names.map((name) => [name, fieldsOf(registry, role, name)])),
+    checks: [exactlyOne(names, `exactly one protocol is needed here: one of ${names.join(', ')}`)],
+  };
+}
+
+function fieldsOf(registry: Registry, role: Role, name: string): Schema {
+  const side: Side = registry[role](name);
+  const { standsOn } = side;
+  const fields = structural(side.schema);
+  const checks = [...standChecks(registry, role, standsOn), ...(CHECKS[role][name] ?? [])];
+  const carriers = standsOn && {
+    [standsOn.field]: byKey(
+      registry,
+      role,
+      registry.carriers(role, standsOn),
+      'The protocol underneath, as a key, and its fields.',
+    ),
+  };
+  return {
+    ...fields,
+    description: registry.all().find((protocol) => protocol.name === name)?.title ?? '',
+    ...(fields.properties && { properties: { ...fields.properties, ...carriers } }),
+    checks,
+  };
+}
+
+/** What a protocol has itself where it is not told on what it stands. */
+function standChecks(registry: Registry, role: Role, standsOn: StandsOn | undefined): Check[] {
+  if (!standsOn?.otherwise) return [];
+  const { field, otherwise } = standsOn;
+  const { required = [] } = structural(registry[role](otherwise.protocol).schema);
+  return otherwise.fields.map((name) =>
+    required.includes(name)
+      ? exactlyOne([name, field], `${name} or ${field} must be given, and not both`)
+      : atMostOne([name, field], `${name} has no place beside ${field}`),
+  );
+}
+
+// -------------------------------------------------------------------- options
+
+export function optionsSchema(registry: Registry, role: Role): Schema {
+  const sides = [...sidesOf(registry, role).values()];
+  const own = Object.assign({}, ...sides.map(({ options }) => options));
+  const said = `Limits and timeouts, and options of the protocol.`;
+  return { ...structural(strict({ ...COMMON[role], ...own })), description: said, part: 'options' };
+}
+
+/** Options that only some protocols have: a check of what has `spec` and `options`. */
+export function optionChecks(registry: Registry, role: Role): Check[] {
+  const owners = new Map<string, string[]>();
+  for (const [name, { options = {} }] of sidesOf(registry, role)) {
+    for (const option of Object.keys(options)) owners.set(option, [...(owners.get(option) ?? []), name]);
+  }
+  return [...owners].map(([option, names]) => ({
+    rule: `!${has('options', option)} || !has(self.spec) || ${names.map((name) => has('spec', name)).join(' || ')}`,
+    message: `options.${option} is an option of ${names.join(' and ')} only`,
+    schema: {
+      anyOf: [{ not: having(['options', option]) }, ...names.map((name) => having(['spec', name]))],
+    },
+  }));
+}
+
+// -------------------------------------------------------------------- endpoints
+
+/** Of what has `spec` and `endpoints`: that the endpoints are of the form that the protocol wants. */
+export function endpointChecks(registry: Registry): Check[] {
+  const virtual = [...sidesOf(registry, 'cluster')]
+    .filter(([, side]) => (side as ClusterSide).virtual)
+    .map(([name]) => [name]);
+  const paths = dialledByPath(registry, [...sidesOf(registry, 'cluster').keys()]);
+  const names = paths.map((path) => path.join('.'));
+  const within = (chosen: readonly (readonly string[])[]): string =>
+    chosen.map((path) => has('spec', ...path)).join(' || ');
+  const isPath: Schema = { anyOf: paths.map((path) => having(['spec', ...path])) };
+  const each = (check: Schema): Schema => ({ properties: { endpoints: { items: check } } });
+  return [
+    {
+      rule: `!has(self.endpoints) || self.endpoints.size() == 0 || !(${within(virtual)})`,
+      message: `endpoints: a cluster without a network (${virtual.join(', ')}) has none`,
+      schema: {
+        anyOf: [
+          { properties: { endpoints: { maxItems: 0 } } },
+          { not: { anyOf: virtual.map((path) => having(['spec', ...path])) } },
+        ],
+      },
+    },
+    {
+      rule: `!has(self.endpoints) || !has(self.spec) || ${within(paths)} || self.endpoints.all(e, !has(e.spec) || !has(e.spec.filename))`,
+      message: `endpoints[].spec.filename is for ${names.join(', ')}; others have an address`,
+      schema: { anyOf: [isPath, each({ not: having(['spec', 'filename']) })] },
+    },
+    {
+      rule: `!has(self.endpoints) || !(${within(paths)}) || self.endpoints.all(e, !has(e.selector) && !(has(e.spec) && has(e.spec.port)))`,
+      message: `endpoints[].selector and endpoints[].spec.port: endpoints of ${names.join(', ')} are paths`,
+      schema: { anyOf: [{ not: isPath }, each({ not: { anyOf: [having(['selector']), having(['spec', 'port'])] } })] },
+    },
+  ];
+}
+
+/** Where in a specification the protocols stand whose endpoints are paths of sockets. */
+function dialledByPath(registry: Registry, names: readonly string[]): string[][] {
+  return names.flatMap((name) => {
+    const { standsOn, dialsPaths } = registry.cluster(name);
+    if (dialsPaths) return [[name]];
+    if (!standsOn) return [];
+    return dialledByPath(registry, registry.carriers('cluster', standsOn)).map((path) => [
+      name,
+      standsOn.field,
+      ...path,
+    ]);
+  });
+}
