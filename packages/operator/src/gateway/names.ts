@@ -20,6 +20,12 @@ export function fullName({ kind, namespace, name }: Key, listener?: string): str
   return listener === undefined ? whole : `${whole}/${listener}`;
 }
 
+/** The key of the object that a derived one of that full name comes from; undefined for a name of other objects. */
+export function sourceOf(name: string): string | undefined {
+  const [, group, , kind, namespace, source] = name.split('/');
+  return group === GATEWAY_GROUP && source !== undefined ? `${kind}/${namespace}/${source}` : undefined;
+}
+
 /** Labels of what belongs to a Gateway (GEP-1762). */
 export const GATEWAY_NAME_LABEL = `${GATEWAY_GROUP}/gateway-name`;
 export const GATEWAY_CLASS_LABEL = `${GATEWAY_GROUP}/gateway-class-name`;

@@ -19,14 +19,7 @@ import {
   type Route,
   type RouteParentStatus,
 } from './objects.ts';
-
-/** How far a listener is on the proxies of its Gateway. */
-export interface Progress {
-  readonly selected: number;
-  readonly programmed: number;
-  /** Why not on all, as one of them has it. */
-  readonly message?: string | undefined;
-}
+import type { Progress } from './progress.ts';
 
 export interface GatewayFacts {
   /** Of the VirtualService of that full name; undefined while nothing is known. */
@@ -41,7 +34,7 @@ export interface GatewayFacts {
 /** Of the conformance suite, in alphabetical order. */
 const FEATURES = ['Gateway', 'GatewayAddressEmpty', 'GatewayInfrastructure', 'ReferenceGrant', 'TCPRoute', 'UDPRoute'];
 
-export function classStatus(gatewayClass: GatewayClass, now: string): object | undefined {
+export function classStatus(gatewayClass: GatewayClass, now: string): GatewayClass['status'] {
   const { metadata, status = {} } = gatewayClass;
   if (isBehind(status.conditions, ['Accepted'], metadata.generation)) return undefined;
   const wished = {

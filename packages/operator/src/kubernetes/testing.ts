@@ -226,12 +226,14 @@ export class FakeApi {
     response.on('close', () => this.#watchers.delete(watcher));
   }
 
-  #object({ method, body }: FakeRequest, asked: Asked, response: ServerResponse): void {
+  #object({ method, url, body }: FakeRequest, asked: Asked, response: ServerResponse): void {
     const { resource, namespace = '', subresource } = asked;
     const name = asked.name ?? body?.metadata.name;
     const key = `${namespace}/${name}`;
     const before = this.#objects.get(resource)?.get(key);
-    if (method === 'POST') {
+    // Server-side apply makes what is not there; what is there it merges, which is all that tests need.
+    const isApplied = method === 'PATCH' && url.searchParams.has('fieldManager');
+    if (method === 'POST' || (isApplied && !before)) {
       if (before) {
         refuse(response, 409, 'AlreadyExists');
         return;
