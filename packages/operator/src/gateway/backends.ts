@@ -4,7 +4,7 @@ import type { Condition, EndpointSlice, Service } from '../resources/objects.ts'
 import type { DerivedEndpoint } from '../translation/derived.ts';
 import { type Address, addressesOf, type ServicePort } from './endpoints.ts';
 import { mayReachService } from './grants.ts';
-import { fullName, keyText } from './names.ts';
+import { keyText } from './names.ts';
 import type { BackendReference, Route, RouteKind } from './objects.ts';
 import { endpointWeights } from './weights.ts';
 
@@ -52,11 +52,11 @@ export function viewBackends(route: Route, snapshot: Snapshot, slicesOf: SlicesO
     }
     const { service, port } = found;
     const { namespace, name } = service.metadata;
-    const prefix = `${fullName({ kind: route.kind, ...route.metadata })}/${namespace}/${name}:${port.port}`;
+    const prefix = `${namespace}/${name}:${port.port}`;
     const addresses = addressesOf(service, port, slicesOf(namespace, name));
     return { weight, addresses: addresses.map((one) => ({ ...one, name: `${prefix}/${hostPort(one)}` })) };
   });
-  return { ...weigh(route, backends), resolved: resolvedRefs(problems), topics };
+  return { ...weigh(backends), resolved: resolvedRefs(problems), topics };
 }
 
 function hostPort({ address, port }: Address): string {
@@ -109,7 +109,7 @@ function resolvedRefs(problems: readonly Problem[]): Condition {
 
 // -------------------------------------------------------------------- weights
 
-function weigh(route: Route, backends: readonly Backend[]): Pick<Backends, 'endpoints' | 'refusing'> {
+function weigh(backends: readonly Backend[]): Pick<Backends, 'endpoints' | 'refusing'> {
   const shares = backends.map(({ weight, addresses }) => {
     return { weight, endpoints: addresses.filter(({ taking }) => taking).length };
   });
@@ -125,8 +125,7 @@ function weigh(route: Route, backends: readonly Backend[]): Pick<Backends, 'endp
     }
   }
   if (refusing) {
-    const name = `${fullName({ kind: route.kind, ...route.metadata })}/nowhere`;
-    endpoints.set(name, { name, spec: { address: NOWHERE }, weight: weights.at(-1) ?? 0 });
+    endpoints.set('nowhere', { name: 'nowhere', spec: { address: NOWHERE }, weight: weights.at(-1) ?? 0 });
   }
   return { endpoints: [...endpoints.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), refusing };
 }

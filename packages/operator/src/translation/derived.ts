@@ -22,8 +22,8 @@ interface Derived<K extends string, S> {
 }
 
 /**
- * The maker finds endpoints by itself: they are addresses with ports and weights (0 to 65,535). Their names are whole, like
- * `fullName`, and below it.
+ * The maker finds endpoints by itself: they are addresses with ports and weights (0 to 65,535). The name is unique in its cluster;
+ * on the proxies it stands below the cluster's.
  */
 export interface DerivedEndpoint {
   readonly name: string;
