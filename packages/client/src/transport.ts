@@ -3,6 +3,8 @@ import type { Agent, IncomingHttpHeaders, IncomingMessage, RequestOptions } from
 import { AnswerError, UnreachableError } from './errors.ts';
 
 // An import statement would evaluate all that it exports, among it a WebSocket client that loads the whole of undici.
+export type { Agent };
+
 const http = process.getBuiltinModule('node:http');
 
 export interface Exchange {

@@ -3,9 +3,13 @@ import type { ProxyPod, Wish } from '../translation/contract.ts';
 
 /** How a proxy is, for the status of the objects on it. */
 export type ProxyState =
-  | { readonly state: 'pending' }
+  /**
+   * Something is under way. `has`: what it had been wished, and had, before: what is the same object there as in its wish, it has.
+   * Absent where nobody knows.
+   */
+  | { readonly state: 'pending'; readonly has?: Wish }
   | { readonly state: 'programmed' }
-  /** Its API does not answer, or answers with 401, 403 or 5xx. */
+  /** Its API does not answer, or with what says nothing of the objects: 401, 403, 429, 502 and the like, or an error to a read. */
   | { readonly state: 'unreachable'; readonly message: string }
   /** It answers, and refuses some of what it should have: full name to the proxy's words. The rest is programmed. */
   | { readonly state: 'refused'; readonly objects: ReadonlyMap<string, string> };

@@ -1,0 +1,207 @@
+/** Makes of what one proxy has what it should have, and remembers as little as that takes: a tag, a wish, and what was refused. */
+import type { Definition, Wish, WishedCluster } from '../translation/contract.ts';
+import { culpritIn } from './blame.ts';
+import type { Bodies } from './bodies.ts';
+import { diff, type Put, type Step } from './diff.ts';
+import { type Changed, type Link, Outdated, Refused, Unreachable } from './link.ts';
+import type { NormalForms } from './normal-form.ts';
+import { hasInline, WORDS } from './objects.ts';
+import type { Reading } from './reading.ts';
+import type { Refusals } from './refusals.ts';
+
+/** More changes than that are made by one of the whole configuration. */
+const MOST_STEPS = 8;
+
+/** Objects that are taken out of a whole configuration, one after the other, before the changes are tried one by one. */
+const MOST_CULPRITS = 4;
+
+/** How often somebody else may be faster before it is put off. */
+const MOST_ROUNDS = 5;
+
+/** The proxy has what was wished, but for what it has refused, as long as its tag is this one. */
+interface Known {
+  readonly etag: string;
+  readonly wish: Wish;
+}
+
+export interface ProgrammerContext {
+  readonly bodies: Bodies;
+  readonly forms: NormalForms;
+}
+
+/** What was not as it should be. */
+export interface Repair {
+  readonly names: readonly string[];
+  readonly restarted: boolean;
+}
+
+export class Programmer {
+  readonly #context: ProgrammerContext;
+  readonly #refusals: Refusals;
+  #known: Known | undefined;
+
+  constructor(context: ProgrammerContext, refusals: Refusals) {
+    this.#context = context;
+    this.#refusals = refusals;
+  }
+
+  /** Another proxy, as far as one knows. */
+  forget(): void {
+    this.#known = undefined;
+    this.#refusals.clear();
+  }
+
+  /** Whether there is nothing to do for a wish but to look whether the proxy is still as it was. */
+  has(want: Wish): boolean {
+    return this.#known?.wish === want && this.#refusals.due > performance.now();
+  }
+
+  /** Rejects with `Unreachable`, or the reason of the link's signal. */
+  program(link: Link, want: Wish): Promise<void> {
+    return this.#program(link, want, undefined);
+  }
+
+  /** Looks whether it is still as it was, and puts it right. Gives what was wrong, if anything. Rejects likewise. */
+  async check(link: Link, want: Wish): Promise<Repair | undefined> {
+    const known = this.#known;
+    if (!known) return this.program(link, want).then(() => undefined);
+    const reading = await link.check(known.etag);
+    if (!reading) return undefined;
+    const refused = this.#refusals.messages();
+    const wrong = this.#diff(reading.ours, want).filter(({ owner }) => !refused.has(owner));
+    await this.#program(link, want, reading);
+    if (wrong.length === 0 || this.#known?.etag === reading.etag) return undefined;
+    const names = [...new Set(wrong.map(({ owner }) => owner))];
+    return { names, restarted: startOf(reading.etag) !== startOf(known.etag) };
+  }
+
+  // ------------------------------------------------------------------ own
+
+  #diff(have: Wish, want: Wish): Step[] {
+    return diff(have, want, this.#context.forms);
+  }
+
+  /** `reading`: what it has, if that was read just now. */
+  async #program(link: Link, want: Wish, reading: Reading | undefined): Promise<void> {
+    let seen = reading;
+    for (let round = 0; round < MOST_ROUNDS; round++) {
+      const known = seen ? undefined : this.#known;
+      // Until all of it is done, nobody knows what the proxy has.
+      this.#known = undefined;
+      try {
+        if (known) await this.#update(link, known, want);
+        else await this.#bring(link, seen ?? (await link.read()), want);
+        return;
+      } catch (error) {
+        if (!(error instanceof Outdated)) throw error;
+        seen = undefined;
+      }
+    }
+    throw new Unreachable('others change its configuration all the time');
+  }
+
+  /** From what it had by our own doing. */
+  async #update(link: Link, { etag, wish }: Known, want: Wish): Promise<void> {
+    const steps = this.#refusals.applied(this.#diff(wish, want), want);
+    if (isForWhole(steps)) await this.#bring(link, await link.read(), want);
+    else await this.#changeEach(link, etag, steps, want, false);
+  }
+
+  /** From what it says. */
+  async #bring(link: Link, reading: Reading, want: Wish): Promise<void> {
+    const steps = this.#refusals.applied(this.#diff(reading.ours, want), want);
+    if (isForWhole(steps) && (await this.#replaceWhole(link, reading, want))) return;
+    await this.#changeEach(link, reading.etag, this.#refusals.applied(steps, want), want, true);
+  }
+
+  /** False if the proxy will not have it, and does not say for which objects' sake. */
+  async #replaceWhole(link: Link, reading: Reading, want: Wish): Promise<boolean> {
+    for (let culprits = 0; culprits <= MOST_CULPRITS; culprits++) {
+      const instead = this.#refusals.waiting(reading.ours);
+      const body = this.#context.bodies.whole(reading.others, want, instead);
+      try {
+        const { etag, changes } = await link.replace(body, reading.etag);
+        const steps = this.#diff(reading.ours, want).filter(({ wished }) => !wished || !instead.has(wished));
+        this.#replaced(steps, changes);
+        this.#known = { etag, wish: want };
+        return true;
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        const step = culpritOf(want, reading.ours, error.message, body);
+        if (!step || instead.has(step.wished)) return false;
+        this.#refusals.add(step, error.message);
+      }
+    }
+    return false;
+  }
+
+  #replaced(steps: readonly Step[], changes: readonly Changed[]): void {
+    for (const step of steps) {
+      this.#refusals.settled(step);
+      if (step.had && !isAmong(changes, step)) this.#learn(step);
+    }
+  }
+
+  /** `seen`: what the steps say that there was is what the proxy has said. */
+  async #changeEach(link: Link, etag: string, steps: readonly Step[], want: Wish, seen: boolean): Promise<void> {
+    let present = etag;
+    for (const step of steps) {
+      try {
+        const next = await link.change(step, present);
+        if (seen && next === present) this.#learn(step);
+        present = next;
+        this.#refusals.settled(step);
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        this.#refusals.add(step, error.message);
+      }
+    }
+    this.#known = { etag: present, wish: want };
+  }
+
+  /** The proxy says that there was no difference. */
+  #learn({ action, kind, wished, had }: Step): void {
+    if (action === 'delete' || !wished || !had) return;
+    const { forms } = this.#context;
+    if (kind !== 'clusters') {
+      forms.learn(kind, had as Definition, wished as Definition);
+      return;
+    }
+    const [before, after] = [had as WishedCluster, wished as WishedCluster];
+    forms.learn(kind, before.definition, after.definition);
+    for (const [name, endpoint] of after.endpoints) {
+      const other = before.endpoints.get(name);
+      if (other) forms.learn('endpoints', other, endpoint);
+    }
+  }
+}
+
+/**
+ * A port that goes from one listener to another is a change of both at once. What somebody has written inline in an object of
+ * ours would outlive that one, if it were deleted by itself.
+ */
+function isForWhole(steps: readonly Step[]): boolean {
+  const listeners = steps.filter(({ kind }) => kind === 'listeners').length;
+  return steps.length > MOST_STEPS || listeners > 1 || steps.some(leavesBehind);
+}
+
+function culpritOf(want: Wish, have: Wish, reason: string, body: string): Put | undefined {
+  const culprit = culpritIn(want, reason, body);
+  const wished = culprit && want[culprit.kind].get(culprit.name);
+  if (!wished) return undefined;
+  const { kind, name } = culprit;
+  return { action: 'put', kind, name, owner: name, wished, had: have[kind].get(name) };
+}
+
+function leavesBehind({ action, kind, had }: Step): boolean {
+  return action === 'delete' && had !== undefined && hasInline(kind, had);
+}
+
+function isAmong(changes: readonly Changed[], { kind, name, owner }: Step): boolean {
+  return changes.some((change) => change.kind === WORDS[kind] && (change.name === name || change.name === owner));
+}
+
+/** The part of an entity tag that is new at each start of the proxy: what stands before the revision. */
+function startOf(etag: string): string {
+  return etag.slice(0, etag.lastIndexOf('-'));
+}
