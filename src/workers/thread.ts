@@ -9,6 +9,7 @@ import type { WorkerBinder } from './binder.ts';
 import { Bodies } from './bodies.ts';
 import { Calls, type Given } from './calls.ts';
 import type { Bound, MainCalls, WorkerCalls, WorkerStart } from './contract.ts';
+import { HeapWatch } from './heap-watch.ts';
 import type { OwnedClusters } from './owner.ts';
 import { RemoteDataPlane } from './remote.ts';
 import type { Life } from './supervisor.ts';
@@ -30,6 +31,8 @@ export interface ThreadHost {
  * leaves the main thread, and what is alive then is taken for old, which costs half as much again for each request.
  */
 const SEMI_SPACE = 8;
+
+const OUT_OF_MEMORY = 'it is out of memory (NODE_OPTIONS=--max-old-space-size=… gives its heap another size, in MiB)';
 
 export class PlaneThread implements Life {
   readonly plane: RemoteDataPlane;
@@ -63,12 +66,18 @@ export class PlaneThread implements Life {
     const bodies = new Bodies();
     const calls = new Calls<WorkerCalls>(worker, { ...owner, ...mainCalls(host, bodies) });
     this.plane = new RemoteDataPlane(calls, () => this.#stop('it does not answer'));
-    worker.on('error', (error) => {
+    const watch = new HeapWatch(worker, 3 * SEMI_SPACE * 2 ** 20, () => this.#stop(OUT_OF_MEMORY));
+    worker.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
+        this.#why = OUT_OF_MEMORY;
+        return;
+      }
       this.#why = `${error}`.split('\n', 1)[0] as string;
       writeDefect(host.log, 'l7mp', 'a defect, please report it: ', error);
     });
     this.#exited = new Promise((resolve) => {
       worker.once('exit', () => {
+        watch.end();
         owner.leave();
         bodies.dropAll();
         host.ended();
