@@ -20,6 +20,22 @@ export function arrange(selected: readonly string[], units: Units, apiPort: numb
   return { units: new Set([...closure.units].sort()), conflicts, missing: closure.missing };
 }
 
+/** The units for which two arrangements are not the same. */
+export function differences(a: Arrangement, b: Arrangement): Set<string> {
+  return a === b ? new Set() : new Set([...missingFrom(a, b), ...missingFrom(b, a)]);
+}
+
+/** Those of which the one says what the other does not. */
+function* missingFrom(one: Arrangement, other: Arrangement): Iterable<string> {
+  for (const unit of one.units) if (!other.units.has(unit)) yield unit;
+  for (const [unit, why] of one.conflicts) if (other.conflicts.get(unit) !== why) yield unit;
+  for (const [unit, used] of one.missing) if (!isSameSet(used, other.missing.get(unit))) yield unit;
+}
+
+function isSameSet(a: ReadonlySet<string>, b: ReadonlySet<string> | undefined): boolean {
+  return a.size === b?.size && [...a].every((name) => b.has(name));
+}
+
 /** Of two that want the same socket the older one has it; of two of one age, the first by name. */
 function conflictsAmong(units: readonly Unit[], apiPort: number): Map<string, string> {
   const conflicts = new Map<string, string>();
@@ -37,12 +53,7 @@ function conflictsAmong(units: readonly Unit[], apiPort: number): Map<string, st
 }
 
 function byAge({ identity: a }: Unit, { identity: b }: Unit): number {
-  const [one, other] = [a, b].map(({ created, key, name }) => [created, key.namespace, key.name, name]) as [
-    string[],
-    string[],
-  ];
-  const differing = one.findIndex((text, n) => text !== other[n]);
-  return differing < 0 ? 0 : (one[differing] as string) < (other[differing] as string) ? -1 : 1;
+  return a.age < b.age ? -1 : 1;
 }
 
 function nameOf({ identity: { key } }: Unit): string {

@@ -2,8 +2,7 @@
  * Proxies that are selected by the same objects have the same wish: they are a group, and what one of these objects changes is
  * made once for all of them.
  */
-import { isDeepStrictEqual } from 'node:util';
-import { type Arrangement, arrange } from './arrangement.ts';
+import { type Arrangement, arrange, differences } from './arrangement.ts';
 import type { Wish } from './contract.ts';
 import type { PodRecord, Selection } from './pods.ts';
 import { Relation } from './relation.ts';
@@ -24,6 +23,12 @@ interface HeldGroup {
 }
 
 const NOTHING: Arrangement = { units: new Set(), conflicts: new Map(), missing: new Map() };
+
+/** What a proxy had before an update. */
+interface Had {
+  readonly wish: Wish | undefined;
+  readonly arrangement: Arrangement;
+}
 
 export interface GroupUpdate {
   /** Pods whose selections, or the objects of these, are others now; those that have gone are told of by `gone`. */
@@ -67,8 +72,8 @@ export class Groups {
   }
 
   /** Those that have the unit, or in which it is in conflict. */
-  of(unit: string): Group[] {
-    return this.#named(this.#members.from(unit));
+  *of(unit: string): Iterable<Group> {
+    for (const id of this.#members.from(unit)) yield this.#groups.get(id) as HeldGroup;
   }
 
   /** A unit is placed by another selection now. Returns the pods that have to be grouped anew for it. */
@@ -84,26 +89,21 @@ export class Groups {
 
   update(update: GroupUpdate): GroupChanges {
     const changes: GroupChanges = { proxies: new Set(), units: new Set() };
-    const wishes = this.#regroup(update, changes);
+    const moved = this.#regroup(update);
     const stale = this.#stale(update);
     for (const group of stale) this.#rearrange(group, changes);
     for (const group of this.#holding(update.clusters)) {
       if (!stale.has(group)) this.#setWish(group, this.#wishes.refresh(group.wish, update.clusters), changes);
     }
-    for (const [uid, before] of wishes) {
-      const group = this.#byPod.get(uid);
-      if (before && group && isSameWish(before, group.wish)) changes.proxies.delete(uid);
-      else changes.proxies.add(uid);
-      if (group) this.#tellMembers(group, changes);
-    }
+    this.#compareMoved(moved, changes);
     return changes;
   }
 
   // ------------------------------------------------------------------ own
 
-  /** Returns the wishes before of the proxies that have another group now, or have come or gone. */
-  #regroup({ moved, gone }: GroupUpdate, changes: GroupChanges): Map<string, Wish | undefined> {
-    const before = new Map<string, Wish | undefined>();
+  /** Returns what the proxies had that have another group now, or have come or gone. */
+  #regroup({ moved, gone }: GroupUpdate): Map<string, Had> {
+    const before = new Map<string, Had>();
     const copied = new Set<HeldGroup>();
     const podsOf = (group: HeldGroup): Set<string> => {
       if (!copied.has(group)) group.pods = new Set(group.pods);
@@ -115,11 +115,10 @@ export class Groups {
       const old = this.#byPod.get(uid);
       const group = gone.has(pod) || !pod.proxy ? undefined : this.#groupOf(pod);
       if (old === group) continue;
-      before.set(uid, old?.wish);
+      before.set(uid, { wish: old?.wish, arrangement: old?.arrangement ?? NOTHING });
       if (old) {
         podsOf(old).delete(uid);
         this.#byPod.delete(uid);
-        this.#tellMembers(old, changes);
       }
       if (group) {
         podsOf(group).add(uid);
@@ -175,11 +174,11 @@ export class Groups {
     const keys = this.#selections.to(group.id);
     const selected = [...keys].flatMap((key) => [...this.#placements.from(key)]);
     const arrangement = arrange(selected, this.#units, this.#apiPort);
-    if (!isDeepStrictEqual(arrangement, group.arrangement)) {
-      this.#tellMembers(group, changes);
+    const differing = differences(group.arrangement, arrangement);
+    if (differing.size > 0) {
       group.arrangement = arrangement;
-      this.#members.replace(group.id, membersOf(group));
-      this.#tellMembers(group, changes);
+      this.#members.replace(group.id, [...arrangement.units, ...arrangement.conflicts.keys()]);
+      for (const unit of differing) changes.units.add(unit);
     }
     this.#setWish(group, this.#wishes.make(group.arrangement.units, group.wish), changes);
   }
@@ -190,17 +189,24 @@ export class Groups {
     for (const uid of group.pods) changes.proxies.add(uid);
   }
 
-  #tellMembers(group: HeldGroup, changes: GroupChanges): void {
-    for (const unit of membersOf(group)) changes.units.add(unit);
+  /** Many may have moved from one group to another one: these two are compared once. */
+  #compareMoved(moved: ReadonlyMap<string, Had>, changes: GroupChanges): void {
+    const compared = new Map<Arrangement, Set<Arrangement>>();
+    for (const [uid, { wish, arrangement }] of moved) {
+      const group = this.#byPod.get(uid);
+      if (wish && group && isSameWish(wish, group.wish)) changes.proxies.delete(uid);
+      else changes.proxies.add(uid);
+      const now = group?.arrangement ?? NOTHING;
+      const known = compared.get(arrangement) ?? new Set();
+      if (known.has(now)) continue;
+      compared.set(arrangement, known.add(now));
+      for (const unit of differences(arrangement, now)) changes.units.add(unit);
+    }
   }
 
   #named(ids: Iterable<string>): HeldGroup[] {
     return [...ids].flatMap((id) => this.#groups.get(id) ?? []);
   }
-}
-
-function membersOf({ arrangement: { units, conflicts } }: HeldGroup): string[] {
-  return [...units, ...conflicts.keys()];
 }
 
 /** A Rule changes the rulelist that it goes into. */

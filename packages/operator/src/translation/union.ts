@@ -14,9 +14,12 @@ export class UnionOfSets<T> implements ReadonlySet<T> {
     return this.#sets.some((set) => set.has(value));
   }
 
+  /** What both have among their sets is not looked into. */
   equals(other: UnionOfSets<T>): boolean {
-    if (this.#sets.length === other.#sets.length && this.#sets.every((set, n) => set === other.#sets[n])) return true;
-    return this.size === other.size && [...this].every((value) => other.has(value));
+    if (this.size !== other.size) return false;
+    const [own, others] = [new Set(this.#sets), new Set(other.#sets)];
+    const rest = new Set(other.#sets.flatMap((set) => (own.has(set) ? [] : [...set])));
+    return this.#sets.every((set) => others.has(set) || [...set].every((value) => rest.has(value)));
   }
 
   *[Symbol.iterator](): SetIterator<T> {

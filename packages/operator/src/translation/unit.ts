@@ -25,8 +25,8 @@ export interface Identity {
   readonly key: Key;
   readonly uid: string;
   readonly generation: number;
-  /** RFC 3339, in UTC: it sorts as a text does. */
-  readonly created: string;
+  /** Sorts the older one first; of two of one age, by namespace and name. */
+  readonly age: string;
   readonly owners: readonly OwnerReference[];
 }
 

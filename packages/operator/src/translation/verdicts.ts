@@ -11,14 +11,17 @@ import type { Unit } from './unit.ts';
 const MAX_TOLD = 5;
 
 /** `groups`: those in which it is, or in which it is in conflict. */
-export function judge(unit: Unit, groups: readonly Group[]): Verdict {
-  const { identity, invalid, problems } = unit;
+export function judge({ identity, invalid, problems }: Unit, groups: Iterable<Group>): Verdict {
   const { name, key, uid, generation, owners } = identity;
-  const having = groups.filter(({ arrangement }) => arrangement.units.has(name));
+  const having: ReadonlySet<string>[] = [];
   const conflicts = new Map<string, string>();
+  /** What it refers to and what is not on pods that it is on, with their number. */
+  const missing = new Map<string, number>();
   for (const { arrangement, pods } of groups) {
     const why = arrangement.conflicts.get(name);
-    if (why !== undefined) for (const pod of pods) conflicts.set(pod, why);
+    if (why === undefined) having.push(pods);
+    else for (const pod of pods) conflicts.set(pod, why);
+    for (const used of arrangement.missing.get(name) ?? []) missing.set(used, (missing.get(used) ?? 0) + pods.size);
   }
   return {
     key,
@@ -26,8 +29,8 @@ export function judge(unit: Unit, groups: readonly Group[]): Verdict {
     generation,
     owners,
     fullName: name,
-    conditions: [accepted(invalid), resolved([...problems, ...missing(name, having)])],
-    proxies: new UnionOfSets(having.map(({ pods }) => pods)),
+    conditions: [accepted(invalid), resolved([...problems, ...problemsOf(missing)])],
+    proxies: new UnionOfSets(having),
     conflicts,
   };
 }
@@ -55,13 +58,8 @@ function resolved(problems: readonly Problem[]): Condition {
   return { type: 'ResolvedRefs', status: 'False', reason: first.reason, message };
 }
 
-/** References to what is not on the pods that the object is on. */
-function missing(name: string, having: readonly Group[]): Problem[] {
-  const counts = new Map<string, number>();
-  for (const { arrangement, pods } of having) {
-    for (const used of arrangement.missing.get(name) ?? []) counts.set(used, (counts.get(used) ?? 0) + pods.size);
-  }
-  const sorted = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+function problemsOf(missing: ReadonlyMap<string, number>): Problem[] {
+  const sorted = [...missing].sort(([a], [b]) => (a < b ? -1 : 1));
   return sorted.map(([used, count]) => ({
     reason: 'RefNotFound',
     message: `${used} is not on ${count} of the proxies that should have it: its selector matches others, or it is in conflict there`,

@@ -30,7 +30,8 @@ export class Wishes {
     const units = [...names].flatMap((name) => this.#units.get(name) ?? []);
     const inserted = insertions(units);
     const gather = <V>(part: (unit: Unit) => Iterable<readonly [string, V]>, before: ReadonlyMap<string, V>) => {
-      const gathered = new Map(units.flatMap((unit) => [...part(unit)]));
+      const gathered = new Map<string, V>();
+      for (const unit of units) for (const [name, value] of part(unit)) gathered.set(name, value);
       return isSameMap(before, gathered) ? before : gathered;
     };
     const composed = (lists: Unit['rulelists']): [string, Definition][] =>
@@ -96,8 +97,7 @@ function insertions(units: readonly Unit[]): Map<string, readonly Unit[]> {
 function before(a: Unit, b: Unit): boolean {
   const [one, other] = [positionOf(a), positionOf(b)];
   if (one !== other) return one < other;
-  if (a.identity.created !== b.identity.created) return a.identity.created < b.identity.created;
-  return a.identity.name < b.identity.name;
+  return a.identity.age < b.identity.age;
 }
 
 /** Without one, at the end. */
