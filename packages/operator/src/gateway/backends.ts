@@ -43,7 +43,7 @@ interface Backend {
 export function viewBackends(route: Route, snapshot: Snapshot, slicesOf: SlicesOf): Backends {
   const topics = new Set<string>();
   const problems: Problem[] = [];
-  const backends = (route.spec.rules[0]?.backendRefs ?? []).map((ref): Backend => {
+  const backends = (route.spec.rules?.[0]?.backendRefs ?? []).map((ref): Backend => {
     const { weight = 1 } = ref;
     const found = lookUp(route, ref, snapshot, topics);
     if ('problem' in found) {

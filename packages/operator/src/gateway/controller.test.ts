@@ -10,10 +10,10 @@ import type { Resource } from '../kubernetes/resource.ts';
 import { FakeApi, type FakeObject, type FakeRequest, refuse, reply } from '../kubernetes/testing.ts';
 import { KINDS } from '../resources/kinds.ts';
 import type { Condition } from '../resources/objects.ts';
+import type { Progress } from '../status/progress.ts';
 import { until } from '../testing/until.ts';
 import { GatewayController } from './controller.ts';
 import { GatewayFront } from './front.ts';
-import type { Progress } from './progress.ts';
 
 const DEPLOYMENTS: Resource = { group: 'apps', version: 'v1', plural: 'deployments' };
 const GROUP = '/apis/gateway.networking.k8s.io/v1';
@@ -27,12 +27,14 @@ let controller: GatewayController | undefined;
 let events: string[];
 let failures: string[];
 let progress: Progress | undefined;
+let provided: Set<string>;
 
 beforeEach(async () => {
   fake = await FakeApi.start(...Object.values(KINDS), DEPLOYMENTS);
   fake.intercept = discovery;
   events = [];
   failures = [];
+  provided = new Set();
   progress = { selected: 1, programmed: 1 };
 });
 
@@ -83,6 +85,10 @@ async function start({ image = 'l7mp/l7mp:test' }: { image?: string } = {}): Pro
       snapshot: cluster.snapshot,
       front,
       proxy: image ? { image, port: 1234 } : undefined,
+      tokens: {
+        secret: async () => ({ name: 'the-token', key: 'token' }),
+        provide: async (namespace) => void provided.add(namespace),
+      },
       progress: () => progress,
       tell: (_type, { kind, name }, reason, note) => void events.push(`${kind} ${name} ${reason}: ${note}`),
       failed: (key, message) => void failures.push(`${key}: ${message}`),
@@ -128,6 +134,8 @@ describe('the controller of the Gateway API', () => {
     assert.deepEqual(gateway().status.addresses, [{ type: 'IPAddress', value: '10.0.0.7' }]);
     assert.equal(fake.get(DEPLOYMENTS, 'default', 'edge-l7mp')?.metadata.ownerReferences[0].name, 'edge');
     assert.equal(condition('example.com/Seen')?.status, 'True');
+    assert.deepEqual([...provided], ['default']);
+    assert.match(JSON.stringify(fake.get(DEPLOYMENTS, 'default', 'edge-l7mp')), /"secretName":"the-token"/);
     const before = writes();
     fake.set(KINDS.Gateway, { ...gateway(), metadata: { ...gateway().metadata, labels: { a: 'b' } } });
     await until(() => cluster.snapshot.get('Gateway', 'default', 'edge')?.metadata.labels.a === 'b');

@@ -17,6 +17,9 @@ export interface ControllerOptions extends ProvisionerOptions, StatusWriterOptio
   failed?(key: string, message: string, wait: number): void;
 }
 
+/** Milliseconds for which a proxy may be on its way before that is told: most changes take less. */
+const SETTLE = 500;
+
 const KINDS = new Set<string>(['GatewayClass', 'Gateway', 'UDPRoute', 'TCPRoute']);
 
 export class GatewayController {
@@ -62,7 +65,7 @@ export class GatewayController {
   verdictsChanged(fullNames: Iterable<string>): void {
     for (const name of fullNames) {
       const key = sourceOf(name);
-      if (key?.startsWith('Gateway/')) this.#queue.add(key);
+      if (key?.startsWith('Gateway/')) this.#queue.add(key, SETTLE);
     }
   }
 
@@ -76,7 +79,7 @@ export class GatewayController {
     const label = this.#snapshot.get('Pod', namespace, pod)?.metadata.labels[GATEWAY_NAME_LABEL];
     if (label === undefined) return;
     for (const { metadata } of this.#snapshot.list('Gateway', namespace)) {
-      if (labelValue(metadata.name) === label) this.#queue.add(keyText('Gateway', namespace, metadata.name));
+      if (labelValue(metadata.name) === label) this.#queue.add(keyText('Gateway', namespace, metadata.name), SETTLE);
     }
   }
 

@@ -132,7 +132,7 @@ export class GatewayFront implements DerivedObjects {
       this.#make(key, [], derived);
     } else {
       const routes = this.#routesOf(key);
-      if (gateway.spec.listeners.some(selectsNamespaces)) {
+      if (gateway.spec.listeners?.some(selectsNamespaces)) {
         for (const { metadata } of routes) topics.add(keyText('Namespace', '', metadata.namespace));
       }
       const view = viewGateway(gateway, gatewayClass, routes, { snapshot: this.#snapshot, ...this.#options });

@@ -63,6 +63,7 @@ function refusalOf({ spec }: Gateway, gatewayClass: GatewayClass): Condition | u
 }
 
 function withListeners(invalid: readonly string[], all: number): Condition {
+  if (!all) return refused('ListenersNotValid', 'there is no listener');
   if (!invalid.length) return accepted('Accepted', '');
   const message = `not valid: ${invalid.join(', ')}`;
   if (invalid.length === all) return refused('ListenersNotValid', `no listener is valid: ${invalid.join(', ')}`);

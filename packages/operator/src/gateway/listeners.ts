@@ -32,7 +32,7 @@ const PROTOCOLS: Readonly<Record<string, Protocol>> = {
 };
 
 /** In the order of the specification. `proxyPort` is that of the proxies' REST API (TCP), which no listener can have. */
-export function viewListeners({ spec: { listeners } }: Gateway, proxyPort: number): ListenerView[] {
+export function viewListeners({ spec: { listeners = [] } }: Gateway, proxyPort: number): ListenerView[] {
   return listeners.map((listener) => {
     const conflict = conflictOf(listener, listeners);
     const accepted = acceptance(listener, conflict, proxyPort);

@@ -62,7 +62,8 @@ export interface Gateway {
   readonly metadata: Metadata;
   readonly spec: {
     readonly gatewayClassName: string;
-    readonly listeners: readonly GatewayListener[];
+    /** A later version of the API may allow none. */
+    readonly listeners?: readonly GatewayListener[];
     readonly addresses?: readonly GatewayAddress[];
     readonly infrastructure?: {
       readonly labels?: Readonly<Record<string, string>>;
@@ -117,7 +118,7 @@ export interface Route {
   readonly spec: {
     readonly parentRefs?: readonly ParentReference[];
     /** One, as the CRDs demand; where an older one lets more through, the first counts: there is nothing to match on. */
-    readonly rules: readonly { readonly backendRefs?: readonly BackendReference[] }[];
+    readonly rules?: readonly { readonly backendRefs?: readonly BackendReference[] }[];
   };
   readonly status?: { readonly parents?: readonly RouteParentStatus[] };
 }

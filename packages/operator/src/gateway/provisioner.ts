@@ -1,20 +1,23 @@
 /** Keeps the Deployment and the Service of each Gateway at what they should be, with as few requests as that takes. */
 import type { Snapshot } from '../cluster/contract.ts';
 import type { ApiClient } from '../kubernetes/api.ts';
-import type { ProxyOptions } from '../workload/proxy.ts';
+import type { Progress } from '../status/progress.ts';
+import type { ProxyOptions, SecretKey } from '../workload/proxy.ts';
+import type { TokenSecrets } from '../workload/token-secrets.ts';
 import { apply, prune, Refusal } from './apply.ts';
 import { virtualServiceOf } from './derive.ts';
 import { type GatewayView, isOurs } from './gateway.ts';
 import { addressesOf, type Infrastructure, infrastructureOf } from './infrastructure.ts';
 import { keyText } from './names.ts';
 import type { Gateway, GatewayAddress, GatewayClass } from './objects.ts';
-import type { Progress } from './progress.ts';
 
 export interface ProvisionerOptions {
   readonly api: ApiClient;
   readonly snapshot: Snapshot;
   /** How the proxies of Gateways are run; without it, Gateways get none. */
   readonly proxy: ProxyOptions | undefined;
+  /** The token for the proxies' REST API. */
+  readonly tokens: Pick<TokenSecrets, 'secret' | 'provide'>;
   progress(fullName: string): Progress | undefined;
   readonly waits?: Partial<Waits>;
 }
@@ -59,8 +62,8 @@ export class Provisioner {
 
   /** Applies what is new or due. Gives the milliseconds after which to come again. */
   async provide(key: string, view: GatewayView, signal: AbortSignal): Promise<number | undefined> {
-    const { api, snapshot } = this.#options;
-    const wished = this.#wished(view);
+    const { api, snapshot, tokens } = this.#options;
+    const wished = this.#wished(view, await tokens.secret());
     if (!wished) return undefined;
     const text = JSON.stringify([wished.deployment, wished.service]);
     const known = this.#applied.get(key);
@@ -68,6 +71,7 @@ export class Provisioner {
     if (rest > 0) return rest;
     let problem: string | undefined;
     try {
+      await tokens.provide(wished.namespace, signal);
       await apply(api, view.gateway, wished, signal);
       await prune(api, view.gateway, wished.name, snapshot, signal);
     } catch (error) {
@@ -109,9 +113,9 @@ export class Provisioner {
     this.#applied.delete(key);
   }
 
-  #wished(view: GatewayView): Infrastructure | undefined {
+  #wished(view: GatewayView, tokenSecret?: SecretKey): Infrastructure | undefined {
     const { proxy } = this.#options;
-    return proxy && infrastructureOf(view, proxy);
+    return proxy && infrastructureOf(view, { ...proxy, tokenSecret });
   }
 
   #wait(view: GatewayView, { namespace, name }: Infrastructure, { problem }: Applied): number {

@@ -1,6 +1,7 @@
 /** What is written into the status of the Gateway API's objects. Pure functions; undefined where there is nothing to write. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Condition } from '../resources/objects.ts';
+import type { Progress } from '../status/progress.ts';
 import type { AttachedListener } from './attachment.ts';
 import { isBehind, mergeConditions } from './conditions.ts';
 import { virtualServiceOf } from './derive.ts';
@@ -19,7 +20,6 @@ import {
   type Route,
   type RouteParentStatus,
 } from './objects.ts';
-import type { Progress } from './progress.ts';
 
 export interface GatewayFacts {
   /** Of the VirtualService of that full name; undefined while nothing is known. */
