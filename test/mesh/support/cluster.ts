@@ -81,11 +81,15 @@ export class Cluster {
   }
 }
 
-/** The cluster of a test file: it is there when the first test begins, and goes after the last. */
-export function useCluster(): () => Cluster {
+/**
+ * The cluster of a test file: it is there when the first test begins, and goes after the last. `prepare`: what the file's
+ * tests need of it; another `before` would not wait for this one.
+ */
+export function useCluster(prepare?: (cluster: Cluster) => Promise<void>): () => Cluster {
   let cluster: Cluster | undefined;
   before(async () => {
     cluster = await Cluster.start();
+    await prepare?.(cluster);
   });
   after(() => cluster?.stop());
   return () => {
