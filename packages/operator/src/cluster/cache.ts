@@ -42,10 +42,10 @@ export class Cache implements Snapshot {
     const { kind, metadata } = object;
     const before = this.get(kind, metadata.namespace, metadata.name);
     const change = before ? compare(before, object) : 'object';
-    if (change === 'none') return;
+    // Its version alone may be another one: who writes it has to know.
     this.#names(kind, metadata.namespace).set(metadata.name, object);
     if (change === 'object') this.#observer.changed(keyOf(object));
-    else this.#observer.statusChanged(keyOf(object));
+    else if (change === 'status') this.#observer.statusChanged(keyOf(object));
   }
 
   remove(object: AnyObject): void {

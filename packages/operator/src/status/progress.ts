@@ -1,6 +1,6 @@
 /** How far an object is on the proxies that it is for. */
-import type { ProxyState } from '../proxies/contract.ts';
-import type { Verdict } from '../translation/contract.ts';
+import type { Proxies, ProxyState } from '../proxies/contract.ts';
+import type { Translation, Verdict } from '../translation/contract.ts';
 
 /** In the order in which the worst is told. */
 const REASONS = ['Conflicted', 'ProxyRefused', 'ProxyUnreachable', 'Pending'] as const;
@@ -22,6 +22,16 @@ export interface ProxyView {
   state(uid: string): ProxyState | undefined;
   /** `<namespace>/<name>` of the pod. */
   name(uid: string): string;
+}
+
+export function viewOf({ proxies: pods }: Pick<Translation, 'proxies'>, proxies: Pick<Proxies, 'state'>): ProxyView {
+  return {
+    state: (uid) => proxies.state(uid),
+    name: (uid) => {
+      const pod = pods.get(uid);
+      return pod ? `${pod.namespace}/${pod.name}` : uid;
+    },
+  };
 }
 
 /** Pods that are named in a message; the others are counted. */

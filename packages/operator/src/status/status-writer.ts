@@ -12,7 +12,7 @@ import type { ObjectOf, OwnStatus } from '../resources/objects.ts';
 import type { Translation, Verdict } from '../translation/contract.ts';
 import { isWritten, newsOf, statusFor, type Written } from './conditions.ts';
 import type { Owners } from './owners.ts';
-import { type Progress, progressOf } from './progress.ts';
+import { type Progress, progressOf, viewOf } from './progress.ts';
 
 export interface StatusOptions {
   readonly api: ApiClient;
@@ -111,7 +111,8 @@ export class StatusWriter {
       await this.#options.owners.forget(fullName, signal);
       return undefined;
     }
-    const progress = this.#progress(verdict);
+    const { translation, proxies } = this.#options;
+    const progress = progressOf(verdict, viewOf(translation, proxies));
     const before = this.#statusOf(fullName, object);
     const after = statusFor(verdict, progress, before, new Date().toISOString().replace(/\.\d+Z$/, 'Z'));
     if (!isWritten(before, after)) {
@@ -128,17 +129,6 @@ export class StatusWriter {
     if (!Object.hasOwn(L7MP_KINDS, kind)) return undefined;
     const object = this.#options.snapshot.get(kind as L7mpKind, namespace, name);
     return object?.metadata.uid === uid ? object : undefined;
-  }
-
-  #progress(verdict: Verdict): Progress {
-    const { proxies, translation } = this.#options;
-    return progressOf(verdict, {
-      state: (uid) => proxies.state(uid),
-      name: (uid) => {
-        const pod = translation.proxies.get(uid);
-        return pod ? `${pod.namespace}/${pod.name}` : uid;
-      },
-    });
   }
 
   #statusOf(fullName: string, { metadata, status }: Own): OwnStatus | undefined {

@@ -1,0 +1,97 @@
+/** The command line. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { LEVELS, type Level } from './telemetry/log.ts';
+import { type Address, parseAddress } from './telemetry/server.ts';
+
+export interface Options {
+  readonly kubeconfig?: string;
+  readonly namespaces: readonly string[];
+  readonly proxyPort: number;
+  readonly proxyTokenFile?: string;
+  readonly proxyImage?: string;
+  readonly leaderElect?: boolean;
+  readonly allowCrossNamespace?: boolean;
+  /** False for none. */
+  readonly metrics: Address | false;
+  readonly loglevel: Level;
+}
+
+/** The exit code of a command line that is wrong. */
+const WRONG_USE = 2;
+
+/** Undefined if all was said: help, the version, or what is wrong; the exit code is set then. */
+export function parseOptions(args: readonly string[], version: string): Options | undefined {
+  const command = createCommand(version);
+  try {
+    command.parse([...args], { from: 'user' });
+    return command.opts<Options>();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = error.exitCode === 0 ? 0 : WRONG_USE;
+    return undefined;
+  }
+}
+
+function createCommand(version: string): Command {
+  return new Command('l7mp-operator')
+    .description('Programs l7mp proxies as custom resources and the Gateway API of a Kubernetes cluster say.')
+    .version(version, '--version')
+    .allowExcessArguments(false)
+    .exitOverride()
+    .option(
+      '--kubeconfig <file>',
+      'how to reach the API server; default: the files in KUBECONFIG, else the service account of the pod, else ~/.kube/config',
+    )
+    .addOption(
+      new Option('--namespaces <names>', 'look at these namespaces only: a list separated by commas')
+        .argParser(namespaces)
+        .default([], 'all'),
+    )
+    .option(
+      '--proxy-port <port>',
+      "the port of the proxies' REST API: a container that declares it is a proxy",
+      port,
+      1234,
+    )
+    .option('--proxy-token-file <file>', 'the bearer token for the proxies; read again when it changes')
+    .option('--proxy-image <image>', 'the image of the proxies that Gateways get; without it, they get none')
+    .option('--leader-elect', 'of several replicas let one work: who holds the Lease l7mp-operator')
+    .option('--allow-cross-namespace', 'references and selectors may cross namespaces without a ReferenceGrant')
+    .addOption(
+      new Option(
+        '--metrics <address>',
+        'where /metrics, /healthz and /readyz are served: host:port, :port for all interfaces, or off',
+      )
+        .argParser(metrics)
+        .default({ host: '127.0.0.1', port: 9090 }, '127.0.0.1:9090'),
+    )
+    .addOption(
+      new Option('-l, --loglevel <level>', 'how much to log')
+        .choices(Object.keys(LEVELS))
+        .default('info' satisfies Level),
+    );
+}
+
+/** A label of RFC 1123. */
+const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+function namespaces(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  for (const name of names)
+    if (!NAMESPACE.test(name)) throw new InvalidArgumentError(`'${name}' is no name of a namespace`);
+  return [...new Set(names)];
+}
+
+function port(text: string): number {
+  const number = Number(text);
+  if (!/^\d{1,5}$/.test(text) || number < 1 || number > 65_535)
+    throw new InvalidArgumentError('a number from 1 to 65535 is expected');
+  return number;
+}
+
+function metrics(text: string): Address | false {
+  if (text === 'off') return false;
+  const address = parseAddress(text);
+  if (!address) throw new InvalidArgumentError('host:port, [IPv6]:port, :port or off is expected');
+  return address;
+}

@@ -1,0 +1,167 @@
+/** Puts the parts together: the cluster's cache, what follows from it, the election, and what the leader does. */
+import { Cluster } from './cluster/cluster.ts';
+import type { Key } from './cluster/contract.ts';
+import type { Access } from './kubernetes/access.ts';
+import { ApiClient } from './kubernetes/api.ts';
+import { Election } from './kubernetes/election.ts';
+import { Leader } from './leader.ts';
+import { type Changes, Model } from './model.ts';
+import { KINDS, type Kind } from './resources/kinds.ts';
+import type { Logger } from './telemetry/log.ts';
+import type { Metrics } from './telemetry/metrics.ts';
+import { toldByReflector } from './telemetry/told.ts';
+import type { TranslationOptions } from './translation/contract.ts';
+import type { ProxyOptions } from './workload/proxy.ts';
+import { TokenSecrets } from './workload/token-secrets.ts';
+
+export interface OperatorOptions extends TranslationOptions {
+  readonly access: Access;
+  readonly version: string;
+  /** All of them where there is none. */
+  readonly namespaces: readonly string[];
+  /** The bearer token for the proxies, asked for at each request. */
+  readonly token?: () => string | undefined;
+  /** How the proxies of Gateways are run; without it, Gateways get none. */
+  readonly workload?: ProxyOptions | undefined;
+  /** Of several replicas one leads; without it, this one does. */
+  readonly election?: { readonly namespace: string } | undefined;
+  /** Another one for each replica. */
+  readonly identity: string;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+const LEASE = 'l7mp-operator';
+
+export class Operator {
+  readonly #options: OperatorOptions;
+  readonly #api: ApiClient;
+  readonly #tokens: TokenSecrets;
+  readonly #cluster: Cluster;
+  readonly #election: Election | undefined;
+  /** Undefined until the cluster is known, and after a defect until something changes. */
+  #model: Model | undefined;
+  #isElected: boolean;
+  #leader: Leader | undefined;
+  /** Leaders that have been, until what they had under way has ended. */
+  readonly #ending = new Set<Promise<void>>();
+  #isClosing = false;
+
+  constructor(options: OperatorOptions) {
+    const { access, version, namespaces, election, metrics } = options;
+    this.#options = options;
+    this.#api = new ApiClient(access, `l7mp-operator/${version}`);
+    this.#tokens = new TokenSecrets(this.#api, async () => options.token?.());
+    this.#isElected = election === undefined;
+    this.#election = election && this.#candidate(election.namespace);
+    this.#cluster = new Cluster({
+      api: this.#api,
+      namespaces,
+      changed: (keys) => this.#changed(keys),
+      statusChanged: (keys) => this.#leader?.statusChanged(keys),
+      observer: (kind, namespace) => toldByReflector(options.log, metrics, kind, namespace),
+    });
+    metrics.observe({
+      isLeader: () => this.#leader !== undefined,
+      isSynced: () => this.#cluster.isSynced,
+      objects: () => (Object.keys(KINDS) as Kind[]).map((kind) => [kind, this.#cluster.count(kind)] as const),
+      proxies: () => this.#leader?.states() ?? [],
+      queues: () => [['status', this.#leader?.depth ?? 0] as const],
+    });
+  }
+
+  start(): void {
+    this.#cluster.start();
+    this.#election?.start();
+  }
+
+  /** Why it is not ready to lead, or undefined. */
+  get unready(): string | undefined {
+    if (!this.#cluster.isSynced) return `no complete list yet of ${this.#cluster.missing.join(', ')}`;
+    return this.#model ? undefined : 'an error of its own keeps it from working: see the log';
+  }
+
+  /** Stops programming, then lets another replica lead, then everything else. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.#stepDown();
+    await this.#election?.stop();
+    await this.#cluster.close();
+    this.#api.close();
+  }
+
+  #candidate(namespace: string): Election {
+    const { identity, log } = this.#options;
+    return new Election({
+      api: this.#api,
+      namespace,
+      name: LEASE,
+      identity,
+      won: () => {
+        log.info({ identity }, 'this replica leads');
+        this.#isElected = true;
+        this.#lead();
+      },
+      lost: (why) => {
+        log.warn({ identity }, `this replica leads no more: ${why}`);
+        this.#isElected = false;
+        return this.#stepDown();
+      },
+      leader: (leader) => log.info({ leader }, 'another replica leads'),
+      failed: (message) => log.warn(`the Lease ${namespace}/${LEASE}: ${message}`),
+    });
+  }
+
+  #changed(keys: readonly Key[]): void {
+    const changes = this.#update(keys);
+    if (changes) this.#leader?.changed(changes);
+    this.#lead();
+  }
+
+  /** Gives what an update concerned, and nothing where all is new. */
+  #update(keys: readonly Key[]): Changes | undefined {
+    const { metrics, log } = this.#options;
+    const end = metrics.translations.startTimer();
+    try {
+      if (this.#model) return this.#model.update(keys);
+      this.#model = new Model(this.#cluster.snapshot, this.#options);
+    } catch (error) {
+      // The proxies keep what they have, and the next change is a new beginning.
+      metrics.defects.inc();
+      log.error(error, 'what each proxy should have could not be found out');
+      this.#model = undefined;
+      void this.#stepDown();
+    } finally {
+      end();
+    }
+    return undefined;
+  }
+
+  /** Begins, once there is something to work on and nobody else does. */
+  #lead(): void {
+    if (this.#isClosing || this.#leader || !this.#isElected || !this.#model) return;
+    const { token, workload, proxyPort: port, identity, log, metrics } = this.#options;
+    this.#leader = new Leader({
+      api: this.#api,
+      snapshot: this.#cluster.snapshot,
+      model: this.#model,
+      proxies: { port, ...(token && { token }) },
+      workload,
+      tokens: this.#tokens,
+      identity,
+      log,
+      metrics,
+    });
+    log.info({ proxies: this.#model.proxies.size, objects: this.#model.verdicts.size }, 'programming begins');
+  }
+
+  async #stepDown(): Promise<void> {
+    const leader = this.#leader;
+    this.#leader = undefined;
+    if (leader) {
+      const ending = leader.close().finally(() => this.#ending.delete(ending));
+      this.#ending.add(ending);
+    }
+    await Promise.all(this.#ending);
+  }
+}
