@@ -57,8 +57,8 @@ export class Programmer {
   }
 
   /** Rejects with `Unreachable`, or the reason of the link's signal. */
-  async program(link: Link, want: Wish): Promise<void> {
-    await this.#program(link, want, undefined);
+  program(link: Link, want: Wish): Promise<void> {
+    return this.#program(link, want, undefined);
   }
 
   /** Looks whether it is still as it was, and puts it right. Gives what was wrong, if anything. Rejects likewise. */
@@ -67,10 +67,11 @@ export class Programmer {
     if (!known) return this.program(link, want).then(() => undefined);
     const reading = await link.check(known.etag);
     if (!reading) return undefined;
-    const wrong = await this.#program(link, want, reading);
     const refused = this.#refusals.messages();
-    const names = [...wrong].filter((name) => !refused.has(name));
-    if (names.length === 0 || this.#known?.etag === reading.etag) return undefined;
+    const wrong = this.#diff(reading.ours, want).filter(({ owner }) => !refused.has(owner));
+    await this.#program(link, want, reading);
+    if (wrong.length === 0 || this.#known?.etag === reading.etag) return undefined;
+    const names = [...new Set(wrong.map(({ owner }) => owner))];
     return { names, restarted: startOf(reading.etag) !== startOf(known.etag) };
   }
 
@@ -80,23 +81,17 @@ export class Programmer {
     return diff(have, want, this.#context.forms);
   }
 
-  /** `reading`: what it has, if that was read just now. Gives the full names of what was read and was not as wished. */
-  async #program(link: Link, want: Wish, reading: Reading | undefined): Promise<ReadonlySet<string>> {
-    const wrong = new Set<string>();
+  /** `reading`: what it has, if that was read just now. */
+  async #program(link: Link, want: Wish, reading: Reading | undefined): Promise<void> {
     let seen = reading;
     for (let round = 0; round < MOST_ROUNDS; round++) {
       const known = seen ? undefined : this.#known;
       // Until all of it is done, nobody knows what the proxy has.
       this.#known = undefined;
       try {
-        if (known) {
-          await this.#update(link, known, want);
-        } else {
-          seen ??= await link.read();
-          for (const { owner } of this.#diff(seen.ours, want)) wrong.add(owner);
-          await this.#bring(link, seen, want);
-        }
-        return wrong;
+        if (known) await this.#update(link, known, want);
+        else await this.#bring(link, seen ?? (await link.read()), want);
+        return;
       } catch (error) {
         if (!(error instanceof Outdated)) throw error;
         seen = undefined;

@@ -45,8 +45,9 @@ function conflictsAmong(units: readonly Unit[], apiPort: number): Map<string, st
     if (!claim) continue;
     const others = taken.get(claim.port) ?? [];
     const other = others.find((one) => one.claim && collide(one.claim, claim));
-    if (wantsApiPort(claim, apiPort)) conflicts.set(identity.name, `${describe(claim)} is that of the proxy's own API`);
-    else if (other) conflicts.set(identity.name, `${describe(claim)} is that of ${nameOf(other)}, which is older`);
+    if (wantsApiPort(claim, apiPort))
+      conflicts.set(identity.name, `${describe(claim)} is taken by the proxy's own API`);
+    else if (other) conflicts.set(identity.name, `${describe(claim)} is taken by ${nameOf(other)}`);
     else taken.set(claim.port, [...others, unit]);
   }
   return conflicts;
