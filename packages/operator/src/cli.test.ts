@@ -17,7 +17,7 @@ test('defaults', () => {
 
 test('all options', () => {
   const args =
-    '--kubeconfig k --namespaces a,b,a --proxy-port 99 --proxy-token-file t --proxy-image i --leader-elect --allow-cross-namespace --metrics off -l silly';
+    '--kubeconfig k --namespaces a,b,a --proxy-port 99 --proxy-token-file t --proxy-image i --leader-elect --allow-cross-namespace --metrics off --webhook :9443 --webhook-url https://x -l silly';
   assert.deepEqual(parseOptions(args.split(' '), '1.0.0'), {
     kubeconfig: 'k',
     namespaces: ['a', 'b'],
@@ -27,6 +27,8 @@ test('all options', () => {
     leaderElect: true,
     allowCrossNamespace: true,
     metrics: false,
+    webhook: { host: undefined, port: 9443 },
+    webhookUrl: 'https://x',
     loglevel: 'silly',
   });
 });
@@ -36,6 +38,8 @@ for (const args of [
   '--proxy-port x',
   '--metrics nowhere',
   '--namespaces a,B',
+  '--webhook :1',
+  '--webhook-url http://x',
   '--what',
   '-l loud',
   'argument',

@@ -13,6 +13,8 @@ export interface Options {
   readonly allowCrossNamespace?: boolean;
   /** False for none. */
   readonly metrics: Address | false;
+  readonly webhook?: Address;
+  readonly webhookUrl?: string;
   readonly loglevel: Level;
 }
 
@@ -24,7 +26,10 @@ export function parseOptions(args: readonly string[], version: string): Options 
   const command = createCommand(version);
   try {
     command.parse([...args], { from: 'user' });
-    return command.opts<Options>();
+    const options = command.opts<Options>();
+    if (options.webhook && options.proxyImage === undefined)
+      command.error("error: option '--webhook <address>' needs '--proxy-image <image>': what it puts into pods");
+    return options;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     process.exitCode = error.exitCode === 0 ? 0 : WRONG_USE;
@@ -54,7 +59,7 @@ function createCommand(version: string): Command {
       1234,
     )
     .option('--proxy-token-file <file>', 'the bearer token for the proxies; read again when it changes')
-    .option('--proxy-image <image>', 'the image of the proxies that Gateways get; without it, they get none')
+    .option('--proxy-image <image>', 'the image of the proxies that Gateways and annotated pods get; none without it')
     .option('--leader-elect', 'of several replicas let one work: who holds the Lease l7mp-operator')
     .option('--allow-cross-namespace', 'references and selectors may cross namespaces without a ReferenceGrant')
     .addOption(
@@ -65,6 +70,12 @@ function createCommand(version: string): Command {
         .argParser(metrics)
         .default({ host: '127.0.0.1', port: 9090 }, '127.0.0.1:9090'),
     )
+    .option(
+      '--webhook <address>',
+      'where the webhook is served that puts proxies into pods with the annotation l7mp.io/inject: "true"; none without it',
+      webhook,
+    )
+    .option('--webhook-url <url>', 'where the API server finds it; default: the Service l7mp-operator', webhookUrl)
     .addOption(
       new Option('-l, --loglevel <level>', 'how much to log')
         .choices(Object.keys(LEVELS))
@@ -90,8 +101,17 @@ function port(text: string): number {
 }
 
 function metrics(text: string): Address | false {
-  if (text === 'off') return false;
+  return text === 'off' ? false : webhook(text);
+}
+
+function webhook(text: string): Address {
   const address = parseAddress(text);
-  if (!address) throw new InvalidArgumentError('host:port, [IPv6]:port, :port or off is expected');
+  if (!address) throw new InvalidArgumentError('host:port, [IPv6]:port or :port is expected');
   return address;
+}
+
+function webhookUrl(text: string): string {
+  // The API server takes no other: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#url
+  if (URL.parse(text)?.protocol !== 'https:') throw new InvalidArgumentError('an URL with https: is expected');
+  return text;
 }

@@ -56,7 +56,15 @@ async function run(options: Options): Promise<void> {
 }
 
 async function makeOperator(options: Options, log: Logger, metrics: Metrics): Promise<Operator> {
-  const { namespaces, proxyPort, proxyTokenFile, proxyImage, allowCrossNamespace = false, leaderElect } = options;
+  const {
+    namespaces,
+    proxyPort,
+    proxyTokenFile,
+    proxyImage,
+    allowCrossNamespace = false,
+    leaderElect = false,
+    webhook,
+  } = options;
   const file = proxyTokenFile === undefined ? undefined : readToken(proxyTokenFile, log);
   const { loadAccess } = await import('./kubernetes/kube-config.ts');
   const access = loadAccess(options.kubeconfig);
@@ -74,7 +82,9 @@ async function makeOperator(options: Options, log: Logger, metrics: Metrics): Pr
     allowCrossNamespace,
     ...(file && { token: () => file.token }),
     workload: proxyImage === undefined ? undefined : { image: proxyImage, port: proxyPort },
-    election: leaderElect ? { namespace: POD_NAMESPACE || access.namespace || 'default' } : undefined,
+    webhook: webhook && { address: webhook, url: options.webhookUrl },
+    ownNamespace: POD_NAMESPACE || access.namespace || 'default',
+    elects: leaderElect,
     identity: `${POD_NAME || hostname()}_${randomUUID()}`,
     log,
     metrics,

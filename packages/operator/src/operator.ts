@@ -1,9 +1,12 @@
 /** Puts the parts together: the cluster's cache, what follows from it, the election, and what the leader does. */
 import { Cluster } from './cluster/cluster.ts';
 import type { Key } from './cluster/contract.ts';
+import { Webhook } from './injection/webhook.ts';
 import type { Access } from './kubernetes/access.ts';
 import { ApiClient } from './kubernetes/api.ts';
+import { Backoff, pause } from './kubernetes/backoff.ts';
 import { Election } from './kubernetes/election.ts';
+import { messageOf } from './kubernetes/errors.ts';
 import { Leader } from './leader.ts';
 import { type Changes, Model } from './model.ts';
 import { KINDS, type Kind } from './resources/kinds.ts';
@@ -23,15 +26,30 @@ export interface OperatorOptions extends TranslationOptions {
   readonly token?: () => string | undefined;
   /** How the proxies of Gateways are run; without it, Gateways get none. */
   readonly workload?: ProxyOptions | undefined;
+  /** Puts proxies into annotated pods; it needs `workload`. */
+  readonly webhook?: WebhookPlace | undefined;
+  /** Of the operator itself: that of its Lease, and of the webhook's Secret and Service. */
+  readonly ownNamespace: string;
   /** Of several replicas one leads; without it, this one does. */
-  readonly election?: { readonly namespace: string } | undefined;
+  readonly elects: boolean;
   /** Another one for each replica. */
   readonly identity: string;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
 
-const LEASE = 'l7mp-operator';
+export interface WebhookPlace {
+  /** Where it listens: all interfaces without a host. */
+  readonly address: { readonly host: string | undefined; readonly port: number };
+  /** Where the API server finds it, outside of its cluster. */
+  readonly url?: string | undefined;
+}
+
+/** The Lease, and the Service of the webhook. */
+const NAME = 'l7mp-operator';
+
+/** From which minor version of Kubernetes 1 init containers may go on beside the others (KEP-753). */
+const NATIVE_SIDECARS = 29;
 
 export class Operator {
   readonly #options: OperatorOptions;
@@ -45,15 +63,17 @@ export class Operator {
   #leader: Leader | undefined;
   /** Leaders that have been, until what they had under way has ended. */
   readonly #ending = new Set<Promise<void>>();
-  #isClosing = false;
+  #webhook: Webhook | undefined;
+  #opening: Promise<void> | undefined;
+  readonly #stop = new AbortController();
 
   constructor(options: OperatorOptions) {
-    const { access, version, namespaces, election, metrics } = options;
+    const { access, version, namespaces, elects, metrics } = options;
     this.#options = options;
     this.#api = new ApiClient(access, `l7mp-operator/${version}`);
     this.#tokens = new TokenSecrets(this.#api, async () => options.token?.());
-    this.#isElected = election === undefined;
-    this.#election = election && this.#candidate(election.namespace);
+    this.#isElected = !elects;
+    this.#election = elects ? this.#candidate() : undefined;
     this.#cluster = new Cluster({
       api: this.#api,
       namespaces,
@@ -73,6 +93,7 @@ export class Operator {
   start(): void {
     this.#cluster.start();
     this.#election?.start();
+    if (this.#options.webhook) this.#opening = this.#openWebhook(this.#options.webhook);
   }
 
   /** Why it is not ready to lead, or undefined. */
@@ -83,32 +104,36 @@ export class Operator {
 
   /** Stops programming, then lets another replica lead, then everything else. */
   async close(): Promise<void> {
-    this.#isClosing = true;
+    this.#stop.abort();
     await this.#stepDown();
     await this.#election?.stop();
+    await this.#opening;
+    await this.#webhook?.close();
     await this.#cluster.close();
     this.#api.close();
   }
 
-  #candidate(namespace: string): Election {
-    const { identity, log } = this.#options;
+  #candidate(): Election {
+    const { identity, log, ownNamespace: namespace } = this.#options;
     return new Election({
       api: this.#api,
       namespace,
-      name: LEASE,
+      name: NAME,
       identity,
       won: () => {
         log.info({ identity }, 'this replica leads');
         this.#isElected = true;
+        this.#webhook?.lead(true);
         this.#lead();
       },
       lost: (why) => {
         log.warn({ identity }, `this replica leads no more: ${why}`);
         this.#isElected = false;
+        this.#webhook?.lead(false);
         return this.#stepDown();
       },
       leader: (leader) => log.info({ leader }, 'another replica leads'),
-      failed: (message) => log.warn(`the Lease ${namespace}/${LEASE}: ${message}`),
+      failed: (message) => log.warn(`the Lease ${namespace}/${NAME}: ${message}`),
     });
   }
 
@@ -139,7 +164,7 @@ export class Operator {
 
   /** Begins, once there is something to work on and nobody else does. */
   #lead(): void {
-    if (this.#isClosing || this.#leader || !this.#isElected || !this.#model) return;
+    if (this.#stop.signal.aborted || this.#leader || !this.#isElected || !this.#model) return;
     const { token, workload, proxyPort: port, identity, log, metrics } = this.#options;
     this.#leader = new Leader({
       api: this.#api,
@@ -153,6 +178,36 @@ export class Operator {
       metrics,
     });
     log.info({ proxies: this.#model.proxies.size, objects: this.#model.verdicts.size }, 'programming begins');
+  }
+
+  /** As soon as the API server says what it is. */
+  async #openWebhook({ address, url }: WebhookPlace): Promise<void> {
+    const { signal } = this.#stop;
+    const { workload, ownNamespace: namespace, namespaces, log } = this.#options;
+    const backoff = new Backoff(500, 30_000);
+    while (!signal.aborted && workload) {
+      try {
+        const { minor } = await this.#api.request<{ minor: string }>('GET', '/version', { signal });
+        this.#webhook = new Webhook({
+          api: this.#api,
+          host: address.host ?? '',
+          port: address.port,
+          url,
+          service: NAME,
+          namespace,
+          namespaces,
+          proxy: { ...workload, nativeSidecars: Number.parseInt(minor, 10) >= NATIVE_SIDECARS },
+          tokens: this.#tokens,
+          log: (level, message) => log[level](message),
+        });
+        this.#webhook.start();
+        this.#webhook.lead(this.#isElected);
+        return;
+      } catch (error) {
+        if (!signal.aborted) log.warn(`webhook: ${messageOf(error)}`);
+        await pause(backoff.next(), signal);
+      }
+    }
   }
 
   async #stepDown(): Promise<void> {

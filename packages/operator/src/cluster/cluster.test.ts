@@ -7,7 +7,7 @@ import { CORE_KINDS, GATEWAY_KINDS, KINDS, type Kind, L7MP_KINDS } from '../reso
 import { until } from '../testing/until.ts';
 import { Cluster, type ClusterOptions } from './cluster.ts';
 
-const TIMINGS = { firstWait: 1, longestWait: 10, lookAgain: 5, duration: 60_000, silence: 60_000, patience: 5000 };
+const TIMINGS = { firstWait: 1, longestWait: 10, lookAgain: 5, duration: 60_000, slack: 60_000, patience: 5000 };
 const NEEDED = [...Object.values(L7MP_KINDS), ...Object.values(CORE_KINDS)];
 
 let fake: FakeApi;

@@ -20,8 +20,9 @@ export interface Timings {
   readonly longestWait: number;
   /** Until a resource that is not served is looked for again. */
   readonly lookAgain: number;
+  /** Of a watch: so long it takes at most, and `slack` more, to notice a connection that hangs. */
   readonly duration: number;
-  readonly silence: number;
+  readonly slack: number;
   readonly patience: number;
   /** Age of a list at which the end of a watch is followed by a new one: it mends what no watch tells, such as a restored etcd. */
   readonly relist: number;
@@ -31,8 +32,8 @@ const TIMINGS: Timings = {
   firstWait: 200,
   longestWait: 30_000,
   lookAgain: 30_000,
-  duration: 300_000,
-  silence: 120_000,
+  duration: 120_000,
+  slack: 15_000,
   patience: 30_000,
   relist: 3_600_000,
 };
@@ -157,13 +158,13 @@ export class Reflector<T> {
   }
 
   async #watch(resourceVersion: string): Promise<void> {
-    const { duration, silence, patience, relist } = this.#timings;
+    const { duration, slack, patience, relist } = this.#timings;
     const begun = performance.now();
     let events = 0;
     const options = {
       resourceVersion,
       duration: duration * (0.75 + Math.random() / 2),
-      silence,
+      slack,
       patience,
       signal: this.#stop.signal,
     };

@@ -14,10 +14,10 @@ export interface WatchOptions {
   /** After so many milliseconds the server is to end it; some spread keeps watches from ending all at once. */
   readonly duration: number;
   /**
-   * Milliseconds without a byte after which the connection is held for dead. Servers send a bookmark about once a minute; one
-   * that does not is asked again at this interval, which costs it little.
+   * Milliseconds after that until the connection is held for dead. Silence alone tells nothing: bookmarks come when the server
+   * likes, and where nothing changes there is nothing to say. A host that is gone is found by the kernel, long before.
    */
-  readonly silence: number;
+  readonly slack: number;
   /** Milliseconds for the answer's head. */
   readonly patience: number;
   readonly signal: AbortSignal;
@@ -25,7 +25,7 @@ export interface WatchOptions {
 
 /**
  * Resolves when the server ends it in good order. Throws an ApiError for a refusal or an ERROR event (410: what there was at this
- * version is forgotten), an Error when the connection breaks or is silent.
+ * version is forgotten), an Error when the connection breaks or hangs.
  */
 export async function watch(
   api: ApiClient,
@@ -33,7 +33,7 @@ export async function watch(
   options: WatchOptions,
   onEvent: (event: WatchEvent) => void,
 ): Promise<void> {
-  const { resourceVersion, duration, silence, patience, signal } = options;
+  const { resourceVersion, duration, slack, patience, signal } = options;
   const dead = new AbortController();
   let timer = setTimeout(() => dead.abort(new Error(`GET ${path}: no answer in ${patience} ms`)), patience);
   const query = {
@@ -50,11 +50,9 @@ export async function watch(
   try {
     const answer = await api.open('GET', path, { query, signal: AbortSignal.any([signal, dead.signal]) });
     clearTimeout(timer);
-    timer = setTimeout(() => dead.abort(new Error(`the watch of ${path} was silent for ${silence} ms`)), silence);
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
-      timer.refresh();
-      lines.push(chunk);
-    }
+    const late = (): void => dead.abort(new Error(`the watch of ${path} has not ended when it should have`));
+    timer = setTimeout(late, duration + slack);
+    for await (const chunk of answer as AsyncIterable<Buffer>) lines.push(chunk);
   } catch (error) {
     throw dead.signal.aborted ? dead.signal.reason : error;
   } finally {
