@@ -4,14 +4,17 @@
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { build, type Metafile, type Plugin } from 'esbuild';
+import { dirname, join, relative } from 'node:path';
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
 
 const ROOT = join(import.meta.dirname, '..');
 const DIST = join(ROOT, 'dist');
 
 /** What others import or start, by its place in src/ and in dist/. */
-const ENTRIES = ['main', 'index', 'testing/index', 'workers/entry', 'offload/tc/reaper'];
+const ENTRIES = ['main', 'index', 'testing/index', 'workers/entry'];
+
+/** What is a process of its own, and shares nothing with others. */
+const PROGRAMS = ['offload/tc/reaper'];
 
 /** Packages that every start needs become part of the files. The others stay packages, and are loaded when they are needed. */
 const BUNDLED = ['commander', 'js-yaml', 'typebox'];
@@ -38,32 +41,74 @@ const requireNode: Plugin = {
   },
 };
 
-async function bundle(): Promise<Metafile> {
-  const { metafile } = await build({
-    absWorkingDir: ROOT,
-    entryPoints: Object.fromEntries(ENTRIES.map((entry) => [entry, `src/${entry}.ts`])),
-    outdir: DIST,
-    bundle: true,
-    // What several entries use is in files of its own, so that a plugin has the same classes as the proxy.
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.11',
-    external: packages.filter((name) => !BUNDLED.includes(name)),
-    plugins: [requireNode],
-    // For what is bundled and was CommonJS.
-    banner: {
-      js: "import { createRequire as $require } from 'node:module';\nconst require = $require(import.meta.url);",
+const OPTIONS = {
+  absWorkingDir: ROOT,
+  outdir: DIST,
+  bundle: true,
+  // What several entries use is in files of its own, so that a plugin has the same classes as the proxy.
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.11',
+  external: packages.filter((name) => !BUNDLED.includes(name)),
+  plugins: [requireNode],
+  // For what is bundled and was CommonJS.
+  banner: {
+    js: "import { createRequire as $require } from 'node:module';\nconst require = $require(import.meta.url);",
+  },
+  metafile: true,
+  logLevel: 'warning',
+} as const satisfies BuildOptions;
+
+const placesOf = (entries: readonly string[]): Record<string, string> =>
+  Object.fromEntries(entries.map((entry) => [entry, `src/${entry}.ts`]));
+
+async function bundle(): Promise<Metafile[]> {
+  const entryPoints = placesOf(ENTRIES);
+  const { metafile: apart } = await build({ ...OPTIONS, entryPoints, write: false });
+  const plugins = [...OPTIONS.plugins, together(apart)];
+  const { metafile } = await build({ ...OPTIONS, entryPoints, plugins });
+  const { metafile: programs } = await build({ ...OPTIONS, entryPoints: placesOf(PROGRAMS) });
+  return [metafile, programs];
+}
+
+/**
+ * Puts what every thread loads into one file: each entry imports all of it. By itself esbuild makes a file for each set of
+ * entries that have something in common, some fifty. To find that many keeps node so busy that V8 compiles it for speed, and
+ * its compilers, 7 MB of them, then stay in memory.
+ */
+function together({ inputs, outputs }: Metafile): Plugin {
+  const inMain = loadedBy('src/main.ts', inputs);
+  const inWorkers = loadedBy('src/workers/entry.ts', inputs);
+  const shared = [...inMain].filter((file) => inWorkers.has(file) && file.startsWith('src/'));
+  const entries = new Set(Object.values(outputs).flatMap(({ entryPoint }) => entryPoint ?? []));
+  const imports = shared.map((file) => `import ${JSON.stringify(join(ROOT, file))};\n`).join('');
+  return {
+    name: 'together',
+    setup({ onLoad }) {
+      onLoad({ filter: /\.ts$/ }, ({ path }) =>
+        entries.has(relative(ROOT, path))
+          ? { contents: imports + readFileSync(path, 'utf8'), loader: 'ts' }
+          : undefined,
+      );
     },
-    metafile: true,
-    logLevel: 'warning',
-  });
-  return metafile;
+  };
+}
+
+/** The files that are loaded with one of them, itself included. */
+function loadedBy(file: string, inputs: Metafile['inputs'], found = new Set<string>()): Set<string> {
+  if (found.has(file)) return found;
+  found.add(file);
+  for (const { path, kind, external } of inputs[file]?.imports ?? []) {
+    if (!external && kind === 'import-statement') loadedBy(path, inputs, found);
+  }
+  return found;
 }
 
 /** The licences of what has become part of our files: they ask to be passed on. */
-function licences({ inputs }: Metafile): string {
-  const names = Object.keys(inputs).flatMap((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []);
+function licences(metafiles: readonly Metafile[]): string {
+  const inputs = metafiles.flatMap((metafile) => Object.keys(metafile.inputs));
+  const names = inputs.flatMap((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []);
   const texts = [...new Set(names)].sort().map((name) => {
     const folder = join(ROOT, 'node_modules', name);
     const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
@@ -76,11 +121,11 @@ function licences({ inputs }: Metafile): string {
 
 rmSync(DIST, { recursive: true, force: true });
 execFileSync(join(ROOT, 'node_modules', '.bin', 'tsc'), ['-p', 'tsconfig.build.json'], { cwd: ROOT, stdio: 'inherit' });
-const metafile = await bundle();
+const metafiles = await bundle();
 for (const file of FILES) {
   mkdirSync(dirname(join(DIST, file)), { recursive: true });
   copyFileSync(join(ROOT, 'src', file), join(DIST, file));
 }
-const missing = ENTRIES.filter((entry) => !existsSync(join(DIST, `${entry}.js`)));
+const missing = [...ENTRIES, ...PROGRAMS].filter((entry) => !existsSync(join(DIST, `${entry}.js`)));
 if (missing.length > 0) throw new Error(`not built: ${missing.join(', ')}`);
-writeFileSync(join(DIST, 'LICENSES'), licences(metafile));
+writeFileSync(join(DIST, 'LICENSES'), licences(metafiles));

@@ -22,6 +22,18 @@ function folderOf(path: string): string {
 /** An import that is gone when the types are. */
 const OF_TYPES = /^(?:import|export) (?:type\b|\{\s*(?:type [^,}]+,?\s*)+\} from)/;
 
+/** Packages for what the control plane does: checking, reading the configuration, reading the command line. */
+const OF_CONTROL = ['typebox', 'js-yaml', 'commander'];
+
+/** An import of a package at the head of a file. */
+const OF_PACKAGE = /^(?:import|export)\b[^;']*?\bfrom '([^.'][^']*)'|^import '([^.'][^']*)'/gm;
+
+/** The packages that a file loads. */
+function packagesOf(file: string): string[] {
+  const found = [...readFileSync(file, 'utf8').matchAll(OF_PACKAGE)].filter(([text]) => !OF_TYPES.test(text));
+  return found.map(([, from, bare]) => (from ?? bare) as string).filter((name) => !name.startsWith('node:'));
+}
+
 function importsOf(file: string, { types }: { readonly types: boolean }): string[] {
   const found = [...readFileSync(file, 'utf8').matchAll(IMPORT)].filter(([text]) => types || !OF_TYPES.test(text));
   return found.map(([, from, lazy, bare]) => join(dirname(file), (from ?? lazy ?? bare) as string));
@@ -86,4 +98,7 @@ test('a worker loads nothing of the control plane', () => {
     }
   }
   assert.ok(loaded.has(join(SRC, 'session', 'session.ts')));
+  const packages = new Set([...loaded].flatMap(packagesOf));
+  for (const name of OF_CONTROL) assert.ok(!packages.has(name), `a worker loads ${name}`);
+  assert.deepEqual(packagesOf(join(SRC, 'core', 'schema.ts')), ['typebox']);
 });

@@ -29,7 +29,17 @@ export {
   type StreamKind,
   type Transport,
 } from './core/protocol.ts';
-export { Address, BindSchema, Name, Port, strict, TransportSpec } from './core/schema.ts';
+export {
+  Address,
+  BindSchema,
+  type Made,
+  Name,
+  Port,
+  type SchemaParts,
+  type StaticOf,
+  strict,
+  TransportSpec,
+} from './core/schema.ts';
 export { type StandsOn, specBelow } from './core/stands-on.ts';
 
 // Channels

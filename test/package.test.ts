@@ -53,8 +53,8 @@ test('node l7mp-proxy.js runs in the folder of the installed package', async () 
   assert.equal(stdout.trim(), version);
 });
 
-/** Modules that a start may load: they are most of its time and memory. Those of Node itself are not counted. */
-const MAX_MODULES = 60;
+/** Modules that a start may load in the main thread: they are most of its time and memory. Those of Node itself are not counted. */
+const MAX_MODULES = 35;
 
 test('a start loads few modules, and the native engine finds its thread', async () => {
   await writeFile(join(user, 'hook.mjs'), HOOK);

@@ -1,6 +1,7 @@
 /** Specifications and options of listeners and clusters, of all protocols: in a custom resource, a protocol is a key. */
 import type { TProperties } from 'typebox';
 import { clusterOptions, listenerOptions } from '../../src/config/schema.ts';
+import { optionsOf, schemaOf } from '../../src/config/side-schema.ts';
 import type { ClusterSide, ListenerSide } from '../../src/core/protocol.ts';
 import type { Registry, Role } from '../../src/core/registry.ts';
 import { strict } from '../../src/core/schema.ts';
@@ -36,7 +37,7 @@ function byKey(registry: Registry, role: Role, names: readonly string[], descrip
 function fieldsOf(registry: Registry, role: Role, name: string): Schema {
   const side: Side = registry[role](name);
   const { standsOn } = side;
-  const fields = structural(side.schema);
+  const fields = structural(schemaOf(side));
   const checks = [...standChecks(registry, role, standsOn), ...(CHECKS[role][name] ?? [])];
   const carriers = standsOn && {
     [standsOn.field]: byKey(
@@ -58,7 +59,7 @@ function fieldsOf(registry: Registry, role: Role, name: string): Schema {
 function standChecks(registry: Registry, role: Role, standsOn: StandsOn | undefined): Check[] {
   if (!standsOn?.otherwise) return [];
   const { field, otherwise } = standsOn;
-  const { required = [] } = structural(registry[role](otherwise.protocol).schema);
+  const { required = [] } = structural(schemaOf(registry[role](otherwise.protocol)));
   return otherwise.fields.map((name) =>
     required.includes(name)
       ? exactlyOne([name, field], `${name} or ${field} must be given, and not both`)
@@ -70,7 +71,7 @@ function standChecks(registry: Registry, role: Role, standsOn: StandsOn | undefi
 
 export function optionsSchema(registry: Registry, role: Role): Schema {
   const sides = [...sidesOf(registry, role).values()];
-  const own = Object.assign({}, ...sides.map(({ options }) => options));
+  const own = Object.assign({}, ...sides.map(optionsOf));
   const said = `Limits and timeouts, and options of the protocol.`;
   return { ...structural(strict({ ...COMMON[role], ...own })), description: said, part: 'options' };
 }
@@ -78,8 +79,8 @@ export function optionsSchema(registry: Registry, role: Role): Schema {
 /** Options that only some protocols have: a check of what has `spec` and `options`. */
 export function optionChecks(registry: Registry, role: Role): Check[] {
   const owners = new Map<string, string[]>();
-  for (const [name, { options = {} }] of sidesOf(registry, role)) {
-    for (const option of Object.keys(options)) owners.set(option, [...(owners.get(option) ?? []), name]);
+  for (const [name, side] of sidesOf(registry, role)) {
+    for (const option of Object.keys(optionsOf(side))) owners.set(option, [...(owners.get(option) ?? []), name]);
   }
   return [...owners].map(([option, names]) => ({
     rule: `!${has('options', option)} || !has(self.spec) || ${names.map((name) => has('spec', name)).join(' || ')}`,

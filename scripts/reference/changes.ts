@@ -1,5 +1,6 @@
 /** Which change does what: asked of the code that decides it. */
 import { clusterOptions, listenerOptions } from '../../src/config/schema.ts';
+import { optionsOf, schemaOf } from '../../src/config/side-schema.ts';
 import type { Registry } from '../../src/core/registry.ts';
 import type { ClusterDefinition, Definition, ListenerDefinition } from '../../src/model/definitions.ts';
 import { ALL_KINDS } from '../../src/model/kinds.ts';
@@ -36,8 +37,8 @@ function fieldsOf(registry: Registry, side: Side): Field[] {
   const common = [...FIELDS[side], ...Object.keys(OPTIONS[side]).map((option) => `options/${option}`)];
   const any = registry.all().find((protocol) => protocol[side]);
   const own = registry.all().flatMap(({ name, [side]: one }) => {
-    const spec = Object.keys(one?.schema.properties ?? {}).map((field) => `spec/${field}`);
-    const options = Object.keys(one?.options ?? {}).map((option) => `options/${option}`);
+    const spec = Object.keys(one ? schemaOf(one).properties : {}).map((field) => `spec/${field}`);
+    const options = Object.keys(one ? optionsOf(one) : {}).map((option) => `options/${option}`);
     return [...spec, ...options].map((field) => ({ protocol: name, field, of: ` (${name})` }));
   });
   return [...common.map((field) => ({ protocol: any?.name as string, field, of: '' })), ...own];

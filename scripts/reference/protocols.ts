@@ -1,4 +1,5 @@
 /** What is said of a protocol, out of its definition. */
+import { optionsOf, schemaOf } from '../../src/config/side-schema.ts';
 import type { ClusterSide, ListenerSide, Protocol } from '../../src/core/protocol.ts';
 import type { Registry } from '../../src/core/registry.ts';
 import type { StandsOn } from '../../src/core/stands-on.ts';
@@ -51,12 +52,14 @@ function clusterNotes({ virtual, control }: ClusterSide): string[] {
   return notes;
 }
 
-function sideParts({ schema, options, aliases = {}, standsOn, transport }: ListenerSide | ClusterSide, what: string) {
-  const parts = [`Fields of \`spec\`, beside \`protocol\`:\n\n${fieldTable(schema as Schema)}`];
+function sideParts(side: ListenerSide | ClusterSide, what: string) {
+  const { aliases = {}, standsOn, transport } = side;
+  const parts = [`Fields of \`spec\`, beside \`protocol\`:\n\n${fieldTable(schemaOf(side) as Schema)}`];
   for (const [alias, field] of Object.entries(aliases)) parts.push(`\`${alias}\` is another name of \`${field}\`.`);
   if (standsOn) parts.push(standText(standsOn));
   if (transport) parts.push(`${what} of another protocol may stand on it.`);
-  if (options) parts.push(`Options of its own:\n\n${fieldTable({ properties: options })}`);
+  const options = optionsOf(side);
+  if (Object.keys(options).length > 0) parts.push(`Options of its own:\n\n${fieldTable({ properties: options })}`);
   return parts;
 }
 

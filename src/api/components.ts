@@ -23,6 +23,7 @@ import {
   RuleListSchema,
   RuleSchema,
 } from '../config/schema.ts';
+import { optionsOf, schemaOf } from '../config/side-schema.ts';
 import { ownValue } from '../core/own-value.ts';
 import type { ClusterSide, ListenerSide, Protocol } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
@@ -152,7 +153,7 @@ function sideSchemas(
   found: ListenerSide | ClusterSide,
 ): [string, Json][] {
   const spec = nameOf(protocol.name, side, 'Spec');
-  const options = { ...(side === 'listener' ? listenerOptions : clusterOptions), ...found.options };
+  const options = { ...(side === 'listener' ? listenerOptions : clusterOptions), ...optionsOf(found) };
   return [
     [spec, specSchema(registry, protocol.name, side)],
     [
@@ -170,7 +171,7 @@ function sideSchemas(
 function specSchema(registry: Registry, name: string, role: Side): Json {
   const side: ListenerSide | ClusterSide = registry[role](name);
   const { standsOn, aliases = {} } = side;
-  const { properties, required } = schemaOf(side);
+  const { properties, required } = fieldsOf(side);
   const fields: Record<string, Json> = Object.fromEntries(
     Object.entries(properties).map(([field, schema]) => [
       field,
@@ -195,11 +196,11 @@ function specSchema(registry: Registry, name: string, role: Side): Json {
 function placesOf(registry: Registry, role: Side, standsOn: StandsOn | undefined): [string, string][] {
   const { field = '', otherwise } = standsOn ?? {};
   if (!otherwise) return [];
-  const { required } = schemaOf(registry[role](otherwise.protocol));
+  const { required } = fieldsOf(registry[role](otherwise.protocol));
   return otherwise.fields.filter((name) => required.includes(name)).map((name) => [field, name]);
 }
 
-function schemaOf(side: ListenerSide | ClusterSide): { properties: TProperties; required: readonly string[] } {
-  const { properties, required = [] } = side.schema as unknown as { properties: TProperties; required?: string[] };
+function fieldsOf(side: ListenerSide | ClusterSide): { properties: TProperties; required: readonly string[] } {
+  const { properties, required = [] } = schemaOf(side) as unknown as { properties: TProperties; required?: string[] };
   return { properties, required };
 }

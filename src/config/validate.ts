@@ -40,6 +40,7 @@ import {
   RuleListSchema,
   RuleSchema,
 } from './schema.ts';
+import { hasPort, optionsOf, schemaOf } from './side-schema.ts';
 
 type Side = ListenerSide | ClusterSide;
 
@@ -227,7 +228,7 @@ export class Validator {
     const { address, port } = endpoint.spec;
     const { virtual } = this.#registry.cluster(cluster.protocol);
     if (virtual) throw bad(path, 'a cluster without a network has no endpoints');
-    if (port !== undefined && !this.#registry.hasPort(cluster)) {
+    if (port !== undefined && !hasPort(this.#registry, cluster)) {
       throw bad(`${path}/spec/port`, `endpoints of ${cluster.protocol} have no port`);
     }
     below(`${path}/spec/address`, () => this.#registry.checkAddress(cluster, address));
@@ -246,7 +247,7 @@ export class Validator {
   #spec(role: Role, spec: Spec, path: string): Spec {
     const side: Side = below(`${path}/protocol`, () => this.#registry[role](spec.protocol));
     const { protocol, ...fields } = rename(spec, side.aliases ?? {}, path);
-    check(side.schema, fields, path);
+    check(schemaOf(side), fields, path);
     const checked: Spec = { protocol, ...fields, ...this.#below(role, { protocol, ...fields }, path) };
     const under = this.#registry.under(role, checked);
     below(path, () => side.check?.(checked, under && this.#registry.transport(role, under)));
@@ -285,7 +286,7 @@ export class Validator {
   #checkOptions(side: Side, common: TProperties, options: object | undefined, path: string): object {
     let schema = this.#options.get(side);
     if (!schema) {
-      schema = strict({ ...common, ...side.options });
+      schema = strict({ ...common, ...optionsOf(side) });
       this.#options.set(side, schema);
     }
     return check(schema, options ?? {}, `${path}/options`);

@@ -13,6 +13,7 @@ import type { Engine, First, SocketListening } from './engine.ts';
 import type { GatheringLimit } from './gathering.ts';
 import type { Log } from './log.ts';
 import type { Metadata } from './metadata.ts';
+import type { Made } from './schema.ts';
 import type { StandsOn } from './stands-on.ts';
 
 /** `same`: what comes out has the kind of what went in. */
@@ -53,7 +54,7 @@ export interface FileUse {
 /** What is said alike of both sides of a protocol. */
 export interface SideBase<T extends TObject, K extends StreamKind> {
   /** The fields of the specification beside `protocol`. */
-  readonly schema: T;
+  readonly schema: Made<T>;
   /**
    * The kind of its channels: as their `kind`. `kindOf` tells the kind of another specification of the same role, for
    * a protocol whose kind is that of what it stands on.
@@ -62,7 +63,7 @@ export interface SideBase<T extends TObject, K extends StreamKind> {
   /** Its channels are `lossy`. Left out: as those of what it stands on; else they are not. */
   readonly lossy?: boolean;
   /** Options beside the common ones. */
-  readonly options?: TProperties;
+  readonly options?: Made<TProperties>;
   /**
    * What a change of is taken up in place, as JSON pointers into the object: of its own options those that are looked at
    * for each session or are taken by `reconfigure`, of the specification those that are. A change of others opens the

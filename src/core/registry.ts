@@ -77,12 +77,6 @@ export class Registry {
     else this.cluster(spec.protocol).checkAddress?.(address);
   }
 
-  /** Whether a cluster's specification, or that of what it stands on, has a port, which an endpoint may replace. */
-  hasPort(spec: Spec): boolean {
-    const under = this.under('cluster', spec);
-    return under ? this.hasPort(under) : Object.hasOwn(this.cluster(spec.protocol).schema.properties, 'port');
-  }
-
   /** The files that a specification names, those of what it stands on among them. */
   filesOf(role: Role, spec: Spec): FileUse[] {
     const side: ListenerSide | ClusterSide = this[role](spec.protocol);

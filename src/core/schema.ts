@@ -1,5 +1,7 @@
-/** The schema parts that every protocol's and object's schema is made of. */
-import Type, { type TObject, type TProperties } from 'typebox';
+/** The schema parts that every protocol's and object's schema is made of. Only the control plane loads them. */
+import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox';
+
+export { Type };
 
 /**
  * An object that takes no field that is not listed.
@@ -60,3 +62,26 @@ export const TransportSpec = Type.Object(
   { protocol: Type.String() },
   { description: 'The specification of the protocol underneath.' },
 );
+
+/**
+ * The parts that schemas are made of: `Type` of TypeBox, `strict`, `Name`, `Port`, `Address`, `BindSchema` and
+ * `TransportSpec`.
+ *
+ * @example const fields = ({ Type, Port }: SchemaParts) => ({ port: Type.Optional(Port) });
+ */
+export type SchemaParts = typeof import('./schema.ts');
+
+/**
+ * A schema, or the fields of one, or a function that makes it of its parts when it is asked for the first time: a worker,
+ * which checks nothing, then neither makes it nor loads what it is made of.
+ *
+ * @example schema: ({ strict, Port }) => strict({ port: Port }),
+ */
+export type Made<T> = T | ((parts: SchemaParts) => T);
+
+/**
+ * The type of the values that fit a schema which a function makes.
+ *
+ * @example type ListenerSpec = StaticOf<typeof listenerSpec>;
+ */
+export type StaticOf<M extends (parts: SchemaParts) => TSchema> = Static<ReturnType<M>>;

@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { schemaOf } from '../config/side-schema.ts';
+import type { ClusterSide } from '../core/protocol.ts';
 import { loadPlugin } from './plugins.ts';
 
 const PROTOCOL = `{ name: 'Mine', cluster: { schema: { properties: {} }, kind: 'stream', open() {} } }`;
@@ -52,6 +54,13 @@ describe('a plugin', () => {
       loadPlugin('./other.mjs', config),
       /^L7mpError: plugin .\/other.mjs: .* no protocol: \/listener /,
     );
+  });
+
+  it('may leave the making of its schema to whoever checks', async () => {
+    const side = `{ schema: ({ strict, Type }) => strict({ t: Type.String() }), kind: 'stream', standsOn: { field: 't' }, open() {} }`;
+    write('makes.mjs', `export default { name: 'Makes', cluster: ${side} };`);
+    const { protocols } = await loadPlugin('./makes.mjs', config);
+    assert.deepEqual(Object.keys(schemaOf(protocols[0]?.cluster as ClusterSide).properties), ['t']);
   });
 
   const listener = `schema: { properties: { t: {} } }, listen() {}, sessionName() {}`;

@@ -77,13 +77,17 @@ function wrongField(definition: unknown): string | undefined {
 function wrongInSide(side: unknown, methods: readonly string[]): string | undefined {
   if (!isObject(side)) return '';
   const { schema, kind, standsOn } = side;
-  if (!isObject(schema) || !isObject(schema.properties)) return '/schema';
+  if (typeof schema !== 'function' && !(isObject(schema) && isObject(schema.properties))) return '/schema';
   if (typeof kind !== 'function' && !KINDS.has(kind)) return '/kind';
-  if (standsOn !== undefined && !(isObject(standsOn) && Object.hasOwn(schema.properties, String(standsOn.field)))) {
+  if (standsOn !== undefined && !(isObject(standsOn) && mayHave(schema, String(standsOn.field))))
     return '/standsOn/field';
-  }
   const missing = methods.find((method) => typeof side[method] !== 'function');
   return missing === undefined ? undefined : `/${missing}`;
+}
+
+/** A schema that a function makes is made, and looked at, where specifications are checked: no worker does. */
+function mayHave(schema: unknown, field: string): boolean {
+  return !isObject(schema) || (isObject(schema.properties) && Object.hasOwn(schema.properties, field));
 }
 
 const KINDS: ReadonlySet<unknown> = new Set<StreamKind>(['datagram', 'stream', 'same']);

@@ -1,22 +1,21 @@
 /** What the protocols on Internet sockets have in common: fields, and what they say of a connection. */
-import Type from 'typebox';
 import { checkHost, checkIp } from '../core/address.ts';
 import type { Acceptor, Ends } from '../core/engine.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { ListenerHost } from '../core/protocol.ts';
-import { Address, BindSchema, Port } from '../core/schema.ts';
+import type { SchemaParts } from '../core/schema.ts';
 
 export { ANY } from '../core/address.ts';
 
-export const listenFields = {
+export const listenFields = ({ Type, Port, Address }: SchemaParts) => ({
   port: { ...Port, description: 'The port on which it listens.' },
   address: Type.Optional({ ...Address, description: 'An address of this machine, or a name of one. Default 0.0.0.0.' }),
-};
+});
 
-export const dialFields = {
+export const dialFields = ({ Type, Port, BindSchema }: SchemaParts) => ({
   port: { ...Port, description: 'The port of its endpoints, but for those that have one of their own.' },
   bind: Type.Optional(BindSchema),
-};
+});
 
 /**
  * The metadata of a connection's ends as a listener sees them: the source is the peer.

@@ -1,14 +1,16 @@
 /** What protocols have in common that stand on byte streams: on TCP, of which they have the fields then, or on what they name. */
-import Type from 'typebox';
+import type { TSchema } from 'typebox';
 import type { Metadata } from '../core/metadata.ts';
-import { TransportSpec } from '../core/schema.ts';
+import type { SchemaParts } from '../core/schema.ts';
 import type { StandsOn } from '../core/stands-on.ts';
 import { dialFields, endsName, listenFields } from './addresses.ts';
 
-const transport = Type.Optional(TransportSpec);
+export const listenerFields = (parts: SchemaParts) => onStreams(listenFields(parts), parts);
+export const clusterFields = (parts: SchemaParts) => onStreams(dialFields(parts), parts);
 
-export const listenerFields = { ...listenFields, port: Type.Optional(listenFields.port), transport };
-export const clusterFields = { ...dialFields, port: Type.Optional(dialFields.port), transport };
+function onStreams<P extends TSchema, F extends { port: P }>(fields: F, { Type, TransportSpec }: SchemaParts) {
+  return { ...fields, port: Type.Optional(fields.port), transport: Type.Optional(TransportSpec) };
+}
 
 export const listenerOn = {
   field: 'transport',

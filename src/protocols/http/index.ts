@@ -1,6 +1,5 @@
-import Type, { type Static } from 'typebox';
 import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
-import { strict } from '../../core/schema.ts';
+import type { SchemaParts, StaticOf } from '../../core/schema.ts';
 import { connectionName, listenerFields, listenerOn } from '../on-streams.ts';
 import { RETRY_AFTER, refusedStatus } from './answer.ts';
 import { HttpChannel } from './channel.ts';
@@ -8,21 +7,23 @@ import { pathName } from './metadata.ts';
 import { bodyTimeout, headerTimeout } from './options.ts';
 import { type Call, refuseCall, serve } from './server.ts';
 
-export const HttpPath = Type.String({
-  pattern: '^/[^?#]*$',
-  description: 'The only path that is served, to the letter and without a query; any other is answered 404.',
-});
+export const httpPath = ({ Type }: SchemaParts) =>
+  Type.String({
+    pattern: '^/[^?#]*$',
+    description: 'The only path that is served, to the letter and without a query; any other is answered 404.',
+  });
 
-const ListenerSpec = strict({ ...listenerFields, path: Type.Optional(HttpPath) });
+const listenerSpec = (parts: SchemaParts) =>
+  parts.strict({ ...listenerFields(parts), path: parts.Type.Optional(httpPath(parts)) });
 
 export const http = defineProtocol({
   name: 'HTTP',
   title: 'HTTP/1.1 requests (RFC 9110, RFC 9112): a session for each request.',
   listener: {
-    schema: ListenerSpec,
+    schema: listenerSpec,
     standsOn: listenerOn,
     kind: 'stream',
-    options: { ...headerTimeout, ...bodyTimeout },
+    options: (parts) => ({ ...headerTimeout(parts), ...bodyTimeout(parts) }),
     live: ['/spec/path', '/options/header_timeout', '/options/body_timeout'],
     sessionName: ({ listener, n, metadata }) => `HTTP:${connectionName(listener, metadata)}-${n}`,
     listen: async (spec, host) => {
@@ -31,7 +32,7 @@ export const http = defineProtocol({
       return {
         ...listening,
         reconfigure: async (after) => {
-          ({ path } = after as Static<typeof ListenerSpec>);
+          ({ path } = after as StaticOf<typeof listenerSpec>);
           return true;
         },
       };

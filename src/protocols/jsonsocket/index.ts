@@ -1,10 +1,8 @@
-import Type from 'typebox';
 import { dialLayer, listenOnLayer } from '../../core/handshakes.ts';
 import { defineProtocol } from '../../core/protocol.ts';
-import { strict, TransportSpec } from '../../core/schema.ts';
 import { ClientChannel } from './client.ts';
 import { encodeHeader, MAX_HEADER } from './header.ts';
-import { compileHeader, HeaderSchema } from './request.ts';
+import { compileHeader, headerSchema } from './request.ts';
 import { ServerChannel } from './server.ts';
 
 /** Milliseconds of silence after which either side may drop the connection, on any transport. */
@@ -17,11 +15,11 @@ export const jsonsocket = defineProtocol({
   name: 'JSONSocket',
   title: 'JSONSocket version 1: a JSON header each way, then the datagrams or the bytes of the transport underneath.',
   listener: {
-    schema: strict({ transport: TransportSpec }),
+    schema: ({ strict, TransportSpec }) => strict({ transport: TransportSpec }),
     aliases: ALIASES,
     standsOn: { field: 'transport' },
     kind: ({ transport }, kindOf) => kindOf(transport),
-    options: {
+    options: ({ Type }) => ({
       max_header_size: Type.Optional(
         Type.Integer({
           minimum: 64,
@@ -29,7 +27,7 @@ export const jsonsocket = defineProtocol({
           description: 'Bytes of a client’s header at most; a larger one is answered with status 400. Default 16 KiB.',
         }),
       ),
-    },
+    }),
     live: ['/options/max_header_size'],
     idleTimeout: IDLE_TIMEOUT,
     sessionName: ({ listener, n }) => `JSONSocket:${listener}-${n}`,
@@ -41,7 +39,8 @@ export const jsonsocket = defineProtocol({
       ),
   },
   cluster: {
-    schema: strict({ transport: TransportSpec, header: Type.Optional(HeaderSchema) }),
+    schema: (parts) =>
+      parts.strict({ transport: parts.TransportSpec, header: parts.Type.Optional(headerSchema(parts)) }),
     aliases: ALIASES,
     standsOn: { field: 'transport' },
     kind: ({ transport }, kindOf) => kindOf(transport),

@@ -1,43 +1,45 @@
 /** The header that a cluster sends, as its `header` field describes it. */
-import Type, { type Static } from 'typebox';
 import { isDeeperThan, MAX_DEPTH } from '../../core/depth.ts';
 import { asL7mpError, L7mpError } from '../../core/errors.ts';
 import type { Json, Metadata } from '../../core/metadata.ts';
 import { getAt, type Pointer, parsePointer, parseWritablePointer, setAt } from '../../core/pointer.ts';
-import { strict } from '../../core/schema.ts';
+import type { SchemaParts, StaticOf } from '../../core/schema.ts';
 import { VERSION } from './header.ts';
 
-const From = Type.String({ description: 'A JSON pointer into the metadata; what is not there is left out.' });
-const To = Type.String({
-  description: 'A JSON pointer into the header. At the root, the default, an object’s keys are laid over it.',
-});
+export function headerSchema({ strict, Type }: SchemaParts) {
+  const From = Type.String({ description: 'A JSON pointer into the metadata; what is not there is left out.' });
+  const To = Type.String({
+    description: 'A JSON pointer into the header. At the root, the default, an object’s keys are laid over it.',
+  });
 
-export const HeaderSchema = Type.Array(
-  Type.Union(
-    [
-      strict({
-        path: Type.Union([From, strict({ from: From, to: Type.Optional(To) })], {
-          description: 'What is copied: where from, and where to.',
+  return Type.Array(
+    Type.Union(
+      [
+        strict({
+          path: Type.Union([From, strict({ from: From, to: Type.Optional(To) })], {
+            description: 'What is copied: where from, and where to.',
+          }),
         }),
-      }),
-      strict({
-        set: strict(
-          {
-            key: Type.String({ description: 'A JSON pointer into the header.' }),
-            value: Type.Unknown({ description: 'Any JSON value.' }),
-          },
-          { description: 'A fixed value.' },
-        ),
-      }),
-    ],
-    { description: 'A copy, or a fixed value.' },
-  ),
-  {
-    description: 'What the header says beside JSONSocketVersion, in this order: copies of metadata, and fixed values.',
-  },
-);
+        strict({
+          set: strict(
+            {
+              key: Type.String({ description: 'A JSON pointer into the header.' }),
+              value: Type.Unknown({ description: 'Any JSON value.' }),
+            },
+            { description: 'A fixed value.' },
+          ),
+        }),
+      ],
+      { description: 'A copy, or a fixed value.' },
+    ),
+    {
+      description:
+        'What the header says beside JSONSocketVersion, in this order: copies of metadata, and fixed values.',
+    },
+  );
+}
 
-export type HeaderSpec = Static<typeof HeaderSchema>;
+export type HeaderSpec = StaticOf<typeof headerSchema>;
 
 type Step = (header: Metadata, metadata: Metadata) => void;
 

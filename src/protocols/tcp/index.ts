@@ -1,13 +1,12 @@
 import { checkHost } from '../../core/address.ts';
 import { defineProtocol } from '../../core/protocol.ts';
-import { strict } from '../../core/schema.ts';
 import { ANY, checkBind, checkListen, dialFields, endsName, listenFields, socketAcceptor } from '../addresses.ts';
 
 export const tcp = defineProtocol({
   name: 'TCP',
   title: 'TCP byte streams over IPv4 and IPv6 (RFC 9293).',
   listener: {
-    schema: strict(listenFields),
+    schema: (parts) => parts.strict(listenFields(parts)),
     kind: 'stream',
     transport: true,
     sessionName: ({ metadata }) => `TCP:${endsName('TCP', metadata)}`,
@@ -17,7 +16,7 @@ export const tcp = defineProtocol({
       host.io.listenStream({ host: address, port }, socketAcceptor('TCP', host)),
   },
   cluster: {
-    schema: strict(dialFields),
+    schema: (parts) => parts.strict(dialFields(parts)),
     kind: 'stream',
     transport: true,
     check: checkBind,

@@ -1,41 +1,43 @@
-import Type, { type Static } from 'typebox';
 import { checkHost, matchesAddress } from '../../core/address.ts';
 import { L7mpError } from '../../core/errors.ts';
 import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
-import { Address, Port, strict } from '../../core/schema.ts';
+import type { SchemaParts, StaticOf } from '../../core/schema.ts';
 import { resolve } from '../../io/resolve.ts';
 import { ANY, checkBind, checkListen, dialFields, endsName, listenFields, socketAcceptor } from '../addresses.ts';
 
 /** Milliseconds of silence after which a client is taken to be gone: UDP never says so. */
 export const UDP_IDLE_TIMEOUT = 60_000;
 
-const ListenerSpec = strict({
-  ...listenFields,
-  connect: Type.Optional(
-    strict(
-      {
-        address: Type.Optional({ ...Address, description: 'Its IP address, or its name.' }),
-        port: Type.Optional({ ...Port, description: 'Its port.' }),
-      },
-      { description: 'Only this peer is taken; what others send is dropped and counted.' },
+function listenerSpec(parts: SchemaParts) {
+  const { strict, Type, Port, Address } = parts;
+  return strict({
+    ...listenFields(parts),
+    connect: Type.Optional(
+      strict(
+        {
+          address: Type.Optional({ ...Address, description: 'Its IP address, or its name.' }),
+          port: Type.Optional({ ...Port, description: 'Its port.' }),
+        },
+        { description: 'Only this peer is taken; what others send is dropped and counted.' },
+      ),
     ),
-  ),
-  options: Type.Optional(
-    strict(
-      {
-        mode: Type.Optional(
-          Type.Enum(['server', 'singleton'], {
-            description:
-              'server: a session for each new peer. singleton: one session to the peer `connect`, made at once; the default where `connect` is complete.',
-          }),
-        ),
-      },
-      { description: 'How peers are told apart.' },
+    options: Type.Optional(
+      strict(
+        {
+          mode: Type.Optional(
+            Type.Enum(['server', 'singleton'], {
+              description:
+                'server: a session for each new peer. singleton: one session to the peer `connect`, made at once; the default where `connect` is complete.',
+            }),
+          ),
+        },
+        { description: 'How peers are told apart.' },
+      ),
     ),
-  ),
-});
+  });
+}
 
-type ListenerSpec = Static<typeof ListenerSpec>;
+type ListenerSpec = StaticOf<typeof listenerSpec>;
 
 function isSingleton({ connect, options }: ListenerSpec): boolean {
   const complete = connect?.address !== undefined && connect.port !== undefined;
@@ -46,7 +48,7 @@ export const udp = defineProtocol({
   name: 'UDP',
   title: 'UDP datagrams over IPv4 and IPv6 (RFC 768).',
   listener: {
-    schema: ListenerSpec,
+    schema: listenerSpec,
     kind: 'datagram',
     lossy: true,
     transport: true,
@@ -64,7 +66,7 @@ export const udp = defineProtocol({
     listen,
   },
   cluster: {
-    schema: strict(dialFields),
+    schema: (parts) => parts.strict(dialFields(parts)),
     kind: 'datagram',
     lossy: true,
     transport: true,

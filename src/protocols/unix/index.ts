@@ -1,26 +1,27 @@
-import Type from 'typebox';
 import { L7mpError } from '../../core/errors.ts';
 import { defineProtocol } from '../../core/protocol.ts';
-import { strict } from '../../core/schema.ts';
+import type { SchemaParts } from '../../core/schema.ts';
 import { socketAcceptor } from '../addresses.ts';
 
 /** Bytes of a path that fit sockaddr_un.sun_path, with its final NUL (unix(7)). */
 const MAX_PATH = 107;
 
 /** The mode of the socket, which says who may connect, as octal digits. */
-const FileMode = Type.String({
-  pattern: '^0?[0-7]{3}$',
-  description:
-    'The mode of the socket’s file, in octal digits ("0660"): who may write to it may connect. Default: what the umask of the process leaves; "0600" where the API made the listener.',
-});
+const fileMode = ({ Type }: SchemaParts) =>
+  Type.String({
+    pattern: '^0?[0-7]{3}$',
+    description:
+      'The mode of the socket’s file, in octal digits ("0660"): who may write to it may connect. Default: what the umask of the process leaves; "0600" where the API made the listener.',
+  });
 
-const Filename = Type.String({ minLength: 1, description: 'The path of the socket, 107 bytes at most.' });
+const filename = ({ Type }: SchemaParts) =>
+  Type.String({ minLength: 1, description: 'The path of the socket, 107 bytes at most.' });
 
 export const unix = defineProtocol({
   name: 'UnixDomainSocket',
   title: 'UNIX domain sockets, byte streams (unix(7)).',
   listener: {
-    schema: strict({ filename: Filename, file_mode: Type.Optional(FileMode) }),
+    schema: (parts) => parts.strict({ filename: filename(parts), file_mode: parts.Type.Optional(fileMode(parts)) }),
     kind: 'stream',
     transport: true,
     sessionName: ({ listener, n }) => `UNIX:${listener}-${n}`,
@@ -34,7 +35,7 @@ export const unix = defineProtocol({
       ),
   },
   cluster: {
-    schema: strict({ filename: Type.Optional(Filename) }),
+    schema: (parts) => parts.strict({ filename: parts.Type.Optional(filename(parts)) }),
     kind: 'stream',
     transport: true,
     dialsPaths: true,

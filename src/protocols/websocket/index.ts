@@ -1,4 +1,3 @@
-import Type, { type Static } from 'typebox';
 import {
   type ClusterHost,
   type ClusterOptions,
@@ -7,23 +6,23 @@ import {
   type ListenerOptions,
   type Spec,
 } from '../../core/protocol.ts';
-import { strict } from '../../core/schema.ts';
+import type { SchemaParts, StaticOf } from '../../core/schema.ts';
 import { specBelow } from '../../core/stands-on.ts';
-import { HttpPath } from '../http/index.ts';
+import { httpPath } from '../http/index.ts';
 import { headerTimeout } from '../http/options.ts';
 import { clusterFields, clusterOn, connectionName, listenerFields, listenerOn } from '../on-streams.ts';
 import { CLUSTER_MESSAGE_SIZE, LISTENER_MESSAGE_SIZE } from './channel.ts';
 import { dial, type Target } from './dial.ts';
 import { listen, type Served } from './listen.ts';
 
-const maxMessageSize = (byDefault: string) =>
+const maxMessageSize = ({ Type }: SchemaParts, byDefault: string) =>
   Type.Integer({
     minimum: 1,
     maximum: 0x7fffffff,
     description: `The largest message, in bytes, either way: a larger one ends the session with 1009. Default ${byDefault}.`,
   });
 
-const pingInterval = {
+const pingInterval = ({ Type }: SchemaParts) => ({
   ping_interval: Type.Optional(
     Type.Integer({
       minimum: 0,
@@ -32,32 +31,37 @@ const pingInterval = {
         'Milliseconds between pings to the peer, which keep what lies between from ending a silent connection; a peer that has said nothing since the latest one is given up. Default 0: none.',
     }),
   ),
-};
-
-const ListenerSpec = strict({
-  ...listenerFields,
-  path: Type.Optional(HttpPath),
-  max_message_size: Type.Optional(maxMessageSize('16 MiB')),
 });
 
-const ClusterSpec = strict({ ...clusterFields, max_message_size: Type.Optional(maxMessageSize('32 MiB')) });
+const listenerSpec = (parts: SchemaParts) =>
+  parts.strict({
+    ...listenerFields(parts),
+    path: parts.Type.Optional(httpPath(parts)),
+    max_message_size: parts.Type.Optional(maxMessageSize(parts, '16 MiB')),
+  });
+
+const clusterSpec = (parts: SchemaParts) =>
+  parts.strict({
+    ...clusterFields(parts),
+    max_message_size: parts.Type.Optional(maxMessageSize(parts, '32 MiB')),
+  });
 
 export const websocket = defineProtocol({
   name: 'WebSocket',
   title: 'WebSocket messages, text and binary (RFC 6455).',
   listener: {
-    schema: ListenerSpec,
+    schema: listenerSpec,
     standsOn: listenerOn,
-    options: {
-      ...headerTimeout,
-      ...pingInterval,
-      accept: Type.Optional(
-        Type.Enum(['routed', 'connected'], {
+    options: (parts) => ({
+      ...headerTimeout(parts),
+      ...pingInterval(parts),
+      accept: parts.Type.Optional(
+        parts.Type.Enum(['routed', 'connected'], {
           description:
             'When the upgrade is answered. routed: as soon as a route is found; the default. connected: when the endpoint has answered, whose status and subprotocol are passed on.',
         }),
       ),
-    },
+    }),
     kind: 'datagram',
     live: [
       '/spec/path',
@@ -68,10 +72,10 @@ export const websocket = defineProtocol({
     ],
     transport: true,
     sessionName: ({ listener, n, metadata }) => `WS:${connectionName(listener, metadata)}-${n}`,
-    listen: (spec, host) => listen(spec, (now) => servedBy(now as Static<typeof ListenerSpec>, host), host),
+    listen: (spec, host) => listen(spec, (now) => servedBy(now as StaticOf<typeof listenerSpec>, host), host),
   },
   cluster: {
-    schema: ClusterSpec,
+    schema: clusterSpec,
     standsOn: clusterOn,
     options: pingInterval,
     live: ['/spec/max_message_size', '/options/ping_interval'],
@@ -84,7 +88,7 @@ export const websocket = defineProtocol({
       return {
         dial: (attempt) => dial(attempt, { ...target, WebSocket }, below, host.limits),
         reconfigure: async (now, options) => {
-          target = targetBy(now as Static<typeof ClusterSpec>, options, host);
+          target = targetBy(now as StaticOf<typeof clusterSpec>, options, host);
           return true;
         },
         close: () => below.close?.(),
@@ -93,7 +97,7 @@ export const websocket = defineProtocol({
   },
 });
 
-function servedBy({ path, max_message_size: maxMessage }: Static<typeof ListenerSpec>, host: ListenerHost): Served {
+function servedBy({ path, max_message_size: maxMessage }: StaticOf<typeof listenerSpec>, host: ListenerHost): Served {
   const { gathering } = host;
   return {
     path,
@@ -105,7 +109,7 @@ function servedBy({ path, max_message_size: maxMessage }: Static<typeof Listener
 }
 
 function targetBy(
-  { port, max_message_size: maxMessage }: Static<typeof ClusterSpec>,
+  { port, max_message_size: maxMessage }: StaticOf<typeof clusterSpec>,
   options: ClusterOptions,
   { gathering }: ClusterHost,
 ): Omit<Target, 'WebSocket'> {

@@ -1,12 +1,11 @@
 import { defineProtocol } from '../../core/protocol.ts';
-import { strict } from '../../core/schema.ts';
 import { httpAnswerer } from '../http-answer.ts';
 
 export const controller = defineProtocol({
   name: 'L7mpController',
   title: 'The REST API, for HTTP sessions.',
   cluster: {
-    schema: strict({}),
+    schema: ({ strict }) => strict({}),
     kind: 'stream',
     virtual: true,
     management: true,

@@ -1,6 +1,5 @@
 import { LocalChannel } from '../../core/local-channel.ts';
 import { defineProtocol } from '../../core/protocol.ts';
-import { strict } from '../../core/schema.ts';
 
 /** Nothing comes out but the end, when our direction has ended. */
 class DiscardChannel extends LocalChannel {
@@ -16,7 +15,7 @@ export const discard = defineProtocol({
   name: 'Discard',
   title: 'Swallows what it gets.',
   cluster: {
-    schema: strict({}),
+    schema: ({ strict }) => strict({}),
     kind: 'same',
     virtual: true,
     open: (_spec, { limits }) => ({ dial: () => new DiscardChannel(limits) }),

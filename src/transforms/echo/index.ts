@@ -1,7 +1,6 @@
 import type { MessageAttributes } from '../../core/channel.ts';
 import { LocalChannel } from '../../core/local-channel.ts';
 import { defineProtocol } from '../../core/protocol.ts';
-import { strict } from '../../core/schema.ts';
 
 class EchoChannel extends LocalChannel {
   protected override work(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): void {
@@ -13,7 +12,7 @@ export const echo = defineProtocol({
   name: 'Echo',
   title: 'Returns what it gets.',
   cluster: {
-    schema: strict({}),
+    schema: ({ strict }) => strict({}),
     kind: 'same',
     virtual: true,
     open: (_spec, { limits }) => ({ dial: () => new EchoChannel(limits) }),

@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { LocalChannel } from '../../core/local-channel.ts';
 import { defineProtocol } from '../../core/protocol.ts';
-import { strict } from '../../core/schema.ts';
 
 class DecapChannel extends LocalChannel {
   protected override work(bytes: Uint8Array): void {
@@ -40,7 +39,7 @@ export const jsonDecap = defineProtocol({
   name: 'JSONDecap',
   title: 'Undoes JSONEncap; what is no such JSON is dropped and counted.',
   cluster: {
-    schema: strict({}),
+    schema: ({ strict }) => strict({}),
     kind: 'datagram',
     virtual: true,
     open: (_spec, { limits }) => ({ dial: () => new DecapChannel(limits) }),

@@ -3,7 +3,6 @@ import { type QueueLimits, TEXT } from '../../core/channel.ts';
 import { LocalChannel } from '../../core/local-channel.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import { defineProtocol } from '../../core/protocol.ts';
-import { strict } from '../../core/schema.ts';
 
 class EncapChannel extends LocalChannel {
   /** All of the text before the payload: metadata is settled before a session's stages are dialled. */
@@ -24,7 +23,7 @@ export const jsonEncap = defineProtocol({
   name: 'JSONEncap',
   title: 'Wraps each message into JSON: {"metadata": <the session\'s metadata>, "payload": <base64>}.',
   cluster: {
-    schema: strict({}),
+    schema: ({ strict }) => strict({}),
     kind: 'datagram',
     virtual: true,
     open: (_spec, { limits }) => ({ dial: (attempt) => new EncapChannel(sessionOf(attempt).metadata, limits) }),

@@ -1,10 +1,8 @@
 import type { Writable } from 'node:stream';
 import { isatty } from 'node:tty';
-import Type from 'typebox';
 import type { MessageAttributes, QueueLimits } from '../../core/channel.ts';
 import { LocalChannel } from '../../core/local-channel.ts';
 import { defineProtocol, type Protocol } from '../../core/protocol.ts';
-import { strict } from '../../core/schema.ts';
 import { openFile, openStream } from '../../output/output.ts';
 import { printable } from '../../output/printable.ts';
 import { FileWriter } from '../../output/writer.ts';
@@ -37,20 +35,21 @@ export function createLogger(streams: { readonly stdout: Writable }, isTerminal:
     name: 'Logger',
     title: 'Passes everything on, and writes it to a file or to stdout.',
     cluster: {
-      schema: strict({
-        log_file: Type.Optional(
-          Type.String({
-            minLength: 1,
-            description: 'The path of a file to append to, or `-` for stdout, the default.',
-          }),
-        ),
-        log_prefix: Type.Optional(
-          Type.String({
-            description:
-              'Each message is written as `<log_prefix>: <message>`; without it, as it is. No line end is added.',
-          }),
-        ),
-      }),
+      schema: ({ strict, Type }) =>
+        strict({
+          log_file: Type.Optional(
+            Type.String({
+              minLength: 1,
+              description: 'The path of a file to append to, or `-` for stdout, the default.',
+            }),
+          ),
+          log_prefix: Type.Optional(
+            Type.String({
+              description:
+                'Each message is written as `<log_prefix>: <message>`; without it, as it is. No line end is added.',
+            }),
+          ),
+        }),
       kind: 'same',
       virtual: true,
       files: ({ log_file: path = STDOUT }) => (path === STDOUT ? [] : [{ field: '/log_file', path, use: 'append' }]),

@@ -1,10 +1,8 @@
-import Type from 'typebox';
 import { sessionOf } from '../../core/attempt.ts';
 import type { MessageAttributes, QueueLimits } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import { LocalChannel } from '../../core/local-channel.ts';
 import { defineProtocol, type LabelledCounter } from '../../core/protocol.ts';
-import { strict } from '../../core/schema.ts';
 
 const BYTES = 'session_byte_counter_total';
 const PACKETS = 'session_packet_counter_total';
@@ -40,12 +38,13 @@ export const metric = defineProtocol({
   name: 'Metric',
   title: 'Passes everything on, and counts bytes and messages for each session.',
   cluster: {
-    schema: strict({
-      byteCounterName: Type.Optional(Type.String({ description: `The metric that counts bytes. Default ${BYTES}.` })),
-      packetCounterName: Type.Optional(
-        Type.String({ description: `The metric that counts messages. Default ${PACKETS}.` }),
-      ),
-    }),
+    schema: ({ strict, Type }) =>
+      strict({
+        byteCounterName: Type.Optional(Type.String({ description: `The metric that counts bytes. Default ${BYTES}.` })),
+        packetCounterName: Type.Optional(
+          Type.String({ description: `The metric that counts messages. Default ${PACKETS}.` }),
+        ),
+      }),
     kind: 'same',
     virtual: true,
     check: ({ byteCounterName = BYTES, packetCounterName = PACKETS }) => {

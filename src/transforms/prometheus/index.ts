@@ -1,5 +1,4 @@
 import { defineProtocol } from '../../core/protocol.ts';
-import { strict } from '../../core/schema.ts';
 import { errorAnswer, httpAnswerer } from '../http-answer.ts';
 
 const METHODS = ['GET', 'HEAD'];
@@ -8,7 +7,7 @@ export const prometheus = defineProtocol({
   name: 'Prometheus',
   title: 'The metrics in the Prometheus text format, for HTTP sessions.',
   cluster: {
-    schema: strict({}),
+    schema: ({ strict }) => strict({}),
     kind: 'stream',
     virtual: true,
     management: true,

@@ -1,5 +1,4 @@
 import { defineProtocol, type Protocol } from '../../core/protocol.ts';
-import { strict } from '../../core/schema.ts';
 import { SharedStreams, type Streams } from './streams.ts';
 
 /** Stdio on a process's streams. */
@@ -9,7 +8,7 @@ export function createStdio(streams: Streams): Protocol {
     name: 'Stdio',
     title: "The proxy's own stdin and stdout.",
     cluster: {
-      schema: strict({}),
+      schema: ({ strict }) => strict({}),
       kind: 'stream',
       virtual: true,
       scope: 'process',

@@ -1,9 +1,7 @@
-import Type from 'typebox';
 import { sessionOf } from '../../core/attempt.ts';
 import { asL7mpError, L7mpError } from '../../core/errors.ts';
 import { formatPointer, getAt, type Pointer, parsePointer } from '../../core/pointer.ts';
 import { type DiallingSession, defineProtocol } from '../../core/protocol.ts';
-import { strict } from '../../core/schema.ts';
 import { canonical } from './canonical.ts';
 import { Group } from './group.ts';
 
@@ -11,11 +9,12 @@ export const sync = defineProtocol({
   name: 'Sync',
   title: 'Joins sessions with the same label: each message goes to all the others.',
   cluster: {
-    schema: strict({
-      query: Type.String({
-        description: 'A JSON pointer to the label in the metadata. Sessions without it are refused.',
+    schema: ({ strict, Type }) =>
+      strict({
+        query: Type.String({
+          description: 'A JSON pointer to the label in the metadata. Sessions without it are refused.',
+        }),
       }),
-    }),
     kind: 'same',
     virtual: true,
     scope: 'proxy',
