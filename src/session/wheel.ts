@@ -13,6 +13,9 @@ export interface Expiring {
 /** Milliseconds: how late an expiry may be. */
 const TICK = 50;
 
+/** Milliseconds that the wheel comes late where the thread, or the whole process, was held up, and that others then have first. */
+const HELD_UP = 100;
+
 /**
  * Deadlines that move with each packet, without a timer per session or per packet: an entry is looked at when the
  * deadline that it had comes, and put back if it has moved since. A million idle sessions cost one timer.
@@ -21,6 +24,7 @@ export class Wheel {
   readonly #slots = new Map<number, CompactingSet<Expiring>>();
   #timer: NodeJS.Timeout | undefined;
   #next = Number.POSITIVE_INFINITY;
+  #waited = false;
 
   /** Looks at the entry again, if its deadline has come nearer or it is new. */
   schedule(entry: Expiring): void {
@@ -65,6 +69,12 @@ export class Wheel {
 
   #turn(): void {
     const now = performance.now();
+    // What has come meanwhile is not read yet: the loop runs timers first.
+    this.#waited = !this.#waited && now - this.#next * TICK >= HELD_UP;
+    if (this.#waited) {
+      this.#timer = setTimeout(() => this.#turn(), HELD_UP);
+      return;
+    }
     this.#next = Number.POSITIVE_INFINITY;
     const due = [...this.#slots.keys()].filter((slot) => slot * TICK <= now);
     for (const slot of due) {

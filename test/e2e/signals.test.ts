@@ -16,10 +16,11 @@ import {
   connectDatagram,
   connectStream,
   connectWebSocket,
+  next,
   serveDatagram,
   serveStream,
 } from '../support/peers.ts';
-import { listener } from '../support/proxy.ts';
+import { request as apiRequest, listener } from '../support/proxy.ts';
 
 const HOST = '127.0.0.1';
 const ECHO = { destination: { spec: { protocol: 'Echo' } } };
@@ -228,3 +229,36 @@ describe('a reader that goes away', () => {
     assert.equal(await send(command, 'SIGTERM'), 0);
   });
 });
+
+/** Milliseconds of silence after which a session ends, and for which the proxy stands still. */
+const [IDLE, STILL] = [1500, 3000];
+
+for (const io of ['native', 'node'] as const) {
+  test(`SIGSTOP: a proxy that goes on reads what has come before it calls sessions idle (${io})`, async (t) => {
+    const options = { options: { idle_timeout: IDLE } };
+    const { command, port } = await startConfig(t, {
+      admin: { io },
+      listeners: [
+        listener('api', at('HTTP', 1), { destination: { spec: { protocol: 'L7mpController' } } }),
+        listener('tcp', at('TCP', 2), ECHO, options),
+        listener('udp', at('UDP', 3), ECHO, options),
+      ],
+    });
+    const names = async (): Promise<string[]> => {
+      const of = (name: string) => apiRequest({ port: port(1), path: `/api/v1/sessions?listener=${name}&fields=name` });
+      const answers = [await of('tcp'), await of('udp')];
+      return answers.flatMap(({ body }) => body.map(({ name }: { name: string }) => name));
+    };
+    const clients = [await connectStream(t, { port: port(2) }), await connectDatagram(t, port(3))];
+    for (const client of clients) assert.equal(await ask(client, 'x'), 'x');
+    const before = await names();
+    assert.equal(before.length, 2);
+    command.child.kill('SIGSTOP');
+    for (const client of clients) client.send('y');
+    const stopped = performance.now();
+    await until(() => performance.now() - stopped > STILL, 'it stands still');
+    command.child.kill('SIGCONT');
+    for (const client of clients) assert.equal(await next(client), 'y');
+    assert.deepEqual(await names(), before);
+  });
+}
