@@ -80,8 +80,10 @@ test('a body may be text that one has already, JSON or YAML', async (t) => {
   await client.put('/clusters/{name}', { params: { name: 'j' }, raw: JSON.stringify({ cluster: web }) });
   const yaml = 'cluster: { spec: { protocol: TCP, port: 80 } }';
   await client.put('/clusters/{name}', { params: { name: 'y' }, raw: yaml, contentType: 'application/yaml' });
+  const parts = [Buffer.from('{"cluster":'), Buffer.from(`${JSON.stringify(web)}}`)];
+  await client.put('/clusters/{name}', { params: { name: 'p' }, raw: parts });
   const { body } = await client.get('/clusters');
-  assert.deepEqual(body.map(({ name }) => name).slice(1), ['j', 'y']);
+  assert.deepEqual(body.map(({ name }) => name).slice(1), ['j', 'y', 'p']);
 });
 
 test('the token is asked for at each request', async (t) => {

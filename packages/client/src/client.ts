@@ -3,7 +3,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AnswerError, ApiError, UnreachableError } from './errors.ts';
 import type { Config, Operations, SessionRead } from './openapi.ts';
 import { keepAlive, type RawAnswer, Transport } from './transport.ts';
-import type { Answer, AnswerTo, ConditionalPath, Method, PathOf, RequestOptions, Sent, Unchanged } from './types.ts';
+import type {
+  Answer,
+  AnswerTo,
+  ConditionalPath,
+  Method,
+  PathOf,
+  RawBody,
+  RequestOptions,
+  Sent,
+  Unchanged,
+} from './types.ts';
 
 export interface ClientOptions {
   /** `http://<host>[:<port>]`, or `unix:<path of a socket>`. */
@@ -129,23 +139,22 @@ export class Client {
   ): Promise<Answer<unknown> | Unchanged> {
     const { timeout, retries } = { ...this.#options, ...options };
     const body = options.raw ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
-    const over = performance.now() + timeout;
+    const deadline = performance.now() + timeout;
     for (let attempt = 0; ; attempt++) {
       const headers = await this.#headers(options, body, ifNoneMatch);
-      const left = Math.max(1, over - performance.now());
       try {
-        const exchange = { method, path, headers, body, timeout: left, signal: options.signal };
+        const exchange = { method, path, headers, body, deadline, timeout, signal: options.signal };
         return answerOf(`${method} ${path}`, await this.#transport.exchange(exchange));
       } catch (error) {
         const wait = backoff(attempt);
-        const again = attempt < retries && isHarmless(error, method, options) && performance.now() + wait < over;
+        const again = attempt < retries && isHarmless(error, method, options) && performance.now() + wait < deadline;
         if (!again) throw error;
         await sleep(wait, undefined, { signal: options.signal }).catch(() => options.signal?.throwIfAborted());
       }
     }
   }
 
-  async #headers(options: Loose, body: string | Uint8Array | undefined, ifNoneMatch: string | undefined) {
+  async #headers(options: Loose, body: RawBody | undefined, ifNoneMatch: string | undefined) {
     const { token } = this.#options;
     const bearer = typeof token === 'function' ? await token() : token;
     return {
@@ -154,7 +163,7 @@ export class Client {
       ...(ifNoneMatch !== undefined && { 'if-none-match': ifNoneMatch }),
       ...(body !== undefined && {
         'content-type': options.contentType ?? 'application/json',
-        'content-length': Buffer.byteLength(body),
+        'content-length': lengthOf(body),
       }),
     };
   }
@@ -167,7 +176,7 @@ interface Loose {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, unknown>>;
   readonly body?: unknown;
-  readonly raw?: string | Uint8Array;
+  readonly raw?: RawBody;
   readonly contentType?: string;
   readonly ifMatch?: string;
   readonly signal?: AbortSignal;
@@ -191,6 +200,12 @@ function answerOf(what: string, { status, headers, text }: RawAnswer): Answer<un
   if (status >= 400) throw new ApiError(what, status, reasonOf(body, text), etag);
   if (body === undefined) throw new AnswerError(`${what}: the answer is no JSON`);
   return { status: status as Answer<unknown>['status'], etag, headers, body };
+}
+
+/** In bytes. */
+function lengthOf(body: RawBody): number {
+  if (typeof body === 'string') return Buffer.byteLength(body);
+  return Array.isArray(body) ? body.reduce((sum, part) => sum + part.length, 0) : (body as Uint8Array).length;
 }
 
 function reasonOf(body: unknown, text: string): string {

@@ -3,4 +3,4 @@ export { Client, type ClientOptions } from './client.ts';
 export { AnswerError, ApiError, ClientError, UnreachableError } from './errors.ts';
 export type * from './openapi.ts';
 export { type Agent, keepAlive } from './transport.ts';
-export type { Answer, ConditionalPath, Method, PathOf, RequestOptions, Unchanged } from './types.ts';
+export type { Answer, ConditionalPath, Method, PathOf, RawBody, RequestOptions, Unchanged } from './types.ts';

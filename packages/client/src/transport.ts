@@ -1,6 +1,7 @@
 /** One HTTP request over node:http: TCP or a UNIX socket, connections that are kept, a bound on time and on the answer. */
 import type { Agent, IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http';
 import { AnswerError, UnreachableError } from './errors.ts';
+import type { RawBody } from './types.ts';
 
 // An import statement would evaluate all that it exports, among it a WebSocket client that loads the whole of undici.
 export type { Agent };
@@ -12,8 +13,9 @@ export interface Exchange {
   /** With the query. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string | number>>;
-  readonly body: string | Uint8Array | undefined;
-  /** Milliseconds from now until the answer is whole. */
+  readonly body: RawBody | undefined;
+  /** When the answer must be whole, as `performance.now()` has it; and how many milliseconds that was from the beginning. */
+  readonly deadline: number;
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -58,19 +60,17 @@ export class Transport {
 
   /** Rejects with an `UnreachableError`, an `AnswerError` or the signal's reason. */
   async exchange(exchange: Exchange): Promise<RawAnswer> {
-    const over = performance.now() + exchange.timeout;
     try {
       return await this.#attempt(exchange);
     } catch (error) {
       if (!(error instanceof StaleConnection) || exchange.method === 'POST') throw unwrapped(error);
-      const timeout = Math.max(1, over - performance.now());
-      return this.#attempt({ ...exchange, timeout }).catch((again) => {
+      return this.#attempt(exchange).catch((again) => {
         throw unwrapped(again);
       });
     }
   }
 
-  #attempt({ method, path, headers, body, timeout, signal }: Exchange): Promise<RawAnswer> {
+  #attempt({ method, path, headers, body, deadline, timeout, signal }: Exchange): Promise<RawAnswer> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const request = http.request({ ...this.#target, method, path, headers });
@@ -86,8 +86,8 @@ export class Transport {
       };
       const abort = () => fail(signal?.reason);
       const timer = setTimeout(
-        () => fail(new UnreachableError(what, 'ETIMEDOUT', `no answer within ${Math.round(timeout)} ms`, false)),
-        timeout,
+        () => fail(new UnreachableError(what, 'ETIMEDOUT', `no answer within ${timeout} ms`, false)),
+        Math.max(1, deadline - performance.now()),
       );
       signal?.addEventListener('abort', abort, { once: true });
       request.on('error', (error: NodeJS.ErrnoException) => {
@@ -97,7 +97,9 @@ export class Transport {
       request.on('response', (response) => {
         this.#collect(response, what).then((answer) => settle(() => resolve(answer)), fail);
       });
-      request.end(body);
+      const parts = Array.isArray(body) ? (body as readonly Uint8Array[]) : [body as string | Uint8Array | undefined];
+      for (const part of parts) if (part) request.write(part);
+      request.end();
     });
   }
 

@@ -29,9 +29,11 @@ type Fields<O, K extends string> = O extends { [Key in K]: infer T } ? { readonl
 
 type Query<O> = O extends { query?: infer Q } ? { readonly query?: NonNullable<Q> } : unknown;
 
-/** JSON text that is sent as it is, or text of another media type. */
+/** JSON text that is sent as it is, or text of another media type; bytes may be in parts, which are not put together. */
+export type RawBody = string | Uint8Array | readonly Uint8Array[];
+
 interface Raw {
-  readonly raw: string | Uint8Array;
+  readonly raw: RawBody;
   /** Default application/json. */
   readonly contentType?: string;
   readonly body?: never;

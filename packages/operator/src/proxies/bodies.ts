@@ -1,4 +1,4 @@
-/** What is sent, as JSON. Definitions are shared among proxies, and so are their texts. */
+/** What is sent, as JSON. Definitions are shared among proxies, and so are the bytes of them. */
 import type { Wish, WishedCluster } from '../translation/contract.ts';
 import type { Put } from './diff.ts';
 import { KINDS, type Kind, type Wished, WORDS } from './objects.ts';
@@ -8,56 +8,47 @@ import type { Others } from './reading.ts';
 export type Instead = ReadonlyMap<Wished, Wished | undefined>;
 
 export class Bodies {
-  readonly #texts = new WeakMap<Wished, string>();
-  /** The last list of each kind: proxies that should have the same are programmed one after the other. */
-  readonly #last = new Map<Kind, { readonly list: ReadonlyMap<string, Wished>; readonly text: string }>();
+  /** Of each object, as part of a list: a comma, and its JSON with its name. */
+  readonly #parts = new WeakMap<Wished, { readonly name: string; readonly bytes: Buffer }>();
 
   /** Of one object. */
   of({ kind, wished }: Put): string {
-    return `{"${WORDS[kind]}":${this.#text(kind, wished)}}`;
+    return `{"${WORDS[kind]}":${textOf(kind, wished)}}`;
   }
 
-  /** A whole configuration, with what is of others and what is wished. */
-  whole(others: Others, want: Wish, instead: Instead): string {
-    const lists = KINDS.map((kind) => {
-      const rest = others[kind].map((object) => JSON.stringify(object));
-      const own = instead.size === 0 ? this.#list(kind, want[kind]) : this.#join(kind, replaced(want[kind], instead));
-      return `"${kind}":[${[...rest, ...(own ? [own] : [])].join()}]`;
+  /** A whole configuration, with what is of others and what is wished: in parts, most of which many proxies get. */
+  whole(others: Others, want: Wish, instead: Instead): Buffer[] {
+    const parts = KINDS.flatMap((kind, n) => {
+      const rest = others[kind].map((object) => JSON.stringify(object)).join();
+      const own = this.#list(kind, want[kind], instead);
+      // Each begins with a comma.
+      if (rest === '' && own[0]) own[0] = own[0].subarray(1);
+      return [Buffer.from(`${n === 0 ? '{' : '],'}"${kind}":[${rest}`), ...own];
     });
-    return `{${lists.join()}}`;
+    return [...parts, Buffer.from(']}')];
   }
 
-  #list(kind: Kind, list: ReadonlyMap<string, Wished>): string {
-    const known = this.#last.get(kind);
-    if (known?.list === list) return known.text;
-    const text = this.#join(kind, list);
-    this.#last.set(kind, { list, text });
-    return text;
+  #list(kind: Kind, list: ReadonlyMap<string, Wished>, instead: Instead): Buffer[] {
+    return Array.from(list).flatMap(([name, wished]) => {
+      const one = instead.has(wished) ? instead.get(wished) : wished;
+      return one ? [this.#part(kind, name, one)] : [];
+    });
   }
 
-  #join(kind: Kind, list: Iterable<readonly [string, Wished]>): string {
-    return Array.from(list, ([name, wished]) => named(name, this.#text(kind, wished))).join();
-  }
-
-  #text(kind: Kind | 'endpoints', wished: Wished): string {
-    const known = this.#texts.get(wished);
-    if (known !== undefined) return known;
-    const text = kind === 'clusters' ? this.#cluster(wished as WishedCluster) : JSON.stringify(wished);
-    this.#texts.set(wished, text);
-    return text;
-  }
-
-  #cluster({ definition, endpoints }: WishedCluster): string {
-    const list = Array.from(endpoints, ([name, endpoint]) => named(name, this.#text('endpoints', endpoint)));
-    return withField(JSON.stringify(definition), `"endpoints":[${list.join()}]`);
+  #part(kind: Kind, name: string, wished: Wished): Buffer {
+    const known = this.#parts.get(wished);
+    if (known?.name === name) return known.bytes;
+    const bytes = Buffer.from(`,${named(name, textOf(kind, wished))}`);
+    this.#parts.set(wished, { name, bytes });
+    return bytes;
   }
 }
 
-function* replaced(list: ReadonlyMap<string, Wished>, instead: Instead): Generator<readonly [string, Wished]> {
-  for (const [name, wished] of list) {
-    const other = instead.has(wished) ? instead.get(wished) : wished;
-    if (other) yield [name, other];
-  }
+function textOf(kind: Kind | 'endpoints', wished: Wished): string {
+  if (kind !== 'clusters') return JSON.stringify(wished);
+  const { definition, endpoints } = wished as WishedCluster;
+  const list = Array.from(endpoints, ([name, endpoint]) => named(name, JSON.stringify(endpoint)));
+  return withField(JSON.stringify(definition), `"endpoints":[${list.join()}]`);
 }
 
 function named(name: string, text: string): string {

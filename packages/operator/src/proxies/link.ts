@@ -78,7 +78,7 @@ export class Link implements Passenger {
     });
   }
 
-  replace(raw: string, ifMatch: string): Promise<{ etag: string; changes: readonly Changed[] }> {
+  replace(raw: readonly Buffer[], ifMatch: string): Promise<{ etag: string; changes: readonly Changed[] }> {
     return this.#call('replace', async (options) => {
       const { etag, body } = await this.#client.put('/config', { ...options, raw, ifMatch });
       return { value: { etag: etag ?? ifMatch, changes: body.changes ?? [] }, outcome: 'ok' };

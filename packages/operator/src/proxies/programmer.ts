@@ -185,7 +185,7 @@ function isForWhole(steps: readonly Step[]): boolean {
   return steps.length > MOST_STEPS || listeners > 1 || steps.some(leavesBehind);
 }
 
-function culpritOf(want: Wish, have: Wish, reason: string, body: string): Put | undefined {
+function culpritOf(want: Wish, have: Wish, reason: string, body: readonly Buffer[]): Put | undefined {
   const culprit = culpritIn(want, reason, body);
   const wished = culprit && want[culprit.kind].get(culprit.name);
   if (!wished) return undefined;
