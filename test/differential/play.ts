@@ -289,6 +289,7 @@ class Player {
   async #endBy(by: Who): Promise<void> {
     const [one, two] = [this.#end(by), this.#end(other(by))];
     const count = this.#server.ends.length;
+    const last = this.#hasEnded(other(by));
     one.end();
     if (by === 'server' && this.#mends && !this.#clientEnded) {
       await until(() => one.closed, 'the old connection is closed');
@@ -299,8 +300,7 @@ class Player {
     const streams = this.#case.client !== 'UDP' && this.#case.server !== 'UDP';
     if (streams) {
       await until(() => two.ended, `the ${other(by)} is told`);
-      if (this.#hasEnded(by) && this.#hasEnded(other(by)))
-        await until(() => one.closed && two.closed, 'both are closed');
+      if (last) await until(() => one.closed && two.closed, 'both are closed');
     } else await until(() => one.closed ?? one.ended, 'the session is over');
     if (!streams) one.end();
   }
