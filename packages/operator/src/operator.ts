@@ -5,8 +5,9 @@ import { Webhook } from './injection/webhook.ts';
 import type { Access } from './kubernetes/access.ts';
 import { ApiClient } from './kubernetes/api.ts';
 import { Backoff, pause } from './kubernetes/backoff.ts';
-import { Election } from './kubernetes/election.ts';
+import { Election, type ElectionTimings } from './kubernetes/election.ts';
 import { messageOf } from './kubernetes/errors.ts';
+import type { Timings as WatchTimings } from './kubernetes/reflector.ts';
 import { Leader } from './leader.ts';
 import { type Changes, Model } from './model.ts';
 import { KINDS, type Kind } from './resources/kinds.ts';
@@ -32,6 +33,7 @@ export interface OperatorOptions extends TranslationOptions {
   readonly ownNamespace: string;
   /** Of several replicas one leads; without it, this one does. */
   readonly elects: boolean;
+  readonly timings?: { readonly lease?: ElectionTimings; readonly watch?: Partial<WatchTimings> };
   /** Another one for each replica. */
   readonly identity: string;
   readonly log: Logger;
@@ -80,6 +82,7 @@ export class Operator {
       changed: (keys) => this.#changed(keys),
       statusChanged: (keys) => this.#leader?.statusChanged(keys),
       observer: (kind, namespace) => toldByReflector(options.log, metrics, kind, namespace),
+      ...(options.timings?.watch && { timings: options.timings.watch }),
     });
     metrics.observe({
       isLeader: () => this.#leader !== undefined,
@@ -114,12 +117,13 @@ export class Operator {
   }
 
   #candidate(): Election {
-    const { identity, log, ownNamespace: namespace } = this.#options;
+    const { identity, log, ownNamespace: namespace, timings } = this.#options;
     return new Election({
       api: this.#api,
       namespace,
       name: NAME,
       identity,
+      ...(timings?.lease && { timings: timings.lease }),
       won: () => {
         log.info({ identity }, 'this replica leads');
         this.#isElected = true;

@@ -255,7 +255,7 @@ test('a resource that is not served is looked for again', async () => {
   fake.withdraw(TARGETS);
   const copy = new Copy();
   const states: ReflectorState[] = [];
-  reflect(copy, { observer: { turned: (state) => states.push(state) } });
+  reflect(copy, { optional: true, observer: { turned: (state) => states.push(state) } });
   await until(() => reflector?.state === 'absent');
   assert.deepEqual(copy.told, []);
   fake.serve(TARGETS);

@@ -18,7 +18,7 @@ export interface Sink<T> {
 export interface Timings {
   readonly firstWait: number;
   readonly longestWait: number;
-  /** Until a resource that is not served is looked for again. */
+  /** Until an optional resource that is not served is looked for again. */
   readonly lookAgain: number;
   /** Of a watch: so long it takes at most, and `slack` more, to notice a connection that hangs. */
   readonly duration: number;
@@ -124,9 +124,10 @@ export class Reflector<T> {
     }
   }
 
-  /** Without a resource version afterwards it is absent. */
+  /** Without a resource version afterwards it is absent, and may be so. */
   async #list(): Promise<void> {
     const { api, decode, sink, observer, resource, namespace } = this.#options;
+    let absent: unknown;
     for (const version of this.#versions) {
       const path = pathOf({ ...resource, version }, { namespace });
       try {
@@ -140,12 +141,14 @@ export class Reflector<T> {
         this.#turn('listed', path);
         return;
       } catch (error) {
-        if (this.#isAbsent(error)) continue;
-        throw error;
+        if (!this.#isAbsent(error)) throw error;
+        absent = error;
       }
     }
     // What was there is kept: if the kind was deleted, its objects were, one by one, in the sight of the watch.
     if (this.#state === 'starting') this.#turn('absent', `${pathOf(resource)} is not served, or not readable`);
+    // One that is needed will come soon, or come back.
+    if (!this.#options.optional || this.#state === 'listed') throw absent;
   }
 
   #isAbsent(error: unknown): boolean {
