@@ -92,8 +92,11 @@ async function variableFrom(api: Api, pod: KubeObject, from: KubeObject): Promis
   throw new Error(`nobody here knows a variable from ${JSON.stringify(from)}`);
 }
 
+/** `metadata.name`, or `metadata.annotations['a.b/c']`. */
 function field(pod: KubeObject, path: string): string {
-  const value = path.split('.').reduce((object, key) => object?.[key], pod);
+  const [, before = path, key] = /^(.+)\['(.+)'\]$/.exec(path) ?? [];
+  const words = [...before.split('.'), ...(key === undefined ? [] : [key])];
+  const value = words.reduce((object, word) => object?.[word], pod);
   if (typeof value !== 'string') throw new Error(`the pod has no ${path}`);
   return value;
 }

@@ -57,8 +57,8 @@ export class Programmer {
   }
 
   /** Rejects with `Unreachable`, or the reason of the link's signal. */
-  program(link: Link, want: Wish): Promise<void> {
-    return this.#program(link, want, undefined);
+  async program(link: Link, want: Wish): Promise<void> {
+    await this.#program(link, want, undefined);
   }
 
   /** Looks whether it is still as it was, and puts it right. Gives what was wrong, if anything. Rejects likewise. */
@@ -67,11 +67,10 @@ export class Programmer {
     if (!known) return this.program(link, want).then(() => undefined);
     const reading = await link.check(known.etag);
     if (!reading) return undefined;
+    const wrong = await this.#program(link, want, reading);
     const refused = this.#refusals.messages();
-    const wrong = this.#diff(reading.ours, want).filter(({ owner }) => !refused.has(owner));
-    await this.#program(link, want, reading);
-    if (wrong.length === 0 || this.#known?.etag === reading.etag) return undefined;
-    const names = [...new Set(wrong.map(({ owner }) => owner))];
+    const names = [...wrong].filter((name) => !refused.has(name));
+    if (names.length === 0 || this.#known?.etag === reading.etag) return undefined;
     return { names, restarted: startOf(reading.etag) !== startOf(known.etag) };
   }
 
@@ -81,17 +80,23 @@ export class Programmer {
     return diff(have, want, this.#context.forms);
   }
 
-  /** `reading`: what it has, if that was read just now. */
-  async #program(link: Link, want: Wish, reading: Reading | undefined): Promise<void> {
+  /** `reading`: what it has, if that was read just now. Gives the full names of what was read and was not as wished. */
+  async #program(link: Link, want: Wish, reading: Reading | undefined): Promise<ReadonlySet<string>> {
+    const wrong = new Set<string>();
     let seen = reading;
     for (let round = 0; round < MOST_ROUNDS; round++) {
       const known = seen ? undefined : this.#known;
       // Until all of it is done, nobody knows what the proxy has.
       this.#known = undefined;
       try {
-        if (known) await this.#update(link, known, want);
-        else await this.#bring(link, seen ?? (await link.read()), want);
-        return;
+        if (known) {
+          await this.#update(link, known, want);
+        } else {
+          seen ??= await link.read();
+          for (const { owner } of this.#diff(seen.ours, want)) wrong.add(owner);
+          await this.#bring(link, seen, want);
+        }
+        return wrong;
       } catch (error) {
         if (!(error instanceof Outdated)) throw error;
         seen = undefined;

@@ -26,6 +26,8 @@ export class Reconciler {
   /** When that was wished, as `performance.now()` has it; undefined when the proxy has it. */
   #since: number | undefined = performance.now();
   #state: ProxyState = PENDING;
+  /** As it was last told. */
+  #refused: ReadonlyMap<string, string> = new Map();
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
@@ -147,6 +149,10 @@ export class Reconciler {
     const { timing, observer } = this.#context;
     this.#failures = 0;
     const objects = this.#refusals.messages();
+    for (const [name, message] of objects) {
+      if (this.#refused.get(name) !== message) observer.refused(this.#pod, name, message);
+    }
+    this.#refused = objects;
     if (this.#since !== undefined && objects.size === 0) {
       observer.programmed(this.#pod, performance.now() - this.#since);
     }

@@ -44,12 +44,12 @@ export class Refusals {
 
   /** The steps, without those that would be refused again, with those that are to be tried again, for which it is time. */
   applied(steps: readonly Step[], want: Wish): Step[] {
-    this.#forget(steps, want);
+    const planned = unique(steps.map((step) => this.#whole(step, want)));
+    const keys = new Set(planned.map(keyOf));
+    this.#forget(keys, want);
     const now = performance.now();
-    const planned = new Set(steps.map(keyOf));
-    const again = [...this.#all.values()].filter(({ step, due }) => due <= now && !planned.has(keyOf(step)));
-    const tried = steps.filter((step) => !this.#waits(step, now)).map((step) => this.#whole(step, want));
-    return [...again.map(({ step }) => step), ...unique(tried)];
+    const again = [...this.#all].filter(([key, { due }]) => due <= now && !keys.has(key));
+    return [...again.map(([, { step }]) => step), ...planned.filter((step) => !this.#waits(step, now))];
   }
 
   /** Objects that are left out of a whole configuration, by what is wished, with what stays in their place. */
@@ -82,8 +82,7 @@ export class Refusals {
   }
 
   /** What is not wished any more, or wished otherwise by now, is nobody's any more. */
-  #forget(steps: readonly Step[], want: Wish): void {
-    const planned = new Set(steps.map(keyOf));
+  #forget(planned: ReadonlySet<string>, want: Wish): void {
     for (const [key, { step }] of this.#all) if (!planned.has(key) && !isWished(step, want)) this.#all.delete(key);
   }
 }
