@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, constants, copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -126,6 +126,58 @@ test('a module of a project that has l7mp installed can import it', async () => 
   await writeFile(join(user, 'plugin.js'), "import * as l7mp from 'l7mp'; console.log(Object.keys(l7mp).length > 0);");
   const { stdout } = await runInstalled('node', 'plugin.js');
   assert.equal(stdout.trim(), 'true');
+});
+
+test('what the image of the proxy holds runs as nobody, with a configuration that is mounted', async (t) => {
+  const folder = join(user, 'image');
+  await run(join(CHECKOUT, 'scripts', 'image'), ['proxy', folder]);
+  // As in the DaemonSet of the README.
+  const port = await freePort();
+  await writeFile(join(folder, 'config', 'l7mp-ingress-gw.yaml'), CONTROLLER.replace('1234', String(port)));
+  // Node's own file may be where nobody may look.
+  await copyFile(process.execPath, join(user, 'node'), constants.COPYFILE_FICLONE);
+  await chmod(user, 0o755);
+  const command = [join(user, 'node'), 'l7mp-proxy.js', '-c', 'config/l7mp-ingress-gw.yaml', '-s', '-l', 'info'];
+  const nobody = ['setpriv', '--reuid=65532', '--regid=65532', '--clear-groups', '--no-new-privs'];
+  const [file = '', ...args] = process.getuid?.() === 0 ? [...nobody, ...command] : command;
+  const proxy = spawn(file, args, { cwd: folder, env: { PATH: process.env.PATH }, stdio: 'inherit' });
+  t.after(() => proxy.kill());
+  const api = `http://127.0.0.1:${port}/api/v1`;
+  const admin = await until(
+    () =>
+      fetch(`${api}/admin`).then(
+        (answer) => answer.json(),
+        () => undefined,
+      ),
+    'the proxy answers',
+  );
+  const { version: own, io_status: io } = admin as { version: string; io_status: { engine: string } };
+  assert.equal(own, version);
+  assert.equal(io.engine, process.platform === 'linux' ? 'native' : 'node', 'koffi is in it');
+  const files = await readdir(folder);
+  assert.deepEqual(
+    files.filter((name) => ['src', 'test', 'packages', 'docs', 'charts'].includes(name)),
+    [],
+  );
+});
+
+const CONTROLLER = `
+admin:
+  log_level: info
+  log_file: stdout
+  access_log_path: /tmp/admin_access.log
+listeners:
+- name: controller-listener
+  spec: { protocol: HTTP, port: 1234 }
+  rules:
+  - action:
+      route:
+        cluster:
+          spec: { protocol: L7mpController }
+`;
+
+test('the Dockerfile is as hadolint wants it', async () => {
+  await run(join(CHECKOUT, 'scripts', 'hadolint'), [join(CHECKOUT, 'Dockerfile')]);
 });
 
 const PLUGIN = `

@@ -25,6 +25,12 @@
 - apiGroups: [""]
   resources: [services]
   verbs: [create, patch, delete]
+{{- if .Values.global.proxyAuth.enabled }}
+# The token, for the proxies of Gateways and of injected pods: it may bring it to a namespace, and read none there.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create]
+{{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
