@@ -1,4 +1,4 @@
-/** The definitions of the custom resources: current, structural, complete, and what the examples are written by. */
+/** The definitions of the custom resources: current, structural, complete, and what the tutorials fit. */
 import assert from 'node:assert/strict';
 import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -102,9 +102,9 @@ test('kubectl apply has room to remember each of them', () => {
   for (const definition of DEFINITIONS) assert.ok(JSON.stringify(definition).length < 256 * 1024 - 4096);
 });
 
-describe('the examples fit their kinds', () => {
+describe('what the tutorials paste fits its kind', () => {
   const fits = new Map(DEFINITIONS.map((one) => [one.spec.names.kind, Compile(rootOf(one) as object)]));
-  for (const file of globSync('examples/mesh/*.yaml', { cwd: ROOT })) {
+  for (const file of globSync('test/mesh/tutorials/*.yaml', { cwd: ROOT })) {
     for (const document of parseAllDocuments(readFileSync(join(ROOT, file), 'utf8'))) {
       const object = document.toJS();
       const schema = fits.get(object.kind);

@@ -33,6 +33,7 @@ import { folderTable } from './folders.ts';
 import { metricRows } from './metrics.ts';
 import { blockOf, pageOf, protocolBlock, protocolTable } from './protocols.ts';
 import { fieldTable, prose, type Schema, table } from './tables.ts';
+import { tutorialBlocks } from './tutorials.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -55,7 +56,7 @@ const CONFIGURATION: Readonly<Record<string, object>> = {
 export async function blocks(registry: Registry): Promise<Map<string, string>> {
   const all = new Map(Object.entries(CONFIGURATION).map(([name, schema]) => [name, fieldTable(schema as Schema)]));
   for (const protocol of registry.all()) all.set(blockOf(protocol.name), protocolBlock(protocol));
-  for (const [name, text] of customResourceBlocks(registry)) all.set(name, text);
+  for (const [name, text] of [...customResourceBlocks(registry), ...tutorialBlocks()]) all.set(name, text);
   all.set('protocols', protocolTable(registry, 'docs/reference/'));
   all.set(
     'protocol-list',

@@ -19,9 +19,11 @@ function write(name: string, text: string): string {
 }
 
 async function read(): Promise<Map<string, string>> {
-  const listed = await readdir(join(ROOT, REFERENCE), { recursive: true });
-  const pages = ['README.md', 'docs/architecture.md'];
-  const names = [...pages, ...listed.filter((name) => name.endsWith('.md')).map((name) => `${REFERENCE}/${name}`)];
+  const listed = [REFERENCE, 'docs/tutorials'].map(async (folder) => {
+    const files = await readdir(join(ROOT, folder), { recursive: true });
+    return files.filter((name) => name.endsWith('.md')).map((name) => `${folder}/${name}`);
+  });
+  const names = ['README.md', 'docs/architecture.md', ...(await Promise.all(listed)).flat()];
   const texts = names.map(async (name) => [name, await readFile(join(ROOT, name), 'utf8')] as const);
   return new Map(await Promise.all(texts));
 }

@@ -31,7 +31,7 @@ function create(kind: Kind, spec: object, query = 'dryRun=All&fieldValidation=St
 }
 
 describe('the API server takes', () => {
-  for (const file of globSync('examples/mesh/*.yaml', { cwd: ROOT })) {
+  for (const file of globSync('test/mesh/tutorials/*.yaml', { cwd: ROOT })) {
     test(file, async () => {
       await cluster().apply(readFileSync(join(ROOT, file), 'utf8'), '--dry-run=server');
     });
@@ -108,7 +108,7 @@ describe('kubectl', () => {
   });
 
   test('shows what is ready, on how many proxies', async () => {
-    await cluster().apply(readFileSync(join(ROOT, 'examples/mesh/kube-dns.yaml'), 'utf8'));
+    await cluster().apply(readFileSync(join(ROOT, 'test/mesh/tutorials/kube-dns.yaml'), 'utf8'));
     const path = '/apis/l7mp.io/v1/namespaces/default/virtualservices/kube-dns-vsvc';
     const condition = {
       type: 'Programmed',
