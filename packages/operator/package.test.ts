@@ -51,6 +51,16 @@ test('the installed command prints its version', async () => {
   assert.equal((await run(command, ['--version'], { env })).stdout.trim(), version);
 });
 
+test('its image has the same, and starts', async () => {
+  const folder = join(user, 'image');
+  await run(join(import.meta.dirname, '..', '..', 'scripts', 'image'), ['operator', folder]);
+  const inImage = join('packages', 'operator', 'bin', 'l7mp-operator');
+  assert.equal((await run(inImage, ['--version'], { cwd: folder, env })).stdout.trim(), version);
+  const files = async (place: string) => (await readdir(place, { recursive: true })).sort();
+  const installed = join(user, 'node_modules', 'l7mp-operator');
+  assert.deepEqual(await files(join(folder, 'packages', 'operator')), await files(installed));
+});
+
 test('the installed command works', async () => {
   const api = await FakeApi.start(...Object.values(L7MP_KINDS), ...Object.values(CORE_KINDS));
   const cluster = `{name: c, cluster: {server: "${api.access.server.href}"}}`;
