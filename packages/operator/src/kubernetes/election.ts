@@ -63,7 +63,7 @@ export class Election {
   /** What we saw last, and when it had changed. */
   #seen: Lease | undefined;
   #seenAt = 0;
-  /** Since when we hold it for certain, in milliseconds of `performance.now()`. */
+  /** When the last request began that got us the Lease, in milliseconds of `performance.now()`: nobody takes it sooner after. */
   #renewed = 0;
   #leader: string | undefined;
 
@@ -111,7 +111,6 @@ export class Election {
     const held = await this.#attempt(
       this.#leads ? Math.max(0, Math.floor(this.#renewed + deadline - begun)) : deadline,
     );
-    if (held) this.#renewed = begun;
     if (held === this.#leads || this.#stop.signal.aborted) return;
     if (held) {
       this.#leads = true;
@@ -133,6 +132,7 @@ export class Election {
       const leftAt = this.#seenAt + leaseDurationSeconds * 1000;
       this.#hear(ours || holderIdentity === '' ? undefined : holderIdentity);
       if (!ours && holderIdentity !== '' && performance.now() < leftAt) return false;
+      const begun = performance.now();
       await this.#write(
         {
           ...this.#term(),
@@ -142,6 +142,7 @@ export class Election {
         },
         signal,
       );
+      this.#renewed = begun;
       this.#hear(undefined);
       return true;
     } catch (error) {
@@ -176,8 +177,10 @@ export class Election {
   async #create(signal: AbortSignal): Promise<boolean> {
     const spec = { ...this.#term(), acquireTime: now(), leaseTransitions: 0 };
     const { name, namespace } = this.#options;
+    const begun = performance.now();
     const body: Lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace }, spec };
     this.#saw(await this.#options.api.request<Lease>('POST', this.#path(false), { body, signal }));
+    this.#renewed = begun;
     return true;
   }
 

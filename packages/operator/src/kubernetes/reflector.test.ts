@@ -327,3 +327,19 @@ test('stop ends it while it waits, lists and watches', async () => {
   await reflector?.stop();
   await until(() => fake.watchers === 0);
 });
+
+test('a server that answers again is not left alone for as long as it was away', async () => {
+  const waits: number[] = [];
+  const failed = (_: unknown, wait: number) => void waits.push(wait);
+  let away = 8;
+  fake.intercept = (_, response) => {
+    if (away === -1) return false;
+    if (away-- > 0) response.socket?.resetAndDestroy();
+    else refuse(response, 503, 'Starting');
+    return true;
+  };
+  reflect(new Copy(), { observer: { failed }, timings: { ...TIMINGS, firstWait: 2, longestWait: 50 } });
+  await until(() => fake.watchers === 1);
+  assert.ok((waits.at(-2) ?? 0) >= 25);
+  assert.ok((waits.at(-1) ?? 50) <= 2);
+});

@@ -30,7 +30,7 @@ export interface Timings {
 
 const TIMINGS: Timings = {
   firstWait: 200,
-  longestWait: 30_000,
+  longestWait: 5000,
   lookAgain: 30_000,
   duration: 120_000,
   slack: 15_000,
@@ -52,6 +52,8 @@ export interface ReflectorObserver {
   listed?(count: number): void;
   /** The state has changed. */
   turned?(state: ReflectorState, why: string): void;
+  /** A watch is under way. */
+  watching?(): void;
   /** Something went wrong, and is tried again in so many milliseconds. */
   failed?(error: unknown, wait: number): void;
 }
@@ -83,6 +85,8 @@ export class Reflector<T> {
   #resourceVersion: string | undefined;
   #forbidden = 0;
   #listedAt = 0;
+  /** The last failure was an answer. */
+  #hasAnswered = false;
   #running: Promise<void> | undefined;
 
   constructor(options: ReflectorOptions<T>) {
@@ -116,12 +120,20 @@ export class Reflector<T> {
         if (signal.aborted) return;
         // Gone: what has changed since; or the resource itself.
         if (hasStatus(error, 410, 404)) this.#resourceVersion = undefined;
-        const asked = error instanceof ApiError ? (error.retryAfter ?? 0) : 0;
-        const wait = Math.max(this.#backoff.next(), Math.min(asked, this.#timings.longestWait));
+        const wait = this.#waitAfter(error);
         this.#options.observer?.failed?.(error, wait);
         await pause(wait, signal);
       }
     }
+  }
+
+  #waitAfter(error: unknown): number {
+    const isAnswer = error instanceof ApiError;
+    // A server that was away, and answers again, is not left alone for as long as one that is away.
+    if (isAnswer !== this.#hasAnswered) this.#backoff.reset();
+    this.#hasAnswered = isAnswer;
+    const asked = isAnswer ? (error.retryAfter ?? 0) : 0;
+    return Math.max(this.#backoff.next(), Math.min(asked, this.#timings.longestWait));
   }
 
   /** Without a resource version afterwards it is absent, and may be so. */
@@ -170,6 +182,7 @@ export class Reflector<T> {
       slack,
       patience,
       signal: this.#stop.signal,
+      opened: () => this.#options.observer?.watching?.(),
     };
     await watch(this.#options.api, this.#path, options, (event) => {
       if (events++ === 0) this.#backoff.reset();

@@ -21,6 +21,8 @@ export interface WatchOptions {
   /** Milliseconds for the answer's head. */
   readonly patience: number;
   readonly signal: AbortSignal;
+  /** The server has taken it. */
+  opened?(): void;
 }
 
 /**
@@ -50,6 +52,7 @@ export async function watch(
   try {
     const answer = await api.open('GET', path, { query, signal: AbortSignal.any([signal, dead.signal]) });
     clearTimeout(timer);
+    options.opened?.();
     const late = (): void => dead.abort(new Error(`the watch of ${path} has not ended when it should have`));
     timer = setTimeout(late, duration + slack);
     for await (const chunk of answer as AsyncIterable<Buffer>) lines.push(chunk);

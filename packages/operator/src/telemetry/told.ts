@@ -16,6 +16,7 @@ export function toldByReflector(
   namespace: string | undefined,
 ): ReflectorObserver {
   const about = { kind, ...(namespace !== undefined && { namespace }) };
+  let isFailing = false;
   return {
     listed: (count) => {
       metrics.lists.inc({ kind });
@@ -24,7 +25,13 @@ export function toldByReflector(
     turned: (state, why) => log.info({ ...about, state }, why),
     failed: (error, wait) => {
       metrics.failures.inc({ kind });
-      log.warn({ ...about, wait: Math.round(wait) }, `the API server: ${messageOf(error)}`);
+      // A server that is away for an hour is a line for each kind.
+      log[isFailing ? 'debug' : 'warn']({ ...about, wait: Math.round(wait) }, `the API server: ${messageOf(error)}`);
+      isFailing = true;
+    },
+    watching: () => {
+      if (isFailing) log.info(about, 'in step again');
+      isFailing = false;
     },
   };
 }
