@@ -39,9 +39,11 @@ export async function udpIsFree(port: number): Promise<boolean> {
 export class UdpClient {
   readonly #socket = dgram.createSocket('udp4');
   readonly #port: number;
+  readonly #address: string;
 
-  constructor(port: number) {
+  constructor(port: number, address = NODE_ADDRESS) {
     this.#port = port;
+    this.#address = address;
     this.#socket.on('error', () => {});
   }
 
@@ -59,7 +61,7 @@ export class UdpClient {
       };
       const timer = setTimeout(done, patience);
       this.#socket.on('message', take);
-      this.#socket.send(message, this.#port, NODE_ADDRESS);
+      this.#socket.send(message, this.#port, this.#address);
     });
   }
 

@@ -29,7 +29,8 @@ export class Daemon {
     this.#grace = options.grace ?? 10_000;
     const log = openSync(this.#log, 'a');
     const { cwd = SCRATCH, env = process.env } = options;
-    this.child = spawn(program(command), args, { cwd, env: withoutRunner(env), stdio: ['ignore', log, log] });
+    const file = command.startsWith('/') ? command : program(command);
+    this.child = spawn(file, args, { cwd, env: withoutRunner(env), stdio: ['ignore', log, log] });
     // A test that has failed does not wait for it; it ends with the test file's process namespace.
     this.child.unref();
     closeSync(log);

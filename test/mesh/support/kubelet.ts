@@ -52,6 +52,9 @@ export class Kubelet {
     const { uid, name, namespace, deletionTimestamp } = pod.metadata;
     if (pod.spec.nodeName === undefined) {
       if (deletionTimestamp === undefined) this.#bind(namespace, name);
+    } else if (pod.spec.nodeName !== NODE_NAME) {
+      // Somebody else says that it runs.
+      return;
     } else if (deletionTimestamp !== undefined) {
       this.#gone(pod, 'SIGTERM');
     } else if (!this.#pods.has(uid) && !this.#ending.has(uid)) {

@@ -7,8 +7,8 @@ import type { KubeObject } from './api.ts';
 import { Cluster } from './cluster.ts';
 import { NODE_ADDRESS } from './node.ts';
 import { installKinds, Operator } from './operator.ts';
+import { pasted } from './pasted.ts';
 import type { RunningPod } from './pod.ts';
-import { tutorial } from './tutorials.ts';
 
 export class Mesh {
   readonly cluster: Cluster;
@@ -19,13 +19,14 @@ export class Mesh {
     this.operator = operator;
   }
 
-  /** Applies what a tutorial prints; see `tutorials/`. */
-  async applyTutorial(name: string): Promise<void> {
-    await this.cluster.apply(await tutorial(name));
+  /** Applies a file of `tutorials/` or `manifests/`, such as `tutorials/dns`. */
+  async paste(path: string): Promise<void> {
+    await this.cluster.apply(await pasted(path));
   }
 
-  async deleteTutorial(name: string): Promise<void> {
-    await this.cluster.delete(await tutorial(name));
+  /** Deletes what is in such a file. */
+  async unpaste(path: string): Promise<void> {
+    await this.cluster.delete(await pasted(path));
   }
 
   object(plural: string, name: string, namespace = 'default'): Promise<KubeObject> {
@@ -87,20 +88,28 @@ export async function namesOn(pod: RunningPod | string, kind: string): Promise<s
   return (answer?.body ?? []).map(({ name }: { name: string }) => name);
 }
 
+export interface MeshOptions {
+  /** Of the operator, beside what it needs. */
+  readonly args?: readonly string[];
+  /** What is to be there before the first test. Hooks of a file do not wait for one another. */
+  readonly prepare?: (mesh: Mesh) => Promise<void>;
+}
+
 /** The mesh of a test file: it is there when the first test begins, and goes after the last. */
-export function useMesh(...operatorArgs: string[]): () => Mesh {
+export function useMesh({ args = [], prepare }: MeshOptions = {}): () => Mesh {
   let cluster: Cluster | undefined;
   let mesh: Mesh | undefined;
   before(async () => {
     cluster = await Cluster.start();
     await installKinds(cluster);
-    mesh = new Mesh(cluster, await Operator.start(cluster, 'operator', ...operatorArgs));
-    await mesh.applyTutorial('ingress');
-    await mesh.applyTutorial('sidecar');
+    mesh = new Mesh(cluster, await Operator.start(cluster, 'operator', ...args));
+    await mesh.paste('tutorials/ingress');
+    await mesh.paste('tutorials/sidecar');
     await until(
       () => namesOn(NODE_ADDRESS, 'listeners').then((names) => names.length > 0),
       'the ingress proxy answers',
     );
+    await prepare?.(mesh);
   });
   after(async () => {
     await mesh?.operator.stop('SIGKILL');
@@ -110,4 +119,28 @@ export function useMesh(...operatorArgs: string[]): () => Mesh {
     if (!mesh) throw new Error('the mesh is there from the first test on');
     return mesh;
   };
+}
+
+/** The pods of `manifests/edge.yaml`, which echo what comes on UDP 7000 (`manifests/echo.yaml`). */
+export async function makeEdge(mesh: Mesh): Promise<RunningPod[]> {
+  await mesh.paste('manifests/edge');
+  await mesh.paste('manifests/echo');
+  await mesh.cluster.kubectl('rollout', 'status', 'deployment/edge', '--timeout=60s');
+  const { status } = await mesh.programmed('virtualservices', 'echo');
+  assert.equal(status.proxies.text, '2/2');
+  return mesh.cluster.kubelet.pods('edge-');
+}
+
+/** A VirtualService that echoes what comes on a UDP port, on pods with this label. */
+export function echoOn(port: number, app: string, name: string): string {
+  return `
+apiVersion: l7mp.io/v1
+kind: VirtualService
+metadata: { name: ${name} }
+spec:
+  selector: { matchLabels: { app: ${app} } }
+  listener:
+    spec: { UDP: { port: ${port} } }
+    rules: [{ action: { route: { destination: { spec: { Echo: {} } } } } }]
+`;
 }

@@ -29,6 +29,12 @@ export interface Changed {
   readonly name: string;
 }
 
+/**
+ * A listener that goes takes its sessions along, so that its port is free; sessions on an endpoint that goes, whose pod is no
+ * more, look for another one.
+ */
+const ENDING = { query: { sessions: 'end' } } as const;
+
 export interface LinkContext {
   readonly lanes: Lanes;
   readonly bodies: Bodies;
@@ -80,17 +86,17 @@ export class Link implements Passenger {
 
   replace(raw: readonly Buffer[], ifMatch: string): Promise<{ etag: string; changes: readonly Changed[] }> {
     return this.#call('replace', async (options) => {
-      const { etag, body } = await this.#client.put('/config', { ...options, raw, ifMatch });
+      const { etag, body } = await this.#client.put('/config', { ...options, ...ENDING, raw, ifMatch });
       return { value: { etag: etag ?? ifMatch, changes: body.changes ?? [] }, outcome: 'ok' };
     });
   }
 
   #send(step: Step, options: { signal: AbortSignal; ifMatch: string }) {
     const { kind, name, owner } = step;
-    const params = { name };
-    if (step.action === 'delete') return this.#client.delete(`/${kind}/{name}`, { ...options, params });
+    const call = { ...options, ...ENDING, params: { name } };
+    if (step.action === 'delete') return this.#client.delete(`/${kind}/{name}`, call);
     const raw = this.#context.bodies.of(step);
-    if (kind !== 'endpoints') return this.#client.put(`/${kind}/{name}`, { ...options, params, raw });
+    if (kind !== 'endpoints') return this.#client.put(`/${kind}/{name}`, { ...call, raw });
     const path = '/clusters/{name}/endpoints/{endpoint}';
     return this.#client.put(path, { ...options, params: { name: owner, endpoint: name }, raw });
   }
