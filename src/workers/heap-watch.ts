@@ -45,7 +45,8 @@ export class HeapWatch {
       this.#looking = used >= this.#most;
       if (this.#looking) this.#full();
     } catch {
-      // It has ended.
+      // It does not run, or not yet.
+      this.#looking = false;
     }
   }
 }
