@@ -85,14 +85,9 @@ interface Place {
 function atText(cluster: string, { address, port }: Place, weight: number, given?: string): EndpointSource {
   return {
     from: 'text',
-    name: given === undefined ? endpointName(cluster, { address, port }) : below(cluster, given),
+    name: given === undefined ? endpointName(cluster, { address, port }) : `${cluster}/${given}`,
     definition: defineEndpoint({ address, port }, weight),
   };
-}
-
-/** A derived endpoint's name is whole already. */
-function below(cluster: string, name: string): string {
-  return name.startsWith(`${cluster}/`) ? name : `${cluster}/${name}`;
 }
 
 /** By its address: it stays the same whatever stands before it. */
