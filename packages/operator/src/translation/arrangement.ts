@@ -1,6 +1,6 @@
 /** What pods that are selected by the same objects have: which of these, which of them in vain, and what those refer to. */
 import { collide, describe, wantsApiPort } from './ports.ts';
-import type { Unit } from './unit.ts';
+import { byAge, type Unit } from './unit.ts';
 import type { Units } from './units.ts';
 
 export interface Arrangement {
@@ -51,10 +51,6 @@ function conflictsAmong(units: readonly Unit[], apiPort: number): Map<string, st
     else taken.set(claim.port, [...others, unit]);
   }
   return conflicts;
-}
-
-function byAge({ identity: a }: Unit, { identity: b }: Unit): number {
-  return a.age < b.age ? -1 : 1;
 }
 
 function nameOf({ identity: { key } }: Unit): string {

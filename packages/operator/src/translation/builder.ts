@@ -40,7 +40,10 @@ export class Builder {
 
   addRule(name: string, { match, action }: RuleSpec): void {
     const rewrite = action.rewrite?.map(({ path, value, valueStr }) => ({ path, value: valueStr ?? value }));
-    const route = action.route ? this.addRoute(`${name}/route`, action.route) : this.#routeOf(action.routeRef);
+    const { routeRef } = action;
+    const route = action.route
+      ? this.addRoute(`${name}/route`, action.route)
+      : routeRef && this.#refer(routeRef, 'Route');
     this.rules.set(name, {
       ...(match && { match }),
       action: {
@@ -70,19 +73,14 @@ export class Builder {
     return name;
   }
 
-  /** The name of a rulelist: a RuleList's, or that of the rules that stand in a VirtualService. */
   ruleListOf(text: string): string {
-    const found = this.#scope.find(text, ['RuleList', 'VirtualService']);
-    if ('reason' in found) return nowhere(text, found);
-    this.uses.add(found.fullName);
-    return found.kind === 'VirtualService' ? ownRules(found.fullName) : found.fullName;
+    return this.#refer(text, 'RuleList');
   }
 
   // ------------------------------------------------------------------ own
 
-  #routeOf(text: string | undefined): string | undefined {
-    if (text === undefined) return undefined;
-    const found = this.#scope.find(text, ['Route']);
+  #refer(text: string, kind: Kind): string {
+    const found = this.#scope.find(text, [kind]);
     if ('reason' in found) return nowhere(text, found);
     this.uses.add(found.fullName);
     return found.fullName;
@@ -117,11 +115,6 @@ export class Builder {
     while (this.rules.has(`${name}_${n}`)) n++;
     return `${name}_${n}`;
   }
-}
-
-/** The rules that stand in a VirtualService. */
-export function ownRules(virtualService: string): string {
-  return `${virtualService}/rules`;
 }
 
 /** A name that nothing has, and that says why: what it is looked up for fails, and nothing else. */

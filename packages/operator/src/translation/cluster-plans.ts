@@ -35,8 +35,7 @@ export function planListenersCluster(
       typeof filename === 'string'
         ? atText(name, { address: filename }, 1)
         : { from: 'pods', query: selector ? behind.select(selector) : NO_PODS, weight: 1 };
-    const endpoints = [linked, ...planEndpoints(name, own.endpoints ?? [], scope)];
-    return { definition: define(dialling(spec), own), endpoints };
+    return { definition: define(dialling(spec), own), endpoints: [linked] };
   } catch (error) {
     if (!(error instanceof InvalidObject)) throw error;
     return scope.fail('RefNotFound', `the VirtualService ${service} in ${namespace} is malformed: ${error.message}`);

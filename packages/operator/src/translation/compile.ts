@@ -2,7 +2,7 @@
 import type { L7mpKind } from '../resources/kinds.ts';
 import type { ClusterSpec, Rule, RuleSpec, Target, VirtualService } from '../resources/objects.ts';
 import { NO_PODS, type Query } from '../resources/selectors.ts';
-import { Builder, ownRules } from './builder.ts';
+import { Builder } from './builder.ts';
 import { planListenersCluster } from './cluster-plans.ts';
 import type { DerivedTarget } from './derived.ts';
 import type { Reader } from './inputs.ts';
@@ -79,7 +79,8 @@ function makeListener(spec: VirtualService['spec'], name: string, builder: Build
     throw new InvalidObject('listener: rules or a rulesRef must stand in one place, or beside it, not in both');
   const proxySpec = withField(listener.spec, 'listener/spec');
   const claim = claimOf(proxySpec);
-  const list = typeof rules === 'string' ? builder.ruleListOf(rules) : builder.addRuleList(ownRules(name), rules, name);
+  const list =
+    typeof rules === 'string' ? builder.ruleListOf(rules) : builder.addRuleList(`${name}/rules`, rules, name);
   const { options } = listener;
   const definition = { spec: proxySpec, rules: list, ...(options && { options }) };
   return { listeners: new Map([[name, definition]]), ...(claim && { claim }) };
@@ -104,7 +105,7 @@ function makeTarget(
   if (!('reason' in plan)) builder.clusters.set(name, plan);
 }
 
-function makeRule({ rulelist, position, rule }: Rule['spec'], name: string, builder: Builder): Partial<Unit> {
+function makeRule({ rulelist, position = 0, rule }: Rule['spec'], name: string, builder: Builder): Partial<Unit> {
   builder.addRule(name, rule);
   return { insertion: { list: builder.ruleListOf(rulelist), position } };
 }

@@ -23,7 +23,7 @@ describe('goldens', () => {
       const golden = new URL(file.replace(/\.yaml$/, GOLDEN), FOLDER);
       const result = JSON.parse(JSON.stringify(resultOf(translation)));
       if (process.env.UPDATE_GOLDENS)
-        writeFileSync(golden, stringify(result, { aliasDuplicateObjects: false, lineWidth: 128 }));
+        writeFileSync(golden, stringify(result, { aliasDuplicateObjects: false, lineWidth: 0 }));
       assert.deepEqual(result, parse(readFileSync(golden, 'utf8')));
     });
   }

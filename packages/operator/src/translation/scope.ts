@@ -64,7 +64,7 @@ export class Scope {
     const { matchLabels = {}, matchExpressions = [], matchFields = [], matchService } = selector;
     const namespaces = this.#namespacesOf(selector);
     if (namespaces?.length === 0) return NO_PODS;
-    const behind = matchService === undefined ? EVERY_POD : this.#podsBehind(matchService, namespaces);
+    const behind = matchService === undefined ? EVERY_POD : this.#podsBehind(matchService);
     return {
       ...(namespaces && { namespaces }),
       labels: [...Object.entries(matchLabels), ...behind.labels],
@@ -123,19 +123,20 @@ export class Scope {
     });
   }
 
-  /** The Service is looked for in the namespace into which the selector looks. */
-  #podsBehind(name: string, namespaces: readonly string[] | undefined): Behind {
-    const [namespace = this.#place.namespace] = namespaces ?? [];
+  /** The Service is one of the object's own namespace, and its pods are there, too. */
+  #podsBehind(name: string): Behind {
+    const { namespace } = this.#place;
     const service = this.reader.object('Service', namespace, name);
-    if (service?.spec.selector) return { labels: Object.entries(service.spec.selector), fields: [] };
     if (!service) this.fail('RefNotFound', `there is no Service ${name} in ${namespace}`);
-    return { labels: [], fields: [{ key: 'metadata.name', operator: 'In', values: this.#podsInSlices(service) }] };
+    const labels = Object.entries(service?.spec.selector ?? {});
+    const fields: Requirement[] = [{ key: 'metadata.namespace', operator: 'In', values: [namespace] }];
+    if (labels.length > 0) return { labels, fields };
+    const values = service ? this.#podsInSlices(service) : [];
+    return { labels, fields: [...fields, { key: 'metadata.name', operator: 'In', values }] };
   }
 
   /** Somebody else than Kubernetes says what is behind a Service without a selector. */
-  #podsInSlices(service: Service | undefined): string[] {
-    if (!service) return [];
-    const { namespace, name } = service.metadata;
+  #podsInSlices({ metadata: { namespace, name } }: Service): string[] {
     const endpoints = this.reader.slices(namespace, name).flatMap((slice) => slice.endpoints ?? []);
     const pods = endpoints.flatMap(({ targetRef }) => (targetRef?.kind === 'Pod' ? (targetRef.name ?? []) : []));
     return [...new Set(pods)].sort();

@@ -48,5 +48,10 @@ export interface Unit {
   /** What its listener listens on. */
   readonly claim?: Claim;
   /** Of a Rule: where it goes. */
-  readonly insertion?: { readonly list: string; readonly position: number | undefined };
+  readonly insertion?: { readonly list: string; readonly position: number };
+}
+
+/** The older one first. */
+export function byAge({ identity: a }: Unit, { identity: b }: Unit): number {
+  return a.age < b.age ? -1 : 1;
 }

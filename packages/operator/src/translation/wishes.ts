@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clusters } from './clusters.ts';
 import type { Definition, Wish, WishedCluster } from './contract.ts';
 import { isSameMap, keep } from './keep.ts';
-import type { Unit } from './unit.ts';
+import { byAge, type Unit } from './unit.ts';
 import type { Units } from './units.ts';
 
 export const NO_WISH: Wish = {
@@ -83,36 +83,23 @@ export function isSameWish(a: Wish, b: Wish): boolean {
   return isDeepStrictEqual(one, other) && parts.every((part) => isSameMap<unknown>(rest[part], others[part]));
 }
 
-/** The Rules for each list, in the order in which they stand there: by position, and the older one first. */
+/** The Rules for each list, the older ones first. */
 function insertions(units: readonly Unit[]): Map<string, readonly Unit[]> {
   const byList = new Map<string, Unit[]>();
   for (const unit of units) {
     const list = unit.insertion?.list;
     if (list !== undefined) byList.set(list, [...(byList.get(list) ?? []), unit]);
   }
-  for (const rules of byList.values()) rules.sort((a, b) => (before(a, b) ? -1 : 1));
+  for (const rules of byList.values()) rules.sort(byAge);
   return byList;
 }
 
-function before(a: Unit, b: Unit): boolean {
-  const [one, other] = [positionOf(a), positionOf(b)];
-  if (one !== other) return one < other;
-  return a.identity.age < b.identity.age;
-}
-
-/** Without one, at the end. */
-function positionOf({ insertion }: Unit): number {
-  return insertion?.position ?? Number.MAX_SAFE_INTEGER;
-}
-
-/** Each comes to its position in the whole, or behind the one before it, or to the end. */
+/** Each comes before the list's own rule at its position; where there are fewer, to the end. */
 function insert(own: readonly string[], inserted: readonly Unit[]): readonly string[] {
-  const rules = [...own];
-  let free = 0;
-  for (const unit of inserted) {
-    const at = Math.min(Math.max(positionOf(unit), free), rules.length);
-    rules.splice(at, 0, unit.identity.name);
-    free = at + 1;
-  }
-  return rules;
+  const at = (from: number, to: number): string[] => {
+    const position = ({ insertion }: Unit): number => insertion?.position ?? 0;
+    const units = inserted.filter((unit) => from <= position(unit) && position(unit) < to);
+    return units.map(({ identity }) => identity.name);
+  };
+  return [...own.flatMap((rule, n) => [...at(n, n + 1), rule]), ...at(own.length, Number.POSITIVE_INFINITY)];
 }
