@@ -229,6 +229,9 @@ test('a change in place is not noticed by a live UDP session', async (t) => {
       rules: { [at('Rule', 'web')]: { match: { op: 'defined', path: '/UDP' }, action: { route: at('Route', 'web') } } },
     },
   ];
+  const echoes = Array.from({ length: 10 }, (_, n) => [at('Target', `echo-${n}`), { spec: { protocol: 'Echo' } }]);
+  const last = service(port, endpoint(second, 1));
+  wishes.push({ ...last, clusters: { ...last.clusters, ...Object.fromEntries(echoes) } });
   const rounds = 20;
   for (const [n, written] of wishes.entries()) {
     const before = watcher.work.length;
@@ -237,6 +240,7 @@ test('a change in place is not noticed by a live UDP session', async (t) => {
     await reaches(pod.uid, 'programmed');
     assert.ok(watcher.work.length > before);
   }
+  assert.equal(watcher.count('replace'), 1);
   assert.equal(first.received, wishes.length * rounds, 'every datagram has come to where the session began');
   assert.equal(second.received, 0);
 });

@@ -64,6 +64,24 @@ test('what is refused is tried at once when it is wished otherwise; endpoints of
   assert.deepEqual(watcher.work, ['read', 'put', 'put', 'put']);
 });
 
+for (const limit of [2048, 1 << 20]) {
+  test(`what is too long for one body is sent in single ones (${limit} bytes)`, async (t) => {
+    const proxy = await startRealProxy(t, { admin: { body_limit: limit } });
+    const pod = podAt('127.0.0.1');
+    const { proxies, watcher, reaches } = startProxies(t, { port: proxy.port });
+    const prefix = 'x'.repeat(limit / 20);
+    const logger = (n: number) => [
+      at('Target', `t${n}`),
+      { spec: { protocol: 'Logger', log_prefix: `${prefix}${n}` } },
+    ];
+    const clusters = Object.fromEntries(Array.from({ length: 25 }, (_, n) => logger(n)));
+    proxies.program(pod, wishOf({ clusters }));
+    await reaches(pod.uid, 'programmed');
+    assert.deepEqual(watcher.work, ['read', 'replace', ...Object.keys(clusters).map(() => 'put')]);
+    assert.deepEqual(await oursOf(proxy.client), Object.keys(clusters));
+  });
+}
+
 test('a proxy that asks for a token is unreachable without, and gets it from the file as it is then', async (t) => {
   const token = 'a'.repeat(32);
   const proxy = await startRealProxy(t, { admin: { auth: { tokens: [{ name: 'operator', token, role: 'admin' }] } } });
