@@ -13,7 +13,7 @@ const SENDER = 'socat - udp:localhost:15000,sourceport=15001';
 /** The blocks of the walk in one language, in order. */
 async function blocks(language: string): Promise<string[]> {
   const text = await readFile(join(ROOT, 'README.md'), 'utf8');
-  const walk = text.slice(text.indexOf('\n## A walk through'), text.indexOf('\n## Protocols'));
+  const walk = text.slice(text.indexOf('\n## A walk through'), text.indexOf('\n## In Kubernetes'));
   return [...walk.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(
     ([, block]) => block as string,
   );
