@@ -126,30 +126,30 @@ export class Election {
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(patience)]);
     try {
       const lease = await this.#read(signal);
-      if (!lease) return await this.#create(signal);
-      const { holderIdentity = '', leaseDurationSeconds = 0, ...spec } = lease.spec ?? {};
-      const ours = holderIdentity === this.#options.identity;
-      const leftAt = this.#seenAt + leaseDurationSeconds * 1000;
-      this.#hear(ours || holderIdentity === '' ? undefined : holderIdentity);
-      if (!ours && holderIdentity !== '' && performance.now() < leftAt) return false;
-      const begun = performance.now();
-      await this.#write(
-        {
-          ...this.#term(),
-          ...(ours
-            ? { acquireTime: spec.acquireTime ?? now(), leaseTransitions: spec.leaseTransitions ?? 0 }
-            : { acquireTime: now(), leaseTransitions: (spec.leaseTransitions ?? 0) + 1 }),
-        },
-        signal,
-      );
-      this.#renewed = begun;
-      this.#hear(undefined);
-      return true;
+      return await (lease ? this.#take(lease, signal) : this.#create(signal));
     } catch (error) {
       // Another one was quicker.
-      if (!hasStatus(error, 409) && !this.#stop.signal.aborted) this.#options.failed?.(messageOf(error));
+      if (!hasStatus(error, 409) && !this.#stop.signal.aborted)
+        this.#options.failed?.(signal.aborted ? `no answer in ${patience} ms` : messageOf(error));
       return false;
     }
+  }
+
+  /** Renews it, or takes it if nobody has it any more. */
+  async #take({ spec = {} }: Lease, signal: AbortSignal): Promise<boolean> {
+    const { holderIdentity = '', leaseDurationSeconds = 0, acquireTime = now(), leaseTransitions = 0 } = spec;
+    const isOurs = holderIdentity === this.#options.identity;
+    const leftAt = this.#seenAt + leaseDurationSeconds * 1000;
+    this.#hear(isOurs || holderIdentity === '' ? undefined : holderIdentity);
+    if (!isOurs && holderIdentity !== '' && performance.now() < leftAt) return false;
+    const since = isOurs
+      ? { acquireTime, leaseTransitions }
+      : { acquireTime: now(), leaseTransitions: leaseTransitions + 1 };
+    const begun = performance.now();
+    await this.#write({ ...this.#term(), ...since }, signal);
+    this.#renewed = begun;
+    this.#hear(undefined);
+    return true;
   }
 
   #hear(leader: string | undefined): void {

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { merge } from '../testing/merge.ts';
 import type { Access } from './access.ts';
 import { pathOf, type Resource } from './resource.ts';
 
@@ -290,16 +291,4 @@ export function refuse(response: ServerResponse, code: number, reason: string): 
 
 function status(code: number, reason: string) {
   return { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message: `${reason}, says the fake` };
-}
-
-/** RFC 7386. */
-function merge(before: unknown, patch: unknown): unknown {
-  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
-  const isObject = typeof before === 'object' && before !== null && !Array.isArray(before);
-  const merged: Record<string, unknown> = isObject ? { ...before } : {};
-  for (const [name, value] of Object.entries(patch)) {
-    if (value === null) delete merged[name];
-    else merged[name] = merge(merged[name], value);
-  }
-  return merged;
 }

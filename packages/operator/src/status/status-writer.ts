@@ -2,8 +2,10 @@
 
 import type { Snapshot } from '../cluster/contract.ts';
 import { type ApiClient, MERGE_PATCH } from '../kubernetes/api.ts';
+import { pause } from '../kubernetes/backoff.ts';
 import { hasStatus } from '../kubernetes/errors.ts';
 import type { Events } from '../kubernetes/events.ts';
+import { RateLimiter } from '../kubernetes/rate.ts';
 import { pathOf } from '../kubernetes/resource.ts';
 import { WorkQueue } from '../kubernetes/work-queue.ts';
 import type { Proxies } from '../proxies/contract.ts';
@@ -41,7 +43,11 @@ export interface StatusTimings {
 
 const TIMINGS: StatusTimings = { settle: 100, grace: 1000 };
 
-const LIMITS = { concurrency: 4, perSecond: 50, burst: 100 } as const;
+/** Of looks at whether there is something to write: they are quick. */
+const LOOKS = { concurrency: 8, perSecond: 2000, burst: 2000 } as const;
+
+/** Of requests. */
+const WRITES = { perSecond: 50, burst: 100 } as const;
 
 /** A status that was written, until the cache has heard of it. */
 interface Ahead {
@@ -56,6 +62,7 @@ export class StatusWriter {
   readonly #options: StatusOptions;
   readonly #timings: StatusTimings;
   readonly #queue: WorkQueue;
+  readonly #writes = new RateLimiter(WRITES);
   /** Proxies whose state has changed. */
   #dirty = new Set<string>();
   #spreading: NodeJS.Timeout | undefined;
@@ -67,7 +74,7 @@ export class StatusWriter {
     this.#options = options;
     this.#timings = { ...TIMINGS, ...options.timings };
     this.#queue = new WorkQueue({
-      ...LIMITS,
+      ...LOOKS,
       work: (fullName, signal) => this.#work(fullName, signal),
       failed: (fullName, message, wait) => options.observer?.failed(fullName, message, wait),
     });
@@ -97,8 +104,9 @@ export class StatusWriter {
     const dirty = this.#dirty;
     this.#dirty = new Set();
     this.#spreading = undefined;
+    const uids = [...dirty];
     for (const { fullName, proxies } of this.#options.translation.verdicts.values()) {
-      if ([...dirty].some((uid) => proxies.has(uid))) this.#queue.add(fullName);
+      if (uids.some((uid) => proxies.has(uid))) this.#queue.add(fullName);
     }
   }
 
@@ -118,6 +126,8 @@ export class StatusWriter {
     if (!isWritten(before, after)) {
       const wait = this.#wait(fullName, progress);
       if (wait > 0) return wait;
+      // What changes meanwhile is looked at afterwards.
+      await pause(this.#writes.reserve(), signal);
       await this.#write(verdict, object, before, after, signal);
     }
     if (progress.reason !== 'Pending') this.#graces.delete(fullName);
