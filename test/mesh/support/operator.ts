@@ -40,7 +40,8 @@ export class Operator {
     if (!existsSync(CHART)) throw new Error(`${CHART} is not there`);
     const token = await cluster.kubectl('create', 'token', ACCOUNT);
     const kubeconfig = writeKubeconfig(name, token.trim());
-    return new Operator(name, ['--kubeconfig', kubeconfig, '-l', 'info', ...args]);
+    // Replicas on one node have no port in common.
+    return new Operator(name, ['--kubeconfig', kubeconfig, '-l', 'info', '--metrics', 'off', ...args]);
   }
 
   #spawn(): Daemon {
