@@ -126,8 +126,9 @@ export class Client {
     }
   }
 
-  /** Closes the connections that are kept. What is under way goes on. */
+  /** Closes its connections; what is under way is rejected with an `UnreachableError`. Those of a shared agent stay. */
   close(): void {
+    this.#transport.close();
     this.#ownAgent?.destroy();
   }
 
@@ -147,7 +148,9 @@ export class Client {
         return answerOf(`${method} ${path}`, await this.#transport.exchange(exchange));
       } catch (error) {
         const wait = backoff(attempt);
-        const again = attempt < retries && isHarmless(error, method, options) && performance.now() + wait < deadline;
+        const isOpen = !this.#transport.closed;
+        const again =
+          isOpen && attempt < retries && isHarmless(error, method, options) && performance.now() + wait < deadline;
         if (!again) throw error;
         await sleep(wait, undefined, { signal: options.signal }).catch(() => options.signal?.throwIfAborted());
       }

@@ -131,6 +131,16 @@ test('a signal ends a request, its wait for the next attempt, and gives its reas
   await assert.rejects(waits.get('/healthz', { signal }), { name: 'TimeoutError' });
 });
 
+test('who closes the client ends what is under way', async (t) => {
+  const { client, requests } = await standIn(t, (socket, n) => n === 1 && socket.write(OK));
+  await client.get('/healthz');
+  const request = client.get('/healthz');
+  while (requests.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  client.close();
+  await assert.rejects(request, unreachable('ECONNRESET', false));
+  assert.equal(requests.length, 2);
+});
+
 test('a base is an address and nothing else', () => {
   for (const base of ['127.0.0.1:1234', 'https://a', 'http://a/api/v1', 'http://u:p@a', 'unix:', ''])
     assert.throws(() => new Client({ base }), { name: 'TypeError', message: /^base: / }, base);

@@ -51,6 +51,8 @@ export function keepAlive(): Agent {
 export class Transport {
   readonly #target: RequestOptions;
   readonly #maxAnswer: number;
+  /** Nothing is repeated any more. */
+  closed = false;
 
   /** `base`: see `ClientOptions`. */
   constructor(base: string, agent: Agent, maxAnswer: number) {
@@ -63,11 +65,16 @@ export class Transport {
     try {
       return await this.#attempt(exchange);
     } catch (error) {
-      if (!(error instanceof StaleConnection) || exchange.method === 'POST') throw unwrapped(error);
+      const isLast = this.closed || exchange.method === 'POST';
+      if (!(error instanceof StaleConnection) || isLast) throw unwrapped(error);
       return this.#attempt(exchange).catch((again) => {
         throw unwrapped(again);
       });
     }
+  }
+
+  close(): void {
+    this.closed = true;
   }
 
   #attempt({ method, path, headers, body, deadline, timeout, signal }: Exchange): Promise<RawAnswer> {

@@ -9,7 +9,7 @@ export interface ProxiesOptions {
   readonly timing?: Partial<Timing>;
 }
 
-/** All in milliseconds. Waits are of half to one and a half times of that, by chance, so that proxies do not come all at once. */
+/** All in milliseconds. Chance has a part in all waits, so that proxies do not come all at once. */
 export interface Timing {
   /** From one look at whether a proxy is still as it was to the next. */
   readonly interval: number;
@@ -42,11 +42,12 @@ export const CONCURRENCY = 64;
 /** Bytes of a proxy's configuration at most, as it is read. */
 export const MAX_CONFIGURATION = 16 << 20;
 
-/** After so many failures, which is 1 or more. */
+/** After so many failures, which is 1 or more; half of it is chance. */
 export function waitOf({ first, most }: Wait, failures: number): number {
-  return Math.min(most, first * 2 ** Math.min(failures - 1, 20)) * (0.5 + Math.random());
+  return Math.min(most, first * 2 ** Math.min(failures - 1, 20)) * (0.5 + Math.random() / 2);
 }
 
+/** From half to one and a half times as long. */
 export function jittered(milliseconds: number): number {
   return milliseconds * (0.5 + Math.random());
 }
