@@ -41,6 +41,8 @@ cd "$1"; folder=$2; mounts=$3; shift 3
 mkdir -p changed work root
 mount -t overlay overlay -o "lowerdir=/,upperdir=$PWD/changed,workdir=$PWD/work" root
 for each in dev proc sys; do mount --rbind "/$each" "root/$each"; done
+# From outside of the root, its /var/run would lead to the machine's /run: a relative link stays inside.
+if [ -L root/var/run ]; then ln -sfn ../run root/var/run; fi
 echo "$mounts" | while read -r from to; do
   if [ -d "$from" ]; then mkdir -p "root$to"; else mkdir -p "root\${to%/*}"; : >"root$to"; fi
   mount --bind "$from" "root$to"
