@@ -12,10 +12,10 @@ const CHART = join(ROOT, 'charts', 'l7mp-operator');
 /** Of the chart that are the operator's rights, and whom they are given to. */
 const RIGHTS = ['ServiceAccount', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'];
 
-/** Gives the cluster the kinds of l7mp.io, and the operator's service account the rights that the chart gives it. */
-export async function installKinds(cluster: Cluster): Promise<void> {
+/** Gives the cluster the kinds of l7mp.io, and the operator's service account the rights that the chart gives it, with `--set`, too. */
+export async function installKinds(cluster: Cluster, ...values: string[]): Promise<void> {
   await cluster.kubectl('apply', '--server-side', '-f', join(CHART, 'crds'));
-  const rendered = await cluster.helm('template', 'l7mp', CHART);
+  const rendered = await cluster.helm('template', 'l7mp', CHART, ...values);
   const documents = rendered.split(/^---$/m);
   const kind = (text: string): string => /^kind: (\S+)$/m.exec(text)?.[1] ?? '';
   await cluster.apply(documents.filter((text) => RIGHTS.includes(kind(text))).join('\n---\n'));

@@ -16,8 +16,8 @@ export interface ProvisionerOptions {
   readonly snapshot: Snapshot;
   /** How the proxies of Gateways are run; without it, Gateways get none. */
   readonly proxy: ProxyOptions | undefined;
-  /** The token for the proxies' REST API; without it, that is open to all. */
-  readonly tokens?: Pick<TokenSecrets, 'secret' | 'provide'>;
+  /** The token for the proxies' REST API. */
+  readonly tokens: Pick<TokenSecrets, 'secret' | 'provide'>;
   progress(fullName: string): Progress | undefined;
   readonly waits?: Partial<Waits>;
 }
@@ -63,7 +63,7 @@ export class Provisioner {
   /** Applies what is new or due. Gives the milliseconds after which to come again. */
   async provide(key: string, view: GatewayView, signal: AbortSignal): Promise<number | undefined> {
     const { api, snapshot, tokens } = this.#options;
-    const wished = this.#wished(view, await tokens?.secret());
+    const wished = this.#wished(view, await tokens.secret());
     if (!wished) return undefined;
     const text = JSON.stringify([wished.deployment, wished.service]);
     const known = this.#applied.get(key);
@@ -71,7 +71,7 @@ export class Provisioner {
     if (rest > 0) return rest;
     let problem: string | undefined;
     try {
-      await tokens?.provide(wished.namespace, signal);
+      await tokens.provide(wished.namespace, signal);
       await apply(api, view.gateway, wished, signal);
       await prune(api, view.gateway, wished.name, snapshot, signal);
     } catch (error) {
