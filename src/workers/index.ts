@@ -70,7 +70,8 @@ function openSlots(options: WorkersOptions, sockets: WorkerSockets): Slot[] {
         const { descriptors } = sockets;
         const own = { descriptors, mappings: sockets.mappings(worker), siblings: sockets.siblings(worker) };
         const data: WorkerStart = { ...present, ...own, worker, workers: count, plugins };
-        return PlaneThread.start(ownModule('workers/entry'), data, { log, control, owned, binder, ending, ended });
+        const host = { log, control, owned, binder, ending, ended };
+        return sockets.starting(() => PlaneThread.start(ownModule('workers/entry'), data, host));
       },
       close: async () => binder?.releaseAll(),
     };

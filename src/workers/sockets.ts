@@ -14,6 +14,8 @@ export interface WorkerSockets {
   mappings(worker: number): Mappings | undefined;
   /** What a worker knows of the others that listen on the same sockets. */
   siblings(worker: number): SiblingStart | undefined;
+  /** Starts a worker's thread, with the calling one out of its way: see `WayMaker`. */
+  starting<T>(start: () => T): T;
   /** A worker hears of nothing more: its thread is to be ended by force. */
   silence(worker: number): void;
   /** Closes what a worker has left open, and unmaps what it has mapped: its thread has ended. */
@@ -32,23 +34,26 @@ export async function openSockets(io: EngineMode, workers: number, takeover: boo
 }
 
 async function native(workers: number, takeover: boolean): Promise<WorkerSockets> {
-  const [{ bindStream }, { DatagramBinder }, { makeMappings, unmapAll }, Descriptors, { makeSiblings }] =
+  const [{ bindStream }, { DatagramBinder }, { makeMappings, unmapAll }, Descriptors, { WayMaker }, { makeSiblings }] =
     await Promise.all([
       import('../io/native/binder.ts'),
       import('../io/native/datagrams/binder.ts'),
       import('../io/native/system/arena.ts'),
       import('../io/native/system/descriptors.ts'),
+      import('../io/native/system/scheduling.ts'),
       import('../io/native/streams/siblings.ts'),
     ]);
   const siblings = makeSiblings(workers);
   const datagrams = new DatagramBinder(workers);
   const descriptors = Descriptors.makeDescriptorMap();
+  const wayMaker = new WayMaker();
   const mappings = Array.from({ length: workers }, makeMappings);
   return {
     source: { bindStream: (at) => bindStream(at, takeover), bindDatagram: async (at, n) => datagrams.bind(at, n) },
     descriptors,
     mappings: (worker) => mappings[worker],
     siblings: (worker) => (workers > 1 ? siblings.start(worker) : undefined),
+    starting: (start) => wayMaker.starting(start),
     silence: (worker) => Descriptors.silence(descriptors, worker),
     closeLeftOver: (worker) => {
       // First, so that nothing more is passed on to it.
@@ -56,7 +61,10 @@ async function native(workers: number, takeover: boolean): Promise<WorkerSockets
       Descriptors.closeAll(descriptors, worker);
       unmapAll(mappings[worker] as Mappings);
     },
-    close: () => siblings.close(),
+    close: () => {
+      siblings.close();
+      wayMaker.end();
+    },
   };
 }
 
@@ -67,6 +75,7 @@ function portable(workers: number): WorkerSockets {
     descriptors: undefined,
     mappings: () => undefined,
     siblings: () => undefined,
+    starting: (start) => start(),
     silence: () => {},
     closeLeftOver: () => {},
     close: () => {},

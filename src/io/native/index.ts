@@ -64,7 +64,7 @@ class NativeEngine implements Engine {
     const sockets = new Sockets(connections);
     const arena = Arena.map(ARENA_SIZE);
     const loop = new Loop(arena, descriptors);
-    askForShortSlices(arena);
+    askForShortSlices();
     const context = { loop, connections, binder };
     const share = siblings && new Share(loop, siblings, descriptors);
     this.connections = connections;

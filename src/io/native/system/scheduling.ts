@@ -1,10 +1,13 @@
 /**
- * How the kernel places an engine's thread among others. It works for microseconds at a time and sleeps; who has just run for
+ * How the kernel places a thread among others: an engine's, and the one of the control plane. An engine works for microseconds at a time and sleeps; who has just run for
  * milliseconds beside it, as the control plane does, should not make it wait. EEVDF, the scheduler since Linux 6.6, prefers who
  * asks for a shorter slice, and gives it no more time in all; since 6.12 a thread may ask without privileges, through
  * `sched_runtime` of sched_setattr(2). Earlier kernels ignore that, and a sandbox may forbid the call: nothing depends on it.
+ *
+ * A thread that wakes may take the CPU from the one that woke it: a worker would lose it with each message to the control
+ * plane. One of SCHED_BATCH takes it from nobody when it wakes, and has its share all the same (sched(7)).
  */
-import type { Arena } from './arena.ts';
+import { scratchArena } from './arena.ts';
 import { libc } from './libc.ts';
 
 /** Nanoseconds: the shortest that the kernel grants. Its default is some milliseconds. */
@@ -16,25 +19,61 @@ const NUMBERS: Partial<Record<NodeJS.Architecture, { set: number; get: number }>
   arm64: { set: 274, get: 275 },
 };
 
-// struct sched_attr, version 0: its size, and the words in it that are of use here.
+// struct sched_attr, version 0: where it lies in the scratch arena, its size, and the words in it that are of use here.
+const AT = 512;
 const SIZE = 48;
 const SIZE_WORD = 0;
 const POLICY_WORD = 1;
 const RUNTIME_WORD = 6;
 
-/** SCHED_OTHER: who runs l7mp under another policy has decided that. */
+/** The usual policy: who runs l7mp under another one has decided that. */
 const OTHER = 0;
+const BATCH = 3;
 
-/** Asks for the calling thread. Its nice value and flags stay as they are. */
-export function askForShortSlices(arena: Arena): void {
+/** Asks for the calling thread. */
+export function askForShortSlices(): void {
+  change({ from: OTHER, to: OTHER, slice: SLICE });
+}
+
+/** For the calling thread, which wakes others and is woken by them: it takes the CPU from none. */
+export class WayMaker {
+  #makesWay = false;
+
+  /** Starts a thread, which begins as this one is: it makes no way. */
+  starting<T>(start: () => T): T {
+    if (this.#makesWay) change({ from: BATCH, to: OTHER });
+    try {
+      return start();
+    } finally {
+      this.#makesWay = change({ from: OTHER, to: BATCH });
+    }
+  }
+
+  end(): void {
+    if (this.#makesWay) change({ from: BATCH, to: OTHER });
+    this.#makesWay = false;
+  }
+}
+
+interface Change {
+  readonly from: number;
+  readonly to: number;
+  /** Nanoseconds; left out: as it was. */
+  readonly slice?: number;
+}
+
+/** Changes the policy of the calling thread, if it is `from`; its nice value and flags stay. Returns whether it has. */
+function change({ from, to, slice }: Change): boolean {
   const numbers = NUMBERS[process.arch];
-  if (!numbers) return;
-  const at = arena.take(SIZE);
-  const { u32, base } = arena;
-  const words = at >> 2;
-  if (libc().syscall(numbers.get, 0, base + at, SIZE, 0) !== 0 || u32[words + POLICY_WORD] !== OTHER) return;
+  if (!numbers) return false;
+  const { u32, base } = scratchArena();
+  const words = AT >> 2;
+  if (libc().syscall(numbers.get, 0, base + AT, SIZE, 0) !== 0 || u32[words + POLICY_WORD] !== from) return false;
   u32[words + SIZE_WORD] = SIZE;
-  u32[words + RUNTIME_WORD] = SLICE;
-  u32[words + RUNTIME_WORD + 1] = 0;
-  libc().syscall(numbers.set, 0, base + at, 0, 0);
+  u32[words + POLICY_WORD] = to;
+  if (slice !== undefined) {
+    u32[words + RUNTIME_WORD] = slice;
+    u32[words + RUNTIME_WORD + 1] = 0;
+  }
+  return libc().syscall(numbers.set, 0, base + AT, 0, 0) === 0;
 }
