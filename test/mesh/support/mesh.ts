@@ -44,12 +44,12 @@ export class Mesh {
     });
   }
 
-  /** Waits until the object has a condition like this, and gives it. */
+  /** Waits until the object has a condition like this, and gives its status. */
   async condition(plural: string, name: string, type: string, status: string, reason: string): Promise<KubeObject> {
     let seen: KubeObject;
     return until(async () => {
       seen = (await this.object(plural, name)).status;
-      return conditionOf({ status: seen }, type, status, reason);
+      return conditionOf({ status: seen }, type, status, reason) && seen;
     }, `${plural}/${name} is ${type}=${status} (${reason})`).catch((error) => {
       throw new Error(`${error.message}: ${JSON.stringify(seen)}\n${this.operator.lastWords}`);
     });
@@ -67,11 +67,15 @@ function isProgrammed(object: KubeObject): boolean {
   return programmed?.observedGeneration === object.metadata.generation && programmed.reason !== 'NoProxies';
 }
 
+/** Milliseconds that a proxy has for an answer. */
+const PATIENCE = 5000;
+
 /** The proxy of a pod, through its REST API; `path` is below /api/v1. */
 export function ask(pod: RunningPod | string, method: string, path: string, body?: object): Promise<ApiAnswer> {
   const host = typeof pod === 'string' ? pod : pod.address;
   const headers = { 'content-type': 'application/json' };
-  return request({ host, port: 1234, method, path: `/api/v1/${path}`, headers }, body && JSON.stringify(body));
+  const signal = AbortSignal.timeout(PATIENCE);
+  return request({ host, port: 1234, method, path: `/api/v1/${path}`, headers, signal }, body && JSON.stringify(body));
 }
 
 /** Its configuration's entity tag, which every change changes. */
