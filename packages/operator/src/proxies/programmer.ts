@@ -5,7 +5,7 @@ import type { Bodies } from './bodies.ts';
 import { diff, type Put, type Step } from './diff.ts';
 import { type Changed, type Link, Outdated, Refused, Unreachable } from './link.ts';
 import type { NormalForms } from './normal-form.ts';
-import { hasInline, WORDS } from './objects.ts';
+import { hasInline, type Kind, WORDS } from './objects.ts';
 import type { Reading } from './reading.ts';
 import type { Refusals } from './refusals.ts';
 
@@ -93,8 +93,9 @@ export class Programmer {
           await this.#update(link, known, want);
         } else {
           seen ??= await link.read();
-          for (const { owner } of this.#diff(seen.ours, want)) wrong.add(owner);
-          await this.#bring(link, seen, want);
+          const steps = this.#diff(seen.ours, want);
+          for (const { owner } of steps) wrong.add(owner);
+          await this.#bring(link, seen, steps, want);
         }
         return wrong;
       } catch (error) {
@@ -108,26 +109,30 @@ export class Programmer {
   /** From what it had by our own doing. */
   async #update(link: Link, { etag, wish }: Known, want: Wish): Promise<void> {
     const steps = this.#refusals.applied(this.#diff(wish, want), want);
-    if (isForWhole(steps)) await this.#bring(link, await link.read(), want);
-    else await this.#changeEach(link, etag, steps, want, false);
+    if (!isForWhole(steps)) {
+      await this.#changeEach(link, etag, steps, want, false);
+      return;
+    }
+    const reading = await link.read();
+    await this.#bring(link, reading, this.#diff(reading.ours, want), want);
   }
 
-  /** From what it says. */
-  async #bring(link: Link, reading: Reading, want: Wish): Promise<void> {
-    const steps = this.#refusals.applied(this.#diff(reading.ours, want), want);
-    if (isForWhole(steps) && (await this.#replaceWhole(link, reading, want))) return;
+  /** From what it says, by the steps from there to what is wished. */
+  async #bring(link: Link, reading: Reading, steps: readonly Step[], want: Wish): Promise<void> {
+    const isWhole = isForWhole(this.#refusals.applied(steps, want));
+    if (isWhole && (await this.#replaceWhole(link, reading, steps, want))) return;
     await this.#changeEach(link, reading.etag, this.#refusals.applied(steps, want), want, true);
   }
 
   /** False if the proxy will not have it, and does not say for which objects' sake. */
-  async #replaceWhole(link: Link, reading: Reading, want: Wish): Promise<boolean> {
+  async #replaceWhole(link: Link, reading: Reading, steps: readonly Step[], want: Wish): Promise<boolean> {
     for (let culprits = 0; culprits <= MOST_CULPRITS; culprits++) {
       const instead = this.#refusals.waiting(reading.ours);
       const body = this.#context.bodies.whole(reading.others, want, instead);
       try {
         const { etag, changes } = await link.replace(body, reading.etag);
-        const steps = this.#diff(reading.ours, want).filter(({ wished }) => !wished || !instead.has(wished));
-        this.#replaced(steps, changes);
+        const done = steps.filter(({ wished }) => !wished || !instead.has(wished));
+        this.#replaced(done, changes);
         this.#known = { etag, wish: want };
         return true;
       } catch (error) {
@@ -140,10 +145,11 @@ export class Programmer {
     return false;
   }
 
-  #replaced(steps: readonly Step[], changes: readonly Changed[]): void {
+  #replaced(steps: readonly Step[], changes: readonly Changed[] | undefined): void {
+    const changed = changes && new Set(changes.map(({ kind, name }) => `${kind} ${name}`));
     for (const step of steps) {
       this.#refusals.settled(step);
-      if (step.had && !isAmong(changes, step)) this.#learn(step);
+      if (changed) this.#learn(step, (kind, name) => changed.has(`${WORDS[kind]} ${name}`));
     }
   }
 
@@ -153,7 +159,7 @@ export class Programmer {
     for (const step of steps) {
       try {
         const next = await link.change(step, present);
-        if (seen && next === present) this.#learn(step);
+        if (seen && next === present) this.#learn(step, () => false);
         present = next;
         this.#refusals.settled(step);
       } catch (error) {
@@ -164,19 +170,21 @@ export class Programmer {
     this.#known = { etag: present, wish: want };
   }
 
-  /** The proxy says that there was no difference. */
-  #learn({ action, kind, wished, had }: Step): void {
-    if (action === 'delete' || !wished || !had) return;
-    const { forms } = this.#context;
+  /** What the proxy says that it has not changed was as wished. */
+  #learn({ kind, name, wished, had }: Step, isChanged: (kind: Kind | 'endpoints', name: string) => boolean): void {
+    if (!wished || !had) return;
+    const learn = (of: Kind | 'endpoints', one: string, before: Definition, after: Definition): void => {
+      if (!isChanged(of, one)) this.#context.forms.learn(of, before, after);
+    };
     if (kind !== 'clusters') {
-      forms.learn(kind, had as Definition, wished as Definition);
+      learn(kind, name, had as Definition, wished as Definition);
       return;
     }
     const [before, after] = [had as WishedCluster, wished as WishedCluster];
-    forms.learn(kind, before.definition, after.definition);
-    for (const [name, endpoint] of after.endpoints) {
-      const other = before.endpoints.get(name);
-      if (other) forms.learn('endpoints', other, endpoint);
+    learn(kind, name, before.definition, after.definition);
+    for (const [endpoint, definition] of after.endpoints) {
+      const other = before.endpoints.get(endpoint);
+      if (other) learn('endpoints', endpoint, other, definition);
     }
   }
 }
@@ -200,10 +208,6 @@ function culpritOf(want: Wish, have: Wish, reason: string, body: readonly Buffer
 
 function leavesBehind({ action, kind, had }: Step): boolean {
   return action === 'delete' && had !== undefined && hasInline(kind, had);
-}
-
-function isAmong(changes: readonly Changed[], { kind, name, owner }: Step): boolean {
-  return changes.some((change) => change.kind === WORDS[kind] && (change.name === name || change.name === owner));
 }
 
 /** The part of an entity tag that is new at each start of the proxy: what stands before the revision. */

@@ -155,6 +155,31 @@ test('a change of an endpoint is one call, for that endpoint only', async (t) =>
   }
 });
 
+test('what a change of the whole has changed is not taken for what had been the same', async (t) => {
+  const proxy = await startRealProxy(t);
+  const pod = podAt('127.0.0.1');
+  const { proxies, reaches } = startProxies(t, { port: proxy.port, timing: { interval: 20 } });
+  const name = `${cluster}/10.0.0.1`;
+  // So many that they are changed with their cluster.
+  const addresses = Array.from({ length: 6 }, (_, n) => `10.0.0.${n + 1}`);
+  const endpoint = (weight: number) =>
+    Object.fromEntries(addresses.map((address) => [`${cluster}/${address}`, { spec: { address }, weight }]));
+  const written = service(await freePort(), endpoint(1));
+  proxies.program(pod, wishOf(written));
+  await reaches(pod.uid, 'programmed');
+  const echoes = Array.from({ length: 10 }, (_, n) => [at('Target', `echo-${n}`), { spec: { protocol: 'Echo' } }]);
+  const drained = { [cluster]: { spec: { protocol: 'UDP', port: 9 }, endpoints: endpoint(0) } };
+  proxies.program(pod, wishOf({ ...written, clusters: { ...drained, ...Object.fromEntries(echoes) } }));
+  await reaches(pod.uid, 'programmed');
+  const weight = async () => (await proxy.client.get('/endpoints/{name}', { params: { name } })).body.weight;
+  assert.equal(await weight(), 0);
+  await proxy.client.put('/endpoints/{name}', {
+    params: { name },
+    body: { endpoint: { spec: { address: '10.0.0.1' } } },
+  });
+  await until(async () => (await weight()) === 0, 'the weight is as wished');
+});
+
 test('where the first endpoint takes all, their order is kept', async (t) => {
   const proxy = await startRealProxy(t);
   const pod = podAt('127.0.0.1');
