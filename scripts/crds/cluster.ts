@@ -2,6 +2,7 @@
 import { EndpointSchema, LoadBalancerSchema } from '../../src/config/schema.ts';
 import type { Registry } from '../../src/core/registry.ts';
 import { POLICIES } from '../../src/model/policy.ts';
+import { LONGEST_HOST } from './addresses.ts';
 import { structural } from './convert.ts';
 import { endpointChecks, optionChecks, optionsSchema, specSchema } from './protocols.ts';
 import { atMostOne, exactlyOne, type Schema } from './schema.ts';
@@ -23,6 +24,7 @@ function endpointSchema(): Schema {
         required: [],
         properties: {
           ...fields,
+          address: { ...(fields.address as Schema), maxLength: LONGEST_HOST },
           filename: { ...(fields.address as Schema), description: 'The path of a socket, in place of an address.' },
         },
         checks: [exactlyOne(['address', 'filename'], 'address or filename must be given, and not both')],

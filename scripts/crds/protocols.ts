@@ -6,6 +6,7 @@ import type { ClusterSide, ListenerSide } from '../../src/core/protocol.ts';
 import type { Registry, Role } from '../../src/core/registry.ts';
 import { strict } from '../../src/core/schema.ts';
 import type { StandsOn } from '../../src/core/stands-on.ts';
+import { HOST, withAddresses } from './addresses.ts';
 import { structural } from './convert.ts';
 import { CHECKS } from './protocol-checks.ts';
 import { atMostOne, type Check, exactlyOne, has, having, type Schema } from './schema.ts';
@@ -37,7 +38,7 @@ function byKey(registry: Registry, role: Role, names: readonly string[], descrip
 function fieldsOf(registry: Registry, role: Role, name: string): Schema {
   const side: Side = registry[role](name);
   const { standsOn } = side;
-  const fields = structural(schemaOf(side));
+  const fields = withAddresses(structural(schemaOf(side)));
   const checks = [...standChecks(registry, role, standsOn), ...(CHECKS[role][name] ?? [])];
   const carriers = standsOn && {
     [standsOn.field]: byKey(
@@ -119,6 +120,11 @@ export function endpointChecks(registry: Registry): Check[] {
       rule: `!has(self.endpoints) || !has(self.spec) || ${within(paths)} || self.endpoints.all(e, !has(e.spec) || !has(e.spec.filename))`,
       message: `endpoints[].spec.filename is for ${names.join(', ')}; others have an address`,
       schema: { anyOf: [isPath, each({ not: having(['spec', 'filename']) })] },
+    },
+    {
+      rule: `!has(self.endpoints) || !has(self.spec) || ${within(paths)} || self.endpoints.all(e, !has(e.spec) || !has(e.spec.address) || e.spec.address.matches('${HOST.replaceAll('\\', '\\\\')}'))`,
+      message: 'endpoints[].spec.address must be an IP address or the name of a host; a port stands in spec.port',
+      schema: { anyOf: [isPath, each({ properties: { spec: { properties: { address: { pattern: HOST } } } } })] },
     },
     {
       rule: `!has(self.endpoints) || !(${within(paths)}) || self.endpoints.all(e, !has(e.selector) && !(has(e.spec) && has(e.spec.port)))`,

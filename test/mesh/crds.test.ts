@@ -56,6 +56,25 @@ describe('the API server takes', () => {
     await create('Route', { route: { destination: { spec: { UDP: { port: 1 } } }, ingress, egress: ingress } });
   });
 
+  test('addresses of every form', async () => {
+    const addresses = [
+      '10.0.0.1',
+      '::1',
+      '[fe80::1%eth0]',
+      '::ffff:10.0.0.1',
+      'web',
+      'web.default.svc.',
+      '_dns.web-1',
+      '1.a',
+    ];
+    const endpoints = addresses.map((address) => ({ spec: { address } }));
+    const bind = { address: '::' };
+    await create('Target', { cluster: { spec: { UDP: { port: 1, bind } }, endpoints } });
+    await create('Route', { route: { destination: { spec: { UDP: { port: 1, bind } }, endpoints } } });
+    const spec = { UnixDomainSocket: {} };
+    await create('Target', { cluster: { spec, endpoints: [{ spec: { address: '/run/a b.sock' } }] } });
+  });
+
   test('predicates and rewrites', async () => {
     const deep = { op: 'not', apply: [{ op: 'or', apply: [{ op: 'and', apply: [{ op: 'new' }] }] }] };
     const match = { op: 'and', path: '/a', apply: [{ op: 'defined' }, { op: 'in', path: '/b', value: [1] }, deep] };

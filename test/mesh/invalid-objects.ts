@@ -82,6 +82,7 @@ const LISTENERS: readonly Refused[] = [
     { JSONSocket: { transport: { WebSocket: { transport: { TCP: { port: 0 } } } } } },
     /JSONSocket\.transport\.WebSocket\.transport\.TCP\.port/,
   ),
+  listener('an address that is none', { UDP: { port: 1, address: '10.0.0.1:5' } }, /UDP\.address: .*should match/),
   listener('no filename', { UnixDomainSocket: {} }, /UnixDomainSocket\.filename: Required/),
   listener('an option that there is not', { UDP: { port: 1 } }, /spec\.listener\.options\.idle/, {
     options: { idle: 1 },
@@ -195,6 +196,21 @@ const CLUSTERS: readonly Refused[] = [
     /spec\.cluster: .*selector/,
   ),
   cluster(
+    'an address with a port',
+    { ...udp, endpoints: [{ spec: { address: 'web:80' } }] },
+    /spec\.cluster: .*endpoints\[\]\.spec\.address/,
+  ),
+  cluster(
+    'an address that is none',
+    { ...udp, endpoints: [{ spec: { address: '127.1' } }] },
+    /endpoints\[\]\.spec\.address/,
+  ),
+  cluster(
+    'a name to bind',
+    { spec: { UDP: { port: 1, bind: { address: 'web' } } } },
+    /UDP\.bind\.address: .*should match/,
+  ),
+  cluster(
     'two weights',
     { ...udp, endpoints: [{ spec: { address: 'a', weight: 1 }, weight: 2 }] },
     /endpoints\[0\]: .*weight/,
@@ -270,6 +286,11 @@ const ROUTES: readonly Refused[] = [
     'In without values',
     { destination: { ...udp, endpoints: [{ selector: { matchExpressions: [{ key: 'a', operator: 'In' }] } }] } },
     /endpoints\[0\]\.selector\.matchExpressions\[0\]/,
+  ),
+  inRoute(
+    'an address with a port',
+    { destination: { ...udp, endpoints: [{ spec: { address: '10.0.0.1:80' } }] } },
+    /destination\.endpoints\[0\]\.spec\.address/,
   ),
   inRoute('an item of a chain as a number', { ...route, ingress: [1] }, /spec\.route\.ingress\[0\]/),
   inRoute(

@@ -1,0 +1,25 @@
+/** What addresses look like: a little less strict than src/core/address.ts, which the proxies check with. */
+import type { Schema } from './schema.ts';
+
+const IPV4 = '[0-9]{1,3}(\\.[0-9]{1,3}){3}';
+/** Two colons at least: one alone stands before a port, which has a field of its own. */
+const IPV6 = '\\[?[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*(%[^\\s%\\]]+)?\\]?';
+/** Names in ASCII. The last label has a letter: 127.1 is no address, and no name. */
+const NAME = '([A-Za-z0-9_][A-Za-z0-9_-]*\\.)*[A-Za-z0-9_-]*[A-Za-z_][A-Za-z0-9_-]*\\.?';
+
+const IP = `^(${IPV4}|${IPV6})$`;
+export const HOST = `^(${IPV4}|${IPV6}|${NAME})$`;
+
+/** Characters of a host's name at most (RFC 1035, section 2.3.4). */
+export const LONGEST_HOST = 253;
+
+/** The fields of a protocol, with the addresses among them checked: those of this machine in `bind` are IP addresses. */
+export function withAddresses(schema: Schema, pattern = HOST): Schema {
+  const { properties } = schema;
+  if (!properties) return schema;
+  const checked = Object.entries(properties).map(([name, field]): [string, Schema] => {
+    if (name === 'address') return [name, { ...field, pattern, maxLength: LONGEST_HOST }];
+    return [name, withAddresses(field, name === 'bind' ? IP : pattern)];
+  });
+  return { ...schema, properties: Object.fromEntries(checked) };
+}
