@@ -24,6 +24,12 @@ export async function installKinds(cluster: Cluster, ...values: string[]): Promi
 /** The name of the service account in the chart as it is rendered here. */
 const ACCOUNT = 'l7mp-operator';
 
+/** A kubeconfig with the rights of the operator's service account; its path. */
+export async function operatorKubeconfig(cluster: Cluster, name: string): Promise<string> {
+  const token = await cluster.kubectl('create', 'token', ACCOUNT);
+  return writeKubeconfig(name, token.trim());
+}
+
 export class Operator {
   readonly #name: string;
   readonly #args: readonly string[];
