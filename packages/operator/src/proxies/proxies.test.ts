@@ -244,18 +244,20 @@ test('a change in place is not noticed by a live UDP session', async (t) => {
   proxies.program(pod, wishOf(service(port, endpoint(first, 1))));
   await reaches(pod.uid, 'programmed');
   const client = await UdpPeer.to(t, port);
+  // Its pod is still there, and so are its sessions.
+  const drained = { ...endpoint(first, 0), ...endpoint(second, 1) };
   const wishes = [
     service(port, { ...endpoint(first, 1), ...endpoint(second, 1) }),
-    service(port, { ...endpoint(first, 0), ...endpoint(second, 1) }),
-    service(port, { ...endpoint(first, 0), ...endpoint(second, 1) }, { loadbalancer: { policy: 'RoundRobin' } }),
-    service(port, endpoint(second, 1), { options: { idle_timeout: 30_000 } }),
+    service(port, drained),
+    service(port, drained, { loadbalancer: { policy: 'RoundRobin' } }),
+    service(port, drained, { options: { idle_timeout: 30_000 } }),
     {
-      ...service(port, endpoint(second, 1)),
+      ...service(port, drained),
       rules: { [at('Rule', 'web')]: { match: { op: 'defined', path: '/UDP' }, action: { route: at('Route', 'web') } } },
     },
   ];
   const echoes = Array.from({ length: 10 }, (_, n) => [at('Target', `echo-${n}`), { spec: { protocol: 'Echo' } }]);
-  const last = service(port, endpoint(second, 1));
+  const last = service(port, drained);
   wishes.push({ ...last, clusters: { ...last.clusters, ...Object.fromEntries(echoes) } });
   const rounds = 20;
   for (const [n, written] of wishes.entries()) {
