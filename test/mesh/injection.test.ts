@@ -105,8 +105,8 @@ spec:
     assert.deepEqual([secret.immutable, Buffer.from(secret.data.token, 'base64').toString()], [true, TOKEN]);
   });
 
-  test('gets the image and the log level that it asks for, and is refused what cannot be', async () => {
-    const own = 'l7mp.io/proxy-image: "registry.example/l7mp:2", l7mp.io/log-level: warn';
+  test('gets the image, the log level and the port that it asks for, and is refused what cannot be', async () => {
+    const own = 'l7mp.io/proxy-image: "registry.example/l7mp:2", l7mp.io/log-level: warn, l7mp.io/proxy-port: "2345"';
     const object = await injected(
       'own',
       `${INJECT}, ${own}`,
@@ -118,6 +118,12 @@ spec:
     );
     assert.equal(object.spec.initContainers[0].image, 'registry.example/l7mp:2');
     assert.match(object.metadata.annotations['l7mp.io/configuration'], /"log_level":"warn"/);
+    const { address } = await cluster.kubelet.pod('own');
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    await until(async () => {
+      const answer = await fetch(`http://${address}:2345/api/v1/listeners`, { headers }).catch(() => undefined);
+      return (await answer?.text())?.includes('/l7mp.io/v1/VirtualService/default/echo');
+    }, 'it is programmed on the port that it asks for');
     await assert.rejects(
       cluster.apply(pod('wrong', `${INJECT}, l7mp.io/log-level: loud`)),
       /l7mp\.io\/log-level: 'loud' is none of/,

@@ -12,7 +12,7 @@ const pod = (annotations: string, spec: string): AdmittedPod =>
 
 const BARE = pod('', 'containers: [{ name: app }]');
 const FULL = pod(
-  'l7mp.io/proxy-image: "registry.example/l7mp@sha256:00", l7mp.io/log-level: warn',
+  'l7mp.io/proxy-image: "registry.example/l7mp@sha256:00", l7mp.io/log-level: warn, l7mp.io/proxy-port: "2345"',
   'containers: [{ name: app, ports: [{ containerPort: 80 }] }], initContainers: [{ name: init }], volumes: [{ name: data }]',
 );
 
@@ -69,6 +69,7 @@ describe('a pod that asks for a proxy', () => {
         pod('l7mp.io/log-level: loud', 'containers: [{ name: app }]'),
         /^l7mp\.io\/log-level: 'loud' is none of silly, /,
       ],
+      [pod('l7mp.io/proxy-port: "70000"', 'containers: [{ name: app }]'), /^l7mp\.io\/proxy-port: '70000' is no port/],
       [
         pod('', 'containers: [{ name: app, ports: [{ containerPort: 1234 }] }]'),
         /^l7mp\.io\/inject: the container app has port 1234/,

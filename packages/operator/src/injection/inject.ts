@@ -1,4 +1,5 @@
 /** Which pods get a proxy, and what makes them have it: a JSON patch (RFC 6902). A pure function. */
+import { PROXY_CONTAINER as CONTAINER_ANNOTATION, PROXY_PORT, parsePort } from '../resources/pods.ts';
 import {
   CONFIGURATION_ANNOTATION,
   PROXY_CONTAINER,
@@ -12,7 +13,6 @@ import {
 export const INJECT = 'l7mp.io/inject';
 const IMAGE = 'l7mp.io/proxy-image';
 const LOG_LEVEL = 'l7mp.io/log-level';
-const CONTAINER = 'l7mp.io/proxy-container';
 
 const LOG_LEVELS = ['silly', 'verbose', 'info', 'notice', 'warn', 'error', 'silent'];
 
@@ -81,7 +81,7 @@ export function inject(pod: AdmittedPod, options: InjectionOptions): Injection {
     );
   const patch = [
     annotate(CONFIGURATION_ANNOTATION, proxyConfiguration(proxy)),
-    annotate(CONTAINER, PROXY_CONTAINER),
+    annotate(CONTAINER_ANNOTATION, PROXY_CONTAINER),
     ...containerOf(spec, proxy, options.nativeSidecars),
     ...append('/spec/volumes', spec.volumes, proxyVolumes(proxy)),
   ];
@@ -102,7 +102,10 @@ function withAnnotations(annotations: Readonly<Record<string, string>>, options:
   if (logLevel !== undefined && !LOG_LEVELS.includes(logLevel)) {
     throw new InvalidPod(`${LOG_LEVEL}: '${logLevel}' is none of ${LOG_LEVELS.join(', ')}`);
   }
-  return { ...options, image, logLevel };
+  const text = annotations[PROXY_PORT] ?? String(options.port);
+  const port = parsePort(text);
+  if (port === undefined) throw new InvalidPod(`${PROXY_PORT}: '${text}' is no port`);
+  return { ...options, image, logLevel, port };
 }
 
 /** There are annotations: one of them has asked for a proxy. */

@@ -50,7 +50,8 @@ export class Reconciler {
   }
 
   update(pod: ProxyPod, want: Wish): void {
-    const isAnother = pod.address !== this.#pod.address || pod.incarnation !== this.#pod.incarnation;
+    const { address, incarnation, port } = this.#pod;
+    const isAnother = pod.address !== address || pod.incarnation !== incarnation || pod.port !== port;
     const isNew = want !== this.#want;
     const before = this.#want;
     this.#pod = pod;
@@ -95,7 +96,7 @@ export class Reconciler {
     const { options, timing, agent } = this.#context;
     const host = address.includes(':') ? `[${address}]` : address;
     return new Client({
-      base: `http://${host}:${options.port}`,
+      base: `http://${host}:${this.#pod.port ?? options.port}`,
       token: options.token,
       timeout: timing.timeout,
       // Who waits for its turn again lets others go first.

@@ -4,6 +4,20 @@ import type { Container, Pod } from './objects.ts';
 /** Names the container that is the proxy, where its ports do not tell. */
 export const PROXY_CONTAINER = 'l7mp.io/proxy-container';
 
+/** The port of the proxy's REST API, in place of the operator's `--proxy-port`. */
+export const PROXY_PORT = 'l7mp.io/proxy-port';
+
+/** Where the pod's proxy serves its API; `port` where it does not say, or says what is no port. */
+export function apiPort({ metadata }: Pod, port: number): number {
+  return parsePort(metadata.annotations[PROXY_PORT] ?? '') ?? port;
+}
+
+/** Undefined for what is no number from 1 to 65535. */
+export function parsePort(text: string): number | undefined {
+  const number = Number(text);
+  return /^\d{1,5}$/.test(text) && number >= 1 && number <= 65_535 ? number : undefined;
+}
+
 /** A pod that has ended keeps its address in its status, though another pod may have it by now. */
 export function hasEnded({ status }: Pod): boolean {
   return status.phase === 'Succeeded' || status.phase === 'Failed';

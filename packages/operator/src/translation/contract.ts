@@ -43,6 +43,8 @@ export interface ProxyPod {
   readonly address?: string;
   /** Changes when the proxy was started again: the container's id. */
   readonly incarnation?: string;
+  /** Of its REST API, where the pod says that it is another one than that of the options. */
+  readonly port?: number;
 }
 
 /** What can be said of an object without asking a proxy: one of ours, or one that a front has derived. */

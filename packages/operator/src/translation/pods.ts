@@ -1,7 +1,7 @@
 /** The pods, and for each query in use those that it means. A pod that changes is asked about by the queries alone that may mean it. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Pod } from '../resources/objects.ts';
-import { containerId, hasEnded, isReady, proxyContainer } from '../resources/pods.ts';
+import { apiPort, containerId, hasEnded, isReady, proxyContainer } from '../resources/pods.ts';
 import { matches, type Query, queryKey } from '../resources/selectors.ts';
 import type { ProxyPod } from './contract.ts';
 import { Index } from './pod-index.ts';
@@ -165,14 +165,15 @@ export class Pods {
   #takeProxy(held: HeldPod, changes: PodChanges): void {
     const old = held.proxy;
     const proxy = this.#proxyOf(held.pod);
-    if (old?.address === proxy?.address && old?.incarnation === proxy?.incarnation && !old === !proxy) return;
+    if (isSame(old, proxy)) return;
     held.proxy = proxy;
     if (old && proxy) changes.proxies.add(held);
     else changes.moved.add(held);
   }
 
   #proxyOf(pod: Pod): ProxyPod | undefined {
-    const container = hasEnded(pod) ? undefined : proxyContainer(pod, this.#proxyPort);
+    const port = apiPort(pod, this.#proxyPort);
+    const container = hasEnded(pod) ? undefined : proxyContainer(pod, port);
     if (container === undefined) return undefined;
     const { uid, namespace, name } = pod.metadata;
     const address = pod.status.podIP || undefined;
@@ -183,6 +184,12 @@ export class Pods {
       name,
       ...(address !== undefined && { address }),
       ...(incarnation !== undefined && { incarnation }),
+      ...(port !== this.#proxyPort && { port }),
     };
   }
+}
+
+function isSame(a: ProxyPod | undefined, b: ProxyPod | undefined): boolean {
+  if (!a || !b) return a === b;
+  return a.address === b.address && a.incarnation === b.incarnation && a.port === b.port;
 }
