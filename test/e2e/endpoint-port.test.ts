@@ -11,7 +11,7 @@ import {
   serveStream,
   serveWebSocket,
 } from '../support/peers.ts';
-import { listener, startProxy } from '../support/proxy.ts';
+import { listener, startProxy, THREADS } from '../support/proxy.ts';
 
 const HOST = '127.0.0.1';
 
@@ -34,7 +34,8 @@ for (const io of ['native', 'node']) {
       for (const name of ['one', 'two', 'three']) servers.push(await serve(t, { reply: () => name }));
       const [one, two, three] = servers.map(({ port }) => port);
       const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
-        admin: { io },
+        // Each worker has turns of its own.
+        admin: { io, threads: Math.min(1, THREADS.threads) },
         listeners: [listener('l', { protocol: protocol === 'UDP' ? 'UDP' : 'TCP', port: l }, { destination: 'c' })],
         clusters: [
           {
