@@ -127,7 +127,8 @@ export class NodeStreamChannel extends Channel implements SocketChannel {
 
   protected override sendEnd(): void {
     const socket = this.#socket;
-    if (socket && isOver(socket)) socket.destroy();
+    // An error of a write before, which node has not told yet, would be forgotten.
+    if (socket && isOver(socket)) socket.destroy(socket.errored ?? undefined);
     else socket?.end();
   }
 

@@ -113,6 +113,8 @@ export class NativeStreamChannel extends StreamSocket implements SocketChannel, 
   // ------------------------------------------------------------------ events
 
   ready(events: number): boolean {
+    // A reset that a write was told of is told to nobody else: it would read as an end, with no error pending.
+    if (this.is(state.OVER)) return false;
     const called = this.calls;
     if (events & k.EPOLLERR && !this.#other && !this.is(state.READ | state.CLOSING)) {
       this.over(sockets.pendingError(this.fd));
@@ -141,7 +143,7 @@ export class NativeStreamChannel extends StreamSocket implements SocketChannel, 
   #pump(): void {
     const turns = this.#flow?.bulk ? SPLICES : READS;
     for (let n = 0; n < turns; n++) {
-      if (!this.is(state.READABLE) || this.is(state.ENDED | state.GONE) || !this.#step()) return;
+      if (!this.is(state.READABLE) || this.is(state.ENDED | state.GONE | state.OVER) || !this.#step()) return;
     }
     if (this.is(state.READABLE)) this.goOnLater();
   }

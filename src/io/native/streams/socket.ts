@@ -233,7 +233,8 @@ export abstract class StreamSocket extends Channel implements Pollable, Task, Ti
 
   /** The stream has ended both ways, or failed: not in the middle of somebody's call. */
   #overLater(errno: number): void {
-    this.#errno = errno;
+    // Who has failed and is ended after that has failed.
+    if (!this.is(state.OVER)) this.#errno = errno;
     this.flags |= state.OVER;
     this.goOnLater();
   }

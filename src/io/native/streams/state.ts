@@ -22,7 +22,7 @@ export const PASSES = 256;
 export const HEARS_ROOM = 512;
 /** The stream is to go on later. */
 export const DEFERRED = 1024;
-/** The stream closes then. */
+/** The stream closes then, as it was told: nothing is received any more. */
 export const OVER = 2048;
 /** The stream was closed here: what waits is delivered, what comes is thrown away. */
 export const CLOSING = 4096;
