@@ -10,13 +10,16 @@ import { type Client, connect, type End, HOST, makeServer, nextEnd, type Place, 
 import { type Case, other, type Step, type Who } from './script.ts';
 import { comparable, comparableLog, type SessionView } from './views.ts';
 
-/** Milliseconds between attempts to connect. */
-const RETRY = 30;
+/** Milliseconds between attempts to connect. A session keeps 64 events: they must suffice while a server is away. */
+const RETRY = 200;
 /** Long enough that no case which is still busy is idle, and short enough to be waited for. */
 const IDLE = 4000;
 const HALF_CLOSE = 300;
 /** Seconds for which ended sessions can be looked at. */
 const TRACK = 600;
+
+/** Steps that reset a connection, or may. */
+const RESETS: ReadonlySet<Step['do']> = new Set(['reset', 'tear', 'abandon', 'kill']);
 
 /** What was seen of one case. */
 export interface Seen {
@@ -172,6 +175,7 @@ class Player {
   // ------------------------------------------------------------------ steps
 
   async #step(step: Step): Promise<void> {
+    if (RESETS.has(step.do) && this.#case.server !== 'UDP') await this.#connected();
     switch (step.do) {
       case 'write':
         this.#write(step.by, step.sizes);
@@ -182,7 +186,7 @@ class Player {
         this.#clientEnded = true;
         return this.#clientEnd.end();
       case 'attempt':
-        await until(async () => (await this.#faults()) > 0, 'an attempt has failed');
+        await until(async () => (await this.#last()) === 'ERROR', 'an attempt has failed');
         return;
       case 'early reset':
         this.#clientEnd.reset();
@@ -358,6 +362,20 @@ class Player {
     this.#write('client', [1]);
     this.#sent.client--;
     await until(async () => (await this.#faults()) > before, 'the error is an event');
+  }
+
+  /**
+   * The kernel has connected before the proxy hears of it: whether a reset meanwhile is a failed attempt or a lost
+   * connection is a matter of time.
+   */
+  async #connected(): Promise<void> {
+    await until(async () => (await this.#views()).some(({ status }) => status === 'CONNECTED'), 'it is connected');
+  }
+
+  /** What has last happened to the session. */
+  async #last(): Promise<string | undefined> {
+    const view = (await this.#views()).find(({ status }) => status !== 'DESTROYED');
+    return view?.events.at(-1)?.event;
   }
 
   /** How often the session was told of an error. */
