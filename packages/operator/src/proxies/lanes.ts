@@ -45,8 +45,8 @@ export class Lanes {
       return await job();
     } finally {
       clearTimeout(timer);
+      who.slow = !held || performance.now() - began > this.#moment;
       giveBack();
-      who.slow = performance.now() - began > this.#moment;
     }
   }
 }
