@@ -19,12 +19,8 @@ export function blamedBy(reason: string): Blamed | undefined {
   return kind && name !== undefined ? { kind, at: name } : undefined;
 }
 
-/** The object of a wish that is to blame; `body` is the whole configuration that was sent, in parts. Undefined where it is none of it. */
-export function culpritIn(
-  want: Wish,
-  reason: string,
-  body: readonly Buffer[],
-): { kind: Kind; name: string } | undefined {
+/** The object of a wish that is to blame; `body` is the whole configuration that was sent. Undefined where it is none of it. */
+export function culpritIn(want: Wish, reason: string, body: Buffer): { kind: Kind; name: string } | undefined {
   const blamed = blamedBy(reason);
   if (!blamed) return undefined;
   const { kind, at } = blamed;
@@ -32,6 +28,6 @@ export function culpritIn(
     for (const [name, { endpoints }] of want.clusters) if (endpoints.has(String(at))) return { kind: 'clusters', name };
     return undefined;
   }
-  const name: unknown = typeof at === 'string' ? at : JSON.parse(Buffer.concat(body).toString())[kind]?.[at]?.name;
+  const name: unknown = typeof at === 'string' ? at : JSON.parse(body.toString())[kind]?.[at]?.name;
   return typeof name === 'string' && want[kind].has(name) ? { kind, name } : undefined;
 }

@@ -11,21 +11,32 @@ export class Bodies {
   /** Of each object, as part of a list: a comma, and its JSON with its name. */
   readonly #parts = new WeakMap<Wished, { readonly name: string; readonly bytes: Buffer }>();
 
+  /** Of each wish the last one, which most proxies that share it get. */
+  readonly #wholes = new WeakMap<Wish, { readonly others: Others; readonly bytes: Buffer }>();
+
   /** Of one object. */
   of({ kind, wished }: Put): string {
     return `{"${WORDS[kind]}":${textOf(kind, wished)}}`;
   }
 
-  /** A whole configuration, with what is of others and what is wished: in parts, most of which many proxies get. */
-  whole(others: Others, want: Wish, instead: Instead): Buffer[] {
+  /** A whole configuration, with what is of others and what is wished. */
+  whole(others: Others, want: Wish, instead: Instead): Buffer {
+    if (instead.size > 0) return this.#whole(others, want, instead);
+    const last = this.#wholes.get(want);
+    if (last && KINDS.every((kind) => last.others[kind] === others[kind])) return last.bytes;
+    const bytes = this.#whole(others, want, instead);
+    this.#wholes.set(want, { others, bytes });
+    return bytes;
+  }
+
+  #whole(others: Others, want: Wish, instead: Instead): Buffer {
     const parts = KINDS.flatMap((kind, n) => {
-      const rest = others[kind].map((object) => JSON.stringify(object)).join();
       const own = this.#list(kind, want[kind], instead);
       // Each begins with a comma.
-      if (rest === '' && own[0]) own[0] = own[0].subarray(1);
-      return [Buffer.from(`${n === 0 ? '{' : '],'}"${kind}":[${rest}`), ...own];
+      if (others[kind] === '' && own[0]) own[0] = own[0].subarray(1);
+      return [Buffer.from(`${n === 0 ? '{' : '],'}"${kind}":[${others[kind]}`), ...own];
     });
-    return [...parts, Buffer.from(']}')];
+    return Buffer.concat([...parts, Buffer.from(']}')]);
   }
 
   #list(kind: Kind, list: ReadonlyMap<string, Wished>, instead: Instead): Buffer[] {

@@ -85,7 +85,7 @@ export class Link implements Passenger {
   }
 
   /** Makes it the configuration, and gives what that has changed, if the proxy says so. */
-  replace(raw: readonly Buffer[], ifMatch: string): Promise<{ etag: string; changes: readonly Changed[] | undefined }> {
+  replace(raw: Buffer, ifMatch: string): Promise<{ etag: string; changes: readonly Changed[] | undefined }> {
     return this.#call('replace', async (options) => {
       const { etag, body } = await this.#client.put('/config', { ...options, ...ENDING, raw, ifMatch });
       return { value: { etag: etag ?? ifMatch, changes: body.changes }, outcome: 'ok' };

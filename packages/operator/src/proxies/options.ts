@@ -13,6 +13,8 @@ export interface ProxiesOptions {
 export interface Timing {
   /** From one look at whether a proxy is still as it was to the next. */
   readonly interval: number;
+  /** From when a proxy's changes are begun to when the next are, at least: what comes meanwhile is made together. */
+  readonly spacing: number;
   /** For one request. */
   readonly timeout: number;
   /** Before a proxy that does not answer is asked again: at first, and at most. */
@@ -30,6 +32,7 @@ export interface Wait {
 
 export const TIMING: Timing = {
   interval: 5000,
+  spacing: 500,
   timeout: 5000,
   retry: { first: 200, most: 10_000 },
   refused: { first: 1000, most: 60_000 },

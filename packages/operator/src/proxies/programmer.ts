@@ -1,16 +1,20 @@
-/** Makes of what one proxy has what it should have, and remembers as little as that takes: a tag, a wish, and what was refused. */
+/** Makes of what one proxy has what it should have, and remembers as little as that takes: see README.md. */
 import type { Definition, Wish, WishedCluster } from '../translation/contract.ts';
 import { culpritIn } from './blame.ts';
 import type { Bodies } from './bodies.ts';
 import { diff, type Put, type Step } from './diff.ts';
 import { type Changed, type Link, Outdated, Refused, Unreachable } from './link.ts';
 import type { NormalForms } from './normal-form.ts';
-import { hasInline, type Kind, WORDS } from './objects.ts';
-import type { Reading } from './reading.ts';
+import { hasInline, KINDS, type Kind, WORDS } from './objects.ts';
+import type { Others, Reading } from './reading.ts';
 import type { Refusals } from './refusals.ts';
 
 /** More changes than that are made by one of the whole configuration. */
 const MOST_STEPS = 8;
+
+/** Where no read is needed, the whole is worth it from more changes on than these, and one more for each so many objects in it. */
+const FEWEST_STEPS = 3;
+const OBJECTS_A_STEP = 32;
 
 /** Objects that are taken out of a whole configuration, one after the other, before the changes are tried one by one. */
 const MOST_CULPRITS = 4;
@@ -18,10 +22,15 @@ const MOST_CULPRITS = 4;
 /** How often somebody else may be faster before it is put off. */
 const MOST_ROUNDS = 5;
 
+/** What others have made is kept up to this length, in characters, and else read again when it is needed. */
+const MOST_OF_OTHERS = 8192;
+
 /** The proxy has what was wished, but for what it has refused, as long as its tag is this one. */
 interface Known {
   readonly etag: string;
   readonly wish: Wish;
+  /** Undefined where it is too long to be kept. */
+  readonly others: Others | undefined;
 }
 
 export interface ProgrammerContext {
@@ -107,12 +116,12 @@ export class Programmer {
   }
 
   /** From what it had by our own doing. */
-  async #update(link: Link, { etag, wish }: Known, want: Wish): Promise<void> {
-    const steps = this.#refusals.applied(this.#diff(wish, want), want);
-    if (!isForWhole(steps)) {
-      await this.#changeEach(link, etag, steps, want, false);
-      return;
-    }
+  async #update(link: Link, known: Known, want: Wish): Promise<void> {
+    const steps = this.#refusals.applied(this.#diff(known.wish, want), want);
+    const isWhole = isForWhole(steps);
+    const isReplaced = (isWhole || steps.length > stepsForWhole(want)) && (await this.#replaceKnown(link, known, want));
+    if (isReplaced) return;
+    if (!isWhole) return this.#changeEach(link, known, steps, want, false);
     const reading = await link.read();
     await this.#bring(link, reading, this.#diff(reading.ours, want), want);
   }
@@ -121,7 +130,21 @@ export class Programmer {
   async #bring(link: Link, reading: Reading, steps: readonly Step[], want: Wish): Promise<void> {
     const isWhole = isForWhole(this.#refusals.applied(steps, want));
     if (isWhole && (await this.#replaceWhole(link, reading, steps, want))) return;
-    await this.#changeEach(link, reading.etag, this.#refusals.applied(steps, want), want, true);
+    const from = { etag: reading.etag, others: kept(reading.others) };
+    await this.#changeEach(link, from, this.#refusals.applied(steps, want), want, true);
+  }
+
+  /** Without a read. False if something is refused, or was: that takes a look at what is there. */
+  async #replaceKnown(link: Link, { etag, others }: Known, want: Wish): Promise<boolean> {
+    if (!others || !this.#refusals.isEmpty) return false;
+    try {
+      const replaced = await link.replace(this.#context.bodies.whole(others, want, new Map()), etag);
+      this.#known = { etag: replaced.etag, wish: want, others };
+      return true;
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      return false;
+    }
   }
 
   /** False if the proxy will not have it, and does not say for which objects' sake. */
@@ -133,7 +156,7 @@ export class Programmer {
         const { etag, changes } = await link.replace(body, reading.etag);
         const done = steps.filter(({ wished }) => !wished || !instead.has(wished));
         this.#replaced(done, changes);
-        this.#known = { etag, wish: want };
+        this.#known = { etag, wish: want, others: kept(reading.others) };
         return true;
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
@@ -154,7 +177,13 @@ export class Programmer {
   }
 
   /** `seen`: what the steps say that there was is what the proxy has said. */
-  async #changeEach(link: Link, etag: string, steps: readonly Step[], want: Wish, seen: boolean): Promise<void> {
+  async #changeEach(
+    link: Link,
+    { etag, others }: Omit<Known, 'wish'>,
+    steps: readonly Step[],
+    want: Wish,
+    seen: boolean,
+  ): Promise<void> {
     let present = etag;
     for (const step of steps) {
       try {
@@ -167,7 +196,7 @@ export class Programmer {
         this.#refusals.add(step, error.message);
       }
     }
-    this.#known = { etag: present, wish: want };
+    this.#known = { etag: present, wish: want, others };
   }
 
   /** What the proxy says that it has not changed was as wished. */
@@ -198,7 +227,16 @@ function isForWhole(steps: readonly Step[]): boolean {
   return steps.length > MOST_STEPS || listeners > 1 || steps.some(leavesBehind);
 }
 
-function culpritOf(want: Wish, have: Wish, reason: string, body: readonly Buffer[]): Put | undefined {
+/** Up to so many changes are made one by one though no read were needed for the whole. */
+function stepsForWhole(want: Wish): number {
+  return FEWEST_STEPS + KINDS.reduce((sum, kind) => sum + want[kind].size, 0) / OBJECTS_A_STEP;
+}
+
+function kept(others: Others): Others | undefined {
+  return KINDS.reduce((sum, kind) => sum + others[kind].length, 0) > MOST_OF_OTHERS ? undefined : others;
+}
+
+function culpritOf(want: Wish, have: Wish, reason: string, body: Buffer): Put | undefined {
   const culprit = culpritIn(want, reason, body);
   const wished = culprit && want[culprit.kind].get(culprit.name);
   if (!wished) return undefined;

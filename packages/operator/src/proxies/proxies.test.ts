@@ -9,34 +9,11 @@ import { podAt, startProxies, startRealProxy, wishOf } from '../../testing/proxi
 import { at, cluster, endpointsOf, listenerName, local, namesOf, oursOf, service } from '../../testing/service.ts';
 
 const gateway = '/gateway.networking.k8s.io/v1/UDPRoute/default/x/rules/0';
-
-test('few objects are made one by one, and deleted the other way round', async (t) => {
-  const proxy = await startRealProxy(t);
-  const pod = podAt('127.0.0.1');
-  const { proxies, watcher, reaches } = startProxies(t, { port: proxy.port });
-  proxies.program(pod, wishOf(service(await freePort(), {})));
-  await reaches(pod.uid, 'programmed');
-  assert.deepEqual(watcher.work, ['read', 'put', 'put', 'put', 'put', 'put']);
-  assert.deepEqual(await oursOf(proxy.client), [
-    cluster,
-    at('Route', 'web'),
-    at('Rule', 'web'),
-    at('RuleList', 'web'),
-    listenerName,
-  ]);
-  proxies.program(pod, wishOf({}));
-  await until(() => watcher.count('delete') === 5, 'all is deleted');
-  await reaches(pod.uid, 'programmed');
-  assert.equal(watcher.count('read'), 1);
-  const { body } = await proxy.client.config();
-  assert.deepEqual(Object.keys(body).sort(), ['admin', 'listeners']);
-  assert.deepEqual(namesOf(body, 'listeners'), ['controller']);
-});
+const echo = { spec: { protocol: 'Echo' as const } };
 
 test('what others have made stays, and what somebody has made or changed inside of ours goes', async (t) => {
   const port = await freePort();
-  const echo = { name: 'static-echo', spec: { protocol: 'Echo' } };
-  const proxy = await startRealProxy(t, { config: { clusters: [echo] } });
+  const proxy = await startRealProxy(t, { config: { clusters: [{ name: 'static-echo', ...echo }] } });
   const pod = podAt('127.0.0.1');
   const { proxies, watcher, reaches } = startProxies(t, { port: proxy.port, timing: { interval: 20 } });
   const endpoints = { [`${cluster}/10.0.0.1`]: { spec: { address: '10.0.0.1' } } };
@@ -127,32 +104,6 @@ test('a proxy that was started again between two looks is told from one that was
   await until(() => watcher.repairs.length > 0 || watcher.failures.length > 0, 'it has looked');
   await until(async () => (await oursOf(proxy.client)).includes(listenerName), 'it is as wished');
   if (watcher.failures.length === 0) assert.equal(watcher.repairs[0]?.cause, 'restarted');
-});
-
-test('a change of an endpoint is one call, for that endpoint only', async (t) => {
-  const proxy = await startRealProxy(t);
-  const pod = podAt('127.0.0.1');
-  const { proxies, watcher, reaches } = startProxies(t, { port: proxy.port });
-  const port = await freePort();
-  const name = (n: number) => `${cluster}/10.0.0.${n}`;
-  const endpoint = (n: number, weight = 1) => ({ [name(n)]: { spec: { address: `10.0.0.${n}` }, weight } });
-  const balancer = { loadbalancer: { policy: 'RoundRobin' } };
-  proxies.program(pod, wishOf(service(port, { ...endpoint(1), ...endpoint(2) }, balancer)));
-  await reaches(pod.uid, 'programmed');
-  const steps: [Record<string, object>, string][] = [
-    [{ ...endpoint(1, 0), ...endpoint(2) }, 'put'],
-    [endpoint(2), 'delete'],
-    [{ ...endpoint(1), ...endpoint(2) }, 'put'],
-  ];
-  for (const [endpoints, call] of steps) {
-    const before = watcher.work.length;
-    proxies.program(pod, wishOf(service(port, endpoints, balancer)));
-    await reaches(pod.uid, 'programmed');
-    assert.deepEqual(watcher.work.slice(before), [call]);
-    const weights = Object.fromEntries((await endpointsOf(proxy.client)).map(({ name, weight = 1 }) => [name, weight]));
-    const wished = Object.entries(endpoints).map(([key, value]) => [key, (value as { weight: number }).weight]);
-    assert.deepEqual(weights, Object.fromEntries(wished));
-  }
 });
 
 test('what a change of the whole has changed is not taken for what had been the same', async (t) => {
@@ -270,21 +221,6 @@ test('a change in place is not noticed by a live UDP session', async (t) => {
   assert.equal(watcher.count('replace'), 1);
   assert.equal(first.received, wishes.length * rounds, 'every datagram has come to where the session began');
   assert.equal(second.received, 0);
-});
-
-test('the latest wish wins, whatever was wished meanwhile', async (t) => {
-  const proxy = await startRealProxy(t);
-  const pod = podAt('127.0.0.1');
-  const { proxies, watcher, reaches } = startProxies(t, { port: proxy.port });
-  const port = await freePort();
-  for (let n = 0; n < 50; n++) {
-    proxies.program(pod, wishOf(service(port, { [`${cluster}/${n}`]: { spec: { address: `10.0.0.${n}` } } })));
-    if (n % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
-  }
-  await reaches(pod.uid, 'programmed');
-  const names = (await endpointsOf(proxy.client)).map(({ name }) => name);
-  assert.deepEqual(names, [`${cluster}/49`]);
-  assert.ok(watcher.work.length < 50);
 });
 
 test('names of the Gateway API’s objects are ours, in full length too', async (t) => {

@@ -5,8 +5,8 @@ import { automaticEndpointName, isOurs, KINDS, type Kind } from './objects.ts';
 
 type Named = { readonly name: string } & Record<string, unknown>;
 
-/** What others have made, by kind. */
-export type Others = Readonly<Record<Kind, readonly Named[]>>;
+/** What others have made, by kind: in JSON, the elements of a list; none is an empty text. */
+export type Others = Readonly<Record<Kind, string>>;
 
 export interface Reading {
   readonly etag: string;
@@ -33,7 +33,12 @@ export function readingOf(etag: string | undefined, config: Config): Reading {
       else ours[kind].set(name, definition);
     }
   }
-  return { etag, ours, others };
+  return { etag, ours, others: textsOf(others) };
+}
+
+function textsOf(objects: Readonly<Record<Kind, readonly Named[]>>): Others {
+  const texts = KINDS.map((kind) => [kind, objects[kind].map((object) => JSON.stringify(object)).join()]);
+  return Object.fromEntries(texts) as Record<Kind, string>;
 }
 
 function listOf(config: Config, kind: Kind): readonly Named[] {

@@ -25,6 +25,8 @@ export class Reconciler {
   #want: Wish;
   /** When that was wished, as `performance.now()` has it; undefined when the proxy has it. */
   #since: number | undefined = performance.now();
+  /** When changes were last begun, likewise. */
+  #begun = -Infinity;
   #state: ProxyState = PENDING;
   /** As it was last told. */
   #refused: ReadonlyMap<string, string> = new Map();
@@ -61,7 +63,7 @@ export class Reconciler {
     else if (isNew && this.#failures === 0) {
       if (this.#state.state !== 'pending')
         this.#tell(this.#state === PROGRAMMED ? { ...PENDING, has: before } : PENDING);
-      this.#soon();
+      this.#change();
     }
   }
 
@@ -79,6 +81,7 @@ export class Reconciler {
     clearTimeout(this.#timer);
     this.#end.abort(new Error('the proxy is another one now'));
     this.#programmer.forget();
+    this.#begun = -Infinity;
     this.#failures = 0;
     this.#since ??= performance.now();
     this.#connect();
@@ -109,7 +112,15 @@ export class Reconciler {
   /** As soon as what is under way is over. */
   #soon(): void {
     clearTimeout(this.#timer);
-    if (this.#link) this.#running ??= this.#run();
+    if (this.#link) this.#running ??= this.#run(this.#link, this.#want);
+  }
+
+  /** Makes changes: at once, if none were made just now. */
+  #change(): void {
+    if (!this.#link) return;
+    const wait = this.#begun + this.#context.timing.spacing - performance.now();
+    if (wait > 0) this.#after(wait);
+    else this.#soon();
   }
 
   #after(milliseconds: number): void {
@@ -117,15 +128,15 @@ export class Reconciler {
     this.#timer = setTimeout(() => this.#soon(), milliseconds);
   }
 
-  async #run(): Promise<void> {
+  async #run(link: Link, want: Wish): Promise<void> {
+    let isOver = false;
     try {
-      for (let link = this.#link; link; link = this.#link) {
-        if (await this.#turn(link, this.#want)) return;
-      }
+      isOver = await this.#turn(link, want);
     } finally {
       // Not a moment later: what is wished from now on wants a turn of its own.
       this.#running = undefined;
     }
+    if (!isOver) this.#change();
   }
 
   /** Whether there is nothing to do before some time has passed. */
@@ -141,7 +152,10 @@ export class Reconciler {
   }
 
   async #once(link: Link, want: Wish): Promise<void> {
-    if (!this.#programmer.has(want)) return this.#programmer.program(link, want);
+    if (!this.#programmer.has(want)) {
+      this.#begun = performance.now();
+      return this.#programmer.program(link, want);
+    }
     const repair = await this.#programmer.check(link, want);
     if (repair) this.#context.observer.repaired(this.#pod, repair.names, repair.restarted ? 'restarted' : 'changed');
   }

@@ -37,13 +37,18 @@ export class Refusals {
     this.#all.clear();
   }
 
+  get isEmpty(): boolean {
+    return this.#all.size === 0;
+  }
+
   /** When the next one is asked for again; Infinity for none. */
   get due(): number {
     return Math.min(...Array.from(this.#all.values(), ({ due }) => due));
   }
 
   /** The steps, without those that would be refused again, with those that are to be tried again, for which it is time. */
-  applied(steps: readonly Step[], want: Wish): Step[] {
+  applied(steps: readonly Step[], want: Wish): readonly Step[] {
+    if (this.isEmpty) return steps;
     const planned = unique(steps.map((step) => this.#whole(step, want)));
     const keys = new Set(planned.map(keyOf));
     this.#forget(keys, want);
