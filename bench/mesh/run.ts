@@ -66,9 +66,8 @@ async function startOperator(cluster: Cluster): Promise<Daemon> {
   const kubeconfig = await operatorKubeconfig(cluster, 'operator');
   const main = join(ROOT, 'packages', 'operator', 'dist', 'main.js');
   const env = { ...process.env, POD_NAME: 'operator', POD_NAMESPACE: 'default', MALLOC_ARENA_MAX: '2' };
-  return new Daemon('operator', process.execPath, ['--max-semi-space-size=4', main, '--kubeconfig', kubeconfig], {
-    env,
-  });
+  const flags = ['--max-semi-space-size=4', '--heap-growing-percent=25'];
+  return new Daemon('operator', process.execPath, [...flags, main, '--kubeconfig', kubeconfig], { env });
 }
 
 const OWN = '/apis/l7mp.io/v1/namespaces/default';
@@ -115,11 +114,9 @@ async function measure(cluster: Cluster, standIns: StandIns): Promise<void> {
   const programmed = standIns.all({ what: 'listeners', count: LISTENERS });
   await applyAll(cluster);
   const applied = now();
-  report(
-    `${RESOURCES.length} resources on ${PROXIES} proxies, from the last event to all`,
-    (await programmed).last - applied,
-    'ms',
-  );
+  const { last, requests } = await programmed;
+  report(`${RESOURCES.length} resources on ${PROXIES} proxies, from the last event to all`, last - applied, 'ms');
+  report('  requests to the proxies from the first event to then', requests, '');
   report('  the operator has computed meanwhile', usage(operator.pid).cpu - before, 's');
   await pause(REST);
   const idle = usage(operator.pid);
