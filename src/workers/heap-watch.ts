@@ -10,6 +10,9 @@ const LOOK = 200;
  */
 const FULL = 0.97;
 
+/** Bytes that are left then, at least: pages that are half empty are no part of what is used, and V8 counts them. */
+const LEFT = 16 * 2 ** 20;
+
 /**
  * Ends a thread before V8 does. Where V8 does, koffi may be called back once more, as by a thread that is ended by force, and
  * then the process ends. Too late for a thread that fills what is left of its heap between two looks.
@@ -41,7 +44,8 @@ export class HeapWatch {
     this.#looking = true;
     try {
       const { used_heap_size: used, heap_size_limit: all } = await this.#worker.getHeapStatistics();
-      this.#most = (all - this.#young) * FULL;
+      const old = all - this.#young;
+      this.#most = Math.min(old * FULL, old - LEFT);
       this.#looking = used >= this.#most;
       if (this.#looking) this.#full();
     } catch {
