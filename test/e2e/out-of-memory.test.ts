@@ -130,6 +130,7 @@ for (const [io, word] of [
     const { text } = await request({ port: ports.metrics });
     assert.match(text, /^l7mp_worker_restarts_total 1$/m);
     for (const client of await Promise.all(own.map(connect))) assert.equal(await ask(client, 'y'), 'y');
-    await until(() => descriptors() === before, `${descriptors()} descriptors, ${before} before`);
+    // One that was only passing when they were counted first may be gone since.
+    await until(() => descriptors() <= before, `${descriptors()} descriptors, ${before} before`);
   });
 }
