@@ -1,5 +1,5 @@
 /** Structural schemas out of those of the proxy. */
-import { anything, type Schema, textOr } from './schema.ts';
+import { anything, plainOr, type Schema } from './schema.ts';
 
 /** Characters of a text where its schema has no limit. Limits are what rules in CEL are estimated by. */
 const MAX_LENGTH = 4096;
@@ -52,11 +52,17 @@ function fields({ properties = {}, required = [] }: Written): Pick<Schema, 'prop
   };
 }
 
-/** A text or an object; or objects of which each has one field of its own. */
+/**
+ * A text or a whole number, or an object; objects of which each has one field of its own; of `true` and an object, the
+ * object, whose fields API servers know then: it may be empty.
+ */
 function union(parts: readonly Written[], description: string): Schema {
-  const [text, object] = parts;
-  if (parts.length === 2 && text?.type === 'string' && object?.type === 'object') {
-    return textOr(structural(text), structural(object), description || (text.description ?? ''));
+  const [plain, object] = parts;
+  if (parts.length === 2 && plain && object?.type === 'object') {
+    const said = description || (plain.description ?? '');
+    if (plain.type === 'boolean') return { ...structural(object), description: said };
+    if (plain.type === 'string' || plain.type === 'integer')
+      return plainOr(structural(plain), structural(object), said);
   }
   if (parts.every(({ type, required }) => type === 'object' && required?.length === 1)) {
     const properties = Object.assign({}, ...parts.map((part) => fields(part).properties));

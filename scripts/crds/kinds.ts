@@ -4,7 +4,7 @@ import { clusterSchema } from './cluster.ts';
 import { optionChecks, optionsSchema, specSchema } from './protocols.ts';
 import { reference } from './references.ts';
 import { routeSchema, ruleSchema, rulesSchema } from './route.ts';
-import { type Check, has, render, type Schema } from './schema.ts';
+import { brief, type Check, has, render, type Schema } from './schema.ts';
 import { selectorSchema } from './selector.ts';
 import { statusSchema } from './status.ts';
 
@@ -46,7 +46,8 @@ function virtualService(registry: Registry): KindDefinition {
         part: 'listener',
         properties: {
           spec: specSchema(registry, 'listener'),
-          rules,
+          // Said beside `listener`: see `brief`.
+          rules: { ...brief(rules), description: rules.description ?? '' },
           rulesRef,
           options: optionsSchema(registry, 'listener'),
         },

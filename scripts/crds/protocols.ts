@@ -41,12 +41,10 @@ function fieldsOf(registry: Registry, role: Role, name: string): Schema {
   const fields = withAddresses(structural(schemaOf(side)));
   const checks = [...standChecks(registry, role, standsOn), ...(CHECKS[role][name] ?? [])];
   const carriers = standsOn && {
-    [standsOn.field]: byKey(
-      registry,
-      role,
-      registry.carriers(role, standsOn),
-      'The protocol underneath, as a key, and its fields.',
-    ),
+    [standsOn.field]: {
+      ...byKey(registry, role, registry.carriers(role, standsOn), 'The protocol underneath, as a key, and its fields.'),
+      part: 'carried',
+    },
   };
   return {
     ...fields,

@@ -7,7 +7,7 @@ import { clusterSchema } from './cluster.ts';
 import { structural } from './convert.ts';
 import { predicateSchema } from './predicate.ts';
 import { reference } from './references.ts';
-import { atMostOne, brief, type Check, exactly, only, type Schema, textOr } from './schema.ts';
+import { atMostOne, type Check, exactly, only, outline, plainOr, type Schema } from './schema.ts';
 
 /** To what a stream is sent. */
 const toCluster = (description: string): Schema =>
@@ -37,7 +37,7 @@ export function routeSchema(registry: Registry, description: string): Schema {
     part: 'route',
     properties: {
       destination: {
-        ...textOr(
+        ...plainOr(
           toCluster(''),
           inlineCluster(registry),
           'Where sessions end: a cluster, or a reference as in destinationRef.',
@@ -45,6 +45,7 @@ export function routeSchema(registry: Registry, description: string): Schema {
         part: 'cluster-or-name',
       },
       destinationRef: toCluster('Where sessions end, by reference.'),
+      // What a cluster is like is said once, at the destination: see `outline`.
       ingress: chain(registry, 'What sessions go through from the listener to the destination, in this order.'),
       egress: chain(registry, 'What sessions go through on the way back, in this order.'),
       retry: {
@@ -66,12 +67,12 @@ function inlineCluster(registry: Registry): Schema {
 
 /** Its items: a cluster, `{cluster}`, `{clusterRef}` or a name. */
 function chain(registry: Registry, description: string): Schema {
-  const cluster = inlineCluster(registry);
+  const cluster = outline(inlineCluster(registry));
   const {
     properties = {},
     anyOf = [],
     ...item
-  } = textOr(
+  } = plainOr(
     toCluster(''),
     cluster,
     'A cluster, or {cluster: …}, or {clusterRef: …}, or a reference as in clusterRef.',
@@ -85,7 +86,7 @@ function chain(registry: Registry, description: string): Schema {
       part: 'cluster-use',
       properties: {
         ...properties,
-        cluster: { ...brief(cluster), description: 'A cluster, with the fields that may stand here, too.' },
+        cluster: { ...cluster, description: 'A cluster, with the fields that may stand here, too.' },
         clusterRef: toCluster('A cluster by reference.'),
       },
       anyOf: [...anyOf, exactly(['cluster']), exactly(['clusterRef'])],

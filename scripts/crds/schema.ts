@@ -79,16 +79,42 @@ export function render(schema: Schema, seen = true): Schema {
   };
 }
 
-/** Without descriptions: of what is described beside it. A definition has to fit an annotation of kubectl apply's. */
+/**
+ * Without descriptions: of what is described beside it. A definition has to fit an annotation of kubectl apply's (256 KiB), and
+ * has some clusters ten times.
+ */
 export function brief(schema: Schema): Schema {
-  const { description: _, properties, items, additionalProperties, ...others } = schema;
+  const { description: _, ...others } = schema;
+  return within(others, brief);
+}
+
+/** Also without the fields that a protocol underneath has: the proxies check them. */
+export function outline(schema: Schema): Schema {
+  if (schema.part === 'carried') return carried(schema);
+  const { description: _, ...others } = schema;
+  return within(others, outline);
+}
+
+/** Which protocols carry which; their fields are free. */
+function carried(schema: Schema): Schema {
+  const { type, part, properties = {}, checks = [] } = schema;
+  const below = Object.entries(properties).filter(([, field]) => part === 'carried' || field.part === 'carried');
+  return {
+    ...(type && { type }),
+    ...(part !== 'carried' && { 'x-kubernetes-preserve-unknown-fields': true }),
+    ...(below.length > 0 && { properties: Object.fromEntries(below.map(([name, field]) => [name, carried(field)])) }),
+    ...(part === 'carried' && { checks }),
+  };
+}
+
+function within({ properties, items, additionalProperties, ...others }: Schema, change: (schema: Schema) => Schema) {
   return {
     ...others,
     ...(properties && {
-      properties: Object.fromEntries(Object.entries(properties).map(([name, field]) => [name, brief(field)])),
+      properties: Object.fromEntries(Object.entries(properties).map(([name, field]) => [name, change(field)])),
     }),
-    ...(items && { items: brief(items) }),
-    ...(additionalProperties && { additionalProperties: brief(additionalProperties) }),
+    ...(items && { items: change(items) }),
+    ...(additionalProperties && { additionalProperties: change(additionalProperties) }),
   };
 }
 
@@ -110,17 +136,19 @@ export function only(...types: readonly Type[]): Schema {
   return Object.assign({}, ...others.map((type) => NONE[type]));
 }
 
-/** A text, or an object: with the limits of the one and the fields of the other, and no fields besides. */
-export function textOr(text: Schema, object: Schema, description: string): Schema {
-  const { pattern, minLength, maxLength } = text;
+/** A text or a number, or an object: with the limits of the one and the fields of the other, and no fields besides. */
+export function plainOr(plain: Schema, object: Schema, description: string): Schema {
+  const { type, pattern, minLength, maxLength, minimum, maximum } = plain;
   const { properties = {}, required = [], checks = [] } = object;
   const optional = Object.keys(properties).filter((name) => !required.includes(name));
   return {
     description,
-    ...only('string', 'object'),
+    ...only(type ?? 'string', 'object'),
     ...(pattern !== undefined && { pattern }),
     ...(minLength !== undefined && { minLength }),
     ...(maxLength !== undefined && { maxLength }),
+    ...(minimum !== undefined && { minimum }),
+    ...(maximum !== undefined && { maximum }),
     properties,
     // What is not there needs no fields: a text passes each of these.
     anyOf: subsets(optional).map((some) => exactly([...required, ...some])),

@@ -25,7 +25,8 @@ export function customResourceBlocks(registry: Registry): Map<string, string> {
 }
 
 function partsIn(schema: Structural): [string, Structural][] {
-  const { part, properties = {}, items } = schema;
+  const { part, description, properties = {}, items } = schema;
   const within = [...Object.values(properties), ...(items ? [items] : [])].flatMap(partsIn);
-  return part !== undefined && PARTS.includes(part) ? [...within, [part, schema]] : within;
+  // Where it has no description, it is one that stands again.
+  return part !== undefined && description && PARTS.includes(part) ? [...within, [part, schema]] : within;
 }
