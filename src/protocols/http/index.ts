@@ -1,11 +1,11 @@
 import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
 import type { SchemaParts, StaticOf } from '../../core/schema.ts';
 import { connectionName, listenerFields, listenerOn } from '../on-streams.ts';
-import { RETRY_AFTER, refusedStatus } from './answer.ts';
-import { HttpChannel } from './channel.ts';
 import { pathName } from './metadata.ts';
 import { bodyTimeout, headerTimeout } from './options.ts';
-import { type Call, refuseCall, serve } from './server.ts';
+import { RETRY_AFTER, refusedStatus } from './server/answer.ts';
+import { HttpChannel } from './server/channel.ts';
+import { type Call, refuseCall, serve } from './server/serve.ts';
 
 export const httpPath = ({ Type }: SchemaParts) =>
   Type.String({

@@ -1,6 +1,6 @@
 import type { ListenerOptions } from '../../core/protocol.ts';
 import type { SchemaParts } from '../../core/schema.ts';
-import type { RequestTimeouts } from './connection.ts';
+import type { RequestTimeouts } from './server/connection.ts';
 
 /** Milliseconds in which a request's head must come, and for which its body may be silent. */
 const DEFAULT: RequestTimeouts = { header: 60_000, body: 60_000 };

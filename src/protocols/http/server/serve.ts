@@ -1,18 +1,18 @@
 /** An HTTP/1.1 server on node:http, for the protocols that begin with a request. */
 import * as http from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Channel } from '../../core/channel.ts';
-import type { ByteStream } from '../../core/channel-duplex.ts';
-import { CompactingMap } from '../../core/compacting.ts';
-import type { ListenerHost, Listening, Spec } from '../../core/protocol.ts';
-import { Shares } from '../../core/shares.ts';
-import { sourceOf } from '../../core/source.ts';
-import { specBelow } from '../../core/stands-on.ts';
-import { listenerOn } from '../on-streams.ts';
+import type { Channel } from '../../../core/channel.ts';
+import type { ByteStream } from '../../../core/channel-duplex.ts';
+import { CompactingMap } from '../../../core/compacting.ts';
+import type { ListenerHost, Listening, Spec } from '../../../core/protocol.ts';
+import { Shares } from '../../../core/shares.ts';
+import { sourceOf } from '../../../core/source.ts';
+import { specBelow } from '../../../core/stands-on.ts';
+import { listenerOn } from '../../on-streams.ts';
+import { timeoutsOf } from '../options.ts';
 import { answerError, answerSocket, drain } from './answer.ts';
 import { Connection, type ConnectionHandlers } from './connection.ts';
 import { misdirected } from './host.ts';
-import { timeoutsOf } from './options.ts';
 
 /** What is answered to what node's parser would not take, by node's error code; others are a 400. */
 const STATUS_OF: Readonly<Record<string, number>> = {

@@ -1,8 +1,8 @@
-import type { Channel, CloseReason } from '../../core/channel.ts';
-import { type ByteStream, streamOf } from '../../core/channel-duplex.ts';
-import { peerOf } from '../../core/source.ts';
+import type { Channel, CloseReason } from '../../../core/channel.ts';
+import { type ByteStream, streamOf } from '../../../core/channel-duplex.ts';
+import { peerOf } from '../../../core/source.ts';
 import { cutLater } from './answer.ts';
-import type { Call } from './server.ts';
+import type { Call } from './serve.ts';
 import { GatedStream, SLICE } from './stream.ts';
 
 /** A request and its response. */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { closed, ended, standing, texts } from '../../../test/support/accepted.ts';
-import { listenTo, Raw, request } from '../../../test/support/http.ts';
-import type { Channel } from '../../core/channel.ts';
-import { L7mpError } from '../../core/errors.ts';
-import { Collector } from '../../testing/collector.ts';
-import { until } from '../../testing/until.ts';
-import { http } from './index.ts';
+import { closed, ended, standing, texts } from '../../../../test/support/accepted.ts';
+import { listenTo, Raw, request } from '../../../../test/support/http.ts';
+import type { Channel } from '../../../core/channel.ts';
+import { L7mpError } from '../../../core/errors.ts';
+import { Collector } from '../../../testing/collector.ts';
+import { until } from '../../../testing/until.ts';
+import { http } from '../index.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: h\r\n\r\n';
 const CONTENT = (status: number, message: string, content: string) => JSON.stringify({ status, message, content });

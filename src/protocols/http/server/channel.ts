@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Channel, type CloseReason, type Head, type QueueLimits, type Tail } from '../../core/channel.ts';
-import { asL7mpError, L7mpError } from '../../core/errors.ts';
-import type { Metadata } from '../../core/metadata.ts';
-import { textOf } from '../../core/told.ts';
+import { Channel, type CloseReason, type Head, type QueueLimits, type Tail } from '../../../core/channel.ts';
+import { asL7mpError, L7mpError } from '../../../core/errors.ts';
+import type { Metadata } from '../../../core/metadata.ts';
+import { textOf } from '../../../core/told.ts';
+import { endToEnd, plainHeaders } from '../headers.ts';
+import { requestMetadata } from '../metadata.ts';
 import { answerError, cutLater, drain, LINGER, statusOf } from './answer.ts';
 import type { Connection, Exchange } from './connection.ts';
-import { endToEnd, plainHeaders } from './headers.ts';
-import { requestMetadata } from './metadata.ts';
-import type { Call } from './server.ts';
+import type { Call } from './serve.ts';
 
 /** The head of an answer whose origin knows nothing of HTTP. */
 const BARE_HEADERS = { 'content-type': 'application/octet-stream' };

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { closed, echoing, standing, texts } from '../../../test/support/accepted.ts';
-import { listenTo, Raw, request } from '../../../test/support/http.ts';
-import { fakeHost } from '../../testing/fake-host.ts';
-import { http } from './index.ts';
+import { closed, echoing, standing, texts } from '../../../../test/support/accepted.ts';
+import { listenTo, Raw, request } from '../../../../test/support/http.ts';
+import { fakeHost } from '../../../testing/fake-host.ts';
+import { http } from '../index.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: h\r\n\r\n';
 const CONTENT = (status: number, message: string, content: string) => JSON.stringify({ status, message, content });

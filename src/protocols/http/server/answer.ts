@@ -1,9 +1,9 @@
 /** What a listener says by itself: errors as JSON, and how a connection is given back when more may be coming on it. */
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { CloseReason } from '../../core/channel.ts';
-import { errorBody } from '../../core/errors.ts';
-import type { ListenerHost } from '../../core/protocol.ts';
+import type { CloseReason } from '../../../core/channel.ts';
+import { errorBody } from '../../../core/errors.ts';
+import type { ListenerHost } from '../../../core/protocol.ts';
 
 /** Milliseconds that a peer has to take what it is still owed, or to end what nobody wants any more. */
 export const LINGER = 10_000;

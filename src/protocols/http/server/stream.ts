@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
-import type { ByteStream } from '../../core/channel-duplex.ts';
-import { cut, reset } from '../../io/node/stream.ts';
+import type { ByteStream } from '../../../core/channel-duplex.ts';
+import { cut, reset } from '../../../io/node/stream.ts';
 import { cutLater } from './answer.ts';
 
 /**

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { closed, echoing, standing, texts } from '../../../test/support/accepted.ts';
-import { listenTo, Raw } from '../../../test/support/http.ts';
-import { turn, until } from '../../testing/until.ts';
-import { http } from './index.ts';
+import { closed, echoing, standing, texts } from '../../../../test/support/accepted.ts';
+import { listenTo, Raw } from '../../../../test/support/http.ts';
+import { turn, until } from '../../../testing/until.ts';
+import { http } from '../index.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: h\r\n\r\n';
 const POST = 'POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\none';

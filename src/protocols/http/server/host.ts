@@ -1,6 +1,6 @@
 /** The authority that a request is for: it must name one, and only one. */
 import type { IncomingMessage } from 'node:http';
-import { authorityOf } from './metadata.ts';
+import { authorityOf } from '../metadata.ts';
 
 /** What may stand in a Host field: uri-host and port (RFC 9110 section 7.2, RFC 3986 section 3.2.2). */
 const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::\d*)?$/;

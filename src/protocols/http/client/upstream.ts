@@ -1,0 +1,78 @@
+/** A connection to an upstream, whatever version of HTTP is spoken on it: what the pool and the sessions' channels know of one. */
+import type { Headers, Tail } from '../../../core/channel.ts';
+
+/** What is asked of an upstream. */
+export interface RequestHead {
+  readonly method: string;
+  /** Path and query, or `*`. */
+  readonly target: string;
+  readonly scheme: 'http' | 'https';
+  /** Host, and port where it is not the scheme's. */
+  readonly authority: string;
+  /** The fields that go on to the next hop, in lower case; `host` is not among them. */
+  readonly headers: Headers;
+}
+
+/** Why a request has got no whole answer. */
+export interface Failure {
+  /** `reset`: the connection broke; `error`: what came was no HTTP, or not what was asked for. */
+  readonly kind: 'reset' | 'error';
+  readonly message: string;
+  /**
+   * Nothing was answered. `unseen`: it is certain that the upstream has not acted on it, too (RFC 9113 section 8.7).
+   */
+  readonly unanswered: boolean;
+  readonly unseen?: boolean;
+}
+
+/** Hears of the answer to a request. Behind `ended` or `failed` comes nothing more. */
+export interface AnswerReader {
+  /** An informational answer, 100 to 199 but for 101. */
+  informed(status: number, headers: Headers): void;
+  /** The head of the answer. */
+  answered(status: number, headers: Headers): void;
+  /** A piece of its body, which the reader may keep. */
+  received(bytes: Uint8Array): void;
+  ended(trailers?: Tail): void;
+  /** More of the request's body fits, after `write` had returned false. */
+  drained(): void;
+  failed(failure: Failure): void;
+}
+
+/** A request on its way, and its answer. */
+export interface UpstreamExchange {
+  /** Sends a piece of the request's body, which is the exchange's to keep. Returns whether more fits. */
+  write(bytes: Uint8Array): boolean;
+  end(trailers?: Tail): void;
+  /** Stops and goes on with the answer's body. */
+  hold(): void;
+  release(): void;
+  /** Gives it up: nothing is heard of it any more. A connection that carries one request at a time is closed by it. */
+  abort(): void;
+}
+
+/** A connection to an upstream. HTTP/1.1 carries one request at a time, HTTP/2 many. */
+export interface UpstreamConnection {
+  /** How many more requests it takes now. */
+  readonly room: number;
+  /** How many it carries. */
+  readonly busy: number;
+  /** It has carried one before: the upstream may have closed it meanwhile. */
+  readonly used: boolean;
+  /**
+   * Sends the head of a request, for which there is room; `bodiless`: nothing follows, and `end` is not called.
+   *
+   * @throws L7mpError E_HANDSHAKE where the head cannot be sent; the connection is as it was then
+   */
+  request(head: RequestHead, bodiless: boolean, reader: AnswerReader): UpstreamExchange;
+  /** Closes it: at once where it is idle, else when what it carries is over. */
+  close(): void;
+}
+
+/** Whose a connection is. */
+export interface ConnectionOwner {
+  /** There is room again: a request is over. Not called of a connection that takes no more. */
+  free(connection: UpstreamConnection): void;
+  /** It takes no more, and carries nothing. */
+  gone(connection: UpstreamConnection): void;
+}
