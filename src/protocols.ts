@@ -1,5 +1,6 @@
 /** The built-in protocols and transforms: a new one is a folder and a line here. */
 import type { Protocol } from './core/protocol.ts';
+import { layered } from './layers/index.ts';
 import { http } from './protocols/http/index.ts';
 import { jsonsocket } from './protocols/jsonsocket/index.ts';
 import { tcp } from './protocols/tcp/index.ts';
@@ -17,7 +18,7 @@ import { prometheus } from './transforms/prometheus/index.ts';
 import { stdio } from './transforms/stdio/index.ts';
 import { sync } from './transforms/sync/index.ts';
 
-export const PROTOCOLS: readonly Protocol[] = [
+const ALONE: readonly Protocol[] = [
   udp,
   tcp,
   unix,
@@ -35,3 +36,6 @@ export const PROTOCOLS: readonly Protocol[] = [
   prometheus,
   controller,
 ];
+
+/** With their layers. */
+export const PROTOCOLS: readonly Protocol[] = ALONE.map(layered);

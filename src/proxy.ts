@@ -27,7 +27,7 @@ import { unknown } from './model/need.ts';
 import { DirectoryEnclosure } from './output/enclosure.ts';
 import type { PluginModule } from './plugins/plugins.ts';
 import { PROTOCOLS } from './protocols.ts';
-import { applyForm } from './reconcile/apply-form.ts';
+import { applyForm, shownDefinitions } from './reconcile/apply-form.ts';
 import { type ChangeView, Configuration, type ConfigurationContext, type Rights } from './reconcile/configuration.ts';
 import { DefinitionStore } from './reconcile/definition-store.ts';
 import { readKept, stateKeeper } from './state-keeper.ts';
@@ -272,7 +272,10 @@ export class L7mp {
       configuration: this.#configuration,
       load: (config, terms) => this.#configuration.load(this.#fromApi(config), terms),
       replace: (config, terms) => this.#configuration.replace(this.#fromApi(config), terms),
-      applyForm: () => ({ admin: this.#admin.settable(), ...applyForm(this.#store.definitions()) }),
+      applyForm: () => ({
+        admin: this.#admin.settable(),
+        ...applyForm(shownDefinitions(this.#store.definitions(), this.#registry)),
+      }),
       admin: () => this.#adminView(),
       sessions: (query) => this.#listSessions(query),
       session: async (name) => {

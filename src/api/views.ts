@@ -108,7 +108,8 @@ export class Views {
   /** Recursively, the rules of its list, not the list: that is how they are written inline. */
   #listener({ name, spec, rules, options }: ListenerDefinition): ListenerView {
     const list = this.#refer(this.#store.of('rulelist'), rules, (found) => this.#rulelist(found));
-    return { name, spec, rules: typeof list === 'string' ? list : list.rules, options };
+    const shown = this.#registry.shown('listener', spec);
+    return { name, spec: shown, rules: typeof list === 'string' ? list : list.rules, options };
   }
 
   #rulelist({ name, rules }: RuleListDefinition): RuleListView {
@@ -147,7 +148,7 @@ export class Views {
     const there = this.#store.endpointsOf(name);
     if (this.#recursive) for (const { definition } of there.values()) this.#spend(definition);
     const endpoints = this.#recursive ? this.endpointsOf(name) : there.size;
-    return { name, spec, endpoints, loadbalancer, options };
+    return { name, spec: this.#registry.shown('cluster', spec), endpoints, loadbalancer, options };
   }
 
   #endpoint({ name, address, port, weight }: EndpointDefinition): EndpointView {

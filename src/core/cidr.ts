@@ -1,8 +1,28 @@
 import { BlockList, isIP } from 'node:net';
 import { plainAddress } from './address.ts';
 
-/** The addresses that an IP address, or a CIDR, stands for. Throws what is expected, in words. */
+/** The addresses that an IP address, or a CIDR, stands for. Throws a RangeError that says what is expected, in words. */
 export function parseCidr(given: string): BlockList {
+  return addCidr(new BlockList(), given);
+}
+
+/** The addresses that any of these stand for. Throws as `parseCidr`. */
+export class Cidrs {
+  readonly #list = new BlockList();
+
+  constructor(given: readonly string[]) {
+    for (const one of given) addCidr(this.#list, one);
+  }
+
+  /** Whether an IP address is among them; anything else is not. An IPv4-mapped one is that of IPv4, a zone says nothing. */
+  has(address: string): boolean {
+    const [plain = ''] = plainAddress(address).split('%');
+    const family = isIP(plain);
+    return family !== 0 && this.#list.check(plain, family === 6 ? 'ipv6' : 'ipv4');
+  }
+}
+
+function addCidr(list: BlockList, given: string): BlockList {
   const [text = '', length, ...more] = given.split('/');
   // A prefix counts bits of the form that it was written in.
   const address = length === undefined ? plainAddress(text) : text;
@@ -11,7 +31,6 @@ export function parseCidr(given: string): BlockList {
   if (family === 0 || more.length > 0) throw new RangeError('an IP address or a CIDR');
   const prefix = length === undefined ? most : /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN;
   if (!(prefix <= most)) throw new RangeError(`an integer from 0 to ${most}`);
-  const list = new BlockList();
   list.addSubnet(address, prefix, family === 6 ? 'ipv6' : 'ipv4');
   return list;
 }

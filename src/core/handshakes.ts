@@ -20,6 +20,9 @@ export const MAX_HANDSHAKES = 1024;
 /** Makes the layer of one channel. Nothing happens to that channel before the layer's `begin`. */
 export type Wrap = (lower: Channel) => LayerChannel;
 
+/** The same for a listener, which may leave a channel as it is: undefined then. */
+export type WrapAccepted = (lower: Channel) => LayerChannel | undefined;
+
 /** What they need of a listener. */
 export interface HandshakeHost extends Pick<ListenerHost, 'name' | 'options' | 'log' | 'admit' | 'accept' | 'reject'> {
   readonly io: { readonly connections: { readonly scarce: boolean } };
@@ -56,16 +59,20 @@ export class Handshakes {
    * Begins the handshake on a channel that was accepted. Where there are as many as may be, or hardly a descriptor is
    * left, the oldest one gives way: silent peers must not keep others out.
    */
-  take(lower: Channel, wrap: Wrap): void {
+  take(lower: Channel, wrap: WrapAccepted): void {
     if (this.#closed) {
       lower.close({ kind: 'refused', message: 'the listener is closed' });
       return;
     }
+    const layer = wrap(lower);
     const source = sourceOf(lower);
+    if (!layer) {
+      this.#admit(lower, source);
+      return;
+    }
     if (this.#pending.size >= this.#most || this.#host.io.connections.scarce) {
       this.#pending.victim(source)?.layer.fail(new L7mpError('E_LIMIT', 'gave way to a newer handshake'), 'refused');
     }
-    const layer = wrap(lower);
     const pending: Pending = { layer, since: performance.now() };
     this.#pending.add(pending, source);
     // One timer for all, and none for a handshake that is over within its first message.
@@ -90,8 +97,12 @@ export class Handshakes {
   #completed(pending: Pending): void {
     const source = this.#pending.delete(pending);
     const { layer } = pending;
-    if (this.#host.admit({ address: source, lossy: layer.lossy })) this.#host.accept(layer);
-    else layer.refuse(new L7mpError('E_LIMIT', 'too many sessions'));
+    this.#admit(layer, layer.announced ?? source);
+  }
+
+  #admit(channel: Channel, address: string | undefined): void {
+    if (this.#host.admit({ address, lossy: channel.lossy })) this.#host.accept(channel);
+    else channel.refuse(new L7mpError('E_LIMIT', 'too many sessions'));
   }
 
   #failed(pending: Pending, { code, message }: L7mpError): void {
@@ -142,7 +153,7 @@ const REJECTS: { readonly [code in ErrorCode]?: string } = {
 export async function listenOnLayer(
   host: ListenerHost,
   spec: Spec,
-  wrap: Wrap,
+  wrap: WrapAccepted,
   { first }: { readonly first?: First } = {},
 ): Promise<Listening> {
   const handshakes = new Handshakes(host);

@@ -112,6 +112,11 @@ export abstract class LayerChannel extends Channel {
     return this.lower.answer;
   }
 
+  /** The address for which the peer stands, as its handshake has said: that one is admitted, or not, in place of its own. */
+  get announced(): string | undefined {
+    return undefined;
+  }
+
   /** The lower channel copies what it retains. */
   protected override get retains(): boolean {
     return false;

@@ -78,10 +78,17 @@ export interface SideBase<T extends TObject, K extends StreamKind> {
   readonly standsOn?: StandsOn;
   /** Another protocol may stand on it (JSONSocket's `transport`). */
   readonly transport?: boolean;
+  /** `false`: of the layers (TLS, the PROXY protocol, …) it has none. Only a protocol that others may stand on has any. */
+  readonly layers?: false;
   /** Its specifications run programs, as the proxy's user: the start-up file may have such objects, the API makes none. */
   readonly runsCode?: boolean;
   /** The files that a checked specification names, but for those of what it stands on. */
   files?(spec: Static<T>): readonly FileUse[];
+  /**
+   * JSON pointers, in a checked specification, to the texts that nobody is shown, but for those of what it stands on: keys,
+   * passwords. The API shows `<redacted>` there.
+   */
+  secrets?(spec: Static<T>): readonly string[];
   /** Milliseconds without a byte in either direction that end a session, where the options do not say. */
   readonly idleTimeout?: number | ((spec: Static<T>) => number | undefined);
   /**

@@ -1,5 +1,8 @@
 import { L7mpError } from './errors.ts';
+import type { Metadata } from './metadata.ts';
+import { parsePointer, setAt } from './pointer.ts';
 import type { ClusterSide, FileUse, ListenerSide, Protocol, Spec, StreamKind, Transport } from './protocol.ts';
+import { REDACTED } from './redacted.ts';
 import { type StandsOn, specBelow } from './stands-on.ts';
 
 /** The side of a protocol that a specification is for. */
@@ -83,8 +86,37 @@ export class Registry {
     const own = side.files?.(spec) ?? [];
     const under = this.under(role, spec);
     if (!under) return [...own];
-    const prefix = `/${side.standsOn?.field}`;
+    const prefix = placeBelow(side, spec);
     return [...own, ...this.filesOf(role, under).map((file) => ({ ...file, field: `${prefix}${file.field}` }))];
+  }
+
+  /** JSON pointers to the texts of a specification that nobody is shown, those of what it stands on among them. */
+  secretsOf(role: Role, spec: Spec): string[] {
+    const side: ListenerSide | ClusterSide = this[role](spec.protocol);
+    const own = side.secrets?.(spec) ?? [];
+    const under = this.under(role, spec);
+    if (!under) return [...own];
+    const prefix = placeBelow(side, spec);
+    return [...own, ...this.secretsOf(role, under).map((field) => `${prefix}${field}`)];
+  }
+
+  /** A specification as others may see it. */
+  shown<S extends Spec>(role: Role, spec: S): S {
+    const secrets = this.secretsOf(role, spec);
+    if (secrets.length === 0) return spec;
+    const copy = structuredClone(spec);
+    for (const field of secrets) setAt(copy as unknown as Metadata, parsePointer(field), REDACTED);
+    return copy;
+  }
+
+  /** The fields of which a change is taken up in place, as JSON pointers into the object, those of what it stands on among them. */
+  liveOf(role: Role, spec: Spec): readonly string[] {
+    const { live = [], standsOn }: ListenerSide | ClusterSide = this[role](spec.protocol);
+    const { otherwise } = standsOn ?? {};
+    if (!otherwise || !standsOn || spec[standsOn.field] !== undefined) return live;
+    const below: ListenerSide | ClusterSide = this[role](otherwise.protocol);
+    const handedDown = new Set(otherwise.fields.map((field) => `/spec/${field}`));
+    return [...live, ...(below.live ?? []).filter((field) => handedDown.has(field))];
   }
 
   /** The address of the Internet that a listener opens; undefined where it has none. */
@@ -114,4 +146,9 @@ export class Registry {
       `${JSON.stringify(name)} is no protocol for a ${side}; there are ${known.map((protocol) => protocol.name).join(', ')}`,
     );
   }
+}
+
+/** Where the specification of what a protocol stands on is, in its own. */
+function placeBelow({ standsOn }: ListenerSide | ClusterSide, spec: Spec): string {
+  return standsOn === undefined || spec[standsOn.field] === undefined ? '' : `/${standsOn.field}`;
 }

@@ -24,6 +24,11 @@ export function fromServicePort(channel: { describe(): Metadata }): boolean {
   return peer !== undefined && peer.port < SERVICE_PORTS;
 }
 
+/** The address of a channel's peer; undefined where it has none (UNIX sockets). */
+export function addressOf(channel: { describe(): Metadata }): string | undefined {
+  return sourceAddressOf(channel.describe().IP);
+}
+
 /** The source that a channel's peer belongs to; undefined where it has no address (UNIX sockets). */
 export function sourceOf(channel: { describe(): Metadata }): string | undefined {
   return sourceIn(channel.describe());

@@ -24,7 +24,7 @@ import { eachSession, findSessions } from '../session/list.ts';
 import { type Plan, Plans } from '../session/plan.ts';
 import type { Session } from '../session/session.ts';
 import { Sessions } from '../session/sessions.ts';
-import { listedView, sessionView } from '../session/view.ts';
+import { listedView, sessionView, type Viewer } from '../session/view.ts';
 import type { Counters } from '../telemetry/counters.ts';
 import { PlaneLog } from '../telemetry/plane-log.ts';
 import { AccessRecords } from './access-records.ts';
@@ -67,7 +67,7 @@ interface Io {
 }
 
 export class LocalDataPlane implements DataPlane {
-  readonly #worker: number;
+  readonly #viewer: Viewer;
   readonly #io: Io;
   readonly #control: ControlPlane;
   readonly #registry: Registry;
@@ -103,7 +103,7 @@ export class LocalDataPlane implements DataPlane {
   }
 
   private constructor({ worker, settings, takeover = false }: PlaneStart, io: Io, { registry, control }: PlaneHost) {
-    this.#worker = worker;
+    this.#viewer = { worker, registry };
     this.#io = io;
     this.#control = control;
     this.#registry = registry;
@@ -183,13 +183,13 @@ export class LocalDataPlane implements DataPlane {
     const filter = { ...query, peer: peer === undefined ? undefined : parseCidr(peer) };
     const { sessions, total, next } = await findSessions(this.#sessions.table, filter, query);
     const shown = fields && new Set(fields);
-    const listed = (session: Session) => ({ id: session.id, view: listedView(session, this.#worker, shown) });
+    const listed = (session: Session) => ({ id: session.id, view: listedView(session, this.#viewer, shown) });
     return { sessions: await eachSession(sessions, listed), total, more: next !== undefined };
   }
 
   async session(name: string): Promise<SessionView | undefined> {
     const session = this.#sessions.table.get(name);
-    return session && sessionView(session, this.#worker);
+    return session && sessionView(session, this.#viewer);
   }
 
   async endSession(name: string): Promise<boolean> {

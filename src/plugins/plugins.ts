@@ -3,6 +3,7 @@ import { dirname, isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Protocol, StreamKind } from '../core/protocol.ts';
+import { layered } from '../layers/index.ts';
 import { ownModule } from '../own-file.ts';
 
 /** What a module has brought, and where it is: another thread loads it from there. */
@@ -35,7 +36,7 @@ export async function importPlugin(url: string, name = url): Promise<PluginModul
     const what = wrong === '/' ? '' : `: ${wrong} is missing, or not what it must be`;
     throw new L7mpError('E_INVALID', `plugin ${name}: its default export is no protocol${what}`);
   }
-  return { url, protocols: exported as Protocol[] };
+  return { url, protocols: (exported as Protocol[]).map(layered) };
 }
 
 function unloadable(name: string, error: unknown): L7mpError {

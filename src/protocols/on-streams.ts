@@ -1,12 +1,22 @@
 /** What protocols have in common that stand on byte streams: on TCP, of which they have the fields then, or on what they name. */
+import { isDeepStrictEqual } from 'node:util';
 import type { TSchema } from 'typebox';
 import type { Metadata } from '../core/metadata.ts';
+import type { Reconfigurable, Spec } from '../core/protocol.ts';
 import type { SchemaParts } from '../core/schema.ts';
-import type { StandsOn } from '../core/stands-on.ts';
+import { type StandsOn, specBelow } from '../core/stands-on.ts';
+import { streamLayerFields, streamLayerNames } from '../layers/index.ts';
 import { dialFields, endsName, listenFields } from './addresses.ts';
 
-export const listenerFields = (parts: SchemaParts) => onStreams(listenFields(parts), parts);
-export const clusterFields = (parts: SchemaParts) => onStreams(dialFields(parts), parts);
+export const listenerFields = (parts: SchemaParts) => ({
+  ...onStreams(listenFields(parts), parts),
+  ...streamLayerFields('listener', parts),
+});
+
+export const clusterFields = (parts: SchemaParts) => ({
+  ...onStreams(dialFields(parts), parts),
+  ...streamLayerFields('cluster', parts),
+});
 
 function onStreams<P extends TSchema, F extends { port: P }>(fields: F, { Type, TransportSpec }: SchemaParts) {
   return { ...fields, port: Type.Optional(fields.port), transport: Type.Optional(TransportSpec) };
@@ -15,14 +25,29 @@ function onStreams<P extends TSchema, F extends { port: P }>(fields: F, { Type, 
 export const listenerOn = {
   field: 'transport',
   kind: 'stream',
-  otherwise: { protocol: 'TCP', fields: ['port', 'address'] },
+  otherwise: { protocol: 'TCP', fields: ['port', 'address', ...streamLayerNames('listener')] },
 } as const satisfies StandsOn;
 
 export const clusterOn = {
   field: 'transport',
   kind: 'stream',
-  otherwise: { protocol: 'TCP', fields: ['port', 'bind'] },
+  otherwise: { protocol: 'TCP', fields: ['port', 'bind', ...streamLayerNames('cluster')] },
 } as const satisfies StandsOn;
+
+/** What hands changes of a specification, or of options, down to what it stands on: whether that has taken them up. */
+export function handingDown(
+  on: StandsOn,
+  spec: Spec,
+  below: Reconfigurable,
+): NonNullable<Reconfigurable['reconfigure']> {
+  let before = specBelow(on, spec);
+  return async (after, options) => {
+    const now = specBelow(on, after) as Spec;
+    const taken = below.reconfigure ? await below.reconfigure(now, options) : isDeepStrictEqual(before, now);
+    if (taken) before = now;
+    return taken;
+  };
+}
 
 /** For session names: both ends of the connection, or the listener's name where these have no Internet addresses. */
 export function connectionName(listener: string, metadata: Metadata): string {

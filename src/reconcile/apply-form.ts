@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { automaticName } from '../config/automatic-names.ts';
+import type { Registry } from '../core/registry.ts';
 import type {
   ClusterDefinition,
   Definition,
@@ -9,7 +10,7 @@ import type {
   RuleDefinition,
   RuleListDefinition,
 } from '../model/definitions.ts';
-import { written } from '../model/kinds.ts';
+import { opens, written } from '../model/kinds.ts';
 import { DEFAULT_RETRY } from '../model/retry.ts';
 
 type Written = Record<string, unknown>;
@@ -21,6 +22,11 @@ type Written = Record<string, unknown>;
  */
 export function applyForm(definitions: readonly Definition[]): Written {
   return new ApplyForm(definitions).all();
+}
+
+/** The definitions as others may see them. */
+export function shownDefinitions(definitions: readonly Definition[], registry: Registry): Definition[] {
+  return definitions.map((one) => (opens(one) ? { ...one, spec: registry.shown(one.kind, one.spec) } : one));
 }
 
 type Of<K extends Kind> = Extract<Definition, { readonly kind: K }>;

@@ -15,8 +15,9 @@ export function restartsOf(registry: Registry): Restarts {
     if (!opens(definition)) return false;
     const [part, name]: Pointer = parsePointer(field);
     if (name === undefined || (part !== 'spec' && part !== 'options')) return part === 'spec';
-    const { options = {}, live = [] } = registry[definition.kind](definition.spec.protocol);
-    if (live.includes(formatPointer([part, name]))) return false;
+    const { kind, spec } = definition;
+    const { options = {} } = registry[kind](spec.protocol);
+    if (registry.liveOf(kind, spec).includes(formatPointer([part, name]))) return false;
     return part === 'spec' || OPENED_WITH.includes(name) || Object.hasOwn(options, name);
   };
 }

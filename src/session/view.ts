@@ -1,5 +1,6 @@
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Channel, DropReason } from '../core/channel.ts';
+import type { Registry } from '../core/registry.ts';
 import type { SessionView } from './answer.ts';
 import type { Session } from './session.ts';
 import { shownMetadata } from './shown.ts';
@@ -11,13 +12,20 @@ const LISTED_METADATA = 4096;
 /** Fields that are made together. */
 type MetadataField = 'metadata' | 'metadata_cut';
 
+/** The data plane that shows its sessions. */
+export interface Viewer {
+  /** Its number. */
+  readonly worker: number;
+  readonly registry: Registry;
+}
+
 /** The other fields of a session, each made by itself. */
 const FIELDS: {
-  readonly [F in Exclude<keyof SessionView, MetadataField>]: (session: Session, worker: number) => SessionView[F];
+  readonly [F in Exclude<keyof SessionView, MetadataField>]: (session: Session, viewer: Viewer) => SessionView[F];
 } = {
   name: ({ name }) => name,
-  worker: (_session, worker) => worker,
-  source: (session) => sourceView(session),
+  worker: (_session, { worker }) => worker,
+  source: (session, { registry }) => sourceView(session, registry),
   destination: ({ destination }) => (destination ? stageView(destination) : null),
   ingress: ({ ingress }) => ingress.map(stageView),
   egress: ({ egress }) => egress.map(stageView),
@@ -27,19 +35,19 @@ const FIELDS: {
   events: ({ events }) => events.view(),
 };
 
-/** A session as the REST API shows it, without credentials. `worker`: the number of its data plane. */
-export function sessionView(session: Session, worker: number): SessionView {
-  return view(session, worker) as SessionView;
+/** A session as the REST API shows it, without credentials. */
+export function sessionView(session: Session, viewer: Viewer): SessionView {
+  return view(session, viewer) as SessionView;
 }
 
 /** A session in a list: what its client may have made large is cut. `fields`: those to show, else all. */
-export function listedView(session: Session, worker: number, fields?: ReadonlySet<string>): Partial<SessionView> {
-  return view(session, worker, fields, LISTED_METADATA);
+export function listedView(session: Session, viewer: Viewer, fields?: ReadonlySet<string>): Partial<SessionView> {
+  return view(session, viewer, fields, LISTED_METADATA);
 }
 
 function view(
   session: Session,
-  worker: number,
+  viewer: Viewer,
   fields?: ReadonlySet<string>,
   metadataBytes?: number,
 ): Partial<SessionView> {
@@ -49,7 +57,7 @@ function view(
   const { name, ...others }: Partial<SessionView> = Object.fromEntries(
     Object.entries(FIELDS)
       .filter(([field]) => wanted(field))
-      .map(([field, show]) => [field, show(session, worker)]),
+      .map(([field, show]) => [field, show(session, viewer)]),
   );
   return {
     ...(name !== undefined && { name }),
@@ -59,11 +67,11 @@ function view(
   };
 }
 
-function sourceView(session: Session) {
+function sourceView(session: Session, registry: Registry) {
   const { listener, source } = session;
   return {
     origin: listener.name,
-    listener: session.listenedBy.spec,
+    listener: registry.shown('listener', session.listenedBy.spec),
     status: sourceStatus(session),
     ...traffic(source),
     drops: drops(source.drops),

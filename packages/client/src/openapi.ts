@@ -705,6 +705,10 @@ export type TCPListenerSpec = {
   port: number;
   /** An address of this machine, or a name of one. Default 0.0.0.0. */
   address?: string;
+  /** Each connection begins with a PROXY header, of version 1 or 2. Default: none does. */
+  proxy_protocol?: true;
+  /** Who sends a header, as IP addresses and CIDRs; others are served as they are. Default: everybody. */
+  proxy_protocol_from?: string[];
 };
 
 /** TCP byte streams over IPv4 and IPv6 (RFC 9293). */
@@ -725,6 +729,8 @@ export type TCPClusterSpec = {
     /** A port of this machine. Default: what the system chooses. */
     port?: number;
   };
+  /** The version of the PROXY header in front of each connection. Default: none. */
+  proxy_protocol?: "v1" | "v2";
 };
 
 /** TCP byte streams over IPv4 and IPv6 (RFC 9293). */
@@ -740,6 +746,10 @@ export type UnixDomainSocketListenerSpec = {
   filename: string;
   /** The mode of the socket’s file, in octal digits ("0660"): who may write to it may connect. Default: what the umask of the process leaves; "0600" where the API made the listener. */
   file_mode?: string;
+  /** Each connection begins with a PROXY header, of version 1 or 2. Default: none does. */
+  proxy_protocol?: true;
+  /** Who sends a header, as IP addresses and CIDRs; others are served as they are. Default: everybody. */
+  proxy_protocol_from?: string[];
 };
 
 /** UNIX domain sockets, byte streams (unix(7)). */
@@ -753,6 +763,8 @@ export type UnixDomainSocketClusterSpec = {
   protocol: "UnixDomainSocket";
   /** The path of the socket, 107 bytes at most. */
   filename?: string;
+  /** The version of the PROXY header in front of each connection. Default: none. */
+  proxy_protocol?: "v1" | "v2";
 };
 
 /** UNIX domain sockets, byte streams (unix(7)). */
@@ -769,6 +781,10 @@ export type HTTPListenerSpec = {
   /** An address of this machine, or a name of one. Default 0.0.0.0. */
   address?: string;
   transport?: TCPListenerSpec | UnixDomainSocketListenerSpec;
+  /** Each connection begins with a PROXY header, of version 1 or 2. Default: none does. */
+  proxy_protocol?: true;
+  /** Who sends a header, as IP addresses and CIDRs; others are served as they are. Default: everybody. */
+  proxy_protocol_from?: string[];
   /** The only path that is served, to the letter and without a query; any other is answered 404. */
   path?: string;
 };
@@ -812,6 +828,10 @@ export type WebSocketListenerSpec = {
   /** An address of this machine, or a name of one. Default 0.0.0.0. */
   address?: string;
   transport?: TCPListenerSpec | UnixDomainSocketListenerSpec;
+  /** Each connection begins with a PROXY header, of version 1 or 2. Default: none does. */
+  proxy_protocol?: true;
+  /** Who sends a header, as IP addresses and CIDRs; others are served as they are. Default: everybody. */
+  proxy_protocol_from?: string[];
   /** The only path that is served, to the letter and without a query; any other is answered 404. */
   path?: string;
   /** The largest message, in bytes, either way: a larger one ends the session with 1009. Default 16 MiB. */
@@ -864,6 +884,8 @@ export type WebSocketClusterSpec = {
     port?: number;
   };
   transport?: TCPClusterSpec | UnixDomainSocketClusterSpec;
+  /** The version of the PROXY header in front of each connection. Default: none. */
+  proxy_protocol?: "v1" | "v2";
   /** The largest message, in bytes, either way: a larger one ends the session with 1009. Default 32 MiB. */
   max_message_size?: number;
 };

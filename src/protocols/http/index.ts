@@ -31,7 +31,8 @@ export const http = defineProtocol({
       const listening = await serve(spec, host, { request: (call) => take(call, path, host) });
       return {
         ...listening,
-        reconfigure: async (after) => {
+        reconfigure: async (after, options) => {
+          if (!(await listening.reconfigure(after, options))) return false;
           ({ path } = after as StaticOf<typeof listenerSpec>);
           return true;
         },

@@ -10,7 +10,7 @@ import type { SchemaParts, StaticOf } from '../../core/schema.ts';
 import { specBelow } from '../../core/stands-on.ts';
 import { httpPath } from '../http/index.ts';
 import { headerTimeout } from '../http/options.ts';
-import { clusterFields, clusterOn, connectionName, listenerFields, listenerOn } from '../on-streams.ts';
+import { clusterFields, clusterOn, connectionName, handingDown, listenerFields, listenerOn } from '../on-streams.ts';
 import { CLUSTER_MESSAGE_SIZE, LISTENER_MESSAGE_SIZE } from './channel.ts';
 import { dial, type Target } from './dial.ts';
 import { listen, type Served } from './listen.ts';
@@ -83,11 +83,14 @@ export const websocket = defineProtocol({
     transport: true,
     open: async (spec, host) => {
       const { WebSocket } = await import('ws');
-      const below = await host.dialerOn(specBelow(clusterOn, { protocol: 'WebSocket', ...spec }) as Spec);
+      const own: Spec = { protocol: 'WebSocket', ...spec };
+      const below = await host.dialerOn(specBelow(clusterOn, own) as Spec);
+      const handDown = handingDown(clusterOn, own, below);
       let target = targetBy(spec, host.options, host);
       return {
         dial: (attempt) => dial(attempt, { ...target, WebSocket }, below, host.limits),
         reconfigure: async (now, options) => {
+          if (!(await handDown(now, options))) return false;
           target = targetBy(now as StaticOf<typeof clusterSpec>, options, host);
           return true;
         },

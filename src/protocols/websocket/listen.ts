@@ -41,7 +41,8 @@ export async function listen(spec: object, servedBy: (spec: object) => Served, h
   });
   return {
     ...listening,
-    reconfigure: async (now) => {
+    reconfigure: async (now, options) => {
+      if (!(await listening.reconfigure(now, options))) return false;
       served = servedBy(now);
       upgrader = upgraderOf(served);
       return true;

@@ -4,11 +4,11 @@ import type { Duplex } from 'node:stream';
 import type { Channel } from '../../../core/channel.ts';
 import type { ByteStream } from '../../../core/channel-duplex.ts';
 import { CompactingMap } from '../../../core/compacting.ts';
-import type { ListenerHost, Listening, Spec } from '../../../core/protocol.ts';
+import type { ListenerHost, Listening, Reconfigurable, Spec } from '../../../core/protocol.ts';
 import { Shares } from '../../../core/shares.ts';
 import { sourceOf } from '../../../core/source.ts';
 import { specBelow } from '../../../core/stands-on.ts';
-import { listenerOn } from '../../on-streams.ts';
+import { handingDown, listenerOn } from '../../on-streams.ts';
 import { timeoutsOf } from '../options.ts';
 import { answerError, answerSocket, drain } from './answer.ts';
 import { Connection, type ConnectionHandlers } from './connection.ts';
@@ -45,8 +45,12 @@ export interface Handlers {
   upgrade?(call: UpgradeCall): void;
 }
 
-/** Listens for requests on what the specification stands on. Rejects with E_BIND. */
-export async function serve(spec: object, host: ListenerHost, handlers: Handlers): Promise<Listening> {
+/** Listens for requests on what the specification stands on, and takes up changes of that. Rejects with E_BIND. */
+export async function serve(
+  spec: object,
+  host: ListenerHost,
+  handlers: Handlers,
+): Promise<Listening & Required<Reconfigurable>> {
   const server = new Server(host, handlers);
   const below = await host.listenOn(specBelow(listenerOn, spec as Spec) as Spec, (channel) => server.take(channel));
   return {
@@ -54,6 +58,7 @@ export async function serve(spec: object, host: ListenerHost, handlers: Handlers
       server.close();
       return below.close();
     },
+    reconfigure: handingDown(listenerOn, spec as Spec, below),
   };
 }
 
