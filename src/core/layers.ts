@@ -34,7 +34,10 @@ export interface LayerSide {
   readonly aliases?: Readonly<Record<string, string>>;
   /** The files that a checked specification names in its fields. */
   files?(spec: Spec): readonly FileUse[];
-  /** JSON pointers, in the specification, to those texts of its fields that nobody is shown. */
+  /**
+   * JSON pointers, in the specification, to those texts of its fields that nobody is shown. Who writes back what was read
+   * keeps them: `check` may meet `<redacted>` there (`REDACTED`), `listen` and `open` do not.
+   */
   secrets?(spec: Spec): readonly string[];
   /** Checks what the schema cannot say, as a protocol's. `transport`: what the channels below are like. */
   check?(spec: Spec, transport: Transport): void;

@@ -20,6 +20,7 @@ import { plan, type Restarts } from './plan.ts';
 import { Remover } from './remove.ts';
 import { replacing } from './replace.ts';
 import { restartsOf } from './restarts.ts';
+import { keepSecrets } from './secrets.ts';
 
 /** The proxy's own settings, as far as a change of the configuration is concerned. */
 export interface Settings {
@@ -264,7 +265,8 @@ export class Configuration {
       if (ifMatch && !ifMatch(this.#revision)) {
         throw new L7mpError('E_PRECONDITION', 'the configuration has changed since the version that the request names');
       }
-      const proposal = propose(new Normalizer(store, registry));
+      const proposed = propose(new Normalizer(store, registry));
+      const proposal = { ...proposed, changes: proposed.changes.map((change) => keepSecrets(change, registry)) };
       const changes = trusted ? confineAgain(proposal.changes, confined) : await this.#confine(proposal);
       const steps = plan(changes, this.#restarts);
       const views = [...this.#adminView(proposal.admin, trusted), ...steps.filter(isVisible).map(viewOf)];
