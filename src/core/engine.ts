@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import type { Channel, QueueLimits } from './channel.ts';
 import type { Connections, Shortage } from './connections.ts';
+import type { GatheringLimit } from './gathering.ts';
 import type { Metadata } from './metadata.ts';
 import type { Attempt } from './protocol.ts';
 
@@ -16,6 +17,38 @@ export interface PathAddress {
   /** Of a socket that is made there; else what the process makes of it (umask). */
   readonly mode?: number | undefined;
 }
+
+/** Where SCTP is (RFC 9260). */
+export interface SctpAddress {
+  readonly type: 'sctp';
+  readonly host: string;
+  readonly port: number;
+  /** Further addresses of the same host, for multi-homing. */
+  readonly hosts?: readonly string[] | undefined;
+  /** Streams that are asked for, in either direction: 1 to 65,535. */
+  readonly streams: number;
+  /** Small messages are not held back to be sent together (RFC 6458, section 8.1.5). */
+  readonly noDelay: boolean;
+  /** Where messages go that say nothing themselves: a stream, and a payload protocol identifier. */
+  readonly stream: number;
+  readonly ppid: number;
+}
+
+/** The link of an interface (packet(7)). */
+export interface PacketAddress {
+  readonly type: 'packet';
+  readonly interface: string;
+  /** `raw`: messages are whole frames. `dgram`: without their link header, and a correspondent is a link address. */
+  readonly mode: 'raw' | 'dgram';
+  /** Frames of this type only (ETH_P_ALL, 3: of any). */
+  readonly etherType: number;
+  readonly promiscuous: boolean;
+  /** The link address of the correspondent, who has sent nothing yet: `02:00:00:00:00:01`. */
+  readonly peer?: string | undefined;
+}
+
+/** A socket of messages that is no UDP socket. */
+export type MessageAddress = SctpAddress | PacketAddress;
 
 /** The two ends of a connection, as the kernel names them; ports are numbers, addresses without IPv4-mapping. */
 export interface Ends {
@@ -33,12 +66,23 @@ export interface SocketChannel extends Channel {
   readonly answersFrom?: string | undefined;
   /** The peer sends to several addresses of such a socket: the engine answers each time from the one that was hit last. */
   readonly wanders?: boolean;
+  /** Of sockets on the link of an interface. */
+  readonly link?: Link | undefined;
   /**
    * Node's own socket of a byte stream, for a library that wants one: paused, counted by the engine and closed with it, and
    * the caller's from now on. The channel is not open any more, and tells nobody. Undefined where it has carried something
    * by itself, is relayed or closed: then the channel is to be used as ever.
    */
   takeSocket?(): Socket | undefined;
+}
+
+/** An interface, as a socket on its link knows it. */
+export interface Link {
+  readonly interface: string;
+  readonly index: number;
+  readonly mode: PacketAddress['mode'];
+  /** The correspondent's link address; undefined where that is whoever is there. */
+  readonly peer?: string | undefined;
 }
 
 /** A socket that listens. */
@@ -100,6 +144,23 @@ export interface Relay {
   part(): void;
 }
 
+/** Of a connection of messages. */
+export interface MessageOptions {
+  readonly limits: QueueLimits;
+  readonly gathering: GatheringLimit;
+  readonly bind?: Bind | undefined;
+}
+
+/** Sockets of the kernel that keep messages apart, beside UDP's. */
+export interface MessageSockets {
+  /** Throws E_UNSUPPORTED where the system has no such sockets, E_BIND where it has not what the address names, or a right is missing. */
+  check(at: MessageAddress): void;
+  /** Rejects with E_BIND, or as `check`. `gathering`: the bound of messages that come in parts. */
+  listen(at: MessageAddress, acceptor: Acceptor, gathering: GatheringLimit): Promise<SocketListening>;
+  /** Throws, or rejects with, E_CONNECT, E_LIMIT or E_TIMEOUT. */
+  connect(to: MessageAddress, attempt: Attempt, options: MessageOptions): SocketChannel | Promise<SocketChannel>;
+}
+
 /**
  * Owns kernel sockets. A protocol that is a bare kernel socket listens and connects with its host's `io`, so that the
  * sockets can be joined in the engine or below; one with a library's sockets has no need of it.
@@ -140,6 +201,9 @@ export interface Engine {
     limits: QueueLimits,
     bind?: Bind,
   ): SocketChannel | Promise<SocketChannel>;
+
+  /** Left out: it has none. */
+  readonly messages?: MessageSockets;
 
   /**
    * Moves everything between two of its own bare sockets from now on, in both directions, so that no payload enters

@@ -2,11 +2,13 @@
  * Binds sockets that listen: once for all data planes, so that a taken address is an answer to the request that asked
  * for it, that a socket outlives a thread that fails, and that a UDP peer stays with its data plane whatever comes and goes.
  */
-import type { SocketAddress } from '../core/engine.ts';
+import type { MessageAddress, SocketAddress } from '../core/engine.ts';
 
 export interface Binder {
   /** Rejects with E_BIND, and leaves nothing behind, where it cannot. */
   bindStream(at: SocketAddress): Promise<BoundSocket>;
+  /** Likewise. A socket that has no connections to share is `alone` for the first, and `elsewhere` for all others. */
+  bindMessages(at: MessageAddress): Promise<BoundSocket>;
   /** Likewise. An address that is still held for live sessions is handed out again as it is. */
   bindDatagram(at: { readonly host: string; readonly port: number }): Promise<BoundDatagram>;
 }

@@ -15,6 +15,10 @@ class FakeSource implements SocketSource {
     return this.#socket(JSON.stringify(at));
   }
 
+  async bindMessages(at: object): Promise<BoundSocket> {
+    return this.bindStream(at);
+  }
+
   async bindDatagram(at: object, n: number) {
     return { ...this.#socket(`${JSON.stringify(at)} ${n}`), n, of: 2, seed: 7 };
   }

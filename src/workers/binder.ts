@@ -2,7 +2,7 @@
  * Listening sockets of several workers, bound in the main thread: one for all of them where streams are listened to, one for
  * each where datagrams are. What a worker that has failed had bound stays bound for the one that takes its place.
  */
-import type { SocketAddress } from '../core/engine.ts';
+import type { MessageAddress, SocketAddress } from '../core/engine.ts';
 import type { Binder, BoundDatagram, BoundSocket } from '../io/binder.ts';
 import { inUse } from '../io/node/stream.ts';
 
@@ -11,6 +11,7 @@ type InternetAddress = Parameters<Binder['bindDatagram']>[0];
 /** Binds sockets for the shared binder. */
 export interface SocketSource {
   bindStream(at: SocketAddress): Promise<BoundSocket>;
+  bindMessages(at: MessageAddress): Promise<BoundSocket>;
   /** The socket of the n-th worker. */
   bindDatagram(at: InternetAddress, n: number): Promise<BoundDatagram>;
 }
@@ -22,7 +23,8 @@ interface Shared {
 
 export class SharedBinder {
   readonly #source: SocketSource;
-  readonly #streams = new Map<string, Shared>();
+  /** By what they are bound to. */
+  readonly #shared = new Map<string, Shared>();
 
   constructor(source: SocketSource) {
     this.#source = source;
@@ -31,24 +33,25 @@ export class SharedBinder {
   /** For the n-th worker; `previous`: what the one had that has failed. */
   forWorker(n: number, previous?: WorkerBinder): WorkerBinder {
     const source: Binder = {
-      bindStream: (at) => this.#bindStream(at),
+      bindStream: (at) => this.#share(at, () => this.#source.bindStream(at)),
+      bindMessages: (at) => this.#share(at, () => this.#source.bindMessages(at)),
       bindDatagram: (at) => this.#source.bindDatagram(at, n),
     };
     return new WorkerBinder(source, previous?.takeAll() ?? new Map());
   }
 
-  async #bindStream(at: SocketAddress): Promise<BoundSocket> {
+  async #share(at: SocketAddress | MessageAddress, bind: () => Promise<BoundSocket>): Promise<BoundSocket> {
     const key = JSON.stringify(at);
-    let shared = this.#streams.get(key);
+    let shared = this.#shared.get(key);
     if (!shared) {
-      shared = { bound: this.#source.bindStream(at), users: 0 };
-      this.#streams.set(key, shared);
+      shared = { bound: bind(), users: 0 };
+      this.#shared.set(key, shared);
     }
     const isFirst = shared.users++ === 0;
     const own = shared;
     const leave = (): boolean => {
       if (--own.users > 0) return false;
-      if (this.#streams.get(key) === own) this.#streams.delete(key);
+      if (this.#shared.get(key) === own) this.#shared.delete(key);
       return true;
     };
     try {
@@ -82,6 +85,10 @@ export class WorkerBinder implements Binder {
     return this.#bind(`stream ${JSON.stringify(at)}`, at, () => this.#source.bindStream(at));
   }
 
+  bindMessages(at: MessageAddress): Promise<BoundSocket> {
+    return this.#bind(`messages ${JSON.stringify(at)}`, at, () => this.#source.bindMessages(at));
+  }
+
   bindDatagram(at: InternetAddress): Promise<BoundDatagram> {
     return this.#bind(`datagram ${JSON.stringify(at)}`, at, () => this.#source.bindDatagram(at));
   }
@@ -105,7 +112,11 @@ export class WorkerBinder implements Binder {
     await Promise.all([...this.takeAll().values()].map(({ release }) => release()));
   }
 
-  async #bind<T extends BoundSocket>(key: string, at: SocketAddress, bind: () => Promise<T>): Promise<T> {
+  async #bind<T extends BoundSocket>(
+    key: string,
+    at: SocketAddress | MessageAddress,
+    bind: () => Promise<T>,
+  ): Promise<T> {
     if (this.#own.has(key)) throw inUse(at);
     const inherited = this.#inherited.get(key) as T | undefined;
     this.#inherited.delete(key);

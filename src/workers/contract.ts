@@ -47,6 +47,7 @@ export interface MainCalls extends Owner {
   apiDrop(parts: number): Promise<void>;
   metrics: ControlPlane['metrics'];
   bindStream(at: SocketAddress): Promise<Bound<BoundSocket>>;
+  bindMessages(at: Parameters<Binder['bindMessages']>[0]): Promise<Bound<BoundSocket>>;
   bindDatagram(at: Parameters<Binder['bindDatagram']>[0]): Promise<Bound<BoundDatagram>>;
   release(id: number): Promise<void>;
 }

@@ -34,22 +34,34 @@ export async function openSockets(io: EngineMode, workers: number, takeover: boo
 }
 
 async function native(workers: number, takeover: boolean): Promise<WorkerSockets> {
-  const [{ bindStream }, { DatagramBinder }, { makeMappings, unmapAll }, Descriptors, { WayMaker }, { makeSiblings }] =
-    await Promise.all([
-      import('../io/native/binder.ts'),
-      import('../io/native/datagrams/binder.ts'),
-      import('../io/native/system/arena.ts'),
-      import('../io/native/system/descriptors.ts'),
-      import('../io/native/system/scheduling.ts'),
-      import('../io/native/streams/siblings.ts'),
-    ]);
+  const [
+    { bindStream },
+    { bindMessages },
+    { DatagramBinder },
+    { makeMappings, unmapAll },
+    Descriptors,
+    { WayMaker },
+    { makeSiblings },
+  ] = await Promise.all([
+    import('../io/native/binder.ts'),
+    import('../io/native/messages/bind.ts'),
+    import('../io/native/datagrams/binder.ts'),
+    import('../io/native/system/arena.ts'),
+    import('../io/native/system/descriptors.ts'),
+    import('../io/native/system/scheduling.ts'),
+    import('../io/native/streams/siblings.ts'),
+  ]);
   const siblings = makeSiblings(workers);
   const datagrams = new DatagramBinder(workers);
   const descriptors = Descriptors.makeDescriptorMap();
   const wayMaker = new WayMaker();
   const mappings = Array.from({ length: workers }, makeMappings);
   return {
-    source: { bindStream: (at) => bindStream(at, takeover), bindDatagram: async (at, n) => datagrams.bind(at, n) },
+    source: {
+      bindStream: (at) => bindStream(at, takeover),
+      bindMessages,
+      bindDatagram: async (at, n) => datagrams.bind(at, n),
+    },
     descriptors,
     mappings: (worker) => mappings[worker],
     siblings: (worker) => (workers > 1 ? siblings.start(worker) : undefined),

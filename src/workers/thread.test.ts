@@ -40,6 +40,7 @@ async function start(t: TestContext): Promise<Started> {
   };
   const binder = new SharedBinder({
     bindStream: async () => ({ fd: FD, release: async () => {} }),
+    bindMessages: () => assert.fail(),
     bindDatagram: () => assert.fail(),
   });
   const counts = makeCounts({ workers: 1, sessions: 1000 });

@@ -132,6 +132,7 @@ function mainCalls({ log, control, binder }: ThreadHost, bodies: Bodies): PlainC
     apiDrop: (parts) => bodies.drop(parts),
     metrics: () => control.metrics(),
     bindStream: async (at) => keep(await binder.bindStream(at)),
+    bindMessages: async (at) => keep(await binder.bindMessages(at)),
     bindDatagram: async (at) => keep(await binder.bindDatagram(at)),
     release: async (id) => {
       const socket = bound.get(id);

@@ -8,13 +8,18 @@ import { addressToBind } from '../resolve.ts';
 import { removeFile, socketFile } from '../unix-path.ts';
 import { DatagramBinder } from './datagrams/binder.ts';
 import { preferLatest } from './datagrams/steering.ts';
+import { bindMessages } from './messages/bind.ts';
 import { libc } from './system/libc.ts';
 import * as sockets from './system/sockets.ts';
 
 /** `takeover`: see `bindStream`. */
 export function createLocalBinder(takeover = false): Binder {
   const datagrams = new DatagramBinder(1);
-  return { bindStream: (at) => bindStream(at, takeover), bindDatagram: async (at) => datagrams.bind(at, 0) };
+  return {
+    bindStream: (at) => bindStream(at, takeover),
+    bindMessages,
+    bindDatagram: async (at) => datagrams.bind(at, 0),
+  };
 }
 
 /**

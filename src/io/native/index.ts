@@ -11,8 +11,10 @@ import { createLocalBinder } from './binder.ts';
 import { DatagramChannel } from './datagrams/channel.ts';
 import { DatagramSockets } from './datagrams/index.ts';
 import { Loop } from './loop.ts';
+import { NativeMessages } from './messages/index.ts';
 import { NativeStreamChannel } from './streams/channel.ts';
-import { Connecting } from './streams/connect.ts';
+import { Connecting, type Dialect, streamDialect } from './streams/connect.ts';
+import { ConnectedSocket } from './streams/connected.ts';
 import { StreamHub } from './streams/hub.ts';
 import { listenStream } from './streams/listen.ts';
 import { Share, type SiblingStart } from './streams/siblings.ts';
@@ -53,7 +55,9 @@ class NativeEngine implements Engine {
   readonly #arena: Arena;
   readonly #loop: Loop;
   readonly #streams: StreamHub;
+  readonly #dialect: Dialect;
   readonly #datagrams: DatagramSockets;
+  readonly messages: NativeMessages;
   /** Has the sockets that are node's. */
   readonly #node: Engine;
   #closed: Promise<void> | undefined;
@@ -71,6 +75,8 @@ class NativeEngine implements Engine {
     this.#arena = arena;
     this.#loop = loop;
     this.#streams = new StreamHub(context, (socket) => sockets.add(socket), share);
+    this.#dialect = streamDialect(this.#streams);
+    this.messages = new NativeMessages(this.#streams);
     this.#datagrams = new DatagramSockets(context, options.peers);
     this.#node = createNodeEngine(connections, sockets);
   }
@@ -82,7 +88,7 @@ class NativeEngine implements Engine {
   listenStream: Engine['listenStream'] = (at, acceptor) => listenStream(this.#streams, at, acceptor);
 
   connectStream: Engine['connectStream'] = (to, attempt, limits, bind) =>
-    new Connecting(this.#streams, to, attempt, limits, bind).run();
+    new Connecting(this.#streams, this.#dialect, { to, attempt, limits, bind }).run();
 
   listenDatagram: Engine['listenDatagram'] = (at, acceptor) => this.#datagrams.listen(at, acceptor);
 
@@ -103,7 +109,7 @@ class NativeEngine implements Engine {
 
   async #close(): Promise<void> {
     this.#datagrams.close();
-    for (const handler of this.#loop.handlers()) if (!(handler instanceof NativeStreamChannel)) handler.stop?.();
+    for (const handler of this.#loop.handlers()) if (!(handler instanceof ConnectedSocket)) handler.stop?.();
     await Promise.all([this.#node.close(), this.#streamsOver()]);
     for (const handler of this.#loop.handlers()) handler.stop?.();
     this.#streams.pipes.close();

@@ -19,6 +19,7 @@ const skip = sharesAddresses() ? false : 'sockets cannot share an address here';
 function startEngine(t: TestContext, binder: PortableBinder, n: number): Engine {
   const own: Binder = {
     bindStream: (at) => binder.bindStream(at),
+    bindMessages: () => binder.bindMessages(),
     bindDatagram: (at) => binder.bindDatagram(at, n),
   };
   const engine = createNodeEngine(new Connections(), undefined, own);
@@ -50,6 +51,7 @@ test('streams of one address come to all who listen there', { skip }, async (t) 
   for (const { acceptor } of counts) {
     const engine = createNodeEngine(new Connections(), undefined, {
       bindStream: async () => source,
+      bindMessages: () => assert.fail(),
       bindDatagram: () => assert.fail(),
     });
     t.after(() => engine.close());

@@ -6,6 +6,7 @@
 import { createServer } from 'node:net';
 import { plainAddress } from '../../core/address.ts';
 import type { SocketAddress } from '../../core/engine.ts';
+import { L7mpError } from '../../core/errors.ts';
 import type { BoundDatagram, BoundSocket } from '../binder.ts';
 import { bindError } from './stream.ts';
 
@@ -30,6 +31,11 @@ export class PortableBinder {
     if (this.#of === 1 || 'path' in at) return { ...UNBOUND, listen: 'alone' };
     await tryStream(at);
     return { ...UNBOUND, listen: 'beside' };
+  }
+
+  /** This engine has no such sockets, and never asks. */
+  async bindMessages(): Promise<BoundSocket> {
+    throw new L7mpError('E_UNSUPPORTED', 'such sockets need native I/O');
   }
 
   /** For the n-th data plane. */

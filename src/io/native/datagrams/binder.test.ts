@@ -23,8 +23,9 @@ const END = { kind: 'end', message: 'over' } as const;
 
 /** The engine of the n-th data plane. */
 function plane(binder: DatagramBinder, n: number): Engine {
+  const notHere = () => Promise.reject(new Error('not here'));
   const bindDatagram = async (at: { host: string; port: number }) => binder.bind(at, n);
-  return createNativeEngine({ binder: { bindDatagram, bindStream: () => Promise.reject(new Error('not here')) } });
+  return createNativeEngine({ binder: { bindDatagram, bindStream: notHere, bindMessages: notHere } });
 }
 
 const echoPeer = () => datagramPeer((bytes, from, socket) => socket.send(bytes, from.port, from.address));

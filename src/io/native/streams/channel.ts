@@ -3,9 +3,10 @@ import { BINARY } from '../../../core/channel.ts';
 import type { Relay, SocketChannel } from '../../../core/engine.ts';
 import * as k from '../system/constants.ts';
 import * as sockets from '../system/sockets.ts';
+import { CLOSED } from './connected.ts';
 import { Flow } from './flow.ts';
 import { BUFFER } from './hub.ts';
-import { CLOSED, StreamSocket } from './socket.ts';
+import { StreamSocket } from './socket.ts';
 import * as state from './state.ts';
 
 /** Reads, and splices, that a socket has before others have their turn. */

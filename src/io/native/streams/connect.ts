@@ -13,23 +13,55 @@ import { familyOf } from '../system/address.ts';
 import * as k from '../system/constants.ts';
 import * as sockets from '../system/sockets.ts';
 import { NativeStreamChannel } from './channel.ts';
+import { ALL_EVENTS, type ConnectionHub } from './connected.ts';
 import type { StreamHub } from './hub.ts';
-import { ALL_EVENTS } from './socket.ts';
 
 /** Milliseconds that an address has when others can be tried after it (RFC 8305, section 5). */
 const PATIENCE = 250;
 
+/** How connections of one kind are made. */
+export interface Dialect {
+  /** A new socket. Throws what the system says. */
+  open(family: number): number;
+  /** Before it is bound and connected. */
+  prepare(fd: number): void;
+  /** Returns 0, EALREADY while it goes on, or the error. */
+  connect(fd: number, to: sockets.InternetAddress): number;
+  /** `known`: the loop has the descriptor already, with all events. */
+  channel(fd: number, limits: QueueLimits, ends: Ends | undefined, known: boolean): SocketChannel;
+}
+
+/** What a connection is to be. */
+export interface Wanted {
+  readonly to: SocketAddress;
+  readonly attempt: Attempt;
+  readonly limits: QueueLimits;
+  readonly bind?: Bind | undefined;
+}
+
+/** Of byte streams. */
+export function streamDialect(hub: StreamHub): Dialect {
+  return {
+    open: (family) => sockets.open(family, k.SOCK_STREAM),
+    prepare: sockets.prepareTcp,
+    connect: sockets.connectStream,
+    channel: (fd, limits, ends, known) => new NativeStreamChannel(hub, fd, limits, ends, { known }),
+  };
+}
+
 /** A connection that is being made: to a path, or to the addresses of a name, one after the other. */
 export class Connecting {
-  readonly #hub: StreamHub;
+  readonly #hub: ConnectionHub;
+  readonly #dialect: Dialect;
   readonly #to: SocketAddress;
   readonly #attempt: Attempt;
   readonly #limits: QueueLimits;
   readonly #bind: Bind | undefined;
   #waiting: Waiting | undefined;
 
-  constructor(hub: StreamHub, to: SocketAddress, attempt: Attempt, limits: QueueLimits, bind: Bind | undefined) {
+  constructor(hub: ConnectionHub, dialect: Dialect, { to, attempt, limits, bind }: Wanted) {
     this.#hub = hub;
+    this.#dialect = dialect;
     this.#to = to;
     this.#attempt = attempt;
     this.#limits = limits;
@@ -88,9 +120,9 @@ export class Connecting {
 
   #connectInternet(to: sockets.InternetAddress, more: boolean): SocketChannel | Promise<SocketChannel> {
     const fd = this.#open(familyOf(to.host));
-    sockets.prepareTcp(fd);
+    this.#dialect.prepare(fd);
     if (this.#bind) this.#bindTo(fd, to.host, this.#bind);
-    const errno = sockets.connectStream(fd, to);
+    const errno = this.#dialect.connect(fd, to);
     const ends = { localAddress: '', localPort: 0, remoteAddress: to.host, remotePort: to.port };
     if (errno === 0) return this.#channel(fd, ends);
     if (errno !== k.EALREADY) this.#fail(fd, errno, hostPort(to.host, to.port));
@@ -110,7 +142,7 @@ export class Connecting {
 
   /** Counts it, and throws E_LIMIT where there is no room. */
   #open(family: number): number {
-    const fd = sockets.open(family, k.SOCK_STREAM);
+    const fd = this.#dialect.open(family);
     try {
       this.#hub.context.connections.reserve(fd);
       return fd;
@@ -131,7 +163,7 @@ export class Connecting {
   }
 
   #channel(fd: number, ends: Ends | undefined, known = false): SocketChannel {
-    return new NativeStreamChannel(this.#hub, fd, this.#limits, ends, { known });
+    return this.#dialect.channel(fd, this.#limits, ends, known);
   }
 
   #fail(fd: number, errno: number, where: string): never {
@@ -151,13 +183,13 @@ export class Connecting {
 /** Waits until a socket is connected, or has failed. */
 class Waiting implements Pollable {
   readonly #fd: number;
-  readonly #hub: StreamHub;
+  readonly #hub: ConnectionHub;
   readonly #resolve: (errno: number) => void;
   readonly #reject: (error: Error) => void;
   patience: NodeJS.Timeout | undefined;
   #over = false;
 
-  constructor(fd: number, hub: StreamHub, resolve: (errno: number) => void, reject: (error: Error) => void) {
+  constructor(fd: number, hub: ConnectionHub, resolve: (errno: number) => void, reject: (error: Error) => void) {
     this.#fd = fd;
     this.#hub = hub;
     this.#resolve = resolve;

@@ -1,5 +1,5 @@
 import { isWildcard } from '../../../core/address.ts';
-import type { Acceptor, Ends, SocketAddress, SocketListening } from '../../../core/engine.ts';
+import type { Acceptor, Ends, SocketAddress, SocketChannel, SocketListening } from '../../../core/engine.ts';
 import type { BoundSocket } from '../../binder.ts';
 import type { Pollable, Ticking } from '../loop.ts';
 import { hostAt, portAt } from '../system/address.ts';
@@ -16,6 +16,7 @@ import {
 } from '../system/constants.ts';
 import * as sockets from '../system/sockets.ts';
 import { NativeStreamChannel } from './channel.ts';
+import type { ConnectionHub } from './connected.ts';
 import type { StreamHub } from './hub.ts';
 
 /** Connections that are taken before others have their turn. */
@@ -29,23 +30,43 @@ const EVENTS = EPOLLIN | EPOLLEXCLUSIVE;
 /** Listens for streams on a socket that the binder gives. Rejects with E_BIND. */
 export async function listenStream(hub: StreamHub, at: SocketAddress, acceptor: Acceptor): Promise<SocketListening> {
   const bound = await hub.context.binder.bindStream(at);
-  return new StreamListener(hub, bound, 'path' in at, acceptor);
+  const address = hub.address;
+  return new ConnectionListener(hub, bound, { path: 'path' in at, address, acceptor }, (fd, ends) => {
+    // What a UNIX socket accepts inherits nothing.
+    if (!ends) sockets.keepUrgentData(fd);
+    return new NativeStreamChannel(hub, fd, acceptor.limits, ends, { acceptor });
+  });
+}
+
+/** Makes the channel of a connection that was accepted and counted. `ends`: undefined for UNIX sockets. */
+export type Accepted = (fd: number, ends: Ends | undefined) => SocketChannel;
+
+export interface ListenerTraits {
+  /** It is a UNIX socket. */
+  readonly path: boolean;
+  /** The offset of room for the address of who was accepted, and its length. */
+  readonly address: number;
+  readonly acceptor: Acceptor;
 }
 
 /** Takes a listening socket's connections. */
-class StreamListener implements SocketListening, Pollable, Ticking {
-  readonly #hub: StreamHub;
+export class ConnectionListener implements SocketListening, Pollable, Ticking {
+  readonly #hub: ConnectionHub;
   readonly #bound: BoundSocket;
   readonly #acceptor: Acceptor;
+  readonly #address: number;
+  readonly #accepted: Accepted;
   /** What its connections have at this end; a port of 0 where that is each one's own. Undefined for UNIX sockets. */
   readonly #local: sockets.InternetAddress | undefined;
   #resumeAt = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(hub: StreamHub, bound: BoundSocket, path: boolean, acceptor: Acceptor) {
+  constructor(hub: ConnectionHub, bound: BoundSocket, { path, address, acceptor }: ListenerTraits, accepted: Accepted) {
     this.#hub = hub;
     this.#bound = bound;
     this.#acceptor = acceptor;
+    this.#address = address;
+    this.#accepted = accepted;
     this.#local = path ? undefined : commonAddress(bound.fd);
     hub.context.loop.addBound(bound.fd, EVENTS, this);
     hub.share?.listen(bound.fd, (fd, address) => this.#decide(fd, address));
@@ -83,7 +104,8 @@ class StreamListener implements SocketListening, Pollable, Ticking {
 
   /** Returns whether there may be more at once. */
   #takeOne(): boolean {
-    const { c, address, context, share } = this.#hub;
+    const { c, context, share } = this.#hub;
+    const address = this.#address;
     const { i32, base } = context.loop.arena;
     i32[(address + SOCKADDR) >> 2] = SOCKADDR;
     const fd = c.accept4(this.#bound.fd, base + address, base + address + SOCKADDR, NONBLOCK_CLOEXEC);
@@ -107,10 +129,7 @@ class StreamListener implements SocketListening, Pollable, Ticking {
       this.#reject(fd);
       return;
     }
-    // What a UNIX socket accepts inherits nothing.
-    if (!ends) sockets.keepUrgentData(fd);
-    const { limits } = this.#acceptor;
-    this.#acceptor.accept(new NativeStreamChannel(this.#hub, fd, limits, ends, { acceptor: this.#acceptor }));
+    this.#acceptor.accept(this.#accepted(fd, ends));
   }
 
   #reject(fd: number): void {

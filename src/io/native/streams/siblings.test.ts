@@ -41,6 +41,7 @@ const shared: Binder = {
     }
     return { ...(await socket), release: async () => {} };
   },
+  bindMessages: () => Promise.reject(new Error('not here')),
   bindDatagram: () => Promise.reject(new Error('not here')),
 };
 

@@ -1,4 +1,4 @@
-/** What a stream's state is made of, in one word: a field for each would cost every session a hundred bytes. */
+/** What a connected socket’s state is made of, in one word: a field for each would cost every session a hundred bytes. */
 
 /** There may be something to receive. */
 export const READABLE = 1;

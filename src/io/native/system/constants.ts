@@ -3,6 +3,7 @@
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
+export const AF_PACKET = 17;
 
 /** Bytes of the longest Internet socket address (sockaddr_in6). */
 export const SOCKADDR = 28;
@@ -11,6 +12,7 @@ export const SOCKADDR_IN = 16;
 
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
 /** SOCK_NONBLOCK | SOCK_CLOEXEC, also as flags of accept4(2) and pipe2(2). */
 export const NONBLOCK_CLOEXEC = 0x80800;
 export const CLOEXEC = 0x80000;
@@ -19,10 +21,12 @@ export const IPPROTO_IP = 0;
 export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
 export const IPPROTO_IPV6 = 41;
+export const IPPROTO_SCTP = 132;
 export const SOL_SOCKET = 1;
 
 export const SO_REUSEADDR = 2;
 export const SO_ERROR = 4;
+export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_KEEPALIVE = 9;
 export const SO_OOBINLINE = 10;
@@ -44,7 +48,10 @@ export const UDP_SEGMENT = 103;
 export const UDP_GRO = 104;
 
 export const SHUT_WR = 1;
+export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
+export const MSG_EOR = 0x80;
+export const MSG_NOTIFICATION = 0x8000;
 export const MSG_NOSIGNAL = 0x4000;
 
 export const EPOLLIN = 1;
@@ -64,11 +71,18 @@ export const EPOLL_CTL_MOD = 3;
 export const SPLICE_FLAGS = 3;
 export const F_SETPIPE_SZ = 1031;
 
+export const EPERM = 1;
 export const EAGAIN = 11;
+export const EACCES = 13;
+export const ENODEV = 19;
 export const ENFILE = 23;
 export const EMFILE = 24;
 export const EINVAL = 22;
+export const ENOSYS = 38;
 export const EMSGSIZE = 90;
+export const EPROTONOSUPPORT = 93;
+export const EAFNOSUPPORT = 97;
+export const ENETDOWN = 100;
 export const ENOBUFS = 105;
 export const ENOMEM = 12;
 export const ECONNREFUSED = 111;

@@ -35,6 +35,16 @@ export function setOption(fd: number, level: number, option: number, value: numb
   return libc().setsockopt(fd, level, option, arena.base + VALUE, 4);
 }
 
+/** An option that is a number; 0 where the system does not tell. */
+export function option(fd: number, level: number, option: number): number {
+  const arena = scratchArena();
+  const at = VALUE >> 2;
+  arena.i32[at] = 0;
+  arena.i32[at + 1] = 4;
+  libc().getsockopt(fd, level, option, arena.base + VALUE, arena.base + VALUE + 4);
+  return arena.i32[at] as number;
+}
+
 /** The error that is pending on a socket, which this clears; 0 for none. */
 export function pendingError(fd: number): number {
   const arena = scratchArena();
@@ -103,8 +113,8 @@ export function keepUrgentData(fd: number): void {
 }
 
 /** A new socket; throws what the system says. */
-export function open(family: number, type: number): number {
-  const fd = libc().socket(family, type | k.NONBLOCK_CLOEXEC, 0);
+export function open(family: number, type: number, protocol = 0): number {
+  const fd = libc().socket(family, type | k.NONBLOCK_CLOEXEC, protocol);
   if (fd < 0) throw systemError('socket', libc().errno());
   // Whatever net.ipv6.bindv6only says: `::` is every address of the machine, and an IPv4-mapped one can be connected to.
   if (family === k.AF_INET6) setOption(fd, k.IPPROTO_IPV6, k.IPV6_V6ONLY, 0);
