@@ -789,7 +789,7 @@ export type HTTPListenerSpec = {
   path?: string;
 };
 
-/** HTTP/1.1 requests (RFC 9110, RFC 9112): a session for each request. */
+/** HTTP requests (RFC 9110) by HTTP/1.1 and HTTP/2 (RFC 9112, RFC 9113): a session for each request. */
 export type HTTPListener = {
   spec?: HTTPListenerSpec;
   options?: {

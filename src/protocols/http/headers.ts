@@ -3,9 +3,10 @@ import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { Headers } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 
-/** Fields about one connection, not about the message (RFC 9110 section 7.6.1, and the older ones of RFC 2616). */
+/** Fields about one connection, not about the message (RFC 9110 section 7.6.1, and the older ones of RFC 2616 and RFC 7540). */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
+  'http2-settings',
   'keep-alive',
   'proxy-authenticate',
   'proxy-authorization',

@@ -5,6 +5,9 @@ import { pathName } from './metadata.ts';
 import { bodyTimeout, headerTimeout } from './options.ts';
 import { RETRY_AFTER, refusedStatus } from './server/answer.ts';
 import { HttpChannel } from './server/channel.ts';
+import { answerStream } from './server/http2/answer.ts';
+import { Http2Channel } from './server/http2/channel.ts';
+import type { StreamCall } from './server/http2/connection.ts';
 import { type Call, refuseCall, serve } from './server/serve.ts';
 
 export const httpPath = ({ Type }: SchemaParts) =>
@@ -18,7 +21,7 @@ const listenerSpec = (parts: SchemaParts) =>
 
 export const http = defineProtocol({
   name: 'HTTP',
-  title: 'HTTP/1.1 requests (RFC 9110, RFC 9112): a session for each request.',
+  title: 'HTTP requests (RFC 9110) by HTTP/1.1 and HTTP/2 (RFC 9112, RFC 9113): a session for each request.',
   listener: {
     schema: listenerSpec,
     standsOn: listenerOn,
@@ -28,7 +31,10 @@ export const http = defineProtocol({
     sessionName: ({ listener, n, metadata }) => `HTTP:${connectionName(listener, metadata)}-${n}`,
     listen: async (spec, host) => {
       let { path } = spec;
-      const listening = await serve(spec, host, { request: (call) => take(call, path, host) });
+      const listening = await serve(spec, host, {
+        request: (call) => take(call, path, host),
+        stream: (call) => takeStream(call, path, host),
+      });
       return {
         ...listening,
         reconfigure: async (after, options) => {
@@ -41,11 +47,38 @@ export const http = defineProtocol({
   },
 });
 
-function take(call: Call, path: string | undefined, host: ListenerHost): void {
-  if (path !== undefined && pathName(call.req) !== path) {
+/** A request, whichever version it has come by. */
+interface Incoming {
+  readonly target: string | undefined;
+  /** The IP address of the client, where it has one. */
+  readonly address: string | undefined;
+  refuse(status: number, content: string, headers?: Readonly<Record<string, string>>): void;
+}
+
+/** Whether a request becomes a session; else it was answered. */
+function taken({ target, address, refuse }: Incoming, path: string | undefined, host: ListenerHost): boolean {
+  if (path !== undefined && pathName(target) !== path) {
     host.reject('wrong-path');
-    refuseCall(call, 404, `nothing is served here but ${path}`);
-  } else if (!host.admit({ address: call.connection.address })) {
-    refuseCall(call, refusedStatus(host), 'too many sessions', RETRY_AFTER);
-  } else host.accept(new HttpChannel(call, host.limits));
+    refuse(404, `nothing is served here but ${path}`);
+    return false;
+  }
+  if (host.admit({ address })) return true;
+  refuse(refusedStatus(host), 'too many sessions', RETRY_AFTER);
+  return false;
+}
+
+function take(call: Call, path: string | undefined, host: ListenerHost): void {
+  const { req, connection } = call;
+  const refuse: Incoming['refuse'] = (status, content, headers) => refuseCall(call, status, content, headers);
+  if (!taken({ target: req.url, address: connection.address, refuse }, path, host)) return;
+  host.accept(new HttpChannel(call, host.limits));
+}
+
+function takeStream(call: StreamCall, path: string | undefined, host: ListenerHost): Http2Channel | undefined {
+  const { stream, head, connection } = call;
+  const refuse: Incoming['refuse'] = (status, content, headers) => answerStream(stream, status, content, headers);
+  if (!taken({ target: head.target, address: connection.address, refuse }, path, host)) return undefined;
+  const channel = new Http2Channel(call, host.limits);
+  host.accept(channel);
+  return channel;
 }

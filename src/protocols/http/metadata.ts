@@ -1,7 +1,7 @@
 /** What is known of an HTTP request, as session metadata; WebSocket's handshake is one. */
 import type { IncomingMessage } from 'node:http';
 import { authority } from '../../core/address.ts';
-import type { Channel } from '../../core/channel.ts';
+import type { Channel, Headers } from '../../core/channel.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import { plainHeaders } from './headers.ts';
 
@@ -10,16 +10,32 @@ const DEFAULT_PORT = 80;
 /** The absolute form of a request's target (RFC 9112 section 3.2.2): authority and the rest. */
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i;
 
-/** `lower`: the connection on which the request has come. */
-export function requestMetadata(req: IncomingMessage, lower: Channel): Metadata {
-  const { httpVersion: version, method = 'GET', headers } = req;
-  const below = lower.describe();
-  return { ...below, HTTP: { version, method, url: urlOf(req, below), headers: plainHeaders(headers) } };
+/** A request's head, of whichever version. */
+export interface RequestHead {
+  readonly version: string;
+  readonly method: string;
+  /** As in the request's line (RFC 9112 section 3.2); of HTTP/2 its path. */
+  readonly target: string;
+  readonly host: string | undefined;
+  readonly headers: Headers;
 }
 
-/** The path of a request without its query. */
-export function pathName(req: IncomingMessage): string {
-  return splitTarget(req.url).path.split('?', 1)[0] as string;
+/** `lower`: the connection on which the request has come. */
+export function requestMetadata(req: IncomingMessage, lower: Channel): Metadata {
+  const { httpVersion: version, method = 'GET', url: target = '/', headers } = req;
+  return headMetadata({ version, method, target, host: headers.host, headers: plainHeaders(headers) }, lower);
+}
+
+/** The same of a head that is no message of node's. */
+export function headMetadata(head: RequestHead, lower: Channel): Metadata {
+  const { version, method, headers } = head;
+  const below = lower.describe();
+  return { ...below, HTTP: { version, method, url: urlOf(head, below), headers } };
+}
+
+/** The path of a request's target without its query. */
+export function pathName(target: string | undefined): string {
+  return splitTarget(target).path.split('?', 1)[0] as string;
 }
 
 /** The authority in a target of the absolute form. */
@@ -27,12 +43,12 @@ export function authorityOf(target: string | undefined): string | undefined {
   return splitTarget(target).authority;
 }
 
-function urlOf(req: IncomingMessage, below: Metadata): Metadata {
-  const { authority: given, path } = splitTarget(req.url);
-  const at = given ?? req.headers.host ?? ownAuthority(below);
+function urlOf({ target, host }: RequestHead, below: Metadata): Metadata {
+  const { authority: given, path } = splitTarget(target);
+  const at = given ?? host ?? ownAuthority(below);
   const question = path.indexOf('?');
   return {
-    url: req.url ?? path,
+    url: target,
     href: `http://${at}${path}`,
     protocol: 'http:',
     ...splitAuthority(at),

@@ -51,7 +51,7 @@ export async function listen(spec: object, servedBy: (spec: object) => Served, h
 }
 
 function refuseRequest(call: Call, { path }: Served, host: ListenerHost): void {
-  if (path !== undefined && pathName(call.req) !== path) refuseOther(path, host, refuseCall.bind(undefined, call));
+  if (path !== undefined && pathName(call.req.url) !== path) refuseOther(path, host, refuseCall.bind(undefined, call));
   else refuseCall(call, 426, 'only WebSocket is served here', UPGRADE);
 }
 
@@ -59,7 +59,7 @@ function take(call: UpgradeCall, served: Served, host: ListenerHost, upgrader: W
   const { req, socket } = call;
   const { path } = served;
   const wrong = malformed(req);
-  if (path !== undefined && pathName(req) !== path) refuseOther(path, host, answerSocket.bind(undefined, socket));
+  if (path !== undefined && pathName(req.url) !== path) refuseOther(path, host, answerSocket.bind(undefined, socket));
   else if (!tokens(req.headers.upgrade).includes('websocket')) {
     answerSocket(socket, 426, 'only WebSocket is served here', UPGRADE);
   } else if (wrong !== undefined) {

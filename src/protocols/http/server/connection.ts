@@ -2,6 +2,7 @@ import type { Channel, CloseReason } from '../../../core/channel.ts';
 import { type ByteStream, streamOf } from '../../../core/channel-duplex.ts';
 import { peerOf } from '../../../core/source.ts';
 import { cutLater } from './answer.ts';
+import { beginsHttp2 } from './http2/preface.ts';
 import type { Call } from './serve.ts';
 import { GatedStream, SLICE } from './stream.ts';
 
@@ -27,6 +28,8 @@ export interface RequestTimeouts {
 
 /** What a connection tells its server. */
 export interface ConnectionHandlers {
+  /** It begins as HTTP/2 does, or as anything else: HTTP/1.1, or nothing that is known. */
+  begun(connection: Connection, http2: boolean): void;
   /** A request's turn has come. */
   call(call: Call): void;
   /** A head or a body did not come in time. */
@@ -63,7 +66,13 @@ export class Connection {
     this.address = peerOf(lower)?.address;
     this.#timeouts = timeouts;
     this.#handlers = handlers;
-    this.stream = new GatedStream(socket, { room: () => this.#room, fed: (bytes) => this.#fed(bytes) });
+    this.stream = new GatedStream(socket, {
+      known: (first, all) => this.#known(first, all),
+      room: () => this.#room,
+      fed: (bytes) => this.#fed(bytes),
+    });
+    // Until node's server has its own.
+    this.stream.on('error', () => {});
     // A client that ends its direction has gone: node's server takes it so, and that is how a killed client looks.
     socket.once('end', () => {
       if (this.#exchange) cutLater(socket);
@@ -109,6 +118,11 @@ export class Connection {
     else this.stream.destroySoon();
   }
 
+  /** Closes it at once. */
+  cut(): void {
+    this.stream.destroy();
+  }
+
   lost(reason: CloseReason): void {
     const exchange = this.#exchange;
     this.#exchange = undefined;
@@ -134,6 +148,12 @@ export class Connection {
   }
 
   // ------------------------------------------------------------------ own
+
+  #known(first: Buffer, all: boolean): boolean {
+    const http2 = beginsHttp2(first) ?? (all ? false : undefined);
+    if (http2 !== undefined) this.#handlers.begun(this, http2);
+    return http2 !== undefined;
+  }
 
   #begin(call: Call): void {
     const { req, res, last } = call;

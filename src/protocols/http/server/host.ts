@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { authorityOf } from '../metadata.ts';
 
 /** What may stand in a Host field: uri-host and port (RFC 9110 section 7.2, RFC 3986 section 3.2.2). */
-const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::\d*)?$/;
+export const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::\d*)?$/;
 
 /** Why a request must be answered 400 for the authority that it names, by RFC 9112 section 3.2. */
 export function misdirected(req: IncomingMessage): string | undefined {
@@ -19,7 +19,8 @@ export function misdirected(req: IncomingMessage): string | undefined {
     return 'the target is neither a path nor that of an http or https URL';
   }
   // A client sends the same in both; what differs is meant to be taken for one by us, and for the other by somebody else.
-  if (authority !== undefined && plain(authority) !== plain(host)) return 'the Host field is not that of the target';
+  if (authority !== undefined && plainAuthority(authority) !== plainAuthority(host))
+    return 'the Host field is not that of the target';
   return undefined;
 }
 
@@ -28,6 +29,7 @@ function hostsOf({ rawHeaders }: IncomingMessage): string[] {
   return rawHeaders.filter((_value, n) => n % 2 === 1 && rawHeaders[n - 1]?.toLowerCase() === 'host');
 }
 
-function plain(authority: string): string {
+/** For comparisons: without the port that goes without saying. */
+export function plainAuthority(authority: string): string {
   return authority.toLowerCase().replace(/:(?:80)?$/, '');
 }

@@ -1,4 +1,4 @@
-/** An HTTP/1.1 server on node:http, for the protocols that begin with a request. */
+/** An HTTP server on node:http and node:http2, for the protocols that begin with a request. */
 import * as http from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Channel } from '../../../core/channel.ts';
@@ -13,6 +13,8 @@ import { timeoutsOf } from '../options.ts';
 import { answerError, answerSocket, drain } from './answer.ts';
 import { Connection, type ConnectionHandlers } from './connection.ts';
 import { misdirected } from './host.ts';
+import type { Http2Connection } from './http2/connection.ts';
+import { Http2Server, type TakeStream } from './http2/server.ts';
 
 /** What is answered to what node's parser would not take, by node's error code; others are a 400. */
 const STATUS_OF: Readonly<Record<string, number>> = {
@@ -41,6 +43,8 @@ export interface UpgradeCall {
 
 export interface Handlers {
   request(call: Call): void;
+  /** Of a request on HTTP/2. Without it, clients are told to speak HTTP/1.1. */
+  readonly stream?: TakeStream;
   /** Without it, a request to change protocols is taken as any other (RFC 9110 section 7.8). */
   upgrade?(call: UpgradeCall): void;
 }
@@ -79,11 +83,13 @@ class Server implements ConnectionHandlers {
   readonly #host: ListenerHost;
   readonly #handlers: Handlers;
   readonly #connections = new CompactingMap<Duplex, Connection>();
-  readonly #shares = new Shares<Connection>();
+  readonly #shares = new Shares<Connection | Http2Connection>();
+  readonly #http2: Http2Server;
 
   constructor(host: ListenerHost, handlers: Handlers) {
     this.#host = host;
     this.#handlers = handlers;
+    this.#http2 = new Http2Server(host, handlers.stream, this.#shares);
     const server = this.#server;
     // Node would leave out the fields behind so many; the size of a head is bounded.
     server.maxHeadersCount = 0;
@@ -108,15 +114,24 @@ class Server implements ConnectionHandlers {
       this.#connections.delete(stream);
       this.#shares.delete(connection);
     });
-    // As node's server would do with a socket of its own.
-    this.#server.emit('connection', stream);
   }
 
   close(): void {
     for (const connection of this.#connections.values()) connection.close();
+    this.#http2.close();
   }
 
   // ------------------------------------------------------------------ for the connections
+
+  begun(connection: Connection, http2: boolean): void {
+    if (http2) {
+      this.#connections.delete(connection.stream);
+      this.#http2.take(connection);
+    } else {
+      // As node's server would do with a socket of its own.
+      this.#server.emit('connection', connection.stream);
+    }
+  }
 
   call(call: Call): void {
     const wrong = misdirected(call.req);
@@ -140,7 +155,7 @@ class Server implements ConnectionHandlers {
     if (!idle) return;
     this.#shares.delete(idle);
     this.#host.reject('idle-connection');
-    idle.stream.destroy();
+    idle.cut();
   }
 
   #requested(req: http.IncomingMessage, res: http.ServerResponse, awaitsContinue: boolean): void {

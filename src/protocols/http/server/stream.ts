@@ -13,6 +13,11 @@ type Done = (error?: Error | null) => void;
 
 /** What lets the bytes of a connection through. */
 export interface Gate {
+  /**
+   * Looks at what has come first, and again when there is more, until it returns true: then it is known what they are. `all`: no
+   * more will come.
+   */
+  known(first: Buffer, all: boolean): boolean;
   /** How many may be handed over now; 0 while it is closed. Asked before each slice. */
   room(): number;
   /** So many were. */
@@ -26,6 +31,9 @@ export interface Gate {
 export class GatedStream extends Duplex {
   readonly socket: ByteStream;
   readonly #gate: Gate;
+  #known = false;
+  /** The server reads. What is pushed before that would wait in node's queue. */
+  #started = false;
   #chunk: Buffer | undefined;
   #ended = false;
   #feeding = false;
@@ -38,13 +46,16 @@ export class GatedStream extends Duplex {
     this.#gate = gate;
     socket.on('data', this.#received).on('end', this.#peerEnded).on('timeout', this.#timedOut);
     socket.on('error', this.#failed).on('close', this.#closed);
-    this.on('resume', () => this.feed());
+    this.on('resume', () => {
+      this.#started = true;
+      this.feed();
+    });
   }
 
   /** Hands over what has come, as long as the gate is open. To be called when it opens. */
   feed(): void {
     // The parser calls handlers, which may open the gate.
-    if (this.#feeding || this.#leaving) return;
+    if (!this.#started || this.#feeding || this.#leaving) return;
     this.#feeding = true;
     try {
       while (this.#chunk && this.readableFlowing && !this.#detached) {
@@ -157,13 +168,18 @@ export class GatedStream extends Duplex {
   #received = (bytes: Buffer): void => {
     if (this.#leaving) return;
     this.#chunk = this.#chunk ? Buffer.concat([this.#chunk, bytes]) : bytes;
-    this.feed();
+    this.#look();
   };
 
   #peerEnded = (): void => {
     this.#ended = true;
-    this.feed();
+    this.#look();
   };
+
+  #look(): void {
+    if (this.#known) this.feed();
+    else this.#known = this.#gate.known(this.#chunk ?? Buffer.alloc(0), this.#ended);
+  }
 
   #timedOut = (): void => {
     this.emit('timeout');
