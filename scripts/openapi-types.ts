@@ -51,7 +51,7 @@ const OWN_PARAMETERS = ['format'];
 
 export function typesOf({ paths, components }: Document): string {
   const types = Object.entries(components.schemas).map(
-    ([name, schema]) => `${comment(schema.description)}export type ${name} = ${typeOf(schema)};\n`,
+    ([name, schema]) => `${comment(schema.description)}export type ${identifier(name)} = ${typeOf(schema)};\n`,
   );
   const operations = Object.entries(paths).map(([path, methods]) => {
     const rows = Object.entries(methods).map(([method, operation]) => row(method, operation, components.parameters));
@@ -91,7 +91,7 @@ function contentType(content: Content | undefined): string {
 
 /** `open`: whether an object may have other fields than it names. In an `allOf` the other parts say that. */
 function typeOf(schema: Schema, indent = '', open = true): string {
-  if (schema.$ref) return nameOf(schema.$ref);
+  if (schema.$ref) return identifier(nameOf(schema.$ref));
   if ('const' in schema) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map((one) => JSON.stringify(one)).join(' | ');
   const union = schema.anyOf ?? schema.oneOf;
@@ -127,4 +127,9 @@ function comment(text: string | undefined, indent = ''): string {
 
 function nameOf(ref: string): string {
   return ref.slice(ref.lastIndexOf('/') + 1);
+}
+
+/** STDIO-forkCluster: a name in OpenAPI may have a dash. */
+function identifier(name: string): string {
+  return name.replace(/-(\w)/g, (_dash, letter: string) => letter.toUpperCase());
 }

@@ -23,6 +23,7 @@ const RESERVED = {
   hosts: 'names of the API are taken from the start-up file only',
   cors: 'who may use the API is taken from the start-up file only',
   state: 'where the configuration is kept is taken from the start-up file only',
+  allow_exec: 'whether the API may run programs is taken from the start-up file only',
   files: 'what the API may name is taken from the start-up file only',
 } as const;
 
@@ -75,6 +76,11 @@ export class Admin {
     return new DirectoryEnclosure(this.#files);
   }
 
+  /** The API may make what runs programs. */
+  get allowsExec(): boolean {
+    return this.#settings.allow_exec ?? false;
+  }
+
   get #files(): string {
     return this.#settings.files ?? DEFAULT_FILES;
   }
@@ -112,6 +118,7 @@ export class Admin {
       hosts = [],
       cors = [],
       state,
+      allow_exec = false,
     } = this.#settings;
     return {
       log_level: this.#logger.level,
@@ -129,6 +136,7 @@ export class Admin {
       hosts,
       cors,
       files: this.#files,
+      allow_exec,
       ...(state !== undefined && { state }),
       limits: this.limits,
       version: VERSION,

@@ -3,6 +3,7 @@ import type { Protocol } from './core/protocol.ts';
 import { layered } from './layers/index.ts';
 import { http } from './protocols/http/index.ts';
 import { jsonsocket } from './protocols/jsonsocket/index.ts';
+import { stdioFork } from './protocols/stdio-fork/index.ts';
 import { tcp } from './protocols/tcp/index.ts';
 import { udp } from './protocols/udp/index.ts';
 import { unix } from './protocols/unix/index.ts';
@@ -26,6 +27,7 @@ const ALONE: readonly Protocol[] = [
   websocket,
   jsonsocket,
   stdio,
+  stdioFork,
   echo,
   discard,
   logger,

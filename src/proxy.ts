@@ -101,6 +101,7 @@ export class L7mp {
         apply: (admin, rights) => this.#applyAdmin(admin, rights),
       },
       enclosure: () => this.#admin.enclosure,
+      allowsExec: () => this.#admin.allowsExec,
       opened: ({ name, spec }) => {
         for (const where of placesOf(spec, this.#registry)) this.logger.write('info', name, `listening on ${where}`);
       },
@@ -246,8 +247,18 @@ export class L7mp {
     if (grace > 0 && this.#running) await this.#wait(grace);
     this.#state = 'stopping';
     await this.#running?.close();
+    await this.#finish(grace);
     await this.#accessLog.close();
     await this.logger.close();
+  }
+
+  /** What sessions have begun in this process has its own time to end, as long as nobody is in a hurry. */
+  async #finish(grace: number): Promise<void> {
+    if (grace === 0 || this.#hurry.signal.aborted) return;
+    const finished = Promise.all(this.#registry.all().map(({ cluster }) => cluster?.finish?.()));
+    const timer = setTimeout(() => this.#hurry.abort(), grace);
+    await Promise.race([finished, once(this.#hurry.signal, 'abort')]);
+    clearTimeout(timer);
   }
 
   /** Drains, as long as nobody is in a hurry. */

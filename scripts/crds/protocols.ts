@@ -16,7 +16,10 @@ type Side = ListenerSide | ClusterSide;
 const COMMON: Readonly<Record<Role, TProperties>> = { listener: listenerOptions, cluster: clusterOptions };
 
 export function sidesOf(registry: Registry, role: Role): Map<string, Side> {
-  const able = registry.all().flatMap(({ name, [role]: side }): [string, Side][] => (side ? [[name, side]] : []));
+  const able = registry
+    .all()
+    // What runs programs is for the start-up file of a proxy.
+    .flatMap(({ name, [role]: side }): [string, Side][] => (side && !side.runsCode ? [[name, side]] : []));
   return new Map(able);
 }
 

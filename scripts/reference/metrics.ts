@@ -11,11 +11,13 @@ import { metric } from '../../src/transforms/metric/index.ts';
 /** A row for each: its name, type, labels and help. */
 export async function metricRows(): Promise<string[][]> {
   const own = new OwnCounters();
+  const io = createNodeEngine();
   const host: ClusterHost = {
     name: 'c',
     options: {},
     limits: DEFAULT_LIMITS,
-    io: createNodeEngine(),
+    io,
+    connections: io.connections,
     log: SILENT,
     gathering: new GatheringLimit(),
     services: { counter: own.counter.bind(own) } as unknown as Services,

@@ -159,6 +159,12 @@ export const AdminSchema = strict({
         'The directory below which the REST API may name files and sockets. Default that of temporary files; in the start-up file only.',
     }),
   ),
+  allow_exec: Type.Optional(
+    Type.Boolean({
+      description:
+        'Whether the REST API may make what runs programs (STDIO-fork). Default false; in the start-up file only.',
+    }),
+  ),
   limits: Type.Optional(LimitsSchema),
   ...adminState,
 });

@@ -114,6 +114,8 @@ export interface ChannelOwner {
   closed(channel: Channel, reason: CloseReason): void;
   /** Something failed that does not end the channel, such as an ICMP error. */
   fault?(channel: Channel, message: string): void;
+  /** Something is known of the other side that is worth an event, and no failure (a program's exit status). */
+  note?(channel: Channel, message: string): void;
   /** The first messages were dropped for this reason, so many; further ones are only counted. */
   dropped?(channel: Channel, reason: DropReason, messages: number): void;
   /** The peer has said that it is there, without a message (a WebSocket's ping): that is no silence. */

@@ -335,6 +335,7 @@ export abstract class LayerChannel extends Channel {
       socketChanged: () => this.owner?.socketChanged?.(this),
       wanders: () => this.owner?.wanders?.(),
       fault: (_channel, message) => this.owner?.fault?.(this, message),
+      note: (_channel, message) => this.owner?.note?.(this, message),
       dropped: (_channel, reason, messages) => this.owner?.dropped?.(this, reason, messages),
       closed: (_channel, reason) => this.#lowerClosed(reason),
     };

@@ -8,7 +8,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Static, TObject, TProperties } from 'typebox';
 import type { Channel, ChannelKind, QueueLimits } from './channel.ts';
-import type { Shortage } from './connections.ts';
+import type { Connections, Shortage } from './connections.ts';
 import type { Engine, First, SocketListening } from './engine.ts';
 import type { GatheringLimit } from './gathering.ts';
 import type { Log } from './log.ts';
@@ -199,7 +199,8 @@ export interface ClusterSide<T extends TObject = any> extends SideBase<T, Stream
   /**
    * What `open` makes is one for all workers, and its channels may be reached from each: one in the `proxy`, where it joins
    * sessions; one in the `process`, where it has something of the process's (stdin), and lives in its main thread. Left
-   * out: each worker makes its own. Only for a virtual side that asks nothing of its host but `log` and `limits`.
+   * out: each worker makes its own. Only for a virtual side that asks nothing of its host but `log`, `limits` and
+   * `connections`.
    */
   readonly scope?: 'proxy' | 'process';
   /** The addresses of its endpoints are paths of sockets. */
@@ -208,6 +209,11 @@ export interface ClusterSide<T extends TObject = any> extends SideBase<T, Stream
   defaultAddress?(spec: Static<T>): string | undefined;
   /** Checks the address of an endpoint, where the protocol knows what addresses are like. Throws E_INVALID. */
   checkAddress?(address: string): void;
+  /**
+   * All sessions are over, and the process is about to end: resolves when nothing is left of what they have begun. Of a side
+   * whose `scope` is the process.
+   */
+  finish?(): Promise<void>;
   /** Makes what the sessions of one cluster share. Rejects (E_FILE, …) and leaves nothing behind where it cannot. */
   open(spec: Static<T>, host: ClusterHost): Dialer | Promise<Dialer>;
 }
@@ -219,6 +225,8 @@ export interface ClusterHost {
   readonly options: ClusterOptions;
   readonly limits: QueueLimits;
   readonly io: Engine;
+  /** The sockets of traffic in its thread: asked before it opens what is no socket of `io`. */
+  readonly connections: Connections;
   readonly log: Log;
   /** As a listener's. */
   readonly gathering: GatheringLimit;

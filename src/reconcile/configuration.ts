@@ -48,6 +48,8 @@ export interface ConfigurationContext {
   readonly settings: Settings;
   /** Below which the API may name files. */
   enclosure(): DirectoryEnclosure;
+  /** The API may make what runs programs. */
+  allowsExec(): boolean;
   /** What runs it. */
   readonly plane: Pick<DataPlane, 'release' | 'take' | 'settle' | 'undo'>;
   /** Keeps a change, before it is answered: the objects that there are from now on. A rejection undoes the change. */
@@ -267,7 +269,7 @@ export class Configuration {
       }
       const proposed = propose(new Normalizer(store, registry));
       const proposal = { ...proposed, changes: proposed.changes.map((change) => keepSecrets(change, registry)) };
-      const changes = trusted ? confineAgain(proposal.changes, confined) : await this.#confine(proposal);
+      const changes = trusted ? this.#confineAgain(proposal, confined) : await this.#confine(proposal);
       const steps = plan(changes, this.#restarts);
       const views = [...this.#adminView(proposal.admin, trusted), ...steps.filter(isVisible).map(viewOf)];
       proposal.permit?.(views);
@@ -280,9 +282,14 @@ export class Configuration {
   }
 
   async #confine({ changes, admin }: Proposal): Promise<Change[]> {
-    const { registry, store, settings } = this.#context;
+    const { registry, store, settings, enclosure, allowsExec } = this.#context;
     if (admin) await settings.confine(admin);
-    return confine(changes, { registry, store, enclosure: this.#context.enclosure() });
+    return confine(changes, { registry, store, enclosure: enclosure(), allowsExec: allowsExec() });
+  }
+
+  #confineAgain({ changes, admin }: Proposal, confined: readonly string[]): readonly Change[] {
+    const { registry, allowsExec } = this.#context;
+    return confineAgain(changes, confined, { registry, allowsExec: admin?.allow_exec ?? allowsExec() });
   }
 
   #adminView(admin: AdminInput | undefined, trusted: boolean): ChangeView[] {

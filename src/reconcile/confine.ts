@@ -12,6 +12,8 @@ export interface ConfineContext {
   readonly registry: Registry;
   readonly store: Objects;
   readonly enclosure: DirectoryEnclosure;
+  /** The API may make what runs programs. */
+  readonly allowsExec: boolean;
 }
 
 /**
@@ -26,13 +28,22 @@ export async function confine(changes: readonly Change[], context: ConfineContex
   return confined;
 }
 
-/** The changes, with those objects marked that were confined before the proxy was started again, by `<kind> <name>`. */
-export function confineAgain(changes: readonly Change[], confined: readonly string[]): readonly Change[] {
+/**
+ * The changes, with those objects marked that were confined before the proxy was started again, by `<kind> <name>`. Throws
+ * E_FORBIDDEN for one that runs programs, where the API may not make such any more.
+ */
+export function confineAgain(
+  changes: readonly Change[],
+  confined: readonly string[],
+  { registry, allowsExec }: Pick<ConfineContext, 'registry' | 'allowsExec'>,
+): readonly Change[] {
   if (confined.length === 0) return changes;
   const keys = new Set(confined);
   return changes.map((change) => {
     const { after } = change;
-    return after && keys.has(keyOf(after)) ? { ...change, after: marked(after, true) } : change;
+    if (!after || !keys.has(keyOf(after))) return change;
+    if (runsCode(after, registry) && !allowsExec) throw programs(after);
+    return { ...change, after: marked(after, true) };
   });
 }
 
@@ -58,7 +69,7 @@ async function confineOne(
 ): Promise<Change> {
   const { before, after } = change;
   if (!after) return change;
-  refuseCode(before, after, context.registry);
+  if (runsCode(after, context.registry)) return confineCode(change, after, context);
   const files = filesOf(after, then, context.registry);
   if (files.length === 0) return change;
   const known = before ? filesOf(before, now, context.registry) : [];
@@ -73,12 +84,20 @@ async function confineOne(
   return { ...change, after: marked(after, true) };
 }
 
-/** What runs programs is left as it is. Throws E_FORBIDDEN. */
-function refuseCode(before: Definition | undefined, after: Definition, registry: Registry): void {
-  if (!opens(after) || !registry.runsCode(after.kind, after.spec)) return;
-  if (before && opens(before) && isDeepStrictEqual(before.spec, after.spec)) return;
-  const text = `${after.kind} ${after.name}: /spec: it runs programs, and so is for the start-up file only`;
-  throw new L7mpError('E_FORBIDDEN', text);
+/** What runs programs is left as it is, where the API may make none. Throws E_FORBIDDEN. */
+function confineCode({ before }: Change, after: Definition, { allowsExec }: ConfineContext): Change {
+  const isSame = before && 'spec' in before && 'spec' in after && isDeepStrictEqual(before.spec, after.spec);
+  if (!isSame && !allowsExec) throw programs(after);
+  return { before, after: marked(after, isSame ? isConfined(before) : true) };
+}
+
+function runsCode(definition: Definition, registry: Registry): boolean {
+  return opens(definition) && registry.runsCode(definition.kind, definition.spec);
+}
+
+function programs({ kind, name }: Definition): L7mpError {
+  const text = `${kind} ${name}: /spec: it runs programs, and so is for the start-up file only (admin.allow_exec)`;
+  return new L7mpError('E_FORBIDDEN', text);
 }
 
 function filesOf(definition: Definition, specs: Specs, registry: Registry): FileUse[] {

@@ -295,6 +295,10 @@ export class Session implements ClientOwner, StageOwner, Wired, Expiring {
     this.#event('ERROR', `${where}: ${message}`);
   }
 
+  note(where: string, message: string): void {
+    this.#event('DISCONNECT', `stage ${where}: ${message}`, 'verbose');
+  }
+
   /** An event for each reason, and one line in the log. What is left over when a session ends is no news to the log. */
   dropped(where: string, reason: DropReason, messages: number): void {
     const { drops } = this;

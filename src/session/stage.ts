@@ -29,6 +29,8 @@ export interface StageOwner extends EndOwner {
   /** The stage is closed, and the retry policy does not bring it back. */
   stageClosed(stage: Stage, reason: CloseReason): void;
   stageHead(stage: Stage, head: Head): void;
+  /** Something is known of what is at the other end of it that is no failure. */
+  note(where: string, message: string): void;
 }
 
 /** What passed through a stage's earlier channels. */
@@ -156,6 +158,10 @@ export class Stage implements ChannelOwner, DialObserver {
 
   fault(_channel: Channel, message: string): void {
     this.#owner.fault(this.cluster.name, message);
+  }
+
+  note(_channel: Channel, message: string): void {
+    this.#owner.note(this.cluster.name, message);
   }
 
   dropped(_channel: Channel, reason: DropReason, messages: number): void {

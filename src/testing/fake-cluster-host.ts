@@ -87,11 +87,13 @@ export interface FakeClusterHost extends ClusterHost {
  */
 export function fakeClusterHost(overrides: Partial<FakeClusterHost> = {}): FakeClusterHost {
   const registry = new Registry(PROTOCOLS);
+  const io = createNodeEngine();
   const host: FakeClusterHost = {
     name: 'c',
     options: {},
     limits: DEFAULT_LIMITS,
-    io: createNodeEngine(),
+    io,
+    connections: io.connections,
     log: new FakeLog(),
     gathering: new GatheringLimit(),
     services: new FakeServices(),

@@ -171,6 +171,7 @@ export class Opened {
       options: {},
       limits,
       io,
+      connections: io.connections,
       log: SILENT,
       gathering,
       services: {} as Services,

@@ -2,11 +2,13 @@
  * The workers of a proxy: threads of which each is a whole data plane, and which together act as one. A session lives and
  * dies in one of them, and no byte waits for another thread.
  */
+import { Connections } from '../core/connections.ts';
 import { GatheringLimit } from '../core/gathering.ts';
 import type { Log } from '../core/log.ts';
 import type { Registry } from '../core/registry.ts';
 import { forgetWorker } from '../counts/forget.ts';
 import type { ControlPlane, DataPlane, PlaneStart } from '../data-plane/contract.ts';
+import { readSystem } from '../limits/system.ts';
 import { ownModule } from '../own-file.ts';
 import { SharedBinder, type WorkerBinder } from './binder.ts';
 import type { WorkerStart } from './contract.ts';
@@ -56,7 +58,9 @@ interface Slot {
 function openSlots(options: WorkersOptions, sockets: WorkerSockets): Slot[] {
   const { count, start, plugins, registry, control, log } = options;
   const shared = new SharedBinder(sockets.source);
-  const owned = new OwnedClusters(registry, log, new GatheringLimit());
+  const connections = new Connections();
+  connections.ceiling = Math.max(0, readSystem().descriptors - start.settings.limits.reserved_descriptors);
+  const owned = new OwnedClusters(registry, log, new GatheringLimit(), connections);
   return Array.from({ length: count }, (_, worker): Slot => {
     let binder: WorkerBinder | undefined;
     return {

@@ -3,6 +3,7 @@
  * has its owner in the main thread. Here is the owner's side: who dials it from a worker gets a channel over a port.
  */
 import type { MessagePort } from 'node:worker_threads';
+import { Connections } from '../core/connections.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { GatheringLimit } from '../core/gathering.ts';
 import { queueLimits } from '../core/limits.ts';
@@ -44,12 +45,15 @@ export class OwnedClusters {
   readonly #registry: Registry;
   readonly #log: Log;
   readonly #gathering: GatheringLimit;
+  readonly #connections: Connections;
   readonly #shared = new Map<string, Shared>();
 
-  constructor(registry: Registry, log: Log, gathering: GatheringLimit) {
+  /** `connections`: those of the main thread. */
+  constructor(registry: Registry, log: Log, gathering: GatheringLimit, connections = new Connections()) {
     this.#registry = registry;
     this.#log = log;
     this.#gathering = gathering;
+    this.#connections = connections;
   }
 
   /** For one worker. `leave`: it has ended. */
@@ -113,6 +117,7 @@ export class OwnedClusters {
       get io() {
         return none();
       },
+      connections: this.#connections,
       log: this.#log,
       gathering: this.#gathering,
       get services() {

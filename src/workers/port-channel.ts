@@ -32,6 +32,7 @@ export type Crossing =
   | { readonly end: true; readonly tail: Tail | undefined }
   | { readonly head: Head }
   | { readonly fault: string }
+  | { readonly note: string }
   | { readonly dropped: DropReason; readonly messages: number }
   | { readonly close: CloseReason };
 
@@ -170,6 +171,7 @@ export class PortChannel extends Channel {
     } else if ('end' in crossing) this.deliverEnd(crossing.tail);
     else if ('head' in crossing) this.owner?.head?.(crossing.head);
     else if ('fault' in crossing) this.owner?.fault?.(this, crossing.fault);
+    else if ('note' in crossing) this.owner?.note?.(this, crossing.note);
     else if ('dropped' in crossing) this.drop(crossing.dropped, crossing.messages);
     else {
       this.deliverClose(crossing.close);

@@ -53,6 +53,10 @@ export class PortEnd implements Reader, Writer, ChannelOwner {
     this.#sending.tell({ fault: message });
   }
 
+  note(_channel: Channel, message: string): void {
+    this.#sending.tell({ note: message });
+  }
+
   dropped(_channel: Channel, reason: DropReason, messages: number): void {
     this.#sending.tell({ dropped: reason, messages });
   }

@@ -112,6 +112,16 @@ const ECHO: Destination = {
   serve: async () => ({ cluster: { spec: { protocol: 'Echo' } }, address: '<VIRTUAL>', peers: undefined }),
 };
 
+const FORK: Destination = {
+  name: 'STDIO-fork',
+  ...STREAM,
+  serve: async () => ({
+    cluster: { spec: { protocol: 'STDIO-fork', command: ['cat'] } },
+    address: '<VIRTUAL>',
+    peers: undefined,
+  }),
+};
+
 export const DESTINATIONS: readonly Destination[] = [
   ...NETWORKS.map(([name, serve, traits]) => network(name, serve, traits)),
   ...NETWORKS.map(([name, serve, traits]) =>
@@ -122,4 +132,5 @@ export const DESTINATIONS: readonly Destination[] = [
   ),
   network('WebSocket over UnixDomainSocket', webSocketOnPath, MESSAGES),
   ECHO,
+  FORK,
 ];

@@ -47,6 +47,8 @@ export type Admin = {
   cors?: string[];
   /** The directory below which the REST API may name files and sockets. Default that of temporary files; in the start-up file only. */
   files?: string;
+  /** Whether the REST API may make what runs programs (STDIO-fork). Default false; in the start-up file only. */
+  allow_exec?: boolean;
   limits?: Limits;
   version?: string;
   /** The I/O engine that is used, and why; how many workers there are. */
@@ -103,7 +105,7 @@ export type ConfigCluster = ({
   endpoints?: EndPoint[] | number;
   loadbalancer?: LoadBalancer;
   options?: object;
-}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
+}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
 
 export type ConfigEndPoint = {
   name?: Name;
@@ -227,7 +229,7 @@ export type Cluster = ({
   endpoints?: EndPoint[];
   loadbalancer?: LoadBalancer;
   options?: object;
-}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
+}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
 
 export type InlineCluster = ({
   name?: Name;
@@ -239,7 +241,7 @@ export type InlineCluster = ({
   endpoints?: EndPoint[];
   loadbalancer?: LoadBalancer;
   options?: object;
-}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
+}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
 
 export type LoadBalancer = {
   /** How the endpoint of a session is chosen. Default Trivial, the first one. */
@@ -566,6 +568,8 @@ export type AdminRead = {
   cors: string[];
   /** The directory below which the REST API may name files and sockets. Default that of temporary files; in the start-up file only. */
   files: string;
+  /** Whether the REST API may make what runs programs (STDIO-fork). Default false; in the start-up file only. */
+  allow_exec: boolean;
   version: string;
   io_status: {
     /** The I/O engine that is used. */
@@ -986,6 +990,29 @@ export type StdioClusterSpec = {
 /** The proxy's own stdin and stdout. */
 export type StdioCluster = {
   spec?: StdioClusterSpec;
+  options?: ClusterOptions;
+  [field: string]: unknown;
+};
+
+export type STDIOForkClusterSpec = {
+  protocol: "STDIO-fork";
+  /** The program, a path or a name to be looked up in PATH, and its arguments. No shell looks at them. */
+  command: string[];
+  /** The directory in which it runs. Default that of the proxy. */
+  cwd?: string;
+  /** Variables beside those of the proxy; null takes one away. Default none. */
+  env?: {
+    [name: string]: string | null;
+  };
+  /** What becomes of its stderr: lines of the log, nothing, or a part of its output. Default log. */
+  stderr?: "log" | "discard" | "merge";
+  /** Milliseconds from the end of its session to SIGTERM, and from there to SIGKILL. Default 2000. */
+  kill_timeout?: number;
+};
+
+/** A program for each session, by its stdin and stdout. */
+export type STDIOForkCluster = {
+  spec?: STDIOForkClusterSpec;
   options?: ClusterOptions;
   [field: string]: unknown;
 };

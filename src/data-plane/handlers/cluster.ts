@@ -90,6 +90,7 @@ async function openDialer(definition: ClusterDefinition, context: ClusterContext
     options,
     limits: queueLimits(options),
     io,
+    connections: io.connections,
     log,
     gathering,
     services,

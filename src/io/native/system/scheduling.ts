@@ -55,6 +55,25 @@ export class WayMaker {
   }
 }
 
+/**
+ * What starts processes from the calling thread so that they are placed as any other: else they would begin as this thread is.
+ * Throws where the C library cannot be called.
+ */
+export function startingProcess(): <T>(start: () => T) => T {
+  libc();
+  return (start) => {
+    const { policy, slice = 0 } = ask() ?? {};
+    if (policy !== OTHER && policy !== BATCH) return start();
+    // 0: the kernel's default.
+    change({ from: policy, to: OTHER, slice: 0 });
+    try {
+      return start();
+    } finally {
+      change({ from: OTHER, to: policy, slice });
+    }
+  };
+}
+
 interface Change {
   readonly from: number;
   readonly to: number;
@@ -62,13 +81,21 @@ interface Change {
   readonly slice?: number;
 }
 
+/** How the calling thread is placed; the words are in the scratch arena then. Undefined where the system does not say. */
+function ask(): { readonly policy: number; readonly slice: number } | undefined {
+  const numbers = NUMBERS[process.arch];
+  const { u32, base } = scratchArena();
+  if (!numbers || libc().syscall(numbers.get, 0, base + AT, SIZE, 0) !== 0) return undefined;
+  const words = AT >> 2;
+  return { policy: u32[words + POLICY_WORD] as number, slice: u32[words + RUNTIME_WORD] as number };
+}
+
 /** Changes the policy of the calling thread, if it is `from`; its nice value and flags stay. Returns whether it has. */
 function change({ from, to, slice }: Change): boolean {
   const numbers = NUMBERS[process.arch];
-  if (!numbers) return false;
+  if (!numbers || ask()?.policy !== from) return false;
   const { u32, base } = scratchArena();
   const words = AT >> 2;
-  if (libc().syscall(numbers.get, 0, base + AT, SIZE, 0) !== 0 || u32[words + POLICY_WORD] !== from) return false;
   u32[words + SIZE_WORD] = SIZE;
   u32[words + POLICY_WORD] = to;
   if (slice !== undefined) {
