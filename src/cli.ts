@@ -9,6 +9,7 @@ import { DRAIN_TIME } from './drain.ts';
 import { loadPlugin, type PluginModule } from './plugins/plugins.ts';
 import { L7mp } from './proxy.ts';
 import { errorLines, type Origin, problemLines } from './report.ts';
+import { ServiceManager } from './service/manager.ts';
 import { VERSION } from './version.ts';
 
 interface Options {
@@ -113,8 +114,9 @@ function withWarnings(count: number): string {
 
 async function run(proxy: L7mp, config: unknown, options: Options): Promise<void> {
   const { drain, ignoreState = false } = options;
-  const ending = endOnSignals(proxy, drain);
-  const reading = onReloadSignals(proxy, () => reload(proxy, options));
+  const manager = await ServiceManager.open(process.env, proxy.logger);
+  const ending = endOnSignals(proxy, drain, manager);
+  const reading = onReloadSignals(proxy, () => manager.reloading(() => reload(proxy, options)));
   try {
     await proxy.start(config, overrides(options), { ignoreState, drain });
   } catch (error) {
@@ -124,7 +126,9 @@ async function run(proxy: L7mp, config: unknown, options: Options): Promise<void
   }
   await closeDebugger();
   reading.started();
-  proxy.logger.write('notice', 'l7mp', `version ${VERSION} runs, with ${nameOf(options.config)}`);
+  const running = `version ${VERSION} runs, with ${nameOf(options.config)}`;
+  proxy.logger.write('notice', 'l7mp', running);
+  manager.started(running, () => proxy.lives());
   shrinkHeap();
 }
 
@@ -192,7 +196,7 @@ async function plugins(config: unknown, file: string): Promise<PluginModule[]> {
 }
 
 /** SIGTERM gives sessions `grace` milliseconds to end by themselves, unless another signal follows; SIGINT does not. */
-function endOnSignals(proxy: L7mp, grace: number): { readonly isAsked: boolean } {
+function endOnSignals(proxy: L7mp, grace: number, manager: ServiceManager): { readonly isAsked: boolean } {
   const ending = { isAsked: false };
   const end = (signal: NodeJS.Signals): void => {
     const drains = signal === 'SIGTERM' && grace > 0 && !ending.isAsked;
@@ -202,6 +206,7 @@ function endOnSignals(proxy: L7mp, grace: number): { readonly isAsked: boolean }
       `${signal}: ${drains ? `draining, for ${grace} ms at most` : 'shutting down'}`,
     );
     ending.isAsked = true;
+    manager.stopping(drains ? grace : 0);
     // Whatever holds the process back (a library's timer, a peer that does not close), it has been asked to end.
     proxy.stop(drains ? { grace } : {}).then(
       () => process.exit(0),

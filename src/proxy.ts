@@ -223,6 +223,11 @@ export class L7mp {
     return this.#running;
   }
 
+  /** Settled when every part has answered: one that hangs does not. */
+  async lives(): Promise<void> {
+    await this.#plane.status();
+  }
+
   /**
    * Goes on in the files that have the logs' paths now: they were renamed. What cannot be opened is told to the log, and
    * the old file is written on.
