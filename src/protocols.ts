@@ -1,8 +1,10 @@
 /** The built-in protocols and transforms: a new one is a folder and a line here. */
 import type { Protocol } from './core/protocol.ts';
 import { layered } from './layers/index.ts';
+import { afPacket } from './protocols/af-packet/index.ts';
 import { http } from './protocols/http/index.ts';
 import { jsonsocket } from './protocols/jsonsocket/index.ts';
+import { sctp } from './protocols/sctp/index.ts';
 import { stdioFork } from './protocols/stdio-fork/index.ts';
 import { tcp } from './protocols/tcp/index.ts';
 import { udp } from './protocols/udp/index.ts';
@@ -23,6 +25,8 @@ const ALONE: readonly Protocol[] = [
   udp,
   tcp,
   unix,
+  sctp,
+  afPacket,
   http,
   websocket,
   jsonsocket,

@@ -12,6 +12,12 @@ export const CHECKS: Readonly<Record<Role, Readonly<Record<string, readonly Chec
     ],
   },
   cluster: {
+    AF_PACKET: [
+      {
+        rule: "!has(self.mode) || self.mode != 'dgram' || (has(self.ethertype) && self.ethertype != 3)",
+        message: 'ethertype: dgram mode has to know of which type its frames are',
+      },
+    ],
     Metric: [
       {
         rule: "(has(self.byteCounterName) ? self.byteCounterName : 'session_byte_counter_total') != (has(self.packetCounterName) ? self.packetCounterName : 'session_packet_counter_total')",

@@ -10,9 +10,11 @@ export interface Subject {
   /** The specifications of a listener and of a cluster that leads to it, and the endpoint's address; new ones each time. */
   specs(): Promise<{ listener: Spec; cluster: Spec; address: string }>;
   /** Makes the I/O engine; the portable one where it is left out. */
-  readonly engine?: () => Engine;
+  readonly engine?: (() => Engine) | undefined;
   /** Why nothing can be tried on this machine. */
-  readonly skip?: string | false;
+  readonly skip?: string | false | undefined;
+  /** The smallest message that it has, in bytes. Default 0. */
+  readonly smallest?: number;
   /** Cases that this protocol cannot pass, each with the reason. */
   readonly skips?: Readonly<Partial<Record<CaseName, string>>>;
   /** Milliseconds after which a state that does not come is a failure. Default 30,000. */

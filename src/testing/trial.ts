@@ -61,6 +61,11 @@ export class Trial {
     return until(condition, what, this.#subject.patience);
   }
 
+  /** The smallest message that it has, in bytes. */
+  get smallest(): number {
+    return this.#subject.smallest ?? 0;
+  }
+
   /** Whether the protocol stands on another one. */
   async isLayer(): Promise<boolean> {
     const { listener } = await this.#subject.specs();

@@ -105,7 +105,7 @@ export type ConfigCluster = ({
   endpoints?: EndPoint[] | number;
   loadbalancer?: LoadBalancer;
   options?: object;
-}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
+}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | SCTPCluster | AF_PACKETCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
 
 export type ConfigEndPoint = {
   name?: Name;
@@ -132,7 +132,7 @@ export type Listener = ({
   /** The name of a rulelist, its rules, or itself. The first rule that matches a session decides. */
   rules: Name | (Name | InlineRule)[] | InlineRuleList;
   options?: object;
-}) & (UDPListener | TCPListener | UnixDomainSocketListener | HTTPListener | WebSocketListener | JSONSocketListener);
+}) & (UDPListener | TCPListener | UnixDomainSocketListener | SCTPListener | AF_PACKETListener | HTTPListener | WebSocketListener | JSONSocketListener);
 
 export type RuleList = {
   name: Name;
@@ -229,7 +229,7 @@ export type Cluster = ({
   endpoints?: EndPoint[];
   loadbalancer?: LoadBalancer;
   options?: object;
-}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
+}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | SCTPCluster | AF_PACKETCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
 
 export type InlineCluster = ({
   name?: Name;
@@ -241,7 +241,7 @@ export type InlineCluster = ({
   endpoints?: EndPoint[];
   loadbalancer?: LoadBalancer;
   options?: object;
-}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
+}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | SCTPCluster | AF_PACKETCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
 
 export type LoadBalancer = {
   /** How the endpoint of a session is chosen. Default Trivial, the first one. */
@@ -778,6 +778,97 @@ export type UnixDomainSocketCluster = {
   [field: string]: unknown;
 };
 
+export type SCTPListenerSpec = {
+  protocol: "SCTP";
+  /** The port on which it listens. */
+  port: number;
+  /** An address of this machine, or a name of one. Default 0.0.0.0. */
+  address?: string;
+  /** Further addresses of this machine (multi-homing). Default none. */
+  addresses?: string[];
+  /** Streams that are asked for in each direction; the peer may grant fewer. Default 10. */
+  streams?: number;
+  /** Small messages leave at once, and are not gathered. Default true. */
+  nodelay?: boolean;
+};
+
+/** SCTP associations over IPv4 and IPv6 (RFC 9260): messages in streams, in order and without loss. */
+export type SCTPListener = {
+  spec?: SCTPListenerSpec;
+  options?: ListenerOptions;
+  [field: string]: unknown;
+};
+
+export type SCTPClusterSpec = {
+  protocol: "SCTP";
+  /** The port of its endpoints, but for those that have one of their own. */
+  port: number;
+  /** Where its connections come from. */
+  bind?: {
+    /** An IP address of this machine. Default: what the system chooses. */
+    address?: string;
+    /** A port of this machine. Default: what the system chooses. */
+    port?: number;
+  };
+  /** The only endpoint, where none is given. */
+  address?: string;
+  /** Further addresses of the only endpoint (multi-homing). Default none. */
+  addresses?: string[];
+  /** Streams that are asked for in each direction; the peer may grant fewer. Default 10. */
+  streams?: number;
+  /** Small messages leave at once, and are not gathered. Default true. */
+  nodelay?: boolean;
+  /** The stream of messages that have come by another protocol. Default 0. */
+  stream?: number;
+  /** The payload protocol identifier of such messages. Default 0. */
+  ppid?: number;
+};
+
+/** SCTP associations over IPv4 and IPv6 (RFC 9260): messages in streams, in order and without loss. */
+export type SCTPCluster = {
+  spec?: SCTPClusterSpec;
+  options?: ClusterOptions;
+  [field: string]: unknown;
+};
+
+export type AF_PACKETListenerSpec = {
+  protocol: "AF_PACKET";
+  /** The name of the interface, in the network namespace of the proxy. */
+  interface: string;
+  /** raw: whole frames. dgram: without their link header, one session for a link address. Default raw. */
+  mode?: "raw" | "dgram";
+  /** Frames of this EtherType only. Default 0x0003: all. */
+  ethertype?: number;
+  /** Also frames that are for other hosts. Default false. */
+  promiscuous?: boolean;
+};
+
+/** Frames on the link of an interface (packet(7)). */
+export type AF_PACKETListener = {
+  spec?: AF_PACKETListenerSpec;
+  options?: ListenerOptions;
+  [field: string]: unknown;
+};
+
+export type AF_PACKETClusterSpec = {
+  protocol: "AF_PACKET";
+  /** The name of the interface, in the network namespace of the proxy. */
+  interface: string;
+  /** raw: whole frames. dgram: without their link header, one session for a link address. Default raw. */
+  mode?: "raw" | "dgram";
+  /** Frames of this EtherType only. Default 0x0003: all. */
+  ethertype?: number;
+  /** Also frames that are for other hosts. Default false. */
+  promiscuous?: boolean;
+};
+
+/** Frames on the link of an interface (packet(7)). */
+export type AF_PACKETCluster = {
+  spec?: AF_PACKETClusterSpec;
+  options?: ClusterOptions;
+  [field: string]: unknown;
+};
+
 export type HTTPListenerSpec = {
   protocol: "HTTP";
   /** The port on which it listens. */
@@ -918,8 +1009,8 @@ export type WebSocketCluster = {
 
 export type JSONSocketListenerSpec = {
   protocol: "JSONSocket";
-  transport?: UDPListenerSpec | TCPListenerSpec | UnixDomainSocketListenerSpec | WebSocketListenerSpec;
-  transport_spec?: UDPListenerSpec | TCPListenerSpec | UnixDomainSocketListenerSpec | WebSocketListenerSpec;
+  transport?: UDPListenerSpec | TCPListenerSpec | UnixDomainSocketListenerSpec | SCTPListenerSpec | AF_PACKETListenerSpec | WebSocketListenerSpec;
+  transport_spec?: UDPListenerSpec | TCPListenerSpec | UnixDomainSocketListenerSpec | SCTPListenerSpec | AF_PACKETListenerSpec | WebSocketListenerSpec;
 };
 
 /** JSONSocket version 1: a JSON header each way, then the datagrams or the bytes of the transport underneath. */
@@ -954,7 +1045,7 @@ export type JSONSocketListener = {
 
 export type JSONSocketClusterSpec = {
   protocol: "JSONSocket";
-  transport?: UDPClusterSpec | TCPClusterSpec | UnixDomainSocketClusterSpec | WebSocketClusterSpec;
+  transport?: UDPClusterSpec | TCPClusterSpec | UnixDomainSocketClusterSpec | SCTPClusterSpec | AF_PACKETClusterSpec | WebSocketClusterSpec;
   /** What the header says beside JSONSocketVersion, in this order: copies of metadata, and fixed values. */
   header?: ({
     /** What is copied: where from, and where to. */
@@ -973,7 +1064,7 @@ export type JSONSocketClusterSpec = {
       value: unknown;
     };
   })[];
-  transport_spec?: UDPClusterSpec | TCPClusterSpec | UnixDomainSocketClusterSpec | WebSocketClusterSpec;
+  transport_spec?: UDPClusterSpec | TCPClusterSpec | UnixDomainSocketClusterSpec | SCTPClusterSpec | AF_PACKETClusterSpec | WebSocketClusterSpec;
 };
 
 /** JSONSocket version 1: a JSON header each way, then the datagrams or the bytes of the transport underneath. */

@@ -68,7 +68,7 @@ export async function sizes(trial: Trial): Promise<void> {
   const { client, server } = await trial.connect();
   const { kind, maxMessage } = client.channel;
   for (const size of [0, 1, 1472, 16_384, 65_507]) {
-    if (size > maxMessage || (size === 0 && kind === 'stream')) continue;
+    if (size > maxMessage || size < trial.smallest || (size === 0 && kind === 'stream')) continue;
     const data = randomBytes(size);
     server.messages.length = 0;
     client.channel.write(data, undefined, true);
