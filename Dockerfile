@@ -35,5 +35,7 @@ ENTRYPOINT ["packages/operator/bin/l7mp-operator"]
 FROM node AS proxy
 COPY --from=build /images/proxy ./
 EXPOSE 1234
+# Of the REST API, where the configuration has it on this port; else L7MP_HEALTH_URL says where.
+HEALTHCHECK --interval=10s --timeout=6s --start-period=10s CMD ["node", "bin/l7mp-healthcheck.js"]
 ENTRYPOINT ["node", "l7mp-proxy.js"]
 CMD ["-c", "config/l7mp-minimal.yaml"]

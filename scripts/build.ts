@@ -30,7 +30,7 @@ const OPTIONS = {
   outdir: DIST,
   // What several entries use is in files of its own, so that a plugin has the same classes as the proxy.
   splitting: true,
-  target: 'node20.11',
+  target: 'node22.15',
   external: packages.filter((name) => !BUNDLED.includes(name)),
 } as const satisfies BuildOptions;
 

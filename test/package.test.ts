@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, constants, copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
+import { chmod, constants, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { freePort } from '../src/testing/ports.ts';
 import { until } from '../src/testing/until.ts';
+import { Command } from './support/command.ts';
+import { ask, connectDatagram, connectStream } from './support/peers.ts';
 
 const run = promisify(execFile);
 const CHECKOUT = join(import.meta.dirname, '..');
@@ -53,8 +56,49 @@ test('node l7mp-proxy.js runs in the folder of the installed package', async () 
   assert.equal(stdout.trim(), version);
 });
 
+// Those that are kept (https://nodejs.org/en/about/previous-releases), beside the one that runs the tests.
+for (const node of ['22.15.0', '22.23.3', '24.21.0']) {
+  test(`it runs on Node ${node}: streams, datagrams and the REST API, with native I/O and with node's`, async (t) => {
+    const path = await nodeOf(node);
+    for (const io of ['native', 'node']) {
+      const [tcp, udp, api] = [await freePort(), await freePort(), await freePort()];
+      const listeners = [at('TCP', tcp, 'Echo'), at('UDP', udp, 'Echo'), at('HTTP', api, 'L7mpController')];
+      const file = join(user, `${node}-${io}.json`);
+      await writeFile(file, JSON.stringify({ admin: { io, threads: 1 }, listeners }));
+      const proxy = await new Command(t, path, [join(installed, 'l7mp-proxy.js'), '-c', file]).running();
+      const stream = await connectStream(t, { port: tcp });
+      assert.equal(await ask(stream, 'over TCP'), 'over TCP');
+      assert.equal(await ask(await connectDatagram(t, udp), 'over UDP'), 'over UDP');
+      const answer = await fetch(`http://127.0.0.1:${api}/api/v1/admin`);
+      const { io_status: status } = (await answer.json()) as { io_status: { engine: string } };
+      assert.equal(status.engine, io);
+      assert.equal(await proxy.stop(), 0, proxy.output);
+    }
+  });
+}
+
+function at(protocol: string, port: number, destination: string) {
+  const route = { destination: { spec: { protocol: destination } } };
+  return { name: protocol, spec: { protocol, port, address: '127.0.0.1' }, rules: [{ action: { route } }] };
+}
+
+/** A Node of that version, out of npm's registry, in a cache outside of the tree. */
+async function nodeOf(wanted: string): Promise<string> {
+  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'l7mp');
+  const folder = join(cache, `node-${wanted}`);
+  const name = `node-linux-${process.arch}`;
+  const path = join(folder, 'node_modules', name, 'bin', 'node');
+  if (!existsSync(path)) {
+    await mkdir(cache, { recursive: true });
+    const aside = await mkdtemp(`${folder}.`);
+    await npm(aside, 'install', '--no-audit', '--no-fund', '--prefix', aside, `${name}@${wanted}`);
+    await rename(aside, folder).catch(() => rm(aside, { recursive: true }));
+  }
+  return path;
+}
+
 /** Modules that a start may load in the main thread: they are most of its time and memory. Those of Node itself are not counted. */
-const MAX_MODULES = 35;
+const MAX_MODULES = 45;
 
 test('a start loads few modules, and the native engine finds its thread', async () => {
   await writeFile(join(user, 'hook.mjs'), HOOK);

@@ -10,7 +10,7 @@ export function collect(): void {
 /**
  * Collects, and gives back the room for garbage that this thread's heap has grown by: a young generation stays as large as
  * the busiest moment has made it, and the start of a program, which loads it, is busier than most. Holds it up for some
- * ten milliseconds. Node 20 collects, but gives back nothing.
+ * ten milliseconds.
  */
 export function shrinkHeap(): void {
   run({ flavor: 'last-resort' });

@@ -47,8 +47,7 @@ function unloadable(name: string, error: unknown): L7mpError {
 /** What `import … from 'l7mp'` gives to a plugin in this thread: the l7mp that loads it, wherever the plugin's file lies. */
 export function servePluginImports(): void {
   const own = ownModule('index').href;
-  // Node 20 has no registerHooks: there a plugin gets the l7mp that its own folder finds.
-  module.registerHooks?.({
+  module.registerHooks({
     resolve: (specifier, context, next) =>
       specifier === 'l7mp' ? { url: own, shortCircuit: true } : next(specifier, context),
   });
@@ -60,7 +59,7 @@ function locate(name: string, configFile: string): string {
   return pathToFileURL(createRequire(`${folder}/`).resolve(name, CONDITIONS)).href;
 }
 
-/** Packages for `import` only are found too. Node 20 does not know this option, and passes it over. */
+/** Packages for `import` only are found too. A Node that does not know this option passes it over. */
 const CONDITIONS: object = { conditions: new Set(['node', 'import']) };
 
 /** The first field of a definition that is not as it must be, as a JSON pointer; undefined where all are. */

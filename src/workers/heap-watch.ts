@@ -38,7 +38,7 @@ export class HeapWatch {
     clearInterval(this.#timer);
   }
 
-  /** The thread is not asked, which would wake it up, while the whole process has less memory. Node 20 and 22 have no answer. */
+  /** The thread is not asked, which would wake it up, while the whole process has less memory. Node 22 has no answer. */
   async #look(): Promise<void> {
     if (this.#looking || !this.#worker.getHeapStatistics || process.memoryUsage.rss() < this.#most) return;
     this.#looking = true;

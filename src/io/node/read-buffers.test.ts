@@ -2,10 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ReadBuffers } from './read-buffers.ts';
 
-/** Node 20 cannot give memory back. */
-const skip = 'transfer' in ArrayBuffer.prototype ? false : 'this Node leaves it to the collector';
-
-test('what nobody keeps is given back after the call, not during it', { skip }, () => {
+test('what nobody keeps is given back after the call, not during it', () => {
   const buffers = new ReadBuffers();
   const bytes = new Uint8Array(8);
   buffers.lend(bytes, () => {

@@ -26,7 +26,7 @@ export class ReadBuffers {
   }
 }
 
-/** Only a whole ArrayBuffer: others may have their parts of one. Node 20 cannot, and leaves it to the collector. */
+/** Only a whole ArrayBuffer: others may have their parts of one. */
 function release({ buffer, length }: Uint8Array): void {
-  if (buffer.byteLength === length) (buffer as { transfer?(length: number): unknown }).transfer?.(0);
+  if (buffer.byteLength === length) (buffer as ArrayBuffer).transfer(0);
 }
