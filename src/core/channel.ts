@@ -159,6 +159,14 @@ export abstract class Channel {
     return undefined;
   }
 
+  /**
+   * The channel that takes what is written, where that reaches another peer than the one described: a proxy, which has said
+   * for whom it stands.
+   */
+  get via(): Channel | undefined {
+    return undefined;
+  }
+
   /** How messages begin that must come through this channel although it has a `socket`: 12 bytes. */
   get kept(): Uint8Array | undefined {
     return undefined;

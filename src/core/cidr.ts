@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { plainAddress } from './address.ts';
+import { L7mpError } from './errors.ts';
 
 /** The addresses that an IP address, or a CIDR, stands for. Throws a RangeError that says what is expected, in words. */
 export function parseCidr(given: string): BlockList {
@@ -19,6 +20,17 @@ export class Cidrs {
     const [plain = ''] = plainAddress(address).split('%');
     const family = isIP(plain);
     return family !== 0 && this.#list.check(plain, family === 6 ? 'ipv6' : 'ipv4');
+  }
+}
+
+/** Throws an E_INVALID that names the first one, below `field`, which is no IP address and no CIDR. */
+export function checkCidrs(given: readonly string[] = [], field = ''): void {
+  for (const [n, cidr] of given.entries()) {
+    try {
+      parseCidr(cidr);
+    } catch (error) {
+      throw new L7mpError('E_INVALID', `${field}/${n}: ${JSON.stringify(cidr)} is not ${(error as Error).message}`);
+    }
   }
 }
 

@@ -108,6 +108,10 @@ export abstract class LayerChannel extends Channel {
     return this.lower.exchange;
   }
 
+  override get via(): Channel | undefined {
+    return this.lower.via;
+  }
+
   override get answer(): Head | undefined {
     return this.lower.answer;
   }

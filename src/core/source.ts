@@ -8,9 +8,15 @@ const NETWORK = 4;
 /** Ports below are those of services (RFC 6335 section 6): a client does not send from there. */
 const SERVICE_PORTS = 1024;
 
-/** The address and port of a channel's peer; undefined where it has none. */
-export function peerOf(channel: { describe(): Metadata }): { address: string; port: number } | undefined {
-  const { IP: ip, ...protocols } = channel.describe();
+/** What is known of a channel's peer, and what it reaches where that is another one. */
+interface Peered {
+  describe(): Metadata;
+  readonly via?: { describe(): Metadata } | undefined;
+}
+
+/** The address and port that a channel reaches; undefined where it has none. */
+export function peerOf(channel: Peered): { address: string; port: number } | undefined {
+  const { IP: ip, ...protocols } = (channel.via ?? channel).describe();
   const address = sourceAddressOf(ip);
   // The transport comes first: what is after it may be the peer's own words.
   const [transport] = Object.values(protocols);
@@ -19,7 +25,7 @@ export function peerOf(channel: { describe(): Metadata }): { address: string; po
 }
 
 /** Whether it seems to come from the port of a service: by UDP, most likely from a forged address. */
-export function fromServicePort(channel: { describe(): Metadata }): boolean {
+export function fromServicePort(channel: Peered): boolean {
   const peer = peerOf(channel);
   return peer !== undefined && peer.port < SERVICE_PORTS;
 }

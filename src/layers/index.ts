@@ -3,9 +3,9 @@ import type { Layer, LayerSide } from '../core/layers.ts';
 import type { Protocol } from '../core/protocol.ts';
 import type { SchemaParts } from '../core/schema.ts';
 import { layerFields, withLayers } from '../core/with-layers.ts';
-import { proxyProtocol } from './proxy-protocol/index.ts';
+import { proxyProtocol, proxyProtocolOnDatagrams } from './proxy-protocol/index.ts';
 
-export const LAYERS: readonly Layer[] = [proxyProtocol];
+export const LAYERS: readonly Layer[] = [proxyProtocol, proxyProtocolOnDatagrams];
 
 /** The protocol with all the layers that may stand on it. */
 export const layered = (protocol: Protocol): Protocol => withLayers(protocol, LAYERS);

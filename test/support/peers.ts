@@ -45,7 +45,7 @@ export async function next(peer: Peer): Promise<string> {
   return peer.messages.shift()?.toString() ?? `<closed: ${peer.closed}>`;
 }
 
-export async function ask(peer: Peer, text: string): Promise<string> {
+export async function ask(peer: Peer, text: string | Uint8Array): Promise<string> {
   peer.send(text);
   return next(peer);
 }

@@ -82,12 +82,17 @@ function readLine(text: string): Announced | undefined {
   const [family, ...fields] = text.split(' ');
   // What follows it is to be ignored.
   if (family === 'UNKNOWN') return undefined;
-  const isAddress = family === 'TCP4' ? isIPv4 : family === 'TCP6' ? isIPv6 : undefined;
+  const isAddress = family === 'TCP4' ? isIPv4 : family === 'TCP6' ? isPlainIpv6 : undefined;
   if (!isAddress) throw broken('a family that there is not');
   const [source = '', destination = '', from = '', to = ''] = fields;
   if (fields.length !== 4 || !isAddress(source) || !isAddress(destination)) throw broken('no addresses of its family');
   const ports = { source: portOf(from), destination: portOf(to) };
   return { source: plainAddress(source), destination: plainAddress(destination), ports, transport: 'TCP' };
+}
+
+/** Of one machine's links nothing is told. */
+function isPlainIpv6(text: string): boolean {
+  return isIPv6(text) && !text.includes('%');
 }
 
 function portOf(text: string): number {

@@ -1,0 +1,67 @@
+/** Listeners whose peers say for whom they stand. */
+import { Cidrs, checkCidrs } from '../../core/cidr.ts';
+import { L7mpError } from '../../core/errors.ts';
+import { listenOnLayer } from '../../core/handshakes.ts';
+import type { ListenerHost, Listening, Spec } from '../../core/protocol.ts';
+import { addressOf } from '../../core/source.ts';
+import { lookingAtHeaders, ProxySocket } from './datagrams.ts';
+import { AnnouncedChannel } from './stream.ts';
+
+interface Fields extends Spec {
+  readonly proxy_protocol_from?: readonly string[];
+}
+
+/** Throws E_INVALID. */
+export function checkFrom({ proxy_protocol_from: from }: Fields): void {
+  checkCidrs(from, '/proxy_protocol_from');
+}
+
+/** Who is to send a header. */
+class Proxies {
+  #cidrs: Cidrs | undefined;
+
+  constructor(spec: Fields) {
+    this.set(spec);
+  }
+
+  set({ proxy_protocol_from: from }: Fields): true {
+    this.#cidrs = from && new Cidrs(from);
+    return true;
+  }
+
+  /** Peers without an address (UNIX sockets) are in no CIDR. */
+  has(address: string | undefined): boolean {
+    return !this.#cidrs || (address !== undefined && this.#cidrs.has(address));
+  }
+}
+
+export async function listenForStreams(spec: Spec, below: Spec, host: ListenerHost): Promise<Listening> {
+  const proxies = new Proxies(spec);
+  const listening = await listenOnLayer(host, below, (lower) =>
+    proxies.has(addressOf(lower)) ? new AnnouncedChannel(lower) : undefined,
+  );
+  return { ...listening, reconfigure: async (after) => proxies.set(after) };
+}
+
+export async function listenForDatagrams(spec: Spec, below: Spec, host: ListenerHost): Promise<Listening> {
+  const proxies = new Proxies(spec);
+  const isTrusted = (address: string | undefined): boolean => proxies.has(address);
+  const state = { open: true };
+  const listening = await host.listenOn(
+    below,
+    (lower) => {
+      const address = addressOf(lower);
+      if (isTrusted(address)) new ProxySocket(lower, host, state).begin();
+      else if (host.admit({ address, lossy: true })) host.accept(lower);
+      else lower.refuse(new L7mpError('E_LIMIT', 'too many sessions'));
+    },
+    lookingAtHeaders(isTrusted, host),
+  );
+  return {
+    close: () => {
+      state.open = false;
+      return listening.close();
+    },
+    reconfigure: async (after) => proxies.set(after),
+  };
+}
