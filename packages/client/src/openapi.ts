@@ -674,6 +674,10 @@ export type UDPListenerSpec = {
     /** server: a session for each new peer. singleton: one session to the peer `connect`, made at once; the default where `connect` is complete. */
     mode?: "server" | "singleton";
   };
+  /** Each datagram begins with a PROXY header, of version 2. Default: none does. */
+  proxy_protocol?: true;
+  /** Who sends a header, as IP addresses and CIDRs; others are served as they are. Default: everybody. */
+  proxy_protocol_from?: string[];
 };
 
 /** UDP datagrams over IPv4 and IPv6 (RFC 768). */
@@ -694,6 +698,8 @@ export type UDPClusterSpec = {
     /** A port of this machine. Default: what the system chooses. */
     port?: number;
   };
+  /** The version of the PROXY header in front of each datagram. Default: none. */
+  proxy_protocol?: "v2";
 };
 
 /** UDP datagrams over IPv4 and IPv6 (RFC 768). */

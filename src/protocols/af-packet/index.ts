@@ -47,6 +47,7 @@ export const afPacket = defineProtocol({
     kind: 'datagram',
     lossy: true,
     transport: true,
+    layers: false,
     idleTimeout: idleTimeoutOf,
     sessionName: ({ n, metadata }) => `AF_PACKET:${(metadata.PACKET as { interface: string }).interface}-${n}`,
     listen: async (given, host) =>
@@ -57,6 +58,7 @@ export const afPacket = defineProtocol({
     kind: 'datagram',
     lossy: true,
     transport: true,
+    layers: false,
     idleTimeout: idleTimeoutOf,
     check: ({ mode, ethertype = ALL }) => {
       if (mode === 'dgram' && ethertype === ALL)
