@@ -31,6 +31,7 @@ import { customResourceBlocks } from './custom-resources.ts';
 import { exportsBlock } from './exports.ts';
 import { folderTable } from './folders.ts';
 import { metricRows } from './metrics.ts';
+import { layerTable, sessionTable } from './protocol-table.ts';
 import { blockOf, pageOf, protocolBlock, protocolTable } from './protocols.ts';
 import { fieldTable, prose, type Schema, table } from './tables.ts';
 import { tutorialBlocks } from './tutorials.ts';
@@ -58,6 +59,8 @@ export async function blocks(registry: Registry): Promise<Map<string, string>> {
   for (const protocol of registry.all()) all.set(blockOf(protocol.name), protocolBlock(protocol));
   for (const [name, text] of [...customResourceBlocks(registry), ...tutorialBlocks()]) all.set(name, text);
   all.set('protocols', protocolTable(registry, 'docs/reference/'));
+  all.set('session-table', sessionTable(registry));
+  all.set('layer-table', layerTable(registry));
   all.set(
     'protocol-list',
     registry

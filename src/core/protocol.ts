@@ -118,6 +118,8 @@ export interface Listening extends SocketListening, Reconfigurable {}
 export interface ListenerSide<T extends TObject = any> extends SideBase<T, ChannelKind> {
   /** The name of the n-th session of a listener; a name that is taken gets `_1`, `_2`, … */
   sessionName(session: { listener: string; n: number; metadata: Metadata }): string;
+  /** How its sessions come: each peer has one (`server`, where nothing is said), or the listener has one. For the reference. */
+  readonly modes?: readonly ('singleton' | 'server')[];
   /** The address of the Internet that it opens itself; left out: none, or that of what it stands on. */
   address?(spec: Static<T>): { readonly host: string; readonly port: number };
   /** Listens. Rejects with E_BIND, and leaves nothing behind, where it cannot. */

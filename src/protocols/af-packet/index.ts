@@ -49,6 +49,7 @@ export const afPacket = defineProtocol({
     transport: true,
     layers: false,
     idleTimeout: idleTimeoutOf,
+    modes: ['singleton', 'server'],
     sessionName: ({ n, metadata }) => `AF_PACKET:${(metadata.PACKET as { interface: string }).interface}-${n}`,
     listen: async (given, host) =>
       messagesOf('AF_PACKET', host.io).listen(addressOf(given), acceptorOf(host), host.gathering),

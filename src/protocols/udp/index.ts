@@ -53,6 +53,7 @@ export const udp = defineProtocol({
     lossy: true,
     transport: true,
     idleTimeout: (spec) => (isSingleton(spec) ? 0 : UDP_IDLE_TIMEOUT),
+    modes: ['singleton', 'server'],
     sessionName: ({ n, metadata }) => `UDP:${endsName('UDP', metadata)}-${n}`,
     check: (spec) => {
       checkListen(spec);
