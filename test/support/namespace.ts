@@ -39,13 +39,25 @@ export class Namespace {
     this.#t = t;
     ip('netns', 'add', this.#name);
     t.after(() => ip('netns', 'del', this.#name));
-    ip(...this.#exec('ip', 'link', 'set', 'lo', 'up'));
+    this.ip('link', 'set', 'lo', 'up');
     // `localhost` is 127.0.0.1 here, whichever of its addresses a program would have taken.
     ip(...this.#exec('sh', '-c', 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 || true'));
   }
 
   #exec(...command: string[]): string[] {
     return ['netns', 'exec', this.#name, ...command];
+  }
+
+  /** Lays a cable to another one; both of its ends are up. */
+  cable(own: string, other: Namespace, others: string): void {
+    ip('-n', this.#name, 'link', 'add', own, 'type', 'veth', 'peer', 'name', others, 'netns', other.#name);
+    this.ip('link', 'set', own, 'up');
+    other.ip('link', 'set', others, 'up');
+  }
+
+  /** ip(8) in it. */
+  ip(...args: string[]): void {
+    ip('-n', this.#name, ...args);
   }
 
   /** Starts a program, which ends with the test. */
