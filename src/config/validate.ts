@@ -289,7 +289,9 @@ export class Validator {
       schema = strict({ ...common, ...optionsOf(side) });
       this.#options.set(side, schema);
     }
-    return check(schema, options ?? {}, `${path}/options`);
+    const checked = check(schema, options ?? {}, `${path}/options`);
+    below(`${path}/options`, () => side.checkOptions?.(checked));
+    return checked;
   }
 }
 

@@ -54,6 +54,8 @@ export interface Head {
   readonly headers?: Headers;
   /** The subprotocol that the endpoint has chosen (WebSocket). */
   readonly protocol?: string;
+  /** Whether a client that waits for it shall send its body is told later, by a head with status 100 or another one. */
+  readonly tellsContinue?: boolean;
 }
 
 /** What comes after the last byte (HTTP trailers). */

@@ -64,6 +64,8 @@ export interface SideBase<T extends TObject, K extends StreamKind> {
   readonly lossy?: boolean;
   /** Options beside the common ones. */
   readonly options?: Made<TProperties>;
+  /** Checks of its own options what the schema cannot say. Throws E_INVALID as `check` does, with the path from the options on. */
+  checkOptions?(options: { readonly [field: string]: unknown }): void;
   /**
    * What a change of is taken up in place, as JSON pointers into the object: of its own options those that are looked at
    * for each session or are taken by `reconfigure`, of the specification those that are. A change of others opens the
@@ -271,6 +273,10 @@ export interface DiallingSession {
   readonly metadata: Metadata;
   /** Where the session has come from. */
   readonly listener?: { readonly name: string };
+  /** The client waits for one answer to one request, whose head is in the metadata (HTTP). */
+  readonly exchange?: boolean;
+  /** What the client sends goes through other clusters first, which may change it. */
+  readonly transformed?: boolean;
 }
 
 /** One attempt to connect. */

@@ -114,6 +114,10 @@ export class Session implements ClientOwner, StageOwner, Wired, Expiring {
     return this.source.exchange;
   }
 
+  get transformed(): boolean {
+    return (this.#plan?.destination ?? 0) > 0;
+  }
+
   get ingress(): readonly Stage[] {
     return this.#stages.slice(0, this.#plan?.destination ?? 0);
   }
@@ -353,7 +357,9 @@ export class Session implements ClientOwner, StageOwner, Wired, Expiring {
   }
 
   stageHead(stage: Stage, head: Head): void {
-    if (stage === this.destination && !this.over) this.source.head(head);
+    if (stage !== this.destination || this.over) return;
+    // What stands on the way back may make the answer longer or shorter.
+    this.source.head(stage === this.#stages.at(-1) ? head : withoutLength(head));
   }
 
   // ------------------------------------------------------------------ own
@@ -415,4 +421,9 @@ export class Session implements ClientOwner, StageOwner, Wired, Expiring {
     this.events.add(event, about);
     this.#host.event(this, event, about, level);
   }
+}
+
+function withoutLength({ headers, ...head }: Head): Head {
+  const { 'content-length': _length, ...left } = headers ?? {};
+  return { ...head, headers: left };
 }

@@ -20,6 +20,7 @@ export interface StageOwner extends EndOwner {
   readonly retry: RetryPolicy;
   /** The client waits for one answer to one request. */
   readonly exchange: boolean;
+  readonly transformed: boolean;
   /** The stage is connected, for the first time or again. */
   stageReady(stage: Stage): void;
   /** An attempt failed; another one follows if `again`. */
@@ -59,6 +60,8 @@ export class Stage implements ChannelOwner, DialObserver {
   /** The endpoints that failed in this round. */
   #tried: Set<Endpoint> | undefined;
   #connectedOnce = false;
+  /** The head of an answer has come, which is the answer's beginning. */
+  #answered = false;
   #lastAttempt = 0;
 
   constructor(cluster: Cluster, owner: StageOwner) {
@@ -88,7 +91,7 @@ export class Stage implements ChannelOwner, DialObserver {
   /** Something has passed through it, in either direction. */
   get #used(): boolean {
     const { bytesIn, bytesOut } = this.traffic;
-    return bytesIn + bytesOut > 0;
+    return this.#answered || bytesIn + bytesOut > 0;
   }
 
   connect(): void {
@@ -141,6 +144,7 @@ export class Stage implements ChannelOwner, DialObserver {
   // ------------------------------------------------------------------ the channel's owner
 
   head(head: Head): void {
+    this.#answered = true;
     this.#owner.stageHead(this, head);
   }
 

@@ -5,6 +5,7 @@ import {
   type Server,
   type ServerOptions,
   serveDatagram,
+  serveHttp,
   serveStream,
   serveWebSocket,
 } from '../support/peers.ts';
@@ -73,6 +74,12 @@ const unix: Serve = async (t, options, path) => {
   return { server, spec: { protocol: 'UnixDomainSocket' } };
 };
 
+/** The body of one request, and of its answer. */
+const http: Serve = async (t, options) => {
+  const server = await serveHttp(t, options);
+  return { server, spec: { protocol: 'HTTP', port: server.port } };
+};
+
 const webSocket: Serve = async (t, options) => {
   const server = await serveWebSocket(t, textual(options));
   return { server, spec: { protocol: 'WebSocket', port: server.port } };
@@ -130,6 +137,7 @@ export const DESTINATIONS: readonly Destination[] = [
       options: answering(traits.kind, {}),
     }),
   ),
+  network('HTTP', http, STREAM),
   network('WebSocket over UnixDomainSocket', webSocketOnPath, MESSAGES),
   ECHO,
   FORK,

@@ -221,6 +221,46 @@ export async function serveStream(
   return { port, peers, stop };
 }
 
+/** Each request is a peer: its body comes from there, what is sent is the answer's. */
+export async function serveHttp(t: TestContext, options: ServerOptions = {}): Promise<Server> {
+  const peers: Peer[] = [];
+  const server = http.createServer({ keepAliveTimeout: 0 }, (req, res) => {
+    const peer = requestPeer(req, res);
+    peers.push(peer);
+    serve(peer, options);
+    res.flushHeaders();
+  });
+  const port = options.port ?? (await freePort());
+  server.listen(port, HOST);
+  await once(server, 'listening');
+  const stop = async (): Promise<void> => {
+    server.closeAllConnections();
+    if (server.listening) await new Promise((resolve) => server.close(resolve));
+  };
+  t.after(stop);
+  return { port, peers, stop };
+}
+
+function requestPeer(req: http.IncomingMessage, res: http.ServerResponse): Peer {
+  const peer: Peer = {
+    messages: [],
+    closed: undefined,
+    ended: false,
+    port: req.socket.remotePort ?? 0,
+    send: (data) => res.write(data),
+    end: () => res.end(),
+    close: () => res.end(),
+    reset: () => (req.socket as net.Socket).resetAndDestroy(),
+    pause: () => req.pause(),
+  };
+  req.on('data', (data: Buffer) => peer.messages.push(data));
+  req.on('end', () => {
+    peer.ended = true;
+    res.end();
+  });
+  return peer;
+}
+
 export async function serveDatagram(t: TestContext, options: ServerOptions & { host?: string } = {}): Promise<Server> {
   const peers = new Map<string, Peer>();
   const socket = dgram.createSocket('udp4');

@@ -1,6 +1,8 @@
 import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
 import type { SchemaParts, StaticOf } from '../../core/schema.ts';
 import { connectionName, listenerFields, listenerOn } from '../on-streams.ts';
+import { httpCluster } from './client/index.ts';
+import { checkForwarded, listenerForwarded } from './forwarded.ts';
 import { pathName } from './metadata.ts';
 import { bodyTimeout, headerTimeout } from './options.ts';
 import { RETRY_AFTER, refusedStatus } from './server/answer.ts';
@@ -21,13 +23,15 @@ const listenerSpec = (parts: SchemaParts) =>
 
 export const http = defineProtocol({
   name: 'HTTP',
-  title: 'HTTP requests (RFC 9110) by HTTP/1.1 and HTTP/2 (RFC 9112, RFC 9113): a session for each request.',
+  title:
+    'HTTP requests (RFC 9110) by HTTP/1.1 and HTTP/2 (RFC 9112, RFC 9113): a session for each request, a request for each session.',
   listener: {
     schema: listenerSpec,
     standsOn: listenerOn,
     kind: 'stream',
-    options: (parts) => ({ ...headerTimeout(parts), ...bodyTimeout(parts) }),
-    live: ['/spec/path', '/options/header_timeout', '/options/body_timeout'],
+    options: (parts) => ({ ...headerTimeout(parts), ...bodyTimeout(parts), ...listenerForwarded(parts) }),
+    live: ['/spec/path', '/options/header_timeout', '/options/body_timeout', '/options/forwarded'],
+    checkOptions: checkForwarded,
     sessionName: ({ listener, n, metadata }) => `HTTP:${connectionName(listener, metadata)}-${n}`,
     listen: async (spec, host) => {
       let { path } = spec;
@@ -45,6 +49,7 @@ export const http = defineProtocol({
       };
     },
   },
+  cluster: httpCluster,
 });
 
 /** A request, whichever version it has come by. */

@@ -104,6 +104,8 @@ describe('a WebSocket cluster', () => {
     assert.deepEqual(rest, {
       host: 'h:80',
       'x-bar': 'Me',
+      'x-forwarded-host': 'h:80',
+      'x-forwarded-proto': 'http',
       'x-many': '1, 2',
       'x-number': '7',
       connection: 'Upgrade',

@@ -10,6 +10,7 @@ import { isObject, type Metadata } from '../../core/metadata.ts';
 import { getAt } from '../../core/pointer.ts';
 import type { Attempt, Dialer } from '../../core/protocol.ts';
 import { describeError, tellWhere } from '../../io/connect-error.ts';
+import { type Forwarding, forward } from '../http/forwarded.ts';
 import { endToEnd } from '../http/headers.ts';
 import { WebSocketChannel, type WebSocketOptions, wsOptions } from './channel.ts';
 import { splitProtocols } from './subprotocols.ts';
@@ -36,6 +37,8 @@ export interface Target extends WebSocketOptions {
   readonly WebSocket: typeof WebSocket;
   /** The port of endpoints that have none themselves; undefined where they are no addresses of the Internet. */
   readonly port: number | undefined;
+  /** How it is told of the client. */
+  readonly forwarding: Forwarding;
 }
 
 /** An endpoint's answer to the handshake that is an HTTP response: the cause of an E_HANDSHAKE. */
@@ -85,7 +88,7 @@ export async function dial(
   limits: QueueLimits,
 ): Promise<WebSocketChannel> {
   const port = attempt.port ?? target.port;
-  const request = requestFor(attempt, port);
+  const request = requestFor(attempt, port, target.forwarding);
   const stream = streamOf(await below.dial(attempt));
   // ws says what is wrong.
   stream.on('error', () => {});
@@ -114,14 +117,14 @@ interface Request {
 }
 
 /** Throws where the session's metadata make no request, before anything is connected. */
-function requestFor({ address, session }: Attempt, port: number | undefined): Request {
+function requestFor({ address, session }: Attempt, port: number | undefined, forwarding: Forwarding): Request {
   const { metadata = {} } = session ?? {};
   const offered = protocolsOf(metadata);
   return {
     path: pathOf(metadata),
     headers: {
       host: port === undefined ? 'localhost' : authority(address, port),
-      ...headersOf(metadata),
+      ...forward(headersOf(metadata), metadata, forwarding),
       ...(offered.length > 0 && { 'sec-websocket-protocol': offered.join(',') }),
     },
     offered,

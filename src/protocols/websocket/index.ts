@@ -8,6 +8,7 @@ import {
 } from '../../core/protocol.ts';
 import type { SchemaParts, StaticOf } from '../../core/schema.ts';
 import { specBelow } from '../../core/stands-on.ts';
+import { checkForwarded, clusterForwarded, forwardingOf, listenerForwarded } from '../http/forwarded.ts';
 import { httpPath } from '../http/index.ts';
 import { headerTimeout } from '../http/options.ts';
 import { clusterFields, clusterOn, connectionName, handingDown, listenerFields, listenerOn } from '../on-streams.ts';
@@ -54,6 +55,7 @@ export const websocket = defineProtocol({
     standsOn: listenerOn,
     options: (parts) => ({
       ...headerTimeout(parts),
+      ...listenerForwarded(parts),
       ...pingInterval(parts),
       accept: parts.Type.Optional(
         parts.Type.Enum(['routed', 'connected'], {
@@ -67,9 +69,11 @@ export const websocket = defineProtocol({
       '/spec/path',
       '/spec/max_message_size',
       '/options/accept',
+      '/options/forwarded',
       '/options/header_timeout',
       '/options/ping_interval',
     ],
+    checkOptions: checkForwarded,
     transport: true,
     sessionName: ({ listener, n, metadata }) => `WS:${connectionName(listener, metadata)}-${n}`,
     listen: (spec, host) => listen(spec, (now) => servedBy(now as StaticOf<typeof listenerSpec>, host), host),
@@ -77,8 +81,8 @@ export const websocket = defineProtocol({
   cluster: {
     schema: clusterSpec,
     standsOn: clusterOn,
-    options: pingInterval,
-    live: ['/spec/max_message_size', '/options/ping_interval'],
+    options: (parts) => ({ ...pingInterval(parts), ...clusterForwarded(parts) }),
+    live: ['/spec/max_message_size', '/options/ping_interval', '/options/forwarded'],
     kind: 'datagram',
     transport: true,
     open: async (spec, host) => {
@@ -120,6 +124,7 @@ function targetBy(
     port,
     maxMessage: maxMessage ?? CLUSTER_MESSAGE_SIZE,
     gathering,
+    forwarding: forwardingOf(options),
     pingInterval: () => pingIntervalOf(options),
   };
 }

@@ -25,7 +25,10 @@ export interface Failure {
   readonly unseen?: boolean;
 }
 
-/** Hears of the answer to a request. Behind `ended` or `failed` comes nothing more. */
+/**
+ * Hears of the answer to a request. Behind `failed` comes nothing more; behind `ended`, only `drained` and `failed`, while the
+ * request is not whole.
+ */
 export interface AnswerReader {
   /** An informational answer, 100 to 199 but for 101. */
   informed(status: number, headers: Headers): void;
@@ -47,8 +50,14 @@ export interface UpstreamExchange {
   /** Stops and goes on with the answer's body. */
   hold(): void;
   release(): void;
-  /** Gives it up: nothing is heard of it any more. A connection that carries one request at a time is closed by it. */
+  // Nothing is heard of it after one of these. Where both directions are over, they do nothing.
+
+  /** Gives it up at once. A connection that carries one request at a time is closed by it. */
   abort(): void;
+  /** Gives it up when what was written has left: the upstream sees that a request which has not ended is not whole. */
+  breakOff(): void;
+  /** Lets the request, which has ended, go its way, and throws the answer away, within the time of LINGER. */
+  forget(): void;
 }
 
 /** A connection to an upstream. HTTP/1.1 carries one request at a time, HTTP/2 many. */
@@ -59,6 +68,8 @@ export interface UpstreamConnection {
   readonly busy: number;
   /** It has carried one before: the upstream may have closed it meanwhile. */
   readonly used: boolean;
+  /** Milliseconds that the upstream keeps it while it is idle, where it has said so. */
+  readonly patience?: number;
   /**
    * Sends the head of a request, for which there is room; `bodiless`: nothing follows, and `end` is not called.
    *

@@ -4,9 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { CloseReason } from '../../../core/channel.ts';
 import { errorBody } from '../../../core/errors.ts';
 import type { ListenerHost } from '../../../core/protocol.ts';
-
-/** Milliseconds that a peer has to take what it is still owed, or to end what nobody wants any more. */
-export const LINGER = 10_000;
+import { cutLater, LINGER } from '../linger.ts';
 
 /** How much of a request that is answered already is read and thrown away before the connection is cut, in bytes. */
 const DRAIN_BYTES = 16 << 20;
@@ -75,11 +73,4 @@ export function drain(req: IncomingMessage): void {
   timer.unref();
   req.once('close', () => clearTimeout(timer));
   req.resume();
-}
-
-/** Cuts a connection that is being ended, where its peer does not let it end. */
-export function cutLater(socket: Duplex): void {
-  const timer = setTimeout(() => socket.destroy(), LINGER);
-  timer.unref();
-  socket.once('close', () => clearTimeout(timer));
 }

@@ -1,11 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Channel, type CloseReason, type Head, type QueueLimits, type Tail } from '../../../core/channel.ts';
+import {
+  Channel,
+  type CloseReason,
+  type Head,
+  type Headers,
+  type QueueLimits,
+  type Tail,
+} from '../../../core/channel.ts';
 import { asL7mpError, L7mpError } from '../../../core/errors.ts';
 import type { Metadata } from '../../../core/metadata.ts';
 import { textOf } from '../../../core/told.ts';
 import { endToEnd, plainHeaders } from '../headers.ts';
+import { cutLater, LINGER } from '../linger.ts';
 import { requestMetadata } from '../metadata.ts';
-import { answerError, cutLater, drain, LINGER, statusOf } from './answer.ts';
+import { answerError, drain, statusOf } from './answer.ts';
 import type { Connection, Exchange } from './connection.ts';
 import type { Call } from './serve.ts';
 
@@ -60,15 +68,17 @@ export class HttpChannel extends Channel implements Exchange {
   override accept(head?: Head): void {
     // Other protocols' answers have no status, and say nothing about this response.
     if (head?.status !== undefined) this.head(head);
-    else if (this.#awaitsContinue && !this.#begun) {
-      this.#awaitsContinue = false;
-      this.#res.writeContinue();
-    }
+    else if (!head?.tellsContinue) this.#continue();
   }
 
   override head(head: Head): void {
     if (this.#begun) return;
     const { status = 200, headers = {} } = head;
+    if (status === 100) this.#continue();
+    if (status >= 100 && status < 200) {
+      this.#inform(status, headers);
+      return;
+    }
     try {
       if (status < 200 || status > 599) throw new L7mpError('E_HANDSHAKE', `${status} is no status of an answer`);
       this.#begin(status, endToEnd(headers));
@@ -154,6 +164,22 @@ export class HttpChannel extends Channel implements Exchange {
     this.#connection.resume();
   }
 
+  #continue(): void {
+    if (!this.#awaitsContinue || this.#begun) return;
+    this.#awaitsContinue = false;
+    this.#res.writeContinue();
+  }
+
+  /** Passes an informational answer on, but for those about the connection (RFC 9110 section 15.2). */
+  #inform(status: number, headers: Headers): void {
+    if (status <= 101 || this.#req.httpVersion !== '1.1') return;
+    try {
+      writeInformation(this.#res, status, endToEnd(headers));
+    } catch {
+      this.drop('invalid');
+    }
+  }
+
   #begin(status: number, headers: Record<string, string | string[]>): void {
     // See refuseCall: the body may come or not.
     this.#framed = this.#req.httpVersion !== '1.0' || 'content-length' in headers;
@@ -222,4 +248,14 @@ export class HttpChannel extends Channel implements Exchange {
     this.#connection.remove(this);
     this.deliverClose({ kind: 'end', message: 'the response is complete' });
   }
+}
+
+/** Node 22 and 24 write no others than these two, of which the first has no fields. */
+function writeInformation(res: ServerResponse, status: number, headers: Headers): void {
+  const { writeInformation: write } = res as ServerResponse & {
+    writeInformation?: (status: number, headers: Headers) => void;
+  };
+  if (write) write.call(res, status, headers);
+  else if (status === 102) res.writeProcessing();
+  else if (status === 103 && headers.link !== undefined) res.writeEarlyHints(headers as { link: string | string[] });
 }

@@ -1,7 +1,7 @@
 import type { Channel, CloseReason } from '../../../core/channel.ts';
 import { type ByteStream, streamOf } from '../../../core/channel-duplex.ts';
 import { peerOf } from '../../../core/source.ts';
-import { cutLater } from './answer.ts';
+import { cutLater } from '../linger.ts';
 import { beginsHttp2 } from './http2/preface.ts';
 import type { Call } from './serve.ts';
 import { GatedStream, SLICE } from './stream.ts';
@@ -46,6 +46,8 @@ export class Connection {
   readonly lower: Channel;
   /** The IP address of the client, where it has one. */
   readonly address: string | undefined;
+  /** The client is believed what it says of others (`forwarded`). */
+  trusted = false;
   readonly #timeouts: () => RequestTimeouts;
   readonly #handlers: ConnectionHandlers;
   /** The request whose turn it is, and those that came in the same slice behind it. */

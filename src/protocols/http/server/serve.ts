@@ -4,11 +4,12 @@ import type { Duplex } from 'node:stream';
 import type { Channel } from '../../../core/channel.ts';
 import type { ByteStream } from '../../../core/channel-duplex.ts';
 import { CompactingMap } from '../../../core/compacting.ts';
-import type { ListenerHost, Listening, Reconfigurable, Spec } from '../../../core/protocol.ts';
+import type { ListenerHost, ListenerOptions, Listening, Reconfigurable, Spec } from '../../../core/protocol.ts';
 import { Shares } from '../../../core/shares.ts';
 import { sourceOf } from '../../../core/source.ts';
 import { specBelow } from '../../../core/stands-on.ts';
 import { handingDown, listenerOn } from '../../on-streams.ts';
+import { distrust, type Trust, trustOf } from '../forwarded.ts';
 import { timeoutsOf } from '../options.ts';
 import { answerError, answerSocket, drain } from './answer.ts';
 import { Connection, type ConnectionHandlers } from './connection.ts';
@@ -73,6 +74,11 @@ export function refuseCall(call: Call, status: number, content: string, headers:
   drain(call.req);
 }
 
+interface Believed {
+  readonly forwarded: unknown;
+  readonly trust: Trust;
+}
+
 class Server implements ConnectionHandlers {
   // Time limits are kept by the connections; a missing Host is answered here, as whatever else is wrong.
   readonly #server = http.createServer({
@@ -85,6 +91,7 @@ class Server implements ConnectionHandlers {
   readonly #connections = new CompactingMap<Duplex, Connection>();
   readonly #shares = new Shares<Connection | Http2Connection>();
   readonly #http2: Http2Server;
+  #believed: Believed | undefined;
 
   constructor(host: ListenerHost, handlers: Handlers) {
     this.#host = host;
@@ -106,7 +113,9 @@ class Server implements ConnectionHandlers {
     // Silent clients, or such as keep their connections, must not keep others out.
     const source = sourceOf(lower);
     if (this.#host.io.connections.scarce) this.#makeRoom(source);
+    const { options } = this.#host;
     const connection = new Connection(lower, () => timeoutsOf(this.#host.options), this);
+    connection.trusted = options.forwarded !== undefined && this.#trust(options)(connection.address);
     const { stream } = connection;
     this.#connections.set(stream, connection);
     this.#shares.add(connection, source);
@@ -149,6 +158,12 @@ class Server implements ConnectionHandlers {
 
   // ------------------------------------------------------------------ own
 
+  /** As the options say now: what they have said before is kept until they change. */
+  #trust({ forwarded }: ListenerOptions): Trust {
+    if (this.#believed?.forwarded !== forwarded) this.#believed = { forwarded, trust: trustOf({ forwarded }) };
+    return (this.#believed as Believed).trust;
+  }
+
   /** Closes one without a request. */
   #makeRoom(source: string | undefined): void {
     const idle = this.#shares.victim(source, ({ busy }) => !busy);
@@ -161,6 +176,7 @@ class Server implements ConnectionHandlers {
   #requested(req: http.IncomingMessage, res: http.ServerResponse, awaitsContinue: boolean): void {
     const connection = this.#connections.get(req.socket);
     if (!connection) return;
+    if (!connection.trusted) distrust(req.headers);
     // Node's parser drops what came with it behind its head, since that may be of the other protocol: nobody can tell
     // where a next request would begin.
     const last = req.headers.upgrade !== undefined;
@@ -178,6 +194,7 @@ class Server implements ConnectionHandlers {
   #upgrade(req: http.IncomingMessage, early: Buffer): void {
     const connection = this.#connections.get(req.socket);
     if (!connection) return;
+    if (!connection.trusted) distrust(req.headers);
     // Node has taken its own handlers away, and an error without one would end the process.
     connection.stream.on('error', () => {});
     const wrong = connection.busy ? 'an upgrade behind a request that is not answered yet' : misdirected(req);

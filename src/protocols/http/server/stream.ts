@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import type { ByteStream } from '../../../core/channel-duplex.ts';
 import { cut, reset } from '../../../io/node/stream.ts';
-import { cutLater } from './answer.ts';
+import { cutLater } from '../linger.ts';
 
 /**
  * Bytes that node's parser is given at a time, where they may hold heads. It takes apart what it gets at once, each of the smallest requests into

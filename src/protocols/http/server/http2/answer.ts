@@ -2,7 +2,7 @@
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { errorBody } from '../../../../core/errors.ts';
 import { CANCEL, NO_ERROR } from '../../codes.ts';
-import { LINGER } from '../answer.ts';
+import { LINGER } from '../../linger.ts';
 
 /** Answers a request with an error, as `answerError` does on HTTP/1.1. Of what is left of the request nothing is wanted. */
 export function answerStream(

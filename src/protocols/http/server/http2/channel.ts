@@ -1,5 +1,12 @@
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import { Channel, type CloseReason, type Head, type QueueLimits, type Tail } from '../../../../core/channel.ts';
+import {
+  Channel,
+  type CloseReason,
+  type Head,
+  type Headers,
+  type QueueLimits,
+  type Tail,
+} from '../../../../core/channel.ts';
 import { wholeNow } from '../../../../core/clock.ts';
 import { asL7mpError, L7mpError } from '../../../../core/errors.ts';
 import type { Metadata } from '../../../../core/metadata.ts';
@@ -66,15 +73,17 @@ export class Http2Channel extends Channel implements Awaited {
   override accept(head?: Head): void {
     // Other protocols' answers have no status, and say nothing about this response.
     if (head?.status !== undefined) this.head(head);
-    else if (this.#awaitsContinue && !this.#answer && this.#alive) {
-      this.#awaitsContinue = false;
-      this.#stream.additionalHeaders({ ':status': 100 });
-    }
+    else if (!head?.tellsContinue) this.#continue();
   }
 
   override head(head: Head): void {
     if (this.#answer) return;
     const { status = 200, headers = {} } = head;
+    if (status === 100) this.#continue();
+    if (status >= 100 && status < 200) {
+      this.#inform(status, headers);
+      return;
+    }
     try {
       if (status < 200 || status > 599) throw new L7mpError('E_HANDSHAKE', `${status} is no status of an answer`);
       this.#begin(status, endToEnd(headers));
@@ -150,6 +159,22 @@ export class Http2Channel extends Channel implements Awaited {
 
   get #alive(): boolean {
     return !this.#stream.closed && !this.#stream.destroyed;
+  }
+
+  #continue(): void {
+    if (!this.#awaitsContinue || this.#answer || !this.#alive) return;
+    this.#awaitsContinue = false;
+    this.#stream.additionalHeaders({ ':status': 100 });
+  }
+
+  /** Passes an informational answer on, but for those about the connection. */
+  #inform(status: number, headers: Headers): void {
+    if (status <= 101 || !this.#alive) return;
+    try {
+      this.#stream.additionalHeaders({ ...endToEnd(headers), ':status': status });
+    } catch {
+      this.drop('invalid');
+    }
   }
 
   /** Whatever comes before somebody reads is held back by the window of the stream. */

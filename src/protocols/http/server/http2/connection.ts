@@ -3,8 +3,9 @@ import { createRequire } from 'node:module';
 import type { Channel } from '../../../../core/channel.ts';
 import type { ByteStream } from '../../../../core/channel-duplex.ts';
 import { wholeNow } from '../../../../core/clock.ts';
+import { distrust } from '../../forwarded.ts';
+import { cutLater } from '../../linger.ts';
 import type { RequestHead } from '../../metadata.ts';
-import { cutLater } from '../answer.ts';
 import type { RequestTimeouts } from '../connection.ts';
 import { answerStream } from './answer.ts';
 import { headOf, type Wrong, wrongIn } from './head.ts';
@@ -42,6 +43,8 @@ export interface Begun {
   readonly lower: Channel;
   readonly address: string | undefined;
   readonly socket: ByteStream;
+  /** The client is believed what it says of others. */
+  readonly trusted: boolean;
 }
 
 const LATE = 'the request did not come in time';
@@ -50,6 +53,7 @@ const LATE = 'the request did not come in time';
 export class Http2Connection {
   readonly lower: Channel;
   readonly address: string | undefined;
+  readonly #trusted: boolean;
   readonly #socket: ByteStream;
   readonly #session: ServerHttp2Session;
   readonly #timeouts: () => RequestTimeouts;
@@ -64,9 +68,10 @@ export class Http2Connection {
   #closing = false;
 
   /** What has come of the preface is there to be read. */
-  constructor({ lower, address, socket }: Begun, timeouts: () => RequestTimeouts, handlers: Http2Handlers) {
+  constructor({ lower, address, socket, trusted }: Begun, timeouts: () => RequestTimeouts, handlers: Http2Handlers) {
     this.lower = lower;
     this.address = address;
+    this.#trusted = trusted;
     this.#socket = socket;
     this.#timeouts = timeouts;
     this.#handlers = handlers;
@@ -127,7 +132,9 @@ export class Http2Connection {
       this.#refuseStream(stream, wrong);
       return;
     }
-    const awaited = this.#handlers.stream({ stream, head: headOf(given), connection: this });
+    const head = headOf(given);
+    if (!this.#trusted) distrust(head.headers);
+    const awaited = this.#handlers.stream({ stream, head, connection: this });
     stream.once('close', () => this.#over(awaited));
     if (!awaited || stream.endAfterHeaders) return;
     this.#awaited.add(awaited);

@@ -26,10 +26,14 @@ export class Http2Server implements Http2Handlers {
 
   /** Goes on with a connection that has begun as HTTP/2 does. */
   take(begun: Connection): void {
-    const { lower, address } = begun;
+    const { lower, address, trusted } = begun;
     const source = this.#shares.delete(begun);
     const socket = begun.detach(Buffer.alloc(0));
-    const connection = new Http2Connection({ lower, address, socket }, () => timeoutsOf(this.#host.options), this);
+    const connection = new Http2Connection(
+      { lower, address, socket, trusted },
+      () => timeoutsOf(this.#host.options),
+      this,
+    );
     if (!this.#takeStream) {
       this.#host.reject('bad-request');
       connection.refuse(HTTP_1_1_REQUIRED);

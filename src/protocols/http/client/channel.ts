@@ -1,0 +1,241 @@
+import {
+  Channel,
+  type CloseReason,
+  type Head,
+  type Headers,
+  type QueueLimits,
+  type Tail,
+} from '../../../core/channel.ts';
+import { asL7mpError } from '../../../core/errors.ts';
+import type { Deadlines, Waiter } from './deadlines.ts';
+import type { Lease } from './pool.ts';
+import type { AnswerReader, Failure, RequestHead, UpstreamExchange } from './upstream.ts';
+
+/** Methods that may be asked for twice with the effect of once (RFC 9110 section 9.2.2). */
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+
+/** Times that a request is made again at most, of which the upstream certainly has not acted on. */
+const MOST_AGAIN = 3;
+
+const TELLS_CONTINUE: Head = Object.freeze({ tellsContinue: true });
+
+/** What a request needs beside its head. */
+export interface Asking {
+  readonly deadlines: Deadlines;
+  /** A place on a connection that has carried nothing. */
+  readonly freshLease: () => Lease | Promise<Lease>;
+  /** The head is sent at once, whatever follows; else with what follows, or when somebody reads the answer. */
+  readonly ahead: boolean;
+}
+
+/** A request to an upstream: what is written is its body, what is read that of the answer. */
+export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
+  readonly kind = 'stream';
+  since = 0;
+  readonly #request: RequestHead;
+  readonly #asking: Asking;
+  #lease: Lease | undefined;
+  #exchange: UpstreamExchange | undefined;
+  #flush: NodeJS.Immediate | undefined;
+  /** Came while the request is made anew. */
+  #early: Uint8Array[] | undefined;
+  #tail: Tail | undefined;
+  /** The request went out on a connection that had carried others. */
+  #stale = false;
+  #bodiless = false;
+  #bodySent = false;
+  #answerOver = false;
+  #times = 0;
+
+  constructor(request: RequestHead, lease: Lease, asking: Asking, limits: QueueLimits) {
+    super(limits);
+    this.#request = request;
+    this.#lease = lease;
+    this.#asking = asking;
+    if (asking.ahead) this.#flushSoon();
+  }
+
+  override get halfClose(): boolean {
+    return true;
+  }
+
+  override get answer(): Head {
+    return TELLS_CONTINUE;
+  }
+
+  // ------------------------------------------------------------------ the transport
+
+  protected override send(bytes: Uint8Array): boolean {
+    if (bytes.length === 0) return true;
+    if (this.#early) {
+      this.#early.push(bytes);
+      return false;
+    }
+    const exchange = this.#exchange ?? this.#begin(false);
+    if (!exchange) return true;
+    this.#bodySent = true;
+    this.since = performance.now();
+    return exchange.write(bytes);
+  }
+
+  protected override sendEnd(tail?: Tail): void {
+    this.#tail = tail;
+    if (this.#early) return;
+    if (!this.#exchange) this.#begin(tail === undefined);
+    else this.#exchange.end(tail);
+    this.since = performance.now();
+    if (this.#answerOver) this.#over();
+  }
+
+  protected override holdSource(): void {
+    this.#exchange?.hold();
+  }
+
+  // The session stands when somebody reads: what it has to say comes at once, or the head goes ahead of it.
+  protected override releaseSource(): void {
+    if (this.#exchange) this.#exchange.release();
+    else this.#flushSoon();
+  }
+
+  protected override shut({ kind }: CloseReason): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    this.#leave();
+    if (kind === 'reset') exchange?.abort();
+    else if (kind === 'end' && exchange) this.#forget(exchange);
+    else exchange?.breakOff();
+  }
+
+  // ------------------------------------------------------------------ the answer
+
+  informed(status: number, headers: Headers): void {
+    this.since = performance.now();
+    this.owner?.head?.({ status, headers });
+  }
+
+  answered(status: number, headers: Headers): void {
+    this.#asking.deadlines.delete(this);
+    this.owner?.head?.({ status, headers });
+  }
+
+  received(bytes: Uint8Array): void {
+    this.deliver(bytes);
+  }
+
+  ended(trailers?: Tail): void {
+    this.#answerOver = true;
+    this.deliverEnd(trailers);
+    if (this.endSent) this.#over();
+  }
+
+  override drained(): void {
+    this.since = performance.now();
+    super.drained();
+  }
+
+  failed(failure: Failure): void {
+    this.#exchange = undefined;
+    if (this.#answerOver) this.#over();
+    else if (this.#mayAgain(failure)) void this.#again();
+    else this.#fail({ kind: failure.kind, message: failure.message });
+  }
+
+  late(): void {
+    this.#fail({ kind: 'idle', message: 'no answer within the response timeout' });
+  }
+
+  // ------------------------------------------------------------------ own
+
+  /** In one piece with the body, or known to have none, where that shows at once. */
+  #flushSoon(): void {
+    if (!this.#lease) return;
+    this.#flush ??= setImmediate(() => {
+      this.#flush = undefined;
+      if (!this.#exchange) this.#begin(false);
+    });
+  }
+
+  /** Makes the request. `bodiless`: nothing follows its head. */
+  #begin(bodiless: boolean): UpstreamExchange | undefined {
+    const lease = this.#lease;
+    if (!lease) return undefined;
+    this.#lease = undefined;
+    this.#stale = lease.stale;
+    this.#bodiless = bodiless;
+    this.#rest();
+    try {
+      this.since = performance.now();
+      this.#asking.deadlines.add(this);
+      this.#exchange = lease.use().request(this.#request, bodiless, this);
+    } catch (error) {
+      const { message } = asL7mpError(error);
+      // Who writes is not prepared for its end.
+      process.nextTick(() => this.#fail({ kind: 'error', message }));
+      return undefined;
+    }
+    if (this.held) this.#exchange.hold();
+    return this.#exchange;
+  }
+
+  /**
+   * The upstream may have closed a connection that was kept while the request was on its way: what it has not answered, and may be
+   * asked twice (RFC 9110 section 9.2.2), is asked anew. A body is never sent twice.
+   */
+  #mayAgain({ kind, unanswered, unseen }: Failure): boolean {
+    if (!this.open || this.#bodySent || this.#times === MOST_AGAIN) return false;
+    if (unseen) return true;
+    return kind === 'reset' && unanswered && this.#stale && IDEMPOTENT.has(this.#request.method);
+  }
+
+  async #again(): Promise<void> {
+    this.#times++;
+    this.#early = [];
+    try {
+      this.#lease = await this.#asking.freshLease();
+      if (!this.open) this.#leave();
+      else this.#resume(this.#early);
+    } catch (error) {
+      this.#fail({ kind: 'reset', message: asL7mpError(error).message });
+    }
+  }
+
+  #resume(early: readonly Uint8Array[]): void {
+    this.#early = undefined;
+    const exchange = this.#begin(this.#bodiless);
+    if (!exchange || this.#bodiless) return;
+    if (early.length > 0) this.#bodySent = true;
+    for (const bytes of early) exchange.write(bytes);
+    if (this.endSent) exchange.end(this.#tail);
+    else this.drained();
+  }
+
+  #over(): void {
+    this.#leave();
+    this.deliverClose({ kind: 'end', message: 'the answer is complete' });
+  }
+
+  #fail(reason: CloseReason): void {
+    this.#leave();
+    this.deliverClose(reason);
+  }
+
+  #forget(exchange: UpstreamExchange): void {
+    if (!this.endSent) exchange.end();
+    exchange.forget();
+  }
+
+  /** Nothing more is heard of the request, and nothing waits for it. */
+  #leave(): void {
+    this.#rest();
+    this.#lease?.giveBack();
+    this.#lease = undefined;
+    this.#exchange?.abort();
+    this.#exchange = undefined;
+  }
+
+  #rest(): void {
+    clearImmediate(this.#flush);
+    this.#flush = undefined;
+    this.#asking.deadlines.delete(this);
+  }
+}

@@ -1,0 +1,132 @@
+import type { Attempt, ClusterHost, ClusterOptions, Dialer, DiallingSession } from '../../../core/protocol.ts';
+import { forwardingOf } from '../forwarded.ts';
+import { UpstreamChannel } from './channel.ts';
+import { Deadlines } from './deadlines.ts';
+import { Http1Connection } from './http1.ts';
+import { poolLimitsOf, responseTimeoutOf } from './options.ts';
+import { type Connected, type Lease, Pool, type PoolLimits } from './pool.ts';
+import { type Asked, requestFor } from './request.ts';
+import type { ConnectionOwner } from './upstream.ts';
+
+/** What the fields of a cluster say, checked. */
+export interface ClusterFields {
+  readonly port?: number;
+  readonly path?: string;
+  readonly method?: string;
+  /** Whether TLS is below, which makes it https. */
+  readonly secure: boolean;
+}
+
+/** Makes requests of sessions. The connections to an endpoint are kept, and shared. */
+export class HttpDialer implements Dialer {
+  readonly #below: Dialer;
+  readonly #host: ClusterHost;
+  readonly #deadlines: Deadlines;
+  /** By address and port. */
+  readonly #pools = new Map<string, Pool>();
+  #fields: ClusterFields;
+  #asked: Asked;
+  #limits: PoolLimits;
+  #responseTimeout: number;
+
+  constructor(fields: ClusterFields, below: Dialer, host: ClusterHost) {
+    this.#below = below;
+    this.#host = host;
+    this.#deadlines = new Deadlines(() => this.#responseTimeout);
+    this.#fields = fields;
+    this.#asked = askedBy(fields, host.options);
+    this.#limits = poolLimitsOf(host.options);
+    this.#responseTimeout = responseTimeoutOf(host.options);
+  }
+
+  dial(attempt: Attempt): UpstreamChannel | Promise<UpstreamChannel> {
+    const port = attempt.port ?? this.#fields.port;
+    const request = requestFor(attempt, port, this.#asked);
+    const take = (fresh: boolean) => this.#pool(attempt.address, port).take(attempt, fresh);
+    // What a request is like shows with its body; a byte stream is a body whatever comes.
+    const ahead = attempt.session !== undefined && !attempt.session.exchange;
+    const asking = { deadlines: this.#deadlines, freshLease: () => take(true), ahead };
+    const make = (lease: Lease) => new UpstreamChannel(request, lease, asking, this.#host.limits);
+    const lease = take(false);
+    return lease instanceof Promise ? lease.then(make) : make(lease);
+  }
+
+  /** Takes up what is live. */
+  define(fields: ClusterFields, options: ClusterOptions): void {
+    this.#fields = fields;
+    this.#asked = askedBy(fields, options);
+    this.#limits = poolLimitsOf(options);
+    this.#responseTimeout = responseTimeoutOf(options);
+  }
+
+  async close(): Promise<void> {
+    for (const pool of this.#pools.values()) pool.close();
+    await this.#below.close?.();
+  }
+
+  #pool(address: string, port: number | undefined): Pool {
+    const key = `${address} ${port}`;
+    const known = this.#pools.get(key);
+    if (known) return known;
+    const made: Pool = new Pool(
+      () => this.#limits,
+      this.#connect,
+      () => {
+        if (this.#pools.get(key) === made) this.#pools.delete(key);
+      },
+    );
+    this.#pools.set(key, made);
+    return made;
+  }
+
+  #connect = async (attempt: Attempt, owner: ConnectionOwner): Promise<Connected> => {
+    const bounded = new PooledAttempt(attempt);
+    try {
+      const lower = await this.#below.dial(bounded);
+      return { connection: new Http1Connection(lower, owner), personal: bounded.personal };
+    } finally {
+      bounded.settle();
+    }
+  };
+}
+
+function askedBy({ path = '/', method = 'POST', secure }: ClusterFields, options: ClusterOptions): Asked {
+  const { host = 'client' } = options as { host?: string };
+  return { path, method, host, scheme: secure ? 'https' : 'http', forwarding: forwardingOf(options) };
+}
+
+/**
+ * An attempt to connect that outlives the session's own, since others may use the connection. What is below and has looked at
+ * the session (a PROXY header, metadata in a JSONSocket header) has made a connection that is this session's only.
+ */
+class PooledAttempt implements Attempt {
+  personal = false;
+  readonly address: string;
+  readonly port: number | undefined;
+  readonly timeout: number;
+  readonly #session: DiallingSession | undefined;
+  readonly #aborter = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor({ address, port, timeout, session }: Attempt) {
+    this.address = address;
+    this.port = port;
+    this.timeout = timeout;
+    this.#session = session;
+    this.#timer = setTimeout(() => this.#aborter.abort(), timeout);
+  }
+
+  get signal(): AbortSignal {
+    return this.#aborter.signal;
+  }
+
+  // An Attempt's own is optional, and undefined for probes.
+  get session(): DiallingSession {
+    this.personal = true;
+    return this.#session as DiallingSession;
+  }
+
+  settle(): void {
+    clearTimeout(this.#timer);
+  }
+}

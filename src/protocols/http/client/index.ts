@@ -1,0 +1,69 @@
+/** The cluster's side of HTTP. */
+import type { ClusterSide, Spec } from '../../../core/protocol.ts';
+import type { SchemaParts, StaticOf } from '../../../core/schema.ts';
+import { specBelow } from '../../../core/stands-on.ts';
+import { clusterFields, clusterOn, handingDown } from '../../on-streams.ts';
+import { type ClusterFields, HttpDialer } from './dialer.ts';
+import { clusterOptions } from './options.ts';
+
+const clusterSpec = (parts: SchemaParts) =>
+  parts.strict({
+    ...clusterFields(parts),
+    version: parts.Type.Optional(
+      parts.Type.Enum(['1.1', 'auto'], {
+        description: 'The version of HTTP. auto: what the endpoint chooses by ALPN, and without tls 1.1. Default auto.',
+      }),
+    ),
+    path: parts.Type.Optional(
+      parts.Type.String({
+        pattern: '^/[\\x21-\\x7e]*$',
+        maxLength: 8192,
+        description: 'Path and query of sessions that have none: those that are not HTTP’s. Default /.',
+      }),
+    ),
+    method: parts.Type.Optional(
+      parts.Type.String({
+        pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+        maxLength: 64,
+        description: 'The method of sessions that are not HTTP’s. Default POST.',
+      }),
+    ),
+  });
+
+type HttpClusterSpec = StaticOf<typeof clusterSpec>;
+
+export const httpCluster: ClusterSide<ReturnType<typeof clusterSpec>> = {
+  schema: clusterSpec,
+  standsOn: clusterOn,
+  kind: 'stream',
+  options: clusterOptions,
+  live: [
+    '/spec/path',
+    '/spec/method',
+    '/options/host',
+    '/options/response_timeout',
+    '/options/pool',
+    '/options/forwarded',
+  ],
+  open: async (given, host) => {
+    const spec: Spec = { protocol: 'HTTP', ...given };
+    const below = await host.dialerOn(specBelow(clusterOn, spec) as Spec);
+    const dialer = new HttpDialer(fieldsOf(spec), below, host);
+    const handDown = handingDown(clusterOn, spec, below);
+    return {
+      dial: (attempt) => dialer.dial(attempt),
+      reconfigure: async (now, options) => {
+        if (!(await handDown(now, options))) return false;
+        dialer.define(fieldsOf(now), options);
+        return true;
+      },
+      close: () => dialer.close(),
+    };
+  },
+};
+
+function fieldsOf(spec: Spec): ClusterFields {
+  const { port, path, method } = spec as HttpClusterSpec;
+  const below = specBelow(clusterOn, spec);
+  return { port, path, method, secure: below?.tls !== undefined } as ClusterFields;
+}
