@@ -105,7 +105,7 @@ export type ConfigCluster = ({
   endpoints?: EndPoint[] | number;
   loadbalancer?: LoadBalancer;
   options?: object;
-}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | SCTPCluster | AF_PACKETCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
+}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | SCTPCluster | AF_PACKETCluster | HTTPCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
 
 export type ConfigEndPoint = {
   name?: Name;
@@ -229,7 +229,7 @@ export type Cluster = ({
   endpoints?: EndPoint[];
   loadbalancer?: LoadBalancer;
   options?: object;
-}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | SCTPCluster | AF_PACKETCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
+}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | SCTPCluster | AF_PACKETCluster | HTTPCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
 
 export type InlineCluster = ({
   name?: Name;
@@ -241,7 +241,7 @@ export type InlineCluster = ({
   endpoints?: EndPoint[];
   loadbalancer?: LoadBalancer;
   options?: object;
-}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | SCTPCluster | AF_PACKETCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
+}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | SCTPCluster | AF_PACKETCluster | HTTPCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
 
 export type LoadBalancer = {
   /** How the endpoint of a session is chosen. Default Trivial, the first one. */
@@ -890,7 +890,7 @@ export type HTTPListenerSpec = {
   path?: string;
 };
 
-/** HTTP requests (RFC 9110) by HTTP/1.1 and HTTP/2 (RFC 9112, RFC 9113): a session for each request. */
+/** HTTP requests (RFC 9110) by HTTP/1.1 and HTTP/2 (RFC 9112, RFC 9113): a session for each request, a request for each session. */
 export type HTTPListener = {
   spec?: HTTPListenerSpec;
   options?: {
@@ -918,6 +918,70 @@ export type HTTPListener = {
     header_timeout?: number;
     /** Milliseconds without a byte of a request’s body while it is waited for; 0 for any time. What is late is answered 408, or cut. Default 60,000. */
     body_timeout?: number;
+    /** Peers that are believed what they say in forwarded and x-forwarded-…; of others these fields are taken away. Default: none. */
+    forwarded?: {
+      /** Who is believed. */
+      trusted: string[];
+    };
+  };
+  [field: string]: unknown;
+};
+
+export type HTTPClusterSpec = {
+  protocol: "HTTP";
+  /** The port of its endpoints, but for those that have one of their own. */
+  port?: number;
+  /** Where its connections come from. */
+  bind?: {
+    /** An IP address of this machine. Default: what the system chooses. */
+    address?: string;
+    /** A port of this machine. Default: what the system chooses. */
+    port?: number;
+  };
+  transport?: TCPClusterSpec | UnixDomainSocketClusterSpec;
+  /** The version of the PROXY header in front of each connection. Default: none. */
+  proxy_protocol?: "v1" | "v2";
+  /** The version of HTTP. auto: what the endpoint chooses by ALPN, and without tls 1.1. Default auto. */
+  version?: "1.1" | "auto";
+  /** Path and query of sessions that have none: those that are not HTTP’s. Default /. */
+  path?: string;
+  /** The method of sessions that are not HTTP’s. Default POST. */
+  method?: string;
+};
+
+/** HTTP requests (RFC 9110) by HTTP/1.1 and HTTP/2 (RFC 9112, RFC 9113): a session for each request, a request for each session. */
+export type HTTPCluster = {
+  spec?: HTTPClusterSpec;
+  options?: {
+    /** Milliseconds without a byte in either direction that end a session; 0 for never. Default 60,000 on UDP and JSONSocket, never on streams. */
+    idle_timeout?: number;
+    /** Milliseconds that one attempt to connect may take: the smaller of the listener’s and the cluster’s; default is the route’s retry.timeout. */
+    connect_timeout?: number;
+    /** Milliseconds that a session waits for a last answer when one side has ended and the other cannot be told. Default 2,000. */
+    half_close_timeout?: number;
+    /** Bytes that may wait in one direction of a session before datagrams are dropped. Default 1 MiB. */
+    queue_bytes?: number;
+    /** Messages that may wait, likewise. Default 1,024. */
+    queue_messages?: number;
+    /** Milliseconds for which an endpoint that could not be reached takes no new sessions while others can; doubled with each further failure, up to 16 times; 0 for never. Default 2,000. */
+    fail_timeout?: number;
+    /** Whose name a request is for: client, endpoint, or the name itself. Default client. */
+    host?: string;
+    /** Milliseconds in which the head of an answer must begin, from when the request was sent; 0 for any time. Default 60,000. */
+    response_timeout?: number;
+    /** The connections to each endpoint, in each worker. */
+    pool?: {
+      /** Connections at a time. Default 1,024. */
+      max_connections?: number;
+      /** Idle connections that are kept. Default 64. */
+      max_idle?: number;
+      /** Milliseconds that an idle connection is kept, or less where the endpoint says so. Default 4,000. */
+      idle_timeout?: number;
+      /** Requests that wait for a connection; more are answered 503. Default 1,024. */
+      max_waiting?: number;
+    };
+    /** How endpoints are told of the client: by x-forwarded-for, -proto and -host, by the field forwarded (RFC 7239), by both, or not. Default x-forwarded. */
+    forwarded?: "x-forwarded" | "forwarded" | "both" | "off";
   };
   [field: string]: unknown;
 };
@@ -965,6 +1029,11 @@ export type WebSocketListener = {
     handshake_timeout?: number;
     /** Milliseconds in which the head of a request must be complete; 0 for any time. What is late is answered 408. Default 60,000. */
     header_timeout?: number;
+    /** Peers that are believed what they say in forwarded and x-forwarded-…; of others these fields are taken away. Default: none. */
+    forwarded?: {
+      /** Who is believed. */
+      trusted: string[];
+    };
     /** Milliseconds between pings to the peer, which keep what lies between from ending a silent connection; a peer that has said nothing since the latest one is given up. Default 0: none. */
     ping_interval?: number;
     /** When the upgrade is answered. routed: as soon as a route is found; the default. connected: when the endpoint has answered, whose status and subprotocol are passed on. */
@@ -1009,6 +1078,8 @@ export type WebSocketCluster = {
     fail_timeout?: number;
     /** Milliseconds between pings to the peer, which keep what lies between from ending a silent connection; a peer that has said nothing since the latest one is given up. Default 0: none. */
     ping_interval?: number;
+    /** How endpoints are told of the client: by x-forwarded-for, -proto and -host, by the field forwarded (RFC 7239), by both, or not. Default x-forwarded. */
+    forwarded?: "x-forwarded" | "forwarded" | "both" | "off";
   };
   [field: string]: unknown;
 };

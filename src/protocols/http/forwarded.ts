@@ -24,14 +24,14 @@ export const listenerForwarded = ({ Type, strict }: SchemaParts) => ({
   forwarded: Type.Optional(
     strict(
       {
-        trusted: Type.Array(Type.String(), {
-          maxItems: 1024,
-          description: 'IP addresses and CIDRs, and "unix" for peers without an address.',
-        }),
+        trusted: Type.Array(
+          Type.String({ maxLength: 64, description: 'An IP address, a CIDR, or unix: peers without an address.' }),
+          { maxItems: 1024, description: 'Who is believed.' },
+        ),
       },
       {
         description:
-          'Which peers are believed what they say of others in forwarded and x-forwarded-…; of others, these fields are taken away. Default: none.',
+          'Peers that are believed what they say in forwarded and x-forwarded-…; of others these fields are taken away. Default: none.',
       },
     ),
   ),
