@@ -2,6 +2,7 @@
 import { isIPv4 } from 'node:net';
 import { ANY, hostPort, plainAddress } from '../core/address.ts';
 import type { Problem } from '../core/errors.ts';
+import { commonPort, hostPorts, type PortRange, portsOf } from '../core/ports.ts';
 import type { Spec } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
 import type { DefinitionOf } from '../model/definitions.ts';
@@ -12,9 +13,9 @@ interface Wanted {
   /** The protocol that opens the socket. */
   readonly protocol: string;
   readonly lossy: boolean;
-  /** An address of the Internet, or a path without a port. */
+  /** An address of the Internet, or a path without ports. */
   readonly host: string;
-  readonly port: number | undefined;
+  readonly ports: PortRange | undefined;
 }
 
 export interface Collisions {
@@ -27,12 +28,10 @@ export interface Collisions {
 export function findCollisions(outline: Outline, registry: Registry): Collisions {
   const certain: Problem[] = [];
   const likely: Problem[] = [];
-  const before = new Map<number | string, Wanted[]>();
+  const before = new Places();
   for (const wanted of outline.all('listener').flatMap((listener) => wantedBy(listener, registry))) {
-    const key = wanted.port ?? wanted.host;
-    const others = before.get(key) ?? [];
-    before.set(key, [...others, wanted]);
-    const other = others.find((one) => one.lossy === wanted.lossy && overlap(one, wanted));
+    const other = before.near(wanted).find((one) => one.lossy === wanted.lossy && overlap(one, wanted));
+    before.add(wanted);
     if (!other) continue;
     const problem = { path: `${outline.placeOf(wanted.listener)}/spec`, message: describe(wanted, other) };
     (other.protocol === wanted.protocol ? certain : likely).push(problem);
@@ -44,9 +43,37 @@ function wantedBy(listener: DefinitionOf<'listener'>, registry: Registry): Wante
   const { protocol } = lowest(listener.spec, registry);
   const { lossy } = registry.transport('listener', listener.spec);
   const paths = registry.filesOf('listener', listener.spec).filter(({ use }) => use === 'listen');
-  const wanted = (host: string, port?: number): Wanted => ({ listener, protocol, lossy, host, port });
+  const wanted = (host: string, ports?: PortRange): Wanted => ({ listener, protocol, lossy, host, ports });
   const place = registry.addressOf(listener.spec);
-  return [...(place ? [wanted(plainAddress(place.host), place.port)] : []), ...paths.map(({ path }) => wanted(path))];
+  const own = place ? [wanted(plainAddress(place.host), portsOf(place))] : [];
+  return [...own, ...paths.map(({ path }) => wanted(path))];
+}
+
+/** What was looked at. Most have one port, and are found by it; ranges are few. */
+class Places {
+  readonly #single = new Map<number | string, Wanted[]>();
+  readonly #ranges: Wanted[] = [];
+
+  add(wanted: Wanted): void {
+    const key = keyOf(wanted);
+    if (key === undefined) this.#ranges.push(wanted);
+    else this.#single.set(key, [...(this.#single.get(key) ?? []), wanted]);
+  }
+
+  /** Those that have a port, or the path, in common with it. */
+  near(wanted: Wanted): readonly Wanted[] {
+    const { ports } = wanted;
+    const key = keyOf(wanted);
+    const single = key === undefined ? [...this.#single.values()].flat() : (this.#single.get(key) ?? []);
+    if (!ports) return single;
+    return [...single, ...this.#ranges].filter((one) => one.ports && commonPort(one.ports, ports) !== undefined);
+  }
+}
+
+/** Undefined for a range. */
+function keyOf({ host, ports }: Wanted): number | string | undefined {
+  if (!ports) return host;
+  return ports.first === ports.last ? ports.first : undefined;
 }
 
 function lowest(spec: Spec, registry: Registry): Spec {
@@ -63,8 +90,15 @@ function covers(wildcard: string, host: string): boolean {
   return wildcard === '::' || (wildcard === ANY && isIPv4(host));
 }
 
-function describe({ host, port }: Wanted, { listener, host: other }: Wanted): string {
-  const where = (at: string): string => (port === undefined ? at : hostPort(at, port));
-  const its = other === host ? '' : `, at ${where(other)}`;
-  return `${where(host)} is what the listener ${listener.name} listens on${its}: one of them cannot`;
+function describe({ host, ports }: Wanted, { listener, host: other, ports: theirs }: Wanted): string {
+  const port = ports && theirs && commonPort(ports, theirs);
+  const where = port === undefined ? host : hostPort(host, port);
+  const its = placeOf(other, theirs) === where ? '' : `, at ${placeOf(other, theirs)}`;
+  return `${where} is what the listener ${listener.name} listens on${its}: one of them cannot`;
+}
+
+function placeOf(host: string, ports: PortRange | undefined): string {
+  if (!ports) return host;
+  const { first, last } = ports;
+  return hostPorts({ host, port: first, ...(last > first && { lastPort: last }) });
 }

@@ -52,6 +52,11 @@ export class Connections {
     return this.#count.all >= this.most * SCARCE || this.#latest >= mark;
   }
 
+  /** How many descriptors are left for traffic, and for what listens, as far as the next one tells. */
+  get left(): number {
+    return this.ceiling - this.#lowestFree();
+  }
+
   /**
    * Counts a connection that was accepted. Returns false, and tells who listens, where it has to be closed at once. `fd`:
    * its descriptor, where that is known.

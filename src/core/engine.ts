@@ -10,7 +10,17 @@ import type { Metadata } from './metadata.ts';
 import type { Attempt } from './protocol.ts';
 
 /** An address of the Internet, or the path of a UNIX socket. */
-export type SocketAddress = { readonly host: string; readonly port: number } | PathAddress;
+export type SocketAddress = InternetAddress | PathAddress;
+
+export interface InternetAddress {
+  readonly host: string;
+  readonly port: number;
+  /**
+   * To listen: it is one of many ports of a listener, each of which has one descriptor, however many data planes there are:
+   * one that all share, or one that belongs to one of them.
+   */
+  readonly ranged?: boolean;
+}
 
 export interface PathAddress {
   readonly path: string;
@@ -192,7 +202,7 @@ export interface Engine {
    * Listens for datagrams with one socket, and tells peers apart by address and port. When it closes while sessions
    * live on, the socket is kept for them and takes no new peers; who listens there next takes it over.
    */
-  listenDatagram(at: { readonly host: string; readonly port: number }, acceptor: Acceptor): Promise<DatagramListening>;
+  listenDatagram(at: InternetAddress, acceptor: Acceptor): Promise<DatagramListening>;
 
   /** A datagram socket that is connected to one peer: at once where the host is an address, where the engine can. */
   connectDatagram(

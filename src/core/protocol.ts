@@ -13,6 +13,7 @@ import type { Engine, First, SocketListening } from './engine.ts';
 import type { GatheringLimit } from './gathering.ts';
 import type { Log } from './log.ts';
 import type { Metadata } from './metadata.ts';
+import type { ListenAddress } from './ports.ts';
 import type { Made } from './schema.ts';
 import type { StandsOn } from './stands-on.ts';
 
@@ -123,7 +124,7 @@ export interface ListenerSide<T extends TObject = any> extends SideBase<T, Chann
   /** How its sessions come: each peer has one (`server`, where nothing is said), or the listener has one. For the reference. */
   readonly modes?: readonly ('singleton' | 'server')[];
   /** The address of the Internet that it opens itself; left out: none, or that of what it stands on. */
-  address?(spec: Static<T>): { readonly host: string; readonly port: number };
+  address?(spec: Static<T>): ListenAddress;
   /** Listens. Rejects with E_BIND, and leaves nothing behind, where it cannot. */
   listen(spec: Static<T>, host: ListenerHost): Promise<Listening>;
 }
@@ -170,6 +171,8 @@ export interface ListenerHost {
   listenOn(spec: Spec, accept: (channel: Channel) => void, first?: First): Promise<Listening>;
   /** Set by what stands on it: looks at the first datagrams of peers before there is anything of them. */
   readonly first?: First | undefined;
+  /** Ports that somebody else has may be waited for: the process before has them, and is about to end. */
+  readonly waits?: boolean;
   /** The mode of sockets and files that it makes, where the specification does not say; else what the process makes of it. */
   readonly fileMode?: number | undefined;
 }

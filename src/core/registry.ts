@@ -1,6 +1,7 @@
 import { L7mpError } from './errors.ts';
 import type { Metadata } from './metadata.ts';
 import { parsePointer, setAt } from './pointer.ts';
+import type { ListenAddress } from './ports.ts';
 import type { ClusterSide, FileUse, ListenerSide, Protocol, Spec, StreamKind, Transport } from './protocol.ts';
 import { REDACTED } from './redacted.ts';
 import { type StandsOn, specBelow } from './stands-on.ts';
@@ -120,7 +121,7 @@ export class Registry {
   }
 
   /** The address of the Internet that a listener opens; undefined where it has none. */
-  addressOf(spec: Spec): { readonly host: string; readonly port: number } | undefined {
+  addressOf(spec: Spec): ListenAddress | undefined {
     const under = this.under('listener', spec);
     return under ? this.addressOf(under) : this.listener(spec.protocol).address?.(spec);
   }

@@ -7,6 +7,7 @@ import { Connections } from '../core/connections.ts';
 import type { Engine } from '../core/engine.ts';
 import { L7mpError } from '../core/errors.ts';
 import { GatheringLimit } from '../core/gathering.ts';
+import { type PortRange, portsOf } from '../core/ports.ts';
 import type { Registry } from '../core/registry.ts';
 import { SharedCounts } from '../counts/shared-counts.ts';
 import { chooseEngine } from '../io/choose.ts';
@@ -257,14 +258,16 @@ export class LocalDataPlane implements DataPlane {
 
   #handlerContext(): HandlerContext {
     const control = this.#control;
+    const waits = (): boolean => this.#takesOver;
     const late = new LateListeners({
       log: this.#log,
-      waits: () => this.#takesOver,
+      waits,
       listen: (listener) => listenAgain(listener, context),
       release: (listener) => releaseListener(listener, context),
     });
     const context: HandlerContext = {
       late,
+      waits,
       store: this.#store,
       registry: this.#registry,
       counts: this.#io.counts,
@@ -298,10 +301,10 @@ export class LocalDataPlane implements DataPlane {
   }
 
   /** Those that it listens on. */
-  *#ports(): Iterable<number> {
+  *#ports(): Iterable<PortRange> {
     for (const { definition } of this.#store.listeners.values()) {
       const place = this.#registry.addressOf(definition.spec);
-      if (place) yield place.port;
+      if (place) yield portsOf(place);
     }
   }
 }

@@ -2,7 +2,7 @@
  * Binds sockets that listen: once for all data planes, so that a taken address is an answer to the request that asked
  * for it, that a socket outlives a thread that fails, and that a UDP peer stays with its data plane whatever comes and goes.
  */
-import type { MessageAddress, SocketAddress } from '../core/engine.ts';
+import type { InternetAddress, MessageAddress, SocketAddress } from '../core/engine.ts';
 
 export interface Binder {
   /** Rejects with E_BIND, and leaves nothing behind, where it cannot. */
@@ -10,7 +10,7 @@ export interface Binder {
   /** Likewise. A socket that has no connections to share is `alone` for the first, and `elsewhere` for all others. */
   bindMessages(at: MessageAddress): Promise<BoundSocket>;
   /** Likewise. An address that is still held for live sessions is handed out again as it is. */
-  bindDatagram(at: { readonly host: string; readonly port: number }): Promise<BoundDatagram>;
+  bindDatagram(at: InternetAddress): Promise<BoundDatagram>;
 }
 
 /** A socket that listens. Who uses it does not close it. */
@@ -26,10 +26,25 @@ export interface BoundSocket {
   release(): Promise<void>;
 }
 
-/** A data plane's socket of an address: each has one, and the kernel spreads peers over them. */
+/** A data plane's socket of an address: each has one, and the kernel spreads peers over them; of many ports each has its own. */
 export interface BoundDatagram extends BoundSocket {
   /** Which of how many it is, and by which secret peers are spread over them. */
   readonly n: number;
   readonly of: number;
   readonly seed: number;
+}
+
+/** What a data plane gets that has nothing to do with a port: another one has it. Nothing is to be released. */
+export const ELSEWHERE: BoundDatagram = {
+  fd: -1,
+  n: 0,
+  of: 1,
+  seed: 0,
+  listen: 'elsewhere',
+  release: async () => {},
+};
+
+/** Which of so many data planes has one of many ports. */
+export function ownerOf(port: number, of: number): number {
+  return port % of;
 }

@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import { isLoopback } from '../core/address.ts';
 import type { Channel } from '../core/channel.ts';
 import { L7mpError } from '../core/errors.ts';
+import type { PortRange } from '../core/ports.ts';
 import { fromServicePort, peerOf } from '../core/source.ts';
 import type { Plan } from '../session/plan.ts';
 
@@ -17,11 +18,11 @@ export interface Reflected {
 
 export class Reflection {
   /** The ports that the proxy listens on. */
-  readonly #ports: () => Iterable<number>;
+  readonly #ports: () => Iterable<PortRange>;
   #addresses: ReadonlySet<string> = new Set();
   #readAt = Number.NEGATIVE_INFINITY;
 
-  constructor(ports: () => Iterable<number>) {
+  constructor(ports: () => Iterable<PortRange>) {
     this.#ports = ports;
   }
 
@@ -45,7 +46,7 @@ export class Reflection {
     // Of a link-local one the zone is named as well, which is not a part of the interfaces' addresses.
     const [address = ''] = peer.address.split('%');
     if (!isLoopback(address) && !this.#local.has(address)) return false;
-    for (const port of this.#ports()) if (port === peer.port) return true;
+    for (const { first, last } of this.#ports()) if (first <= peer.port && peer.port <= last) return true;
     return false;
   }
 

@@ -1,4 +1,5 @@
-import { hostPort, isLoopback } from '../core/address.ts';
+import { isLoopback } from '../core/address.ts';
+import { hostPorts } from '../core/ports.ts';
 import type { ClusterSide } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
 import type { DefinitionOf, Objects } from '../model/definitions.ts';
@@ -21,7 +22,7 @@ export function exposedControl(objects: Objects, registry: Registry): Exposure[]
         rules,
         leadsTo(objects, registry, rules, ({ control }) => control === true),
       );
-    return known.get(rules) ? [{ listener, where: hostPort(where.host, where.port) }] : [];
+    return known.get(rules) ? [{ listener, where: hostPorts(where) }] : [];
   });
 }
 

@@ -28,6 +28,8 @@ export interface OpenContext {
   readonly log: Log;
   readonly admission: Admitting;
   readonly gathering: GatheringLimit;
+  /** An address may be waited for: the process before has it, and is about to end. */
+  waits?(): boolean;
   /** Begins a session of the listener with what it has accepted. */
   begin(listener: Listener, channel: Channel): void;
 }
@@ -47,6 +49,7 @@ export async function open(listener: Listener, context: OpenContext): Promise<vo
     log,
     gathering,
     admit: (peer) => admission.admit(listener, peer),
+    waits: context.waits?.() ?? false,
     mayUseReserve: () => admission.mayUseReserve(listener),
     overloaded: () => admission.overloaded,
     refused: (why, count) => admission.refusedBy(listener, why, count),

@@ -1,4 +1,5 @@
-import { hostPort, isLoopback } from '../core/address.ts';
+import { isLoopback } from '../core/address.ts';
+import { hostPorts } from '../core/ports.ts';
 import type { Spec } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
 
@@ -8,6 +9,6 @@ export function placesOf(spec: Spec, registry: Registry): string[] {
   const paths = files.map(({ path }) => path);
   const place = registry.addressOf(spec);
   if (!place) return paths;
-  const where = hostPort(place.host, place.port);
+  const where = hostPorts(place);
   return [isLoopback(place.host) ? where : `${where}, open to the network`, ...paths];
 }

@@ -1,14 +1,22 @@
 /** What the protocols on Internet sockets have in common: fields, and what they say of a connection. */
-import { checkHost, checkIp } from '../core/address.ts';
+import { ANY, checkHost, checkIp } from '../core/address.ts';
 import type { Acceptor, Ends } from '../core/engine.ts';
+import { L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
+import { type ListenAddress, PORTS, parsePorts } from '../core/ports.ts';
 import type { ListenerHost } from '../core/protocol.ts';
 import type { SchemaParts } from '../core/schema.ts';
 
 export { ANY } from '../core/address.ts';
 
 export const listenFields = ({ Type, Port, Address }: SchemaParts) => ({
-  port: { ...Port, description: 'The port on which it listens.' },
+  port: Type.Optional({ ...Port, description: 'The port on which it listens. It, or `ports`, must be given.' }),
+  ports: Type.Optional(
+    Type.String({
+      pattern: PORTS,
+      description: 'The ports on which it listens, as `10000-10999`, in place of `port`.',
+    }),
+  ),
   address: Type.Optional({ ...Address, description: 'An address of this machine, or a name of one. Default 0.0.0.0.' }),
 });
 
@@ -16,6 +24,20 @@ export const dialFields = ({ Type, Port, BindSchema }: SchemaParts) => ({
   port: { ...Port, description: 'The port of its endpoints, but for those that have one of their own.' },
   bind: Type.Optional(BindSchema),
 });
+
+/** What `listenFields` describes. */
+export interface ListenFields {
+  readonly port?: number;
+  readonly ports?: string;
+  readonly address?: string;
+}
+
+/** Where a listener listens whose specification was checked. */
+export function listenAddress({ address: host = ANY, port, ports }: ListenFields): ListenAddress {
+  if (port !== undefined) return { host, port };
+  const { first, last } = parsePorts(ports ?? '');
+  return { host, port: first, lastPort: last };
+}
 
 /**
  * The metadata of a connection's ends as a listener sees them: the source is the peer.
@@ -74,8 +96,11 @@ export function socketAcceptor(transport: string, host: ListenerHost, { lossy = 
 // -------------------------------------------------------------------- what schemas cannot say
 
 /** Of where a listener listens. */
-export function checkListen({ address }: { address?: string }): void {
+export function checkListen({ address, port, ports }: ListenFields): void {
   if (address !== undefined) checkHost(address, '/address');
+  if (port === undefined && ports === undefined) throw new L7mpError('E_INVALID', '/port: missing');
+  if (port !== undefined && ports !== undefined) throw new L7mpError('E_INVALID', '/ports: has no place beside port');
+  if (ports !== undefined) parsePorts(ports);
 }
 
 /** Of where a cluster's connections come from. */

@@ -25,7 +25,7 @@ function onStreams<P extends TSchema, F extends { port: P }>(fields: F, { Type, 
 export const listenerOn = {
   field: 'transport',
   kind: 'stream',
-  otherwise: { protocol: 'TCP', fields: ['port', 'address', ...streamLayerNames('listener')] },
+  otherwise: { protocol: 'TCP', fields: ['port', 'ports', 'address', ...streamLayerNames('listener')] },
 } as const satisfies StandsOn;
 
 export const clusterOn = {

@@ -29,6 +29,26 @@ export async function freePort(): Promise<number> {
   }
 }
 
+/**
+ * The first of so many such ports that follow each other, at most 100.
+ *
+ * Throws as `freePort`.
+ *
+ * @example const first = await freePorts(10);
+ */
+export async function freePorts(count: number): Promise<number> {
+  for (;;) {
+    const left = BLOCK_SIZE - (next % BLOCK_SIZE);
+    if (count > left) next += left;
+    if (next >= held.length) await holdBlock();
+    const first = held[next] as number;
+    next += count;
+    const all = Array.from({ length: count }, (_, n) => first + n);
+    const free = await Promise.all(all.map(async (port) => (await tcpFree(port)) && (await udpFree(port))));
+    if (!free.includes(false)) return first;
+  }
+}
+
 async function holdBlock(): Promise<void> {
   const first = randomInt(BLOCKS);
   for (let n = 0; n < BLOCKS; n++) {

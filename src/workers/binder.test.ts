@@ -38,7 +38,7 @@ const AT = { host: '127.0.0.1', port: 80 };
 
 test('streams have one socket for all workers, until the last has released it', async () => {
   const source = new FakeSource();
-  const binder = new SharedBinder(source);
+  const binder = new SharedBinder(source, 2);
   const [a, b] = await Promise.all([0, 1].map((n) => binder.forWorker(n).bindStream(AT)));
   assert.equal(a?.fd, b?.fd);
   await a?.release();
@@ -50,7 +50,7 @@ test('streams have one socket for all workers, until the last has released it', 
 
 test('datagrams have one for each', async () => {
   const source = new FakeSource();
-  const binder = new SharedBinder(source);
+  const binder = new SharedBinder(source, 2);
   const [a, b] = await Promise.all([0, 1].map((n) => binder.forWorker(n).bindDatagram(AT)));
   assert.deepEqual([a?.n, b?.n], [0, 1]);
   assert.notEqual(a?.fd, b?.fd);
@@ -60,7 +60,7 @@ test('datagrams have one for each', async () => {
 
 test('an address that cannot be had is refused to all, and can be asked for again', async () => {
   const source = new FakeSource();
-  const binder = new SharedBinder(source);
+  const binder = new SharedBinder(source, 2);
   const workers = [binder.forWorker(0), binder.forWorker(1)];
   source.taken = true;
   for (const result of await Promise.allSettled(workers.map((worker) => worker.bindStream(AT))))
@@ -70,7 +70,7 @@ test('an address that cannot be had is refused to all, and can be asked for agai
 });
 
 test('a worker has an address once', async () => {
-  const worker = new SharedBinder(new FakeSource()).forWorker(0);
+  const worker = new SharedBinder(new FakeSource(), 2).forWorker(0);
   const bound = await worker.bindStream(AT);
   await assert.rejects(worker.bindStream(AT), { code: 'E_BIND', message: /127\.0\.0\.1:80: the address is in use/ });
   await bound.release();
@@ -79,7 +79,7 @@ test('a worker has an address once', async () => {
 
 test('who takes the place of one that has failed gets its sockets, and the rest is released', async () => {
   const source = new FakeSource();
-  const binder = new SharedBinder(source);
+  const binder = new SharedBinder(source, 2);
   const failed = binder.forWorker(0);
   const other = { host: '127.0.0.1', port: 81 };
   const before = [await failed.bindStream(AT), await failed.bindDatagram(AT)];

@@ -2,11 +2,9 @@
  * Listening sockets of several workers, bound in the main thread: one for all of them where streams are listened to, one for
  * each where datagrams are. What a worker that has failed had bound stays bound for the one that takes its place.
  */
-import type { MessageAddress, SocketAddress } from '../core/engine.ts';
-import type { Binder, BoundDatagram, BoundSocket } from '../io/binder.ts';
+import type { InternetAddress, MessageAddress, SocketAddress } from '../core/engine.ts';
+import { type Binder, type BoundDatagram, type BoundSocket, ELSEWHERE, ownerOf } from '../io/binder.ts';
 import { inUse } from '../io/node/stream.ts';
-
-type InternetAddress = Parameters<Binder['bindDatagram']>[0];
 
 /** Binds sockets for the shared binder. */
 export interface SocketSource {
@@ -23,25 +21,32 @@ interface Shared {
 
 export class SharedBinder {
   readonly #source: SocketSource;
+  readonly #of: number;
   /** By what they are bound to. */
   readonly #shared = new Map<string, Shared>();
 
-  constructor(source: SocketSource) {
+  /** `of`: for how many workers. */
+  constructor(source: SocketSource, of: number) {
     this.#source = source;
+    this.#of = of;
   }
 
   /** For the n-th worker; `previous`: what the one had that has failed. */
   forWorker(n: number, previous?: WorkerBinder): WorkerBinder {
     const source: Binder = {
-      bindStream: (at) => this.#share(at, () => this.#source.bindStream(at)),
-      bindMessages: (at) => this.#share(at, () => this.#source.bindMessages(at)),
+      bindStream: (at) => this.#share(keyOf(at), n, at, () => this.#source.bindStream(at)),
+      bindMessages: (at) => this.#share(JSON.stringify(at), n, at, () => this.#source.bindMessages(at)),
       bindDatagram: (at) => this.#source.bindDatagram(at, n),
     };
     return new WorkerBinder(source, previous?.takeAll() ?? new Map());
   }
 
-  async #share(at: SocketAddress | MessageAddress, bind: () => Promise<BoundSocket>): Promise<BoundSocket> {
-    const key = JSON.stringify(at);
+  async #share(
+    key: string,
+    n: number,
+    at: SocketAddress | MessageAddress,
+    bind: () => Promise<BoundSocket>,
+  ): Promise<BoundSocket> {
     let shared = this.#shared.get(key);
     if (!shared) {
       shared = { bound: bind(), users: 0 };
@@ -56,7 +61,8 @@ export class SharedBinder {
     };
     try {
       const { release, ...bound } = await own.bound;
-      const isElsewhere = bound.listen === 'alone' && !isFirst;
+      const listens = 'ranged' in at && at.ranged ? n === ownerOf(at.port, this.#of) : isFirst;
+      const isElsewhere = bound.listen === 'alone' && !listens;
       return {
         ...bound,
         ...(isElsewhere && { listen: 'elsewhere' }),
@@ -82,7 +88,7 @@ export class WorkerBinder implements Binder {
   }
 
   bindStream(at: SocketAddress): Promise<BoundSocket> {
-    return this.#bind(`stream ${JSON.stringify(at)}`, at, () => this.#source.bindStream(at));
+    return this.#bind(`stream ${keyOf(at)}`, at, () => this.#source.bindStream(at));
   }
 
   bindMessages(at: MessageAddress): Promise<BoundSocket> {
@@ -90,7 +96,7 @@ export class WorkerBinder implements Binder {
   }
 
   bindDatagram(at: InternetAddress): Promise<BoundDatagram> {
-    return this.#bind(`datagram ${JSON.stringify(at)}`, at, () => this.#source.bindDatagram(at));
+    return this.#bind(`datagram ${keyOf(at)}`, at, () => this.#source.bindDatagram(at));
   }
 
   /** Gives away all that it has. */
@@ -121,6 +127,7 @@ export class WorkerBinder implements Binder {
     const inherited = this.#inherited.get(key) as T | undefined;
     this.#inherited.delete(key);
     const bound = inherited ?? (await bind());
+    if ((bound as BoundSocket) === ELSEWHERE) return bound;
     this.#own.set(key, bound);
     const release = async (): Promise<void> => {
       if (this.#own.get(key) !== bound) return;
@@ -129,4 +136,9 @@ export class WorkerBinder implements Binder {
     };
     return { ...bound, release };
   }
+}
+
+/** Whether it is one of many ports makes no other address of it. */
+function keyOf(at: SocketAddress): string {
+  return 'path' in at ? JSON.stringify(at) : `${at.host}|${at.port}`;
 }

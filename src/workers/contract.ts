@@ -1,8 +1,8 @@
 /** What the main thread and a worker ask of each other: see `calls.ts` for how it crosses. */
-import type { SocketAddress } from '../core/engine.ts';
+import type { InternetAddress, MessageAddress, SocketAddress } from '../core/engine.ts';
 import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
 import type { ControlPlane, DataPlane, LogLine, PlaneStart } from '../data-plane/contract.ts';
-import type { Binder, BoundDatagram, BoundSocket } from '../io/binder.ts';
+import type { BoundDatagram, BoundSocket } from '../io/binder.ts';
 import type { SiblingStart } from '../io/native/streams/siblings.ts';
 import type { Mappings } from '../io/native/system/arena.ts';
 import type { DescriptorMap } from '../io/native/system/descriptors.ts';
@@ -28,8 +28,8 @@ export interface WorkerCalls extends DataPlane {
   open(): Promise<void>;
 }
 
-/** A socket that was bound, as it crosses: `id` releases it. */
-export type Bound<T extends BoundSocket> = Omit<T, 'release'> & { readonly id: number };
+/** A socket that was bound, as it crosses: `id` releases it, if there is anything to release. */
+export type Bound<T extends BoundSocket> = Omit<T, 'release'> & { readonly id: number | undefined };
 
 /** An answer as it crosses: whole, or with the number by which its parts are asked for. */
 export type PlainResponse = Omit<ApiResponse, 'body'> &
@@ -47,7 +47,7 @@ export interface MainCalls extends Owner {
   apiDrop(parts: number): Promise<void>;
   metrics: ControlPlane['metrics'];
   bindStream(at: SocketAddress): Promise<Bound<BoundSocket>>;
-  bindMessages(at: Parameters<Binder['bindMessages']>[0]): Promise<Bound<BoundSocket>>;
-  bindDatagram(at: Parameters<Binder['bindDatagram']>[0]): Promise<Bound<BoundDatagram>>;
+  bindMessages(at: MessageAddress): Promise<Bound<BoundSocket>>;
+  bindDatagram(at: InternetAddress): Promise<Bound<BoundDatagram>>;
   release(id: number): Promise<void>;
 }

@@ -57,7 +57,7 @@ interface Slot {
 
 function openSlots(options: WorkersOptions, sockets: WorkerSockets): Slot[] {
   const { count, start, plugins, registry, control, log } = options;
-  const shared = new SharedBinder(sockets.source);
+  const shared = new SharedBinder(sockets.source, count);
   const connections = new Connections();
   connections.ceiling = Math.max(0, readSystem().descriptors - start.settings.limits.reserved_descriptors);
   const owned = new OwnedClusters(registry, log, new GatheringLimit(), connections);

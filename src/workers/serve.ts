@@ -61,7 +61,7 @@ async function askApi(calls: Calls<MainCalls>, request: ApiRequest): Promise<Api
 
 function binderOf(calls: Calls<MainCalls>): Binder {
   const withRelease = <T extends BoundSocket>({ id, ...socket }: Bound<T>): T => {
-    const release = (): Promise<void> => calls.call('release', [id]);
+    const release = async (): Promise<void> => (id === undefined ? undefined : calls.call('release', [id]));
     return { ...socket, release } as unknown as T;
   };
   return {

@@ -8,7 +8,7 @@ import { SETTINGS } from '../data-plane/testing-samples.ts';
 import type { Step } from '../model/step.ts';
 import { FakeLog } from '../testing/fake-cluster-host.ts';
 import { until } from '../testing/until.ts';
-import { SharedBinder } from './binder.ts';
+import { SharedBinder, type SocketSource } from './binder.ts';
 import { OwnedClusters } from './owner.ts';
 import { PlaneThread } from './thread.ts';
 
@@ -38,11 +38,12 @@ async function start(t: TestContext): Promise<Started> {
     api: async () => ({ status: 200, headers: {}, body: '' }),
     metrics: async () => ({ type: '', text: '' }),
   };
-  const binder = new SharedBinder({
+  const source: SocketSource = {
     bindStream: async () => ({ fd: FD, release: async () => {} }),
     bindMessages: () => assert.fail(),
     bindDatagram: () => assert.fail(),
-  });
+  };
+  const binder = new SharedBinder(source, 1);
   const counts = makeCounts({ workers: 1, sessions: 1000 });
   const data = {
     worker: 0,

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { type Log, writeDefect } from '../core/log.ts';
 import type { ApiRequest } from '../core/protocol.ts';
 import type { ControlPlane } from '../data-plane/contract.ts';
-import type { BoundSocket } from '../io/binder.ts';
+import { type BoundSocket, ELSEWHERE } from '../io/binder.ts';
 import type { WorkerBinder } from './binder.ts';
 import { Bodies } from './bodies.ts';
 import { Calls, type Given } from './calls.ts';
@@ -118,6 +118,7 @@ function mainCalls({ log, control, binder }: ThreadHost, bodies: Bodies): PlainC
   let next = 0;
   const keep = <T extends BoundSocket>(socket: T): Bound<T> => {
     const { release, ...plain } = socket;
+    if ((socket as BoundSocket) === ELSEWHERE) return { ...plain, id: undefined };
     bound.set(next, socket);
     return { ...plain, id: next++ };
   };

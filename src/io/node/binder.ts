@@ -5,12 +5,10 @@
  */
 import { createServer } from 'node:net';
 import { plainAddress } from '../../core/address.ts';
-import type { SocketAddress } from '../../core/engine.ts';
+import type { InternetAddress, SocketAddress } from '../../core/engine.ts';
 import { L7mpError } from '../../core/errors.ts';
-import type { BoundDatagram, BoundSocket } from '../binder.ts';
+import { type BoundDatagram, type BoundSocket, ELSEWHERE, ownerOf } from '../binder.ts';
 import { bindError } from './stream.ts';
-
-type InternetAddress = Extract<SocketAddress, { host: string }>;
 
 /** Whether several sockets can listen at one address, and the kernel spreads peers over them (Node 22.12, 23.1). */
 export function sharesAddresses(): boolean {
@@ -28,7 +26,7 @@ export class PortableBinder {
 
   /** Rejects with E_BIND. */
   async bindStream(at: SocketAddress): Promise<BoundSocket> {
-    if (this.#of === 1 || 'path' in at) return { ...UNBOUND, listen: 'alone' };
+    if (this.#of === 1 || 'path' in at || at.ranged) return { ...UNBOUND, listen: 'alone' };
     await tryStream(at);
     return { ...UNBOUND, listen: 'beside' };
   }
@@ -40,8 +38,7 @@ export class PortableBinder {
 
   /** For the n-th data plane. */
   async bindDatagram({ port }: InternetAddress, n: number): Promise<BoundDatagram> {
-    const listen = n === port % this.#of ? 'alone' : 'elsewhere';
-    return { ...UNBOUND, n, of: this.#of, seed: 0, listen };
+    return n === ownerOf(port, this.#of) ? { ...UNBOUND, n, of: this.#of, seed: 0, listen: 'alone' } : ELSEWHERE;
   }
 }
 

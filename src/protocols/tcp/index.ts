@@ -1,6 +1,15 @@
 import { checkHost } from '../../core/address.ts';
 import { defineProtocol } from '../../core/protocol.ts';
-import { ANY, checkBind, checkListen, dialFields, endsName, listenFields, socketAcceptor } from '../addresses.ts';
+import {
+  checkBind,
+  checkListen,
+  dialFields,
+  endsName,
+  listenAddress,
+  listenFields,
+  socketAcceptor,
+} from '../addresses.ts';
+import { listenAt } from '../ports.ts';
 
 export const tcp = defineProtocol({
   name: 'TCP',
@@ -11,9 +20,11 @@ export const tcp = defineProtocol({
     transport: true,
     sessionName: ({ metadata }) => `TCP:${endsName('TCP', metadata)}`,
     check: checkListen,
-    address: ({ port, address = ANY }) => ({ host: address, port }),
-    listen: ({ port, address = ANY }, host) =>
-      host.io.listenStream({ host: address, port }, socketAcceptor('TCP', host)),
+    address: listenAddress,
+    listen: (spec, host) => {
+      const acceptor = socketAcceptor('TCP', host);
+      return listenAt(listenAddress(spec), host, (at) => host.io.listenStream(at, acceptor));
+    },
   },
   cluster: {
     schema: (parts) => parts.strict(dialFields(parts)),

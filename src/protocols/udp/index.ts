@@ -3,7 +3,16 @@ import { L7mpError } from '../../core/errors.ts';
 import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
 import type { SchemaParts, StaticOf } from '../../core/schema.ts';
 import { resolve } from '../../io/resolve.ts';
-import { ANY, checkBind, checkListen, dialFields, endsName, listenFields, socketAcceptor } from '../addresses.ts';
+import {
+  checkBind,
+  checkListen,
+  dialFields,
+  endsName,
+  listenAddress,
+  listenFields,
+  socketAcceptor,
+} from '../addresses.ts';
+import { listenAt } from '../ports.ts';
 
 /** Milliseconds of silence after which a client is taken to be gone: UDP never says so. */
 export const UDP_IDLE_TIMEOUT = 60_000;
@@ -27,7 +36,7 @@ function listenerSpec(parts: SchemaParts) {
           mode: Type.Optional(
             Type.Enum(['server', 'singleton'], {
               description:
-                'server: a session for each new peer. singleton: one session to the peer `connect`, made at once; the default where `connect` is complete.',
+                'server: a session for each new peer. singleton: one session to the peer `connect`, made at once; the default where `connect` is complete and there is one port.',
             }),
           ),
         },
@@ -39,8 +48,8 @@ function listenerSpec(parts: SchemaParts) {
 
 type ListenerSpec = StaticOf<typeof listenerSpec>;
 
-function isSingleton({ connect, options }: ListenerSpec): boolean {
-  const complete = connect?.address !== undefined && connect.port !== undefined;
+function isSingleton({ connect, options, ports }: ListenerSpec): boolean {
+  const complete = connect?.address !== undefined && connect.port !== undefined && ports === undefined;
   return options?.mode ? options.mode === 'singleton' : complete;
 }
 
@@ -62,8 +71,11 @@ export const udp = defineProtocol({
       if (isSingleton(spec) && !complete) {
         throw new L7mpError('E_INVALID', '/connect: singleton mode needs an address and a port');
       }
+      if (isSingleton(spec) && spec.ports !== undefined) {
+        throw new L7mpError('E_INVALID', '/options/mode: singleton mode needs one port');
+      }
     },
-    address: ({ port, address = ANY }) => ({ host: address, port }),
+    address: listenAddress,
     listen,
   },
   cluster: {
@@ -92,7 +104,6 @@ async function addressOf(host: string): Promise<string> {
 }
 
 async function listen(spec: ListenerSpec, host: ListenerHost) {
-  const { port, address = ANY } = spec;
   const connect = { ...spec.connect, ...(spec.connect?.address && { address: await addressOf(spec.connect.address) }) };
   const acceptor = socketAcceptor('UDP', host, {
     lossy: true,
@@ -100,11 +111,12 @@ async function listen(spec: ListenerSpec, host: ListenerHost) {
       (connect.address === undefined || matchesAddress(connect.address, peer.address)) &&
       (connect.port === undefined || connect.port === peer.port),
   });
-  const listening = await host.io.listenDatagram({ host: address, port }, acceptor);
-  if (listening.hitUnknown) {
+  const listening = await listenAt(listenAddress(spec), host, (at) => host.io.listenDatagram(at, acceptor));
+  if (listening.each.some(({ hitUnknown }) => hitUnknown)) {
     const text = 'answers may leave from another address of this machine than the one that was hit: listen on that one';
     host.log.write('warn', host.name, text);
   }
-  if (isSingleton(spec)) listening.emit({ address: connect.address as string, port: connect.port as number });
+  const peer = { address: connect.address as string, port: connect.port as number };
+  if (isSingleton(spec)) for (const one of listening.each) one.emit(peer);
   return listening;
 }

@@ -1,7 +1,11 @@
-/** Binds sockets for datagrams, one of each address for each data plane: the kernel spreads peers over them. */
+/**
+ * Binds sockets for datagrams, one of each address for each data plane: the kernel spreads peers over them. Of many ports
+ * each has one socket, which is one data plane's.
+ */
 import { randomInt } from 'node:crypto';
 import { isWildcard } from '../../../core/address.ts';
-import type { BoundDatagram } from '../../binder.ts';
+import type { InternetAddress } from '../../../core/engine.ts';
+import { type BoundDatagram, ELSEWHERE, ownerOf } from '../../binder.ts';
 import { bindError, inUse } from '../../node/stream.ts';
 import { familyOf } from '../system/address.ts';
 import * as k from '../system/constants.ts';
@@ -9,11 +13,16 @@ import { libc } from '../system/libc.ts';
 import * as sockets from '../system/sockets.ts';
 import { dropAll, steer, stopDropping } from './steering.ts';
 
-/** What the kernel is asked to hold, in bytes (it doubles, and caps at rmem_max). */
+/** What the kernel is asked to hold, in bytes (it doubles, and caps at rmem_max), and of one of many ports. */
 const RECEIVE_BUFFER = 4 << 20;
+const RANGED_BUFFER = 1 << 20;
 
-/** The sockets of one address. As long as any is used they all stay, in this order, so that each peer keeps its own. */
+/**
+ * The sockets of one address: one for each data plane, or one that is the port's owner's. As long as any is used they all
+ * stay, in this order, so that each peer keeps its own.
+ */
 interface Group {
+  readonly port: number;
   readonly fds: readonly number[];
   /** Random, so that peers cannot choose their data plane: one can do as much as one alone could. */
   readonly seed: number;
@@ -33,28 +42,40 @@ export class DatagramBinder {
    * The socket of the n-th data plane. `host` is an address. Throws E_BIND, and leaves nothing behind, where somebody else
    * has the address, or the n-th has it already. What comes to a socket that is not used is not received.
    */
-  bind(at: sockets.InternetAddress, n: number): BoundDatagram {
+  bind(at: InternetAddress, n: number): BoundDatagram {
     const key = `${at.host}|${at.port}`;
-    const group = this.#groups.get(key) ?? this.#open(key, at);
+    const owns = n === ownerOf(at.port, this.#of);
+    const there = this.#groups.get(key);
+    if (at.ranged && !owns && !(there && there.fds.length === this.#of)) return ELSEWHERE;
+    const group = there ?? this.#open(key, at);
     const { fds, seed, users } = group;
     if (users.has(n)) throw inUse(at);
     users.add(n);
-    const fd = fds[n] as number;
+    const release = async (): Promise<void> => this.#release(key, group, n);
+    const fd = this.#socketOf(group, at.port, n);
+    // Held for live sessions by its owner: it stays so for as long as anybody has the port.
+    if (fd === undefined) return { ...ELSEWHERE, release };
     if (this.#of > 1) stopDropping(fd);
-    return { fd, n, of: this.#of, seed, release: async () => this.#release(key, group, n) };
+    return { fd, n: fds.length === 1 ? 0 : n, of: fds.length, seed, release };
   }
 
-  #open(key: string, at: sockets.InternetAddress): Group {
+  #open(key: string, at: InternetAddress): Group {
     const seed = randomInt(0x7fffffff);
-    const group = { fds: bindGroup(at, this.#of, seed), seed, users: new Set<number>() };
+    const group = { port: at.port, fds: bindGroup(at, at.ranged ? 1 : this.#of, seed), seed, users: new Set<number>() };
     this.#groups.set(key, group);
     return group;
   }
 
-  #release(key: string, { fds, users }: Group, n: number): void {
+  #socketOf({ fds }: Group, port: number, n: number): number | undefined {
+    return fds.length === this.#of ? fds[n] : n === ownerOf(port, this.#of) ? fds[0] : undefined;
+  }
+
+  #release(key: string, group: Group, n: number): void {
+    const { fds, port, users } = group;
     if (!users.delete(n)) return;
     if (users.size > 0) {
-      dropAll(fds[n] as number);
+      const fd = this.#socketOf(group, port, n);
+      if (fd !== undefined) dropAll(fd);
       return;
     }
     for (const fd of fds) libc().close(fd);
@@ -63,7 +84,7 @@ export class DatagramBinder {
 }
 
 /** So many sockets at one address. They receive nothing yet, where there are several. */
-function bindGroup(at: sockets.InternetAddress, of: number, seed: number): number[] {
+function bindGroup(at: InternetAddress, of: number, seed: number): number[] {
   const fds: number[] = [];
   try {
     while (fds.length < of) fds.push(bindSocket(at, fds.length === 0, of > 1));
@@ -75,10 +96,10 @@ function bindGroup(at: sockets.InternetAddress, of: number, seed: number): numbe
   }
 }
 
-function bindSocket(at: sockets.InternetAddress, first: boolean, shared: boolean): number {
+function bindSocket(at: InternetAddress, first: boolean, shared: boolean): number {
   const family = familyOf(at.host);
   const fd = sockets.open(family, k.SOCK_DGRAM);
-  sockets.setOption(fd, k.SOL_SOCKET, k.SO_RCVBUF, RECEIVE_BUFFER);
+  sockets.setOption(fd, k.SOL_SOCKET, k.SO_RCVBUF, at.ranged ? RANGED_BUFFER : RECEIVE_BUFFER);
   if (isWildcard(at.host)) {
     if (family === k.AF_INET6) sockets.setOption(fd, k.IPPROTO_IPV6, k.IPV6_RECVPKTINFO, 1);
     else sockets.setOption(fd, k.IPPROTO_IP, k.IP_PKTINFO, 1);

@@ -2,11 +2,10 @@
  * The datagram sockets of a native engine: those that listen, each with its peers, and those that are connected to one.
  * One object is a channel and what drives its socket, so that a datagram goes from one to the other in one call.
  */
-import type { Acceptor, DatagramListening, Engine, SocketChannel } from '../../../core/engine.ts';
+import type { Acceptor, DatagramListening, Engine, InternetAddress, SocketChannel } from '../../../core/engine.ts';
 import { inUse } from '../../node/stream.ts';
 import { addressToBind } from '../../resolve.ts';
 import type { NativeContext } from '../context.ts';
-import type { InternetAddress } from '../system/sockets.ts';
 import { connectDatagram } from './connected.ts';
 import { CLOSED, DatagramHub } from './hub.ts';
 import { ListeningPort } from './port.ts';
@@ -29,7 +28,8 @@ export class DatagramSockets {
     const host = await addressToBind(at);
     const key = `${host}|${at.port}`;
     await this.#closing.get(key);
-    const port = this.#ports.get(key) ?? (await this.#open(key, { host, port: at.port }));
+    const port = this.#ports.get(key) ?? (await this.#open(key, { ...at, host }));
+    if (!(port instanceof ListeningPort)) return port;
     if (port.acceptor) throw inUse(at);
     port.acceptor = acceptor;
     return { close: () => port.retire(), emit: (peer) => port.emit(peer) };
@@ -45,8 +45,9 @@ export class DatagramSockets {
     for (const port of this.#ports.values()) port.close(CLOSED);
   }
 
-  async #open(key: string, at: InternetAddress): Promise<ListeningPort> {
+  async #open(key: string, at: InternetAddress): Promise<ListeningPort | DatagramListening> {
     const bound = await this.#context.binder.bindDatagram(at);
+    if (bound.listen === 'elsewhere') return { close: bound.release, emit: () => {} };
     const port = new ListeningPort(this.#hub, at, bound, (free) => this.#leave(key, free));
     this.#ports.set(key, port);
     return port;

@@ -34,14 +34,14 @@ const LONGEST = 32;
 export class PeerTable<T extends Addressed<T>> {
   readonly #u32: Uint32Array;
   readonly #newKey: () => Key;
-  #key: Key;
-  #places: (T | undefined)[] = new Array(FIRST_SIZE).fill(undefined);
+  #key: Key = { k0: 0, k1: 0 };
+  /** None before the first peer: of ten thousand ports few have any. */
+  #places: (T | undefined)[] = [];
   #count = 0;
 
   constructor(arena: Arena, newKey = randomKey) {
     this.#u32 = arena.u32;
     this.#newKey = newKey;
-    this.#key = newKey();
   }
 
   get size(): number {
@@ -50,6 +50,7 @@ export class PeerTable<T extends Addressed<T>> {
 
   /** The peer with the socket address at an offset. */
   get(address: number): T | undefined {
+    if (this.#count === 0) return undefined;
     const hash = hashAddress(this.#u32, address, this.#key);
     let item = this.#places[hash & (this.#places.length - 1)];
     while (item && !this.same(item.address, address)) item = item.next;
@@ -58,7 +59,7 @@ export class PeerTable<T extends Addressed<T>> {
 
   /** Adds one that is not there. */
   add(item: T): void {
-    if (++this.#count > this.#places.length) this.#rebuild(this.#places.length * 2);
+    if (++this.#count > this.#places.length) this.#rebuild(Math.max(FIRST_SIZE, this.#places.length * 2));
     if (this.#put(item) > LONGEST) this.#rebuild(this.#places.length);
   }
 
