@@ -62,11 +62,16 @@ function standChecks(registry: Registry, role: Role, standsOn: StandsOn | undefi
   if (!standsOn?.otherwise) return [];
   const { field, otherwise } = standsOn;
   const { required = [] } = structural(schemaOf(registry[role](otherwise.protocol)));
-  return otherwise.fields.map((name) =>
+  const checks = otherwise.fields.map((name) =>
     required.includes(name)
       ? exactlyOne([name, field], `${name} or ${field} must be given, and not both`)
       : atMostOne([name, field], `${name} has no place beside ${field}`),
   );
+  if (!otherwise.fields.includes('ports')) return checks;
+  return [
+    exactlyOne(['port', 'ports', field], `port, ports or ${field} must be given, and one of them only`),
+    ...checks,
+  ];
 }
 
 // -------------------------------------------------------------------- options

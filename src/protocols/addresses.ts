@@ -10,12 +10,9 @@ import type { SchemaParts } from '../core/schema.ts';
 export { ANY } from '../core/address.ts';
 
 export const listenFields = ({ Type, Port, Address }: SchemaParts) => ({
-  port: Type.Optional({ ...Port, description: 'The port on which it listens. It, or `ports`, must be given.' }),
+  port: Type.Optional({ ...Port, description: 'The port on which it listens; or `ports`.' }),
   ports: Type.Optional(
-    Type.String({
-      pattern: PORTS,
-      description: 'The ports on which it listens, as `10000-10999`, in place of `port`.',
-    }),
+    Type.String({ pattern: PORTS, maxLength: 11, description: 'Many ports in place of `port`, as `10000-10999`.' }),
   ),
   address: Type.Optional({ ...Address, description: 'An address of this machine, or a name of one. Default 0.0.0.0.' }),
 });

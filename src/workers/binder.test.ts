@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { L7mpError } from '../core/errors.ts';
-import type { BoundSocket } from '../io/binder.ts';
+import { type BoundDatagram, type BoundSocket, ELSEWHERE } from '../io/binder.ts';
 import { SharedBinder, type SocketSource } from './binder.ts';
 
 /** Gives numbers in place of sockets. */
@@ -9,6 +9,7 @@ class FakeSource implements SocketSource {
   readonly open = new Set<string>();
   next = 0;
   taken = false;
+  listen: BoundSocket['listen'];
 
   async bindStream(at: object): Promise<BoundSocket> {
     if (this.taken) throw new L7mpError('E_BIND', 'the address is in use');
@@ -19,7 +20,7 @@ class FakeSource implements SocketSource {
     return this.bindStream(at);
   }
 
-  async bindDatagram(at: object, n: number) {
+  async bindDatagram(at: object, n: number): Promise<BoundDatagram> {
     return { ...this.#socket(`${JSON.stringify(at)} ${n}`), n, of: 2, seed: 7 };
   }
 
@@ -27,6 +28,7 @@ class FakeSource implements SocketSource {
     this.open.add(name);
     return {
       fd: this.next++,
+      ...(this.listen && { listen: this.listen }),
       release: async () => {
         assert.ok(this.open.delete(name), 'released once');
       },
@@ -95,4 +97,26 @@ test('who takes the place of one that has failed gets its sockets, and the rest 
   await late.release();
   await next.releaseAll();
   assert.equal(source.open.size, 0);
+});
+
+test('one of many ports that only one worker can listen on has its own, and the address is the same as ever', async () => {
+  const source = new FakeSource();
+  source.listen = 'alone';
+  const binder = new SharedBinder(source, 2);
+  const workers = [binder.forWorker(0), binder.forWorker(1)];
+  const listens = (port: number, ranged: boolean) =>
+    Promise.all(workers.map(async (worker) => (await worker.bindStream({ host: '127.0.0.1', port, ranged })).listen));
+  assert.deepEqual(await listens(80, true), ['alone', 'elsewhere']);
+  assert.deepEqual(await listens(81, true), ['elsewhere', 'alone']);
+  await assert.rejects(listens(81, false), { code: 'E_BIND' });
+  assert.deepEqual(await listens(83, false), ['alone', 'elsewhere']);
+});
+
+test('a worker that has nothing of a port has nothing to give back', async () => {
+  const source = new FakeSource();
+  source.bindDatagram = async () => ELSEWHERE;
+  const worker = new SharedBinder(source, 2).forWorker(0);
+  assert.equal(await worker.bindDatagram(AT), ELSEWHERE);
+  assert.equal(await worker.bindDatagram(AT), ELSEWHERE);
+  assert.equal(worker.takeAll().size, 0);
 });

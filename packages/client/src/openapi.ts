@@ -658,8 +658,10 @@ export type ConfigRead = {
 
 export type UDPListenerSpec = {
   protocol: "UDP";
-  /** The port on which it listens. */
-  port: number;
+  /** The port on which it listens; or `ports`. */
+  port?: number;
+  /** Many ports in place of `port`, as `10000-10999`. */
+  ports?: string;
   /** An address of this machine, or a name of one. Default 0.0.0.0. */
   address?: string;
   /** Only this peer is taken; what others send is dropped and counted. */
@@ -671,7 +673,7 @@ export type UDPListenerSpec = {
   };
   /** How peers are told apart. */
   options?: {
-    /** server: a session for each new peer. singleton: one session to the peer `connect`, made at once; the default where `connect` is complete. */
+    /** server: a session for each new peer. singleton: one session to the peer `connect`, made at once; the default where `port` and `connect` are complete. */
     mode?: "server" | "singleton";
   };
   /** Each datagram begins with a PROXY header, of version 2. Default: none does. */
@@ -711,8 +713,10 @@ export type UDPCluster = {
 
 export type TCPListenerSpec = {
   protocol: "TCP";
-  /** The port on which it listens. */
-  port: number;
+  /** The port on which it listens; or `ports`. */
+  port?: number;
+  /** Many ports in place of `port`, as `10000-10999`. */
+  ports?: string;
   /** An address of this machine, or a name of one. Default 0.0.0.0. */
   address?: string;
   /** Each connection begins with a PROXY header, of version 1 or 2. Default: none does. */
@@ -877,8 +881,10 @@ export type AF_PACKETCluster = {
 
 export type HTTPListenerSpec = {
   protocol: "HTTP";
-  /** The port on which it listens. */
+  /** The port on which it listens; or `ports`. */
   port?: number;
+  /** Many ports in place of `port`, as `10000-10999`. */
+  ports?: string;
   /** An address of this machine, or a name of one. Default 0.0.0.0. */
   address?: string;
   transport?: TCPListenerSpec | UnixDomainSocketListenerSpec;
@@ -988,8 +994,10 @@ export type HTTPCluster = {
 
 export type WebSocketListenerSpec = {
   protocol: "WebSocket";
-  /** The port on which it listens. */
+  /** The port on which it listens; or `ports`. */
   port?: number;
+  /** Many ports in place of `port`, as `10000-10999`. */
+  ports?: string;
   /** An address of this machine, or a name of one. Default 0.0.0.0. */
   address?: string;
   transport?: TCPListenerSpec | UnixDomainSocketListenerSpec;

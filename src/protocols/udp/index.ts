@@ -36,7 +36,7 @@ function listenerSpec(parts: SchemaParts) {
           mode: Type.Optional(
             Type.Enum(['server', 'singleton'], {
               description:
-                'server: a session for each new peer. singleton: one session to the peer `connect`, made at once; the default where `connect` is complete and there is one port.',
+                'server: a session for each new peer. singleton: one session to the peer `connect`, made at once; the default where `port` and `connect` are complete.',
             }),
           ),
         },

@@ -4,6 +4,7 @@ import * as dgram from 'node:dgram';
 import { once } from 'node:events';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Acceptor, DatagramListening, Engine, SocketChannel } from '../../../core/engine.ts';
+import { freePort } from '../../../testing/ports.ts';
 import { until } from '../../../testing/until.ts';
 import {
   acceptor,
@@ -156,6 +157,43 @@ describe('sockets for datagrams of several data planes', { skip }, () => {
     await next.close();
     for (const channel of again) channel.close(END);
     for (const { sessions } of all) for (const session of sessions) session.end();
+  });
+
+  it('are one for each of many ports, which one data plane has', async () => {
+    const binder = new DatagramBinder(2);
+    const owners: number[] = [];
+    for (const port of await Promise.all([freePort(), freePort()])) {
+      const at = { host: '127.0.0.1', port, ranged: true };
+      const bound = [binder.bind(at, 0), binder.bind(at, 1)];
+      const own = bound.filter(({ fd }) => fd >= 0);
+      equal(own.length, 1);
+      deepEqual([own[0]?.n, own[0]?.of], [0, 1]);
+      owners.push(bound.findIndex(({ fd }) => fd >= 0) - (port % 2));
+      throws(() => binder.bind(at, port % 2), { code: 'E_BIND' });
+      await Promise.all(bound.map(({ release }) => release()));
+      const socket = dgram.createSocket('udp4').bind({ port, address: '127.0.0.1', exclusive: true });
+      await once(socket, 'listening');
+      socket.close();
+    }
+    deepEqual(owners, [0, 0]);
+  });
+
+  it('stay as they are while a port that one alone has is held, and while one that each has is', async () => {
+    const binder = new DatagramBinder(2);
+    for (const held of [true, false]) {
+      const { port, listening: owned } = await onPort(async (port) => {
+        const at = { host: '127.0.0.1', port, ranged: held };
+        return binder.bind(at, port % 2);
+      });
+      const at = { host: '127.0.0.1', port, ranged: !held };
+      const other = binder.bind(at, 1 - (port % 2));
+      equal(other.fd >= 0, !held, 'the other one has a socket where each had one');
+      await owned.release();
+      const again = binder.bind(at, port % 2);
+      equal(again.of, held ? 1 : 2);
+      await other.release();
+      await again.release();
+    }
   });
 
   it('refuse an address that somebody has, though it be to share', async () => {
