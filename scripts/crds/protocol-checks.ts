@@ -17,6 +17,7 @@ export const CHECKS: Readonly<Record<Role, Readonly<Record<string, readonly Chec
     HTTP: [PORTS_IN_ORDER],
     WebSocket: [PORTS_IN_ORDER],
     TCP: PORT_OR_PORTS,
+    SCTP: PORT_OR_PORTS,
     UDP: [
       ...PORT_OR_PORTS,
       {

@@ -1,8 +1,8 @@
 /**
  * Listening on many ports: what TCP, UDP and any protocol on Internet sockets do for `ports`. Each port is listened to like
  * one alone, by one acceptor, so that its sessions are as ever and have the port that was hit; all of them are one thing to
- * close. A protocol with sockets of its own (SCTP) takes the fields from `listenFields`, checks them by `checkListen`, says
- * `address: listenAddress`, and gives `listenAt` what opens one port; what binds looks at `ranged` of the address.
+ * close. A protocol takes the fields from `listenFields`, checks them by `checkListen`, says `address: listenAddress`, and
+ * gives `listenAt` what opens one port.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Connections } from '../core/connections.ts';

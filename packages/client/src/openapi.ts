@@ -790,8 +790,10 @@ export type UnixDomainSocketCluster = {
 
 export type SCTPListenerSpec = {
   protocol: "SCTP";
-  /** The port on which it listens. */
-  port: number;
+  /** The port on which it listens; or `ports`. */
+  port?: number;
+  /** Many ports in place of `port`, as `10000-10999`. */
+  ports?: string;
   /** An address of this machine, or a name of one. Default 0.0.0.0. */
   address?: string;
   /** Further addresses of this machine (multi-homing). Default none. */

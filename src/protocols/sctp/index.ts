@@ -1,9 +1,19 @@
 import { checkHost, checkIp } from '../../core/address.ts';
-import type { SctpAddress } from '../../core/engine.ts';
+import type { InternetAddress, SctpAddress } from '../../core/engine.ts';
 import { defineProtocol } from '../../core/protocol.ts';
 import type { SchemaParts, StaticOf } from '../../core/schema.ts';
-import { ANY, checkBind, dialFields, endsName, listenFields, socketAcceptor } from '../addresses.ts';
+import {
+  ANY,
+  checkBind,
+  checkListen,
+  dialFields,
+  endsName,
+  listenAddress,
+  listenFields,
+  socketAcceptor,
+} from '../addresses.ts';
 import { messagesOf } from '../messages.ts';
+import { listenAt } from '../ports.ts';
 
 /** Streams that are asked for in either direction, where the specification does not say. */
 const STREAMS = 10;
@@ -67,10 +77,16 @@ export const sctp = defineProtocol({
     kind: 'datagram',
     transport: true,
     sessionName: ({ metadata }) => `SCTP:${endsName('SCTP', metadata)}`,
-    check: checkAddresses,
-    address: ({ port, address = ANY }) => ({ host: address, port }),
-    listen: async (spec, host) =>
-      messagesOf('SCTP', host.io).listen(listenAt(spec), socketAcceptor('SCTP', host), host.gathering),
+    check: (spec) => {
+      checkListen(spec);
+      checkAddresses(spec);
+    },
+    address: listenAddress,
+    listen: async (spec, host) => {
+      const messages = messagesOf('SCTP', host.io);
+      const acceptor = socketAcceptor('SCTP', host);
+      return listenAt(listenAddress(spec), host, (at) => messages.listen(listenOn(spec, at), acceptor, host.gathering));
+    },
   },
   cluster: {
     schema: clusterSpec,
@@ -97,8 +113,11 @@ export const sctp = defineProtocol({
   },
 });
 
-function listenAt({ port, address = ANY, addresses, streams = STREAMS, nodelay = true }: ListenerSpec): SctpAddress {
-  return { type: 'sctp', host: address, port, hosts: addresses, streams, noDelay: nodelay, stream: 0, ppid: 0 };
+function listenOn(
+  { addresses, streams = STREAMS, nodelay = true }: ListenerSpec,
+  { host, port }: InternetAddress,
+): SctpAddress {
+  return { type: 'sctp', host, port, hosts: addresses, streams, noDelay: nodelay, stream: 0, ppid: 0 };
 }
 
 function connectTo(spec: ClusterSpec, host: string, port: number): SctpAddress {
