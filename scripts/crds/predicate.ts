@@ -14,6 +14,7 @@ const VALUES: Readonly<Record<string, Schema>> = {
   ends: only('string'),
   matches: only('string'),
   in: only('array'),
+  cidr: only('string', 'array'),
   less: only('number'),
   more: only('number'),
   type: { enum: Object.keys(VALUE_TYPES) },

@@ -1,6 +1,6 @@
 /** The parameters that may stand in a query, in one table: how they are read, and what the OpenAPI document says. */
 import type { TObject } from 'typebox';
-import { parseCidr } from '../core/cidr.ts';
+import { Cidrs } from '../core/cidr.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { SessionQuery } from '../data-plane/contract.ts';
 import { SESSION_STATUSES } from '../session/list.ts';
@@ -84,7 +84,7 @@ export const PARAMETERS: { readonly [K in ParameterName]-?: Parameter<Query[K]> 
     schema: { type: 'string' },
     byDefault: undefined,
     read: (given) => {
-      parseCidr(given);
+      new Cidrs([given]);
       return given;
     },
   },

@@ -50,8 +50,16 @@ export const commonOptions = {
   ),
 };
 
+const cidrs = (description: string) =>
+  Type.Array(Type.String({ maxLength: 64, description: 'An IP address, or a CIDR.' }), {
+    maxItems: 10_000,
+    description,
+  });
+
 export const listenerOptions = {
   ...commonOptions,
+  allow: Type.Optional(cidrs('IP addresses and CIDRs of those that are taken, and nobody else. Default: everybody.')),
+  deny: Type.Optional(cidrs('Of those that are not taken, also where `allow` has them. Default: nobody.')),
   track: Type.Optional(
     Type.Number({
       minimum: 0,

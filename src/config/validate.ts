@@ -4,9 +4,10 @@
  */
 import type { TObject, TProperties } from 'typebox';
 import { VIRTUAL } from '../cluster/endpoint.ts';
+import { checkCidrs } from '../core/cidr.ts';
 import { invalid, type L7mpError, MAX_PROBLEMS, type Problem } from '../core/errors.ts';
 import { parsePointer } from '../core/pointer.ts';
-import type { ClusterSide, ListenerSide, Spec, Transport } from '../core/protocol.ts';
+import type { ClusterSide, ListenerOptions, ListenerSide, Spec, Transport } from '../core/protocol.ts';
 import type { Registry, Role } from '../core/registry.ts';
 import { strict } from '../core/schema.ts';
 import type { StandsOn } from '../core/stands-on.ts';
@@ -136,10 +137,19 @@ export class Validator {
     const side = below(`${path}/spec/protocol`, () => this.#registry.listener(listener.spec.protocol));
     const [spec, options, rules] = gather([
       () => this.#spec('listener', listener.spec, `${path}/spec`),
-      () => this.#checkOptions(side, listenerOptions, listener.options, path),
+      () => this.#listenerOptions(side, listener.options, path),
       () => this.#ruleRefs(listener.rules, `${path}/rules`),
     ]);
     return { ...listener, spec, options, rules };
+  }
+
+  #listenerOptions(side: ListenerSide, given: object | undefined, path: string): ListenerOptions {
+    const options: ListenerOptions = { ...this.#checkOptions(side, listenerOptions, given, path) };
+    below(`${path}/options`, () => {
+      checkCidrs(options.allow, '/allow');
+      checkCidrs(options.deny, '/deny');
+    });
+    return options;
   }
 
   #ruleRefs(rules: ListenerInput['rules'], path: string): ListenerInput['rules'] {

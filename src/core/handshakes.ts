@@ -146,7 +146,7 @@ const REJECTS: { readonly [code in ErrorCode]?: string } = {
  * Rejects with E_BIND where the transport does. Handshakes that break, or take longer than the listener's
  * `handshake_timeout` (its `connect_timeout`, or 5,000 ms, by default), are counted as rejections and begin no session; so
  * are those that give way to newer ones, of which there may be too many. `first`: what looks at datagrams before there is a
- * channel.
+ * channel. `everybody`: whose addresses are allowed shows in the handshake.
  *
  * @example listen: ({ transport }, host) => listenOnLayer(host, transport, (lower) => new FramedChannel(lower)),
  */
@@ -154,10 +154,10 @@ export async function listenOnLayer(
   host: ListenerHost,
   spec: Spec,
   wrap: WrapAccepted,
-  { first }: { readonly first?: First } = {},
+  { first, everybody = false }: { readonly first?: First; readonly everybody?: boolean } = {},
 ): Promise<Listening> {
   const handshakes = new Handshakes(host);
-  const below = await host.listenOn(spec, (lower) => handshakes.take(lower, wrap), first);
+  const below = await host.listenOn(spec, (lower) => handshakes.take(lower, wrap), first, everybody);
   return {
     close: () => {
       handshakes.close();

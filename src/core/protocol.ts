@@ -166,9 +166,10 @@ export interface ListenerHost {
   reject(why: string): void;
   /**
    * Listens on another protocol's transport, for protocols that stand on one. `admit` is theirs to ask, when there is
-   * something to say to the peer: the transport takes everybody that `first`, of a transport of datagrams, lets in.
+   * something to say to the peer: the transport takes everybody that `first`, of a transport of datagrams, lets in, and
+   * the options `allow` and `deny`; with `everybody` it does not look at these.
    */
-  listenOn(spec: Spec, accept: (channel: Channel) => void, first?: First): Promise<Listening>;
+  listenOn(spec: Spec, accept: (channel: Channel) => void, first?: First, everybody?: boolean): Promise<Listening>;
   /** Set by what stands on it: looks at the first datagrams of peers before there is anything of them. */
   readonly first?: First | undefined;
   /** Ports that somebody else has may be waited for: the process before has them, and is about to end. */
@@ -186,6 +187,8 @@ export interface ListenerOptions {
   readonly max_sessions_per_source?: number;
   readonly connect_timeout?: number;
   readonly handshake_timeout?: number;
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
   readonly [field: string]: unknown;
 }
 

@@ -2,7 +2,7 @@
  * The data plane of the thread that makes it: it owns every listener, cluster, rule and session there, and the engine whose
  * sockets they use. What it has to say goes to its control plane.
  */
-import { parseCidr } from '../core/cidr.ts';
+import { Cidrs } from '../core/cidr.ts';
 import { Connections } from '../core/connections.ts';
 import type { Engine } from '../core/engine.ts';
 import { L7mpError } from '../core/errors.ts';
@@ -181,7 +181,7 @@ export class LocalDataPlane implements DataPlane {
   // ------------------------------------------------------------------ what is going on
 
   async sessions({ fields, peer, ...query }: SessionQuery): Promise<SessionPart> {
-    const filter = { ...query, peer: peer === undefined ? undefined : parseCidr(peer) };
+    const filter = { ...query, peer: peer === undefined ? undefined : new Cidrs([peer]) };
     const { sessions, total, next } = await findSessions(this.#sessions.table, filter, query);
     const shown = fields && new Set(fields);
     const listed = (session: Session) => ({ id: session.id, view: listedView(session, this.#viewer, shown) });

@@ -38,6 +38,7 @@ export type WholeRefusal = keyof typeof WHOLE;
 export const OF_LISTENER = {
   'max-sessions': 'the listener has as many sessions as it may',
   'max-sessions-per-source': 'an address has as many sessions as it may',
+  denied: 'the listener takes nobody from there',
 } as const;
 
 type ListenerRefusal = keyof typeof OF_LISTENER;
@@ -113,8 +114,16 @@ export class Admission implements SessionObserver {
     return this.#shortage !== undefined;
   }
 
+  /** Whether the listener takes anything of this peer; a refusal is counted. */
+  screen(listener: Listener, peer: NewPeer = {}): boolean {
+    if (listener.access.has(peer.address)) return true;
+    this.#refuse(listener, 'denied', peer);
+    return false;
+  }
+
   /** Whether one more session of the listener is taken; a refusal is counted. */
   admit(listener: Listener, peer: NewPeer = {}): boolean {
+    if (!this.screen(listener, peer)) return false;
     const lossy = peer.lossy === true;
     const own = this.#shortageOf(listener, peer);
     if (own === 'max-sessions' && lossy && this.#evict(this.#halfMadeIn(listener))) return true;

@@ -3,10 +3,12 @@ import type { ListenerSide, Listening } from '../core/protocol.ts';
 import type { Counter } from '../counts/counter.ts';
 import type { SharedCounts } from '../counts/shared-counts.ts';
 import type { ListenerDefinition } from '../model/definitions.ts';
+import { Access } from './access.ts';
 
 /** Where sessions come from: a protocol that listens, the rules for what it emits, and its counts. */
 export class Listener {
   #definition: ListenerDefinition;
+  #access: Access;
   #side: ListenerSide;
   /** Set while it listens. */
   listening: Listening | undefined;
@@ -21,6 +23,7 @@ export class Listener {
 
   constructor(definition: ListenerDefinition, side: ListenerSide, counts: SharedCounts) {
     this.#definition = definition;
+    this.#access = new Access(definition.options);
     this.#side = side;
     this.live = counts.counter(`live sessions of listener ${definition.name}`);
     this.#numbers = counts.counter(`sessions of listener ${definition.name}`);
@@ -36,12 +39,18 @@ export class Listener {
 
   /** Takes up another definition: new sessions see it, live ones keep what they have. */
   define(definition: ListenerDefinition, side: ListenerSide): void {
+    if (definition.options !== this.#definition.options) this.#access = new Access(definition.options);
     this.#definition = definition;
     this.#side = side;
   }
 
   get name(): string {
     return this.definition.name;
+  }
+
+  /** Whose peers it takes. */
+  get access(): Access {
+    return this.#access;
   }
 
   /** Milliseconds; 0 is never: then the defaults of clusters' protocols do not count either. */

@@ -14,6 +14,8 @@ import type { Listener } from './listener.ts';
 export interface Admitting {
   /** One more session. */
   admit(listener: Listener, peer?: NewPeer): boolean;
+  /** Anything of this peer, whose address the listener may deny. */
+  screen(listener: Listener, peer?: NewPeer): boolean;
   /** Whether a full proxy is seen and mended through it. */
   mayUseReserve(listener: Listener): boolean;
   /** Nothing is taken, whichever listener it comes to. */
@@ -58,10 +60,10 @@ export async function open(listener: Listener, context: OpenContext): Promise<vo
       if (listener.reject(why)) log.write('info', name, `rejected: ${why} (said once; the metrics count the rest)`);
     },
     // Behind it, since a copy would keep the options of now.
-    listenOn: (under, accept, first) => {
+    listenOn: (under, accept, first, everybody = false) => {
       const own = {
         accept: { value: accept },
-        admit: { value: () => true },
+        admit: { value: (peer?: NewPeer) => everybody || admission.screen(listener, peer) },
         first: { value: first && guarded(first, host) },
       };
       const below: ListenerHost = Object.create(host, own);

@@ -1,4 +1,5 @@
 import type { RE2JS } from 're2js';
+import { Cidrs } from '../core/cidr.ts';
 import { isDeeperThan, MAX_DEPTH } from '../core/depth.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { Json } from '../core/metadata.ts';
@@ -47,6 +48,7 @@ export const OPERATIONS: Operations = {
   },
   less: (condition) => onNumbers(condition, (target, value) => target < value),
   more: (condition) => onNumbers(condition, (target, value) => target > value),
+  cidr,
   defined: () => (target) => target !== undefined,
   undefined: () => (target) => target === undefined,
   type,
@@ -85,6 +87,27 @@ function compilePattern({ at, ignoreCase, patterns }: Condition, source: string)
       : '';
     throw invalid(`${at}/value`, `${reason}${hint}`, { cause });
   }
+}
+
+/** An IP address, of whatever form, that is one of these or lies in one of them; what is no address does not. */
+function cidr(condition: Condition): Test {
+  const cidrs = cidrsOf(condition);
+  return (target) => typeof target === 'string' && cidrs.has(target);
+}
+
+function cidrsOf(condition: Condition): Cidrs {
+  const value = anyValue(condition);
+  const all = Array.isArray(value) ? value : [value];
+  for (const [n, one] of all.entries()) {
+    const at = `${condition.at}/value${Array.isArray(value) ? `/${n}` : ''}`;
+    if (typeof one !== 'string') throw invalid(at, 'must be an IP address or a CIDR, as a string');
+    try {
+      new Cidrs([one]);
+    } catch (error) {
+      throw invalid(at, `${JSON.stringify(one)} is not ${(error as Error).message}`);
+    }
+  }
+  return new Cidrs(all as string[]);
 }
 
 function type(condition: Condition): Test {

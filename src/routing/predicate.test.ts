@@ -167,6 +167,37 @@ describe('less and more', () => {
   ]);
 });
 
+describe('cidr', () => {
+  table([
+    ['cidr', '/IP/src_addr', '10.0.0.0/8', true],
+    ['cidr', '/IP/src_addr', '10.0.0.1', true],
+    ['cidr', '/IP/src_addr', '::ffff:10.0.0.0/104', true],
+    ['cidr', '/IP/src_addr', '10.0.0.2', false],
+    ['cidr', '/IP/src_addr', ['192.0.2.0/24', '10.0.0.0/31'], true],
+    ['cidr', '/IP/src_addr', ['192.0.2.0/24', '::/0'], false],
+    ['cidr', '/IP/src_addr', [], false],
+    ['cidr', '/IP', '0.0.0.0/0', false],
+    ['cidr', '/UDP/dst_port', '0.0.0.0/0', false],
+    ['cidr', '/labels/user/name', ['0.0.0.0/0', '::/0'], false],
+    ['cidr', '/missing', '0.0.0.0/0', false],
+  ]);
+
+  test('knows IPv4 addresses that are mapped, whatever a rule or a peer has written there', () => {
+    const match = { op: 'cidr', path: '/a', value: ['192.0.2.0/24', 'fe80::/10'] };
+    for (const a of ['::ffff:192.0.2.1', '::FFFF:C000:0201', 'fe80::1%eth0']) assert.ok(holds(match, { a }), a);
+    for (const a of ['192.0.2.1:80', '192.0.2', '192.0.2.1 ', '', null, ['192.0.2.1']]) assert.ok(!holds(match, { a }));
+  });
+
+  test('is refused for what is no CIDR, with its place', () => {
+    const cidr = (value: unknown) => ({ op: 'cidr', path: '/a', value });
+    refuses(cidr(undefined), /^\/value: missing$/);
+    refuses(cidr(5), /^\/value: must be an IP address or a CIDR, as a string$/);
+    refuses(cidr('10.0.0.0/33'), /^\/value: "10\.0\.0\.0\/33" is not an integer from 0 to 32$/);
+    refuses(cidr(['::1', 'localhost']), /^\/value\/1: "localhost" is not an IP address or a CIDR$/);
+    refuses(cidr(['::1', null]), /^\/value\/1: must be/);
+  });
+});
+
 describe('defined, undefined and type', () => {
   table([
     ['defined', '/HTTP/headers/none', undefined, true],

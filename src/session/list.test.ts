@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { BlockList } from 'node:net';
 import { test } from 'node:test';
+import { Cidrs } from '../core/cidr.ts';
 import { eachSession, findSessions, type SessionFilter } from './list.ts';
 import type { Session, SessionStatus } from './session.ts';
 import type { SessionTable } from './table.ts';
@@ -41,10 +41,7 @@ test('pages follow one another, whatever goes and comes between them', async () 
 });
 
 test('sessions are found by what they are like', async () => {
-  const cidr = new BlockList();
-  cidr.addSubnet('10.0.0.0', 8, 'ipv4');
-  const link = new BlockList();
-  link.addSubnet('fe80::', 10, 'ipv6');
+  const [cidr, link] = [new Cidrs(['10.0.0.0/8']), new Cidrs(['fe80::/10'])];
   const sessions = [
     session(1, { listener: 'other' }),
     session(2, { status: 'INIT' }),

@@ -1,5 +1,5 @@
 /** Finding sessions among very many, without holding up the traffic meanwhile. */
-import { type BlockList, isIP } from 'node:net';
+import type { Cidrs } from '../core/cidr.ts';
 import { Turns } from '../core/turns.ts';
 import type { Session, SessionStatus } from './session.ts';
 import type { SessionTable } from './table.ts';
@@ -20,7 +20,7 @@ export interface SessionFilter {
   readonly endpoint: string | undefined;
   readonly status: SessionStatus | undefined;
   /** Where its client is. */
-  readonly peer: BlockList | undefined;
+  readonly peer: Cidrs | undefined;
 }
 
 export interface SessionPage {
@@ -83,10 +83,7 @@ function matches(session: Session, { listener, cluster, endpoint, status, peer }
   );
 }
 
-function comesFrom({ metadata }: Session, addresses: BlockList): boolean {
+function comesFrom({ metadata }: Session, addresses: Cidrs): boolean {
   const { src_addr: address } = (metadata.IP ?? {}) as { src_addr?: unknown };
-  // A zone says which link it is on this machine; it is no part of the address (RFC 4007 section 11).
-  const [plain = ''] = String(address ?? '').split('%');
-  const family = isIP(plain);
-  return family !== 0 && addresses.check(plain, family === 6 ? 'ipv6' : 'ipv4');
+  return typeof address === 'string' && addresses.has(address);
 }

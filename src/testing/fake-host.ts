@@ -25,6 +25,7 @@ export interface FakeHost extends ListenerHost {
 /** Takes everything. */
 export const UNLIMITED: OpenContext['admission'] = {
   admit: () => true,
+  screen: () => true,
   mayUseReserve: () => false,
   overloaded: false,
   refusedBy: () => {},

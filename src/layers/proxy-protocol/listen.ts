@@ -1,4 +1,5 @@
 /** Listeners whose peers say for whom they stand. */
+import type { Channel } from '../../core/channel.ts';
 import { Cidrs, checkCidrs } from '../../core/cidr.ts';
 import { L7mpError } from '../../core/errors.ts';
 import { listenOnLayer } from '../../core/handshakes.ts';
@@ -37,9 +38,8 @@ class Proxies {
 
 export async function listenForStreams(spec: Spec, below: Spec, host: ListenerHost): Promise<Listening> {
   const proxies = new Proxies(spec);
-  const listening = await listenOnLayer(host, below, (lower) =>
-    proxies.has(addressOf(lower)) ? new AnnouncedChannel(lower) : undefined,
-  );
+  const wrap = (lower: Channel) => (proxies.has(addressOf(lower)) ? new AnnouncedChannel(lower) : undefined);
+  const listening = await listenOnLayer(host, below, wrap, { everybody: true });
   return { ...listening, reconfigure: async (after) => proxies.set(after) };
 }
 
@@ -56,6 +56,7 @@ export async function listenForDatagrams(spec: Spec, below: Spec, host: Listener
       else lower.refuse(new L7mpError('E_LIMIT', 'too many sessions'));
     },
     lookingAtHeaders(isTrusted, host),
+    true,
   );
   return {
     close: () => {
