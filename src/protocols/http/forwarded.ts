@@ -5,7 +5,7 @@
 import { isIPv6 } from 'node:net';
 
 import type { Headers } from '../../core/channel.ts';
-import { Cidrs, parseCidr } from '../../core/cidr.ts';
+import { Cidrs } from '../../core/cidr.ts';
 import { L7mpError } from '../../core/errors.ts';
 import { isObject, type Metadata } from '../../core/metadata.ts';
 import type { SchemaParts } from '../../core/schema.ts';
@@ -55,7 +55,7 @@ export function checkForwarded({ forwarded }: { readonly [field: string]: unknow
   for (const [n, given] of ((forwarded as ListenerForwarded | undefined)?.trusted ?? []).entries()) {
     if (given === UNIX) continue;
     try {
-      parseCidr(given);
+      new Cidrs([given]);
     } catch (error) {
       const what = `${JSON.stringify(given)} is neither "${UNIX}" nor ${(error as Error).message}`;
       throw new L7mpError('E_INVALID', `/forwarded/trusted/${n}: ${what}`);
