@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import type { Problem } from '../core/errors.ts';
 import type { FileUse } from '../core/protocol.ts';
 import type { Registry, Role } from '../core/registry.ts';
+import { isAbstract } from '../io/unix-path.ts';
 import type { AdminInput } from './admin-schema.ts';
 import type { Outline } from './outline.ts';
 
@@ -45,6 +46,7 @@ const LOOK: Readonly<Record<Use['use'], (path: string) => Promise<void>>> = {
     await access(path, constants.R_OK);
   },
   listen: async (path) => {
+    if (isAbstract(path)) return;
     const there = await kindOf(path);
     if (there && !there.isSocket()) throw new Error(`${path} exists and is no socket`);
     await access(dirname(path), constants.W_OK | constants.X_OK);

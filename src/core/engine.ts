@@ -23,6 +23,7 @@ export interface InternetAddress {
 }
 
 export interface PathAddress {
+  /** `@name`: an abstract name (unix(7)). */
   readonly path: string;
   /** Of a socket that is made there; else what the process makes of it (umask). */
   readonly mode?: number | undefined;
@@ -57,8 +58,22 @@ export interface PacketAddress {
   readonly peer?: string | undefined;
 }
 
+/** A UNIX socket that keeps messages apart (unix(7)). */
+export interface UnixMessageAddress extends PathAddress {
+  readonly type: 'unix';
+  /** `dgram`: correspondents share one socket, and are told apart by their names. `seqpacket`: connections. */
+  readonly kind: 'dgram' | 'seqpacket';
+}
+
 /** A socket of messages that is no UDP socket. */
-export type MessageAddress = SctpAddress | PacketAddress;
+export type MessageAddress = SctpAddress | PacketAddress | UnixMessageAddress;
+
+/** The process at the other end of a UNIX socket, as the kernel knows it (unix(7)). */
+export interface Credentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
 
 /** The two ends of a connection, as the kernel names them; ports are numbers, addresses without IPv4-mapping. */
 export interface Ends {
@@ -76,6 +91,8 @@ export interface SocketChannel extends Channel {
   readonly answersFrom?: string | undefined;
   /** The peer sends to several addresses of such a socket: the engine answers each time from the one that was hit last. */
   readonly wanders?: boolean;
+  /** Of UNIX sockets that were accepted, where the kernel knows it and the engine can ask. */
+  readonly credentials?: Credentials | undefined;
   /** Of sockets on the link of an interface. */
   readonly link?: Link | undefined;
   /**

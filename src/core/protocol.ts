@@ -62,7 +62,7 @@ export interface SideBase<T extends TObject, K extends StreamKind> {
    */
   readonly kind: K | ((spec: Static<T>, kindOf: (spec: Spec) => K) => K);
   /** Its channels are `lossy`. Left out: as those of what it stands on; else they are not. */
-  readonly lossy?: boolean;
+  readonly lossy?: boolean | ((spec: Static<T>) => boolean);
   /** Options beside the common ones. */
   readonly options?: Made<TProperties>;
   /** Checks of its own options what the schema cannot say. Throws E_INVALID as `check` does, with the path from the options on. */

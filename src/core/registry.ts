@@ -55,14 +55,16 @@ export class Registry {
     return {
       protocol: spec.protocol,
       kind: this.kindOf(spec, role),
-      lossy: lossy ?? (under !== undefined && this.transport(role, under).lossy),
+      lossy:
+        (typeof lossy === 'function' ? lossy(spec) : lossy) ??
+        (under !== undefined && this.transport(role, under).lossy),
     };
   }
 
   /** The protocols on which one can stand that needs this; those whose kind depends on their own transport are among them. */
   carriers(role: Role, needs: StandsOn): string[] {
     const carriers = this.all().filter(({ [role]: side }) => {
-      if (!side?.transport || (needs.lossy === false && side.lossy)) return false;
+      if (!side?.transport || (needs.lossy === false && side.lossy === true)) return false;
       return needs.kind === undefined || typeof side.kind === 'function' || side.kind === needs.kind;
     });
     return carriers.map(({ name }) => name);

@@ -68,11 +68,13 @@ class Stack {
     const { kind } = this.#side;
     // A bottom protocol asks for no kind but its own.
     const own = typeof kind === 'function' ? kind(spec, () => 'stream') : kind;
-    return this.#transport(own as ChannelKind);
+    const { lossy = false } = this.#side;
+    return { protocol: this.#name, kind: own as ChannelKind, lossy: typeof lossy === 'function' ? lossy(spec) : lossy };
   }
 
+  /** What they may be like. */
   #transport(kind: ChannelKind): Transport {
-    return { protocol: this.#name, kind, lossy: this.#side.lossy ?? false };
+    return { protocol: this.#name, kind, lossy: this.#side.lossy === true };
   }
 
   /** The layers that a specification has. */

@@ -269,8 +269,8 @@ const MSG_OOB = 1;
 const MESSAGE = { header: 0, vector: 64, control: 96, controlLength: 20, bytes: 256 };
 const SOL_SOCKET_RIGHTS = [1, 1] as const;
 
-function descriptorOf(socket: net.Socket): number {
-  return (socket as unknown as { _handle: { fd: number } })._handle.fd;
+function descriptorOf(socket: net.Socket | number): number {
+  return typeof socket === 'number' ? socket : (socket as unknown as { _handle: { fd: number } })._handle.fd;
 }
 
 function putBytes(bytes: Uint8Array): number {
@@ -285,8 +285,8 @@ export function sendUrgent(socket: net.Socket, bytes: Uint8Array): void {
   if (sent !== bytes.length) throw new Error(`send: ${libc().errno()}`);
 }
 
-/** Sends bytes over a UNIX socket together with its own descriptor (unix(7)). */
-export function sendWithDescriptor(socket: net.Socket, bytes: Uint8Array): void {
+/** Sends bytes over a UNIX socket, or the descriptor of one, together with its own descriptor (unix(7)). */
+export function sendWithDescriptor(socket: net.Socket | number, bytes: Uint8Array): void {
   const arena = scratchArena();
   const { u32 } = arena;
   putBytes(bytes);

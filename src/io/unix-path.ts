@@ -11,6 +11,16 @@ export interface SocketFile {
   readonly inode: bigint;
 }
 
+/** Whether a socket's name is abstract: `@name` is in no file system, and free when nobody has it open (unix(7)). */
+export function isAbstract(path: string): boolean {
+  return path.startsWith('@');
+}
+
+/** A path or name as node:net wants it. */
+export function nodePath(path: string): string {
+  return isAbstract(path) ? `\0${path.slice(1)}` : path;
+}
+
 /**
  * Removes a socket file that nobody listens on any more. What else stands at the path is left alone: E_BIND.
  *
@@ -19,6 +29,7 @@ export interface SocketFile {
  * server.listen(filename);
  */
 export async function freePath(path: string): Promise<void> {
+  if (isAbstract(path)) return;
   const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   if (!stat) return;
   if (!stat.isSocket()) throw new L7mpError('E_BIND', `cannot listen on ${path}: it exists and is no socket`);
@@ -28,6 +39,7 @@ export async function freePath(path: string): Promise<void> {
 
 /** The file that was just made; undefined where it is gone already. */
 export function socketFile(path: string): SocketFile | undefined {
+  if (isAbstract(path)) return undefined;
   const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return stat && { path, device: stat.dev, inode: stat.ino };
 }

@@ -6,6 +6,7 @@ import { constants, type FileHandle, lstat, open, realpath, stat } from 'node:fs
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { L7mpError } from '../core/errors.ts';
 import type { Enclosure } from '../core/protocol.ts';
+import { isAbstract } from '../io/unix-path.ts';
 
 /** What may be named although it lies elsewhere: nothing is kept there. */
 const NULL_DEVICE = '/dev/null';
@@ -67,6 +68,7 @@ export class DirectoryEnclosure implements Enclosure {
 
   /** The names that lead from the directory to the path: at least one, none of them `..`. */
   #below(path: string, real: string): string[] {
+    if (isAbstract(path)) throw forbidden(path, 'an abstract name lies below no directory (admin.files)');
     if (path.includes('\0')) throw forbidden(path, 'it has a NUL');
     const absolute = resolve(path);
     for (const root of [this.#directory, real]) {

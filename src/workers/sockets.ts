@@ -59,7 +59,7 @@ async function native(workers: number, takeover: boolean): Promise<WorkerSockets
   return {
     source: {
       bindStream: (at) => bindStream(at, takeover),
-      bindMessages,
+      bindMessages: (at) => bindMessages(at, takeover),
       bindDatagram: async (at, n) => datagrams.bind(at, n),
     },
     descriptors,

@@ -30,6 +30,11 @@ const HTTP: Skips = {
     'a body that is not whole must not look so: it is broken off, but where the reason is an end',
 };
 
+const DGRAM: Skips = {
+  'peer death': 'UNIX datagrams do not tell that a peer is gone',
+  'close reason': 'UNIX datagrams do not tell that a peer is gone',
+};
+
 const memory = createMemoryNetwork();
 
 function inMemory(kind: 'datagram' | 'stream', scribble: boolean): Subject {
@@ -75,6 +80,25 @@ function overPath(protocol: string, wrap: (spec: Spec) => Spec = (spec) => spec,
   };
 }
 
+/** UNIX sockets of a type that only native I/O has. */
+function ofType(
+  type: string,
+  skips: Skips,
+  name = (folder: string) => join(folder, randomUUID().slice(0, 8)),
+): Subject {
+  return {
+    name: `UnixDomainSocket of type ${type}${name('').startsWith('@') ? ', abstract' : ''}`,
+    specs: async () => {
+      const filename = name(folder);
+      const spec = { protocol: 'UnixDomainSocket', type };
+      return { listener: { ...spec, filename }, cluster: spec, address: filename };
+    },
+    skips,
+  };
+}
+
+const abstract = (): string => `@l7mp-${randomUUID()}`;
+
 /** WebSocket on a channel that is no socket. */
 function webSocketInMemory(): Subject {
   const { specs, ...subject } = inMemory('stream', true);
@@ -112,7 +136,11 @@ for (const { name, create, skip } of engines()) {
     overPort('WebSocket', WEBSOCKET, jsonSocket),
     overPath('UnixDomainSocket', webSocket, WEBSOCKET),
     overPath('UnixDomainSocket', jsonSocket),
+    ofType('stream', UNIX, abstract),
   ];
+  if (name === 'native') {
+    subjects.push(ofType('dgram', DGRAM), ofType('seqpacket', UNIX), ofType('seqpacket', UNIX, abstract));
+  }
   for (const subject of subjects) {
     runCompliance({ ...subject, name: `${subject.name} with ${name} I/O`, engine: create, skip });
   }

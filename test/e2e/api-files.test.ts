@@ -261,7 +261,7 @@ test('what runs programs may stand in the start-up file, and the API neither mak
   });
   const spec = { protocol: 'Runner', command: 'true' };
   const { proxy } = await startProxy(t, [], () => ({ clusters: [{ name: 'c', spec }] }), { plugins: [runner] });
-  const text = 'it runs programs, and so is for the start-up file only';
+  const text = 'it runs programs, and so is for the start-up file only (admin.allow_exec)';
   for (const [path, body] of [
     ['clusters', { cluster: { name: 'x', spec } }],
     ['clusters/c', { cluster: { name: 'c', spec: { ...spec, command: 'false' } } }],

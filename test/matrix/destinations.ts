@@ -9,6 +9,7 @@ import {
   serveStream,
   serveWebSocket,
 } from '../support/peers.ts';
+import { type MessageType, serveMessages } from '../support/unix-messages.ts';
 import { answering, type Kind } from './jsonsocket.ts';
 import { DATAGRAM_MAX } from './sources.ts';
 
@@ -35,6 +36,8 @@ export interface Destination {
   readonly text?: boolean;
   /** It is held up instead of losing anything. */
   readonly connected: boolean;
+  /** Only native I/O has it. */
+  readonly native?: boolean;
   serve(t: TestContext, path: string): Promise<Served>;
 }
 
@@ -80,6 +83,13 @@ const http: Serve = async (t, options) => {
   return { server, spec: { protocol: 'HTTP', port: server.port } };
 };
 
+const unixOf =
+  (type: MessageType): Serve =>
+  async (t, options, path) => ({
+    server: serveMessages(t, type, path, options),
+    spec: { protocol: 'UnixDomainSocket', type },
+  });
+
 const webSocket: Serve = async (t, options) => {
   const server = await serveWebSocket(t, textual(options));
   return { server, spec: { protocol: 'WebSocket', port: server.port } };
@@ -103,12 +113,16 @@ const LOSSY = { kind: 'datagram', largest: DATAGRAM_MAX, connected: false } as c
 const STREAM = { kind: 'stream', largest: Number.POSITIVE_INFINITY, connected: true } as const;
 const MESSAGES = { kind: 'datagram', largest: Number.POSITIVE_INFINITY, connected: true, text: true } as const;
 
-const NETWORKS = [
+const ANY_SIZE = { kind: 'datagram', largest: Number.POSITIVE_INFINITY, native: true } as const;
+
+const NETWORKS: readonly (readonly [string, Serve, Omit<Destination, 'name' | 'serve'> & { readonly kind: Kind }])[] = [
   ['UDP', udp, LOSSY],
   ['TCP', tcp, STREAM],
   ['WebSocket', webSocket, MESSAGES],
   ['UnixDomainSocket', unix, STREAM],
-] as const;
+  ['UnixDomainSocket of type dgram', unixOf('dgram'), { ...ANY_SIZE, connected: false }],
+  ['UnixDomainSocket of type seqpacket', unixOf('seqpacket'), { ...ANY_SIZE, connected: true }],
+];
 
 const ECHO: Destination = {
   name: 'Echo',

@@ -4,6 +4,7 @@ import * as http from 'node:http';
 import type { Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { connectDatagram, connectStream, connectWebSocket, type Peer } from '../support/peers.ts';
+import { connectMessages, type MessageType } from '../support/unix-messages.ts';
 import { greet, type Kind } from './jsonsocket.ts';
 
 const HOST = '127.0.0.1';
@@ -37,6 +38,8 @@ export interface Source {
   readonly text?: boolean;
   /** It is held up instead of losing anything, and its end is seen. */
   readonly connected: boolean;
+  /** Only native I/O has it. */
+  readonly native?: boolean;
   /** One session that is there from the beginning. */
   readonly single?: boolean;
 }
@@ -105,7 +108,7 @@ const request = (method: string) => ({
 
 const local: Source['session'] = ({ listener, path }) => ({
   name: new RegExp(`^UNIX:${listener}-\\d+$`),
-  metadata: { UNIX: { filename: path } },
+  metadata: { UNIX: { filename: path, type: 'stream' } },
 });
 
 // -------------------------------------------------------------------- the list
@@ -166,6 +169,25 @@ const UNIX: Source = {
   session: local,
 };
 
+function unixOf(type: MessageType, connected: boolean): Source {
+  return {
+    ...UNIX,
+    name: `UnixDomainSocket of type ${type}`,
+    kind: 'datagram',
+    spec: (place) => ({ ...UNIX.spec(place), type }),
+    connect: async (t, { path }) => connectMessages(t, type, path),
+    session: (place, port) => ({
+      ...local(place, port),
+      metadata: { UNIX: { filename: place.path, type, peer: { uid: process.getuid?.(), pid: process.pid } } },
+    }),
+    connected,
+    native: true,
+  };
+}
+
+const UNIX_DGRAM = unixOf('dgram', false);
+const UNIX_SEQPACKET = unixOf('seqpacket', true);
+
 /** On a UNIX socket in place of a port. */
 function onPath(source: Source, label: string, connect: (t: TestContext, path: string) => Promise<Client>): Source {
   const { protocol } = source.spec({ listener: '', port: 0, from: 0, path: '' });
@@ -201,7 +223,7 @@ function jsonSocketOn(source: Source): Source {
 }
 
 /** What JSONSocket runs over. */
-export const TRANSPORTS: readonly Source[] = [UDP, TCP, WEBSOCKET, UNIX];
+export const TRANSPORTS: readonly Source[] = [UDP, TCP, WEBSOCKET, UNIX, UNIX_DGRAM, UNIX_SEQPACKET];
 
 export const SOURCES: readonly Source[] = [
   UDP,
@@ -210,6 +232,8 @@ export const SOURCES: readonly Source[] = [
   HTTP,
   WEBSOCKET,
   UNIX,
+  UNIX_DGRAM,
+  UNIX_SEQPACKET,
   HTTP_ON_PATH,
   WEBSOCKET_ON_PATH,
   ...TRANSPORTS.map(jsonSocketOn),

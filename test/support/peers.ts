@@ -183,7 +183,8 @@ export interface ServerOptions {
   ) => void;
 }
 
-function serve(peer: Peer, { reply = (data) => data, onPeer }: ServerOptions): Peer {
+/** Has a peer answered, as a server does. */
+export function serve(peer: Peer, { reply = (data) => data, onPeer }: ServerOptions): Peer {
   const push = peer.messages.push.bind(peer.messages);
   peer.messages.push = (...all: Buffer[]) => {
     const length = push(...all);

@@ -756,8 +756,10 @@ export type TCPCluster = {
 
 export type UnixDomainSocketListenerSpec = {
   protocol: "UnixDomainSocket";
-  /** The path of the socket, 107 bytes at most. */
+  /** The path of the socket, 107 bytes at most, or `@` and an abstract name. */
   filename: string;
+  /** Connections of bytes, datagrams, or connections of messages. Default stream. */
+  type?: "stream" | "dgram" | "seqpacket";
   /** The mode of the socket’s file, in octal digits ("0660"): who may write to it may connect. Default: what the umask of the process leaves; "0600" where the API made the listener. */
   file_mode?: string;
   /** Each connection begins with a PROXY header, of version 1 or 2. Default: none does. */
@@ -766,7 +768,7 @@ export type UnixDomainSocketListenerSpec = {
   proxy_protocol_from?: string[];
 };
 
-/** UNIX domain sockets, byte streams (unix(7)). */
+/** UNIX domain sockets: byte streams, datagrams and sequenced packets (unix(7)). */
 export type UnixDomainSocketListener = {
   spec?: UnixDomainSocketListenerSpec;
   options?: ListenerOptions;
@@ -775,13 +777,15 @@ export type UnixDomainSocketListener = {
 
 export type UnixDomainSocketClusterSpec = {
   protocol: "UnixDomainSocket";
-  /** The path of the socket, 107 bytes at most. */
+  /** The path of the socket, 107 bytes at most, or `@` and an abstract name. */
   filename?: string;
+  /** Connections of bytes, datagrams, or connections of messages. Default stream. */
+  type?: "stream" | "dgram" | "seqpacket";
   /** The version of the PROXY header in front of each connection. Default: none. */
   proxy_protocol?: "v1" | "v2";
 };
 
-/** UNIX domain sockets, byte streams (unix(7)). */
+/** UNIX domain sockets: byte streams, datagrams and sequenced packets (unix(7)). */
 export type UnixDomainSocketCluster = {
   spec?: UnixDomainSocketClusterSpec;
   options?: ClusterOptions;

@@ -1,13 +1,12 @@
 /** Binds sockets of the kernel's for an engine that has them to itself. */
-import { lstatSync, renameSync, rmSync } from 'node:fs';
 import type { SocketAddress } from '../../core/engine.ts';
-import { L7mpError } from '../../core/errors.ts';
 import type { Binder, BoundSocket } from '../binder.ts';
 import { bindError } from '../node/stream.ts';
 import { addressToBind } from '../resolve.ts';
 import { removeFile, socketFile } from '../unix-path.ts';
 import { DatagramBinder } from './datagrams/binder.ts';
 import { preferLatest } from './datagrams/steering.ts';
+import { bindPath } from './listen-path.ts';
 import { bindMessages } from './messages/bind.ts';
 import { libc } from './system/libc.ts';
 import * as sockets from './system/sockets.ts';
@@ -17,7 +16,7 @@ export function createLocalBinder(takeover = false): Binder {
   const datagrams = new DatagramBinder(1);
   return {
     bindStream: (at) => bindStream(at, takeover),
-    bindMessages,
+    bindMessages: (at) => bindMessages(at, takeover),
     bindDatagram: async (at) => datagrams.bind(at, 0),
   };
 }
@@ -44,28 +43,12 @@ export async function bindStream(at: SocketAddress, takeover = false): Promise<B
 
 async function listen(at: SocketAddress, takeover: boolean): Promise<number> {
   try {
-    if ('path' in at) return takeover ? listenInPlace(at) : await sockets.listenPath(at.path, at.mode);
+    if ('path' in at) return await bindPath(at.path, takeover, (path) => sockets.listenAt(path, at.mode));
     const fd = sockets.listenInternet({ host: await addressToBind(at), port: at.port }, takeover);
     if (takeover) preferLatest(fd);
     return fd;
   } catch (error) {
     if (error instanceof sockets.SocketError) throw bindError(at, error);
     throw error;
-  }
-}
-
-/** The path leads to one or the other at any time. */
-function listenInPlace({ path, mode }: Extract<SocketAddress, { path: string }>): number {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat && !stat.isSocket()) throw new L7mpError('E_BIND', `cannot listen on ${path}: it exists and is no socket`);
-  const aside = `${path}.${process.pid}`;
-  const fd = sockets.listenAt(aside, mode);
-  try {
-    renameSync(aside, path);
-    return fd;
-  } catch (error) {
-    libc().close(fd);
-    rmSync(aside, { force: true });
-    throw bindError({ path }, error as Error);
   }
 }

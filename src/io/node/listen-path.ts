@@ -3,11 +3,13 @@ import type { Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { withMode } from '../socket-mode.ts';
+import { isAbstract, nodePath } from '../unix-path.ts';
 
 /** Listens on a path at which nothing is; `mode`: of the socket. Throws, or the server says so, where it cannot. */
 export function listenPath(server: Server, path: string, mode: number | undefined, listening: () => void): void {
   // Node binds a path within the call.
-  if (isMainThread || mode === undefined) withMode(mode, () => server.listen({ path }, listening));
+  if (isMainThread || mode === undefined || isAbstract(path))
+    withMode(mode, () => server.listen({ path: nodePath(path) }, listening));
   else listenAside(server, { path, mode }, listening);
 }
 

@@ -12,6 +12,7 @@ import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { connectError, describeError } from '../connect-error.ts';
+import { nodePath } from '../unix-path.ts';
 import { endsOf } from './address.ts';
 import { listenPath } from './listen-path.ts';
 import { ReadBuffers } from './read-buffers.ts';
@@ -268,7 +269,7 @@ export async function connect(
   const where = 'path' in to ? to.path : hostPort(to.host, to.port);
   const options: net.NetConnectOpts =
     'path' in to
-      ? { path: to.path, allowHalfOpen: true }
+      ? { path: nodePath(to.path), allowHalfOpen: true }
       : {
           host: plainAddress(to.host),
           port: to.port,

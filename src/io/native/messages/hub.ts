@@ -56,12 +56,15 @@ export class MessageHub implements ConnectionHub {
     this.#streams.abandon(fd);
   }
 
-  /** Receives a message, or a part of one. Returns its size, or -1 with the error in `errno`. */
-  receive(fd: number): number {
+  /**
+   * Receives a message, or a part of one, with so many bytes of control messages at most. Returns its size, or -1 with the error
+   * in `errno`.
+   */
+  receive(fd: number, controlBytes = CONTROL_BYTES): number {
     const { header } = this.incoming;
     const { base, u32 } = this.context.loop.arena;
     u32[(header + layout.NAME_LENGTH) >> 2] = NAME_BYTES;
-    u32[(header + layout.CONTROL_LENGTH) >> 2] = CONTROL_BYTES;
+    u32[(header + layout.CONTROL_LENGTH) >> 2] = controlBytes;
     return this.c.recvmsg(fd, base + header, 0);
   }
 

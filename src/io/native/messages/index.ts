@@ -23,6 +23,7 @@ import * as packet from './packet/index.ts';
 import * as link from './packet/socket.ts';
 import { SctpChannel, type SctpTraits } from './sctp/channel.ts';
 import * as sctp from './sctp/socket.ts';
+import * as unix from './unix/index.ts';
 
 export class NativeMessages implements MessageSockets {
   readonly #hub: MessageHub;
@@ -33,15 +34,19 @@ export class NativeMessages implements MessageSockets {
   }
 
   check(at: MessageAddress): void {
-    libc().close(at.type === 'packet' ? link.open(at) : sctp.open(at));
+    // Every kernel has UNIX sockets.
+    if (at.type !== 'unix') libc().close(at.type === 'packet' ? link.open(at) : sctp.open(at));
   }
 
   listen(at: MessageAddress, acceptor: Acceptor, gathering: GatheringLimit): Promise<SocketListening> {
-    return at.type === 'packet' ? packet.listen(this.#hub, at, acceptor) : this.#listenSctp(at, acceptor, gathering);
+    if (at.type === 'packet') return packet.listen(this.#hub, at, acceptor);
+    if (at.type === 'unix') return unix.listen(this.#hub, at, acceptor);
+    return this.#listenSctp(at, acceptor, gathering);
   }
 
   connect(to: MessageAddress, attempt: Attempt, options: MessageOptions): SocketChannel | Promise<SocketChannel> {
     if (to.type === 'packet') return packet.connect(this.#hub, to, options);
+    if (to.type === 'unix') return unix.connect(this.#hub, to, attempt, options);
     return this.#connectSctp(to, attempt, options);
   }
 

@@ -23,7 +23,7 @@ const FAILED: CloseReason = { kind: 'error', message: 'the socket failed' };
 /** What drives a socket. Messages of the kernel's that do not fit anywhere are lost. */
 export abstract class MessagePort<Peer extends PortPeer> implements Pollable {
   readonly hub: MessageHub;
-  readonly fd: number;
+  fd: number;
   /** Those that wait for room to send. */
   readonly #waiting = new Set<PortPeer>();
 
@@ -45,10 +45,20 @@ export abstract class MessagePort<Peer extends PortPeer> implements Pollable {
   /** Gives the descriptor back. */
   protected abstract giveUp(): void;
 
+  /** Receives into `hub.incoming`: see `MessageHub.receive`. */
+  protected receive(): number {
+    return this.hub.receive(this.fd);
+  }
+
+  /** Says when the socket takes more, or no longer, by calling `flush`. */
+  protected hearRoom(on: boolean): void {
+    this.hub.context.loop.modify(this.fd, on ? k.EPOLLIN | k.EPOLLOUT : k.EPOLLIN);
+  }
+
   // ------------------------------------------------------------------ in the loop
 
   ready(events: number): boolean {
-    if (events & k.EPOLLOUT) this.#flush();
+    if (events & k.EPOLLOUT) this.flush();
     if (events & ~k.EPOLLOUT) for (let n = 0; n < READS && this.#receive(); n++);
     return true;
   }
@@ -74,7 +84,7 @@ export abstract class MessagePort<Peer extends PortPeer> implements Pollable {
   /** Returns whether there may be more. */
   #receive(): boolean {
     const { hub } = this;
-    const size = hub.receive(this.fd);
+    const size = this.receive();
     if (size >= 0) {
       this.received(size);
       return this.open;
@@ -91,16 +101,21 @@ export abstract class MessagePort<Peer extends PortPeer> implements Pollable {
 
   /** The peer hears when the socket takes more. */
   wait(peer: PortPeer): void {
-    if (this.#waiting.size === 0) this.hub.context.loop.modify(this.fd, k.EPOLLIN | k.EPOLLOUT);
+    if (this.#waiting.size === 0) this.hearRoom(true);
     this.#waiting.add(peer);
+  }
+
+  /** Some of them wait. */
+  protected get isFull(): boolean {
+    return this.#waiting.size > 0;
   }
 
   waitNot(peer: PortPeer): void {
     if (!this.#waiting.delete(peer) || this.#waiting.size > 0 || !this.open) return;
-    this.hub.context.loop.modify(this.fd, k.EPOLLIN);
+    this.hearRoom(false);
   }
 
-  #flush(): void {
+  protected flush(): void {
     for (const peer of [...this.#waiting]) peer.flush();
   }
 }

@@ -29,6 +29,11 @@ export abstract class MessageSocket extends ConnectedSocket<MessageHub, MessageB
     return true;
   }
 
+  /** Receives into `hub.incoming`: see `MessageHub.receive`. */
+  protected receive(): number {
+    return this.hub.receive(this.fd);
+  }
+
   // ------------------------------------------------------------------ sending
 
   protected override send(bytes: Uint8Array, attributes: MessageAttributes, owned: boolean): boolean {
@@ -103,7 +108,7 @@ export abstract class MessageSocket extends ConnectedSocket<MessageHub, MessageB
   }
 
   #receive(): void {
-    const size = this.hub.receive(this.fd);
+    const size = this.receive();
     if (size < 0) this.#nothing(this.hub.c.errno());
     else if (size === 0 && this.isEnd) this.#ended();
     else if (!this.is(state.CLOSING)) this.received(size);

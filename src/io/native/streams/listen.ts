@@ -18,6 +18,7 @@ import * as sockets from '../system/sockets.ts';
 import { NativeStreamChannel } from './channel.ts';
 import type { ConnectionHub } from './connected.ts';
 import type { StreamHub } from './hub.ts';
+import { UnixStreamChannel } from './unix.ts';
 
 /** Connections that are taken before others have their turn. */
 const BATCH = 64;
@@ -32,9 +33,10 @@ export async function listenStream(hub: StreamHub, at: SocketAddress, acceptor: 
   const bound = await hub.context.binder.bindStream(at);
   const address = hub.address;
   return new ConnectionListener(hub, bound, { path: 'path' in at, address, acceptor }, (fd, ends) => {
+    if (ends) return new NativeStreamChannel(hub, fd, acceptor.limits, ends, { acceptor });
     // What a UNIX socket accepts inherits nothing.
-    if (!ends) sockets.keepUrgentData(fd);
-    return new NativeStreamChannel(hub, fd, acceptor.limits, ends, { acceptor });
+    sockets.keepUrgentData(fd);
+    return new UnixStreamChannel(hub, fd, acceptor.limits, undefined, { acceptor });
   });
 }
 

@@ -1,4 +1,5 @@
 /** Socket addresses of the Internet and of UNIX, as the kernel writes them (ip(7), ipv6(7), unix(7)) and as text. */
+import { isAbstract } from '../../unix-path.ts';
 import { type Arena, scratchArena } from './arena.ts';
 import { AF_INET, AF_INET6, AF_UNIX, SOCKADDR, SOCKADDR_IN } from './constants.ts';
 import { libc } from './libc.ts';
@@ -46,13 +47,26 @@ function putDotted(u8: Uint8Array, at: number, host: string): void {
   }
 }
 
-/** Writes the path of a UNIX socket. Returns the size. */
+/** Writes the path of a UNIX socket, or its abstract name: `@name`. Returns the size. */
 export function putPath(arena: Arena, at: number, path: string): number {
   const bytes = Buffer.from(path);
+  const abstract = isAbstract(path);
   arena.u8.fill(0, at, at + 2 + SUN_PATH);
   arena.u16[at >> 1] = AF_UNIX;
-  arena.u8.set(bytes.subarray(0, SUN_PATH - 1), at + 2);
-  return 2 + bytes.length + 1;
+  arena.u8.set(bytes.subarray(0, abstract ? SUN_PATH : SUN_PATH - 1), at + 2);
+  if (!abstract) return 2 + bytes.length + 1;
+  // A name has no end but that of the address: it would be another one with a NUL behind it (unix(7)).
+  arena.u8[at + 2] = 0;
+  return 2 + bytes.length;
+}
+
+/** The path or abstract name in a UNIX socket's address of so many bytes; empty where it has none. */
+export function pathAt(u8: Uint8Array, at: number, size: number): string {
+  if (size <= 2) return '';
+  const bytes = u8.subarray(at + 2, at + size);
+  if (bytes[0] === 0) return `@${Buffer.from(bytes.subarray(1))}`;
+  const end = bytes.indexOf(0);
+  return Buffer.from(end < 0 ? bytes : bytes.subarray(0, end)).toString();
 }
 
 /** The port of the Internet address at an offset; 0 for others. */

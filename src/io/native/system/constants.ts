@@ -12,6 +12,7 @@ export const SOCKADDR_IN = 16;
 
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_SEQPACKET = 5;
 export const SOCK_RAW = 3;
 /** SOCK_NONBLOCK | SOCK_CLOEXEC, also as flags of accept4(2) and pipe2(2). */
 export const NONBLOCK_CLOEXEC = 0x80800;
@@ -32,6 +33,8 @@ export const SO_KEEPALIVE = 9;
 export const SO_OOBINLINE = 10;
 export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
+export const SO_PASSCRED = 16;
+export const SO_PEERCRED = 17;
 export const SO_ATTACH_FILTER = 26;
 export const SO_DETACH_FILTER = 27;
 export const SO_ATTACH_REUSEPORT_CBPF = 51;
@@ -49,6 +52,7 @@ export const UDP_GRO = 104;
 
 export const SHUT_WR = 1;
 export const MSG_TRUNC = 0x20;
+export const SCM_CREDENTIALS = 2;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_EOR = 0x80;
 export const MSG_NOTIFICATION = 0x8000;
@@ -69,6 +73,7 @@ export const EPOLL_CTL_MOD = 3;
 
 /** SPLICE_F_MOVE | SPLICE_F_NONBLOCK. */
 export const SPLICE_FLAGS = 3;
+export const F_DUPFD_CLOEXEC = 1030;
 export const F_SETPIPE_SZ = 1031;
 
 export const EPERM = 1;

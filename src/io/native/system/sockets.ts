@@ -3,7 +3,6 @@ import { isIP } from 'node:net';
 import { hostPort, plainAddress } from '../../../core/address.ts';
 import type { Bind } from '../../../core/engine.ts';
 import { withMode } from '../../socket-mode.ts';
-import { freePath } from '../../unix-path.ts';
 import * as address from './address.ts';
 import { scratchArena } from './arena.ts';
 import * as k from './constants.ts';
@@ -172,11 +171,6 @@ export function listenInternet(at: InternetAddress, shared = false): number {
   bind(fd, at, 'listen');
   if (libc().listen(fd, 4096) < 0) fail(fd, 'listen', hostPort(at.host, at.port), true);
   return fd;
-}
-
-export async function listenPath(path: string, mode?: number): Promise<number> {
-  await freePath(path);
-  return listenAt(path, mode);
 }
 
 /** Listens on a path at which nothing is. */
