@@ -156,13 +156,15 @@ function rewriteSchema(): Schema {
       path: { ...properties.path, not: { pattern: UNSAFE } },
       value: properties.value as Schema,
       valueStr: { type: 'string', description: 'A text, in place of `value`.', maxLength: 4096 },
+      from: properties.from as Schema,
     },
     required: ['path'],
     // CEL does not see `value`. At the root, it must be an object.
-    oneOf: [{ required: ['value'] }, { required: ['valueStr'] }],
+    oneOf: [{ required: ['value'] }, { required: ['valueStr'] }, { required: ['from'] }],
     anyOf: [
       { properties: { path: { pattern: '[^/]' } } },
       { required: ['value'], properties: { value: only('object') } },
+      { required: ['from'] },
     ],
   };
 }

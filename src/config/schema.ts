@@ -191,7 +191,12 @@ export const InlineRouteSchema = strict({ name: Type.Optional(Name), ...routeFie
 
 export const RewriteSchema = strict({
   path: Type.String({ description: 'A JSON pointer into the metadata; what is missing on the way is made.' }),
-  value: Type.Unknown({ description: 'Any JSON value.' }),
+  value: Type.Optional(Type.Unknown({ description: 'Any JSON value; or `from`.' })),
+  from: Type.Optional(
+    Type.String({
+      description: 'A JSON pointer into the metadata: what is there is copied; nothing happens where nothing is.',
+    }),
+  ),
 });
 
 export const MatchSchema = Type.Union([

@@ -293,6 +293,7 @@ const GROUPS: Readonly<Record<string, readonly Case[]>> = {
     ['rule', match({ op: 'and', apply: [] }), '/rule/match/apply: must be a list'],
     ['rule', match({ op: 'less', path: '/a', value: 'x' }), '/rule/match/value'],
     ['rule', match({ match: '*', foo: 1 }), /^\/rule\/match\//],
+    ['rule', rewrite({ path: '/a', value: 1, from: '/b' }), '/rule/action/rewrite/0/from: has no place beside value'],
     [
       'rule',
       rewrite({ path: '/a/__proto__/b', value: 1 }),

@@ -221,6 +221,8 @@ test('a rewrite is seen by the stages, made where it is missing, and does not re
           { path: '/HTTP/method', value: 'PUT' },
           { path: '/HTTP/headers/x-new~1y', value: 'z' },
           { path: '/', value: { root: 1 } },
+          { path: '/HTTP/headers/x-client', from: '/IP/src_addr' },
+          { path: '/HTTP/headers/x-user', from: '/HTTP/headers/user' },
         ],
         route: 'show',
       },
@@ -231,6 +233,8 @@ test('a rewrite is seen by the stages, made where it is missing, and does not re
   assert.deepEqual(metadata.a, { b: { c: { d: [1, null, 'x'] } } });
   assert.deepEqual([metadata.without, metadata.root, metadata.HTTP.method], [{ slash: true }, 1, 'PUT']);
   assert.equal(metadata.HTTP.headers['x-new/y'], 'z');
+  assert.equal(metadata.HTTP.headers['x-client'], HOST);
+  assert.equal('x-user' in metadata.HTTP.headers, false);
   const second = (await send('/second')).metadata;
   assert.deepEqual([second.a, second.without, second.HTTP.method], [undefined, undefined, 'POST']);
 });
@@ -290,9 +294,12 @@ test('a rewrite decides what a JSONSocket header says', async (t) => {
 });
 
 test('a rewrite decides what a WebSocket is asked for', async (t) => {
-  const requests: { url: string; header: unknown }[] = [];
+  const requests: { url: string; header: unknown; port: unknown }[] = [];
   const server = await serveWebSocket(t, {
-    onPeer: (_peer, request) => requests.push({ url: request?.url ?? '', header: request?.headers['x-user'] }),
+    onPeer: (_peer, request) => {
+      const { url = '', headers = {} } = request ?? {};
+      requests.push({ url, header: headers['x-user'], port: headers['x-port'] });
+    },
   });
   const { ports } = await startProxy(t, ['l'], ({ l }) => ({
     listeners: [
@@ -305,6 +312,7 @@ test('a rewrite decides what a WebSocket is asked for', async (t) => {
               rewrite: [
                 { path: '/HTTP/url/path', value: '/chat?room=1' },
                 { path: '/HTTP/headers/x-user', value: 'me' },
+                { path: '/HTTP/headers/x-port', from: '/UDP/src_port' },
               ],
               route: {
                 destination: {
@@ -320,7 +328,7 @@ test('a rewrite decides what a WebSocket is asked for', async (t) => {
   }));
   const client = await connectDatagram(t, ports.l);
   assert.equal(await ask(client, 'hello'), 'hello');
-  assert.deepEqual(requests, [{ url: '/chat?room=1', header: 'me' }]);
+  assert.deepEqual(requests, [{ url: '/chat?room=1', header: 'me', port: `${client.port}` }]);
 });
 
 test('a value with keys such as __proto__ is data, wherever it is put', async (t) => {

@@ -82,6 +82,8 @@ describe('the API server takes', () => {
       { path: '/a', value: null },
       { path: 'b', valueStr: '1' },
       { path: '/', value: { a: 1 } },
+      { path: '/HTTP/headers/x-client', from: '/IP/src_addr' },
+      { path: '/', from: 'labels' },
     ];
     const rules = [{ name: 'r', match, action: { rewrite, routeRef: 'route', apply: 'other' } }];
     await create('RuleList', { rules });

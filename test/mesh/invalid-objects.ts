@@ -342,6 +342,11 @@ const RULES: readonly Refused[] = [
     /action\.rewrite\[0\]/,
   ),
   inRule(
+    'a rewrite with a value and a source',
+    { action: { route, rewrite: [{ path: '/a', value: 1, from: '/b' }] } },
+    /action\.rewrite\[0\]/,
+  ),
+  inRule(
     'a rewrite of a prototype',
     { action: { route, rewrite: [{ path: '/a/__proto__/b', value: 1 }] } },
     /action\.rewrite\[0\]\.path/,

@@ -180,8 +180,10 @@ export type Match = {
 export type Rewrite = {
   /** A JSON pointer into the metadata; what is missing on the way is made. */
   path: string;
-  /** Any JSON value. */
-  value: unknown;
+  /** Any JSON value; or `from`. */
+  value?: unknown;
+  /** A JSON pointer into the metadata: what is there is copied; nothing happens where nothing is. */
+  from?: string;
 };
 
 export type Route = {
@@ -275,6 +277,10 @@ export type ListenerOptions = {
   queue_bytes?: number;
   /** Messages that may wait, likewise. Default 1,024. */
   queue_messages?: number;
+  /** IP addresses and CIDRs of those that are taken, and nobody else. Default: everybody. */
+  allow?: string[];
+  /** Of those that are not taken, also where `allow` has them. Default: nobody. */
+  deny?: string[];
   /** Seconds for which an ended session stays visible in the API; of all listeners’ together the latest 10,000 do. */
   track?: number;
   /** Clients and endpoints are told all of what went wrong, with addresses and names: for development. Default false: the code and a general word. */
@@ -916,6 +922,10 @@ export type HTTPListener = {
     queue_bytes?: number;
     /** Messages that may wait, likewise. Default 1,024. */
     queue_messages?: number;
+    /** IP addresses and CIDRs of those that are taken, and nobody else. Default: everybody. */
+    allow?: string[];
+    /** Of those that are not taken, also where `allow` has them. Default: nobody. */
+    deny?: string[];
     /** Seconds for which an ended session stays visible in the API; of all listeners’ together the latest 10,000 do. */
     track?: number;
     /** Clients and endpoints are told all of what went wrong, with addresses and names: for development. Default false: the code and a general word. */
@@ -1031,6 +1041,10 @@ export type WebSocketListener = {
     queue_bytes?: number;
     /** Messages that may wait, likewise. Default 1,024. */
     queue_messages?: number;
+    /** IP addresses and CIDRs of those that are taken, and nobody else. Default: everybody. */
+    allow?: string[];
+    /** Of those that are not taken, also where `allow` has them. Default: nobody. */
+    deny?: string[];
     /** Seconds for which an ended session stays visible in the API; of all listeners’ together the latest 10,000 do. */
     track?: number;
     /** Clients and endpoints are told all of what went wrong, with addresses and names: for development. Default false: the code and a general word. */
@@ -1118,6 +1132,10 @@ export type JSONSocketListener = {
     queue_bytes?: number;
     /** Messages that may wait, likewise. Default 1,024. */
     queue_messages?: number;
+    /** IP addresses and CIDRs of those that are taken, and nobody else. Default: everybody. */
+    allow?: string[];
+    /** Of those that are not taken, also where `allow` has them. Default: nobody. */
+    deny?: string[];
     /** Seconds for which an ended session stays visible in the API; of all listeners’ together the latest 10,000 do. */
     track?: number;
     /** Clients and endpoints are told all of what went wrong, with addresses and names: for development. Default false: the code and a general word. */

@@ -83,7 +83,12 @@ export interface RouteSpec {
 }
 
 export interface ActionSpec {
-  readonly rewrite?: readonly { readonly path: string; readonly value?: unknown; readonly valueStr?: string }[];
+  readonly rewrite?: readonly {
+    readonly path: string;
+    readonly value?: unknown;
+    readonly valueStr?: string;
+    readonly from?: string;
+  }[];
   readonly route?: RouteSpec;
   readonly routeRef?: string;
   readonly apply?: string;

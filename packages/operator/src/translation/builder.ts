@@ -39,7 +39,9 @@ export class Builder {
   }
 
   addRule(name: string, { match, action }: RuleSpec): void {
-    const rewrite = action.rewrite?.map(({ path, value, valueStr }) => ({ path, value: valueStr ?? value }));
+    const rewrite = action.rewrite?.map(({ path, value, valueStr, from }) =>
+      from === undefined ? { path, value: valueStr ?? value } : { path, from },
+    );
     const { routeRef } = action;
     const route = action.route
       ? this.addRoute(`${name}/route`, action.route)
