@@ -18,7 +18,10 @@ export abstract class MessageSocket extends ConnectedSocket<MessageHub, MessageB
 
   // ------------------------------------------------------------------ for its heir to fill in
 
-  /** Something was received, and lies in `hub.incoming`: a message or, where the socket has parts, a part of one. */
+  /**
+   * Something was received, and lies in `hub.incoming`: a message or, where the socket has such, a part of one or a notification.
+   * Also while it closes, and nobody wants any more.
+   */
   protected abstract received(size: number): void;
 
   /** Sends a message. Returns 0 where it is done with, or the error; EAGAIN: the socket takes none now. */
@@ -111,7 +114,7 @@ export abstract class MessageSocket extends ConnectedSocket<MessageHub, MessageB
     const size = this.receive();
     if (size < 0) this.#nothing(this.hub.c.errno());
     else if (size === 0 && this.isEnd) this.#ended();
-    else if (!this.is(state.CLOSING)) this.received(size);
+    else this.received(size);
   }
 
   #nothing(errno: number): void {

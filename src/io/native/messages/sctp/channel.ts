@@ -5,6 +5,7 @@ import type { Ends } from '../../../../core/engine.ts';
 import { Gathering, type GatheringLimit } from '../../../../core/gathering.ts';
 import { CMSG_HEADER } from '../../datagrams/layout.ts';
 import type { SocketOptions } from '../../streams/connected.ts';
+import * as state from '../../streams/state.ts';
 import { hostAt } from '../../system/address.ts';
 import { scratchArena } from '../../system/arena.ts';
 import { IPPROTO_SCTP, MSG_EOR, MSG_NOTIFICATION } from '../../system/constants.ts';
@@ -74,7 +75,8 @@ export class SctpChannel extends MessageSocket {
     const { hub } = this;
     const { flags } = hub;
     const last = (flags & MSG_EOR) !== 0;
-    if (flags & MSG_NOTIFICATION) this.#broken();
+    if (flags & MSG_NOTIFICATION) this.#notified();
+    else if (this.is(state.CLOSING)) return;
     else if (last && !this.#parts && !this.#skipping) this.deliver(hub.bytes(size), this.#attributes(), false);
     else this.#gather(hub.bytes(size), last);
   }
@@ -101,7 +103,16 @@ export class SctpChannel extends MessageSocket {
     this.drop('too-large');
   }
 
-  /** The peer gave a message up of which a part had come: nothing else is subscribed to. */
+  /** What is subscribed to (RFC 6458, section 6.1). */
+  #notified(): void {
+    const { u16 } = this.hub.context.loop.arena;
+    const at = this.hub.incoming.data;
+    if (u16[at >> 1] === sctp.PARTIAL_DELIVERY_EVENT) this.#broken();
+    // Who has ended it is told by nothing else: recv(2) has nothing to say, and poll(2) neither.
+    else if (this.is(state.CLOSING) && u16[(at + 8) >> 1] === sctp.SHUTDOWN_COMPLETE) this.cut();
+  }
+
+  /** The peer gave a message up of which a part had come. */
   #broken(): void {
     if (this.#parts) this.drop('invalid');
     this.#parts?.clear();

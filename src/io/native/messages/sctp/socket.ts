@@ -19,9 +19,14 @@ const BINDX_ADD = 100;
 const LOCAL_ADDRS = 109;
 const CONNECTX = 110;
 
-/** Of struct sctp_event_subscribe: its size, and the byte for messages that end half-way. */
+/** Of struct sctp_event_subscribe: its size, and the bytes for changes of the association and for messages that end half-way. */
 const SUBSCRIPTIONS = 14;
+const ASSOCIATION = 1;
 const PARTIAL_DELIVERY = 6;
+
+/** The type of the latter's notifications, and the change of an association that has ended in order. */
+export const PARTIAL_DELIVERY_EVENT = 0x8006;
+export const SHUTDOWN_COMPLETE = 3;
 
 /** Of struct sctp_status: its size, and where the number of outgoing streams is. */
 const STATUS_SIZE = 176;
@@ -47,6 +52,7 @@ export function open({ host, hosts = [], streams, noDelay }: SctpAddress, family
   sockets.setOption(fd, k.IPPROTO_SCTP, NODELAY, Number(noDelay));
   sockets.setOption(fd, k.IPPROTO_SCTP, RECVRCVINFO, 1);
   u8.fill(0, OPTION, OPTION + 64);
+  u8[OPTION + ASSOCIATION] = 1;
   u8[OPTION + PARTIAL_DELIVERY] = 1;
   setBytes(fd, EVENTS, SUBSCRIPTIONS);
   return fd;
