@@ -3,6 +3,7 @@
 import type { Log } from './core/log.ts';
 import type { Protocol } from './core/protocol.ts';
 import type { Registry } from './core/registry.ts';
+import { SharedSecret } from './core/shared-secret.ts';
 import { makeCounts } from './counts/memory.ts';
 import type { ControlPlane, DataPlane, PlaneSettings } from './data-plane/contract.ts';
 import type { EngineMode } from './io/choose.ts';
@@ -32,14 +33,15 @@ export async function openDataPlane(asked: PlanesStart, host: PlanesHost): Promi
   const { io, settings, takeover } = asked;
   const threads = countThreads(asked, host.log);
   const counts = makeCounts({ workers: Math.max(1, threads), sessions: countable(settings) });
+  const start = { counts, io, takeover, settings, secret: new SharedSecret().memory };
   // Only one of both is needed: each takes time and memory to load.
   if (threads === 0) {
     const { LocalDataPlane } = await import('./data-plane/local.ts');
-    return LocalDataPlane.open({ worker: 0, counts, io, takeover, settings }, host);
+    return LocalDataPlane.open({ ...start, worker: 0 }, host);
   }
   const { startWorkers } = await import('./workers/index.ts');
   const plugins = asked.plugins.filter(isModule).map(({ url }) => url);
-  return startWorkers({ ...host, count: threads, start: { counts, io, takeover, settings }, plugins });
+  return startWorkers({ ...host, count: threads, start, plugins });
 }
 
 /** What is an object of this thread can be in no other. */

@@ -21,6 +21,7 @@ export const ERRORS = {
   E_POSITION: { status: 400, doc: 'A rule cannot be inserted there: the position lies outside the rulelist.' },
   E_BIND: { status: 400, doc: 'The address, port or path cannot be listened on.' },
   E_FILE: { status: 400, doc: 'A file or directory cannot be read or written.' },
+  E_CERTIFICATE: { status: 400, doc: 'A certificate or a key cannot be used.' },
   E_UNSUPPORTED: { status: 400, doc: 'This build, kernel or protocol cannot do what is asked.' },
   E_UNAUTHORIZED: { status: 401, doc: 'The REST API wants a token, and this request has none that it knows.' },
   E_FORBIDDEN: {

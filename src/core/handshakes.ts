@@ -1,4 +1,5 @@
 /** The handshakes of layers: a listener's, bounded in number and in time, and those within an attempt to dial. */
+import { hostPort } from './address.ts';
 import { onAbort } from './attempt.ts';
 import type { Channel } from './channel.ts';
 import type { First } from './engine.ts';
@@ -6,7 +7,7 @@ import { type ErrorCode, L7mpError } from './errors.ts';
 import type { LayerChannel } from './layer.ts';
 import type { Attempt, Dialer, ListenerHost, Listening, Spec } from './protocol.ts';
 import { Shares } from './shares.ts';
-import { sourceOf } from './source.ts';
+import { peerOf, sourceOf } from './source.ts';
 
 /** Milliseconds that a peer's handshake may take, where the listener's options do not say. */
 export const HANDSHAKE_TIMEOUT = 5000;
@@ -22,6 +23,11 @@ export type Wrap = (lower: Channel) => LayerChannel;
 
 /** The same for a listener, which may leave a channel as it is: undefined then. */
 export type WrapAccepted = (lower: Channel) => LayerChannel | undefined;
+
+/** The cause of a handshake's error: by which word it is counted, in place of `broken-handshake`. The words are a closed set. */
+export interface Rejected {
+  readonly reject: string;
+}
 
 /** What they need of a listener. */
 export interface HandshakeHost extends Pick<ListenerHost, 'name' | 'options' | 'log' | 'admit' | 'accept' | 'reject'> {
@@ -105,12 +111,15 @@ export class Handshakes {
     else channel.refuse(new L7mpError('E_LIMIT', 'too many sessions'));
   }
 
-  #failed(pending: Pending, { code, message }: L7mpError): void {
+  #failed(pending: Pending, { code, message, cause }: L7mpError): void {
     const { log, name } = this.#host;
     this.#pending.delete(pending);
     if (this.#closed) return;
-    this.#host.reject(REJECTS[code] ?? 'broken-handshake');
-    if (log.enabled('verbose')) log.write('verbose', name, `broken handshake: ${message}`);
+    this.#host.reject((cause as Partial<Rejected> | undefined)?.reject ?? REJECTS[code] ?? 'broken-handshake');
+    if (!log.enabled('verbose')) return;
+    const peer = peerOf(pending.layer);
+    const from = peer ? ` from ${hostPort(peer.address, peer.port)}` : '';
+    log.write('verbose', name, `broken handshake${from}: ${message}`);
   }
 
   /** Milliseconds. The options may change while handshakes go on. */

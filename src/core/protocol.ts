@@ -15,6 +15,7 @@ import type { Log } from './log.ts';
 import type { Metadata } from './metadata.ts';
 import type { ListenAddress } from './ports.ts';
 import type { Made } from './schema.ts';
+import type { SharedSecret } from './shared-secret.ts';
 import type { StandsOn } from './stands-on.ts';
 
 /** `same`: what comes out has the kind of what went in. */
@@ -174,6 +175,10 @@ export interface ListenerHost {
   readonly first?: First | undefined;
   /** Ports that somebody else has may be waited for: the process before has them, and is about to end. */
   readonly waits?: boolean;
+  /** Set where what it names was named by the API: files are opened through it. */
+  readonly enclosure?: Enclosure | undefined;
+  /** What all workers know and nobody else: keys that must be the same in each are derived of it. */
+  readonly secret: SharedSecret;
   /** The mode of sockets and files that it makes, where the specification does not say; else what the process makes of it. */
   readonly fileMode?: number | undefined;
 }

@@ -87,6 +87,8 @@ export interface PlaneStart {
    * that there may be. One that has failed is taken out of it with `forgetWorker`, when its thread is certainly gone.
    */
   readonly counts: CountsMemory;
+  /** What all data planes know and nobody else, of a `SharedSecret`; left out: one that is this one's alone. */
+  readonly secret?: SharedArrayBuffer;
   /**
    * The process before is to be replaced without a gap: what it listens on is listened on, too, where it was started so; else
    * as soon as it gives that up.

@@ -9,6 +9,7 @@ import { L7mpError } from '../core/errors.ts';
 import { GatheringLimit } from '../core/gathering.ts';
 import { type PortRange, portsOf } from '../core/ports.ts';
 import type { Registry } from '../core/registry.ts';
+import { SharedSecret } from '../core/shared-secret.ts';
 import { SharedCounts } from '../counts/shared-counts.ts';
 import { chooseEngine } from '../io/choose.ts';
 import type { NativeOptions } from '../io/native/index.ts';
@@ -89,6 +90,7 @@ export class LocalDataPlane implements DataPlane {
   #takesOver: boolean;
   readonly #handlers: Handlers;
   #settings: PlaneSettings;
+  readonly #secret: SharedSecret;
   /** The change that is under way. */
   #transaction: Transaction | undefined;
 
@@ -103,12 +105,17 @@ export class LocalDataPlane implements DataPlane {
     return plane;
   }
 
-  private constructor({ worker, settings, takeover = false }: PlaneStart, io: Io, { registry, control }: PlaneHost) {
+  private constructor(
+    { worker, settings, secret, takeover = false }: PlaneStart,
+    io: Io,
+    { registry, control }: PlaneHost,
+  ) {
     this.#viewer = { worker, registry };
     this.#io = io;
     this.#control = control;
     this.#registry = registry;
     this.#settings = settings;
+    this.#secret = new SharedSecret(secret);
     this.#log = new PlaneLog((line) => control.log([line]));
     this.#access = new AccessRecords((record) => control.ended([record]));
     this.#sessions = new Sessions({
@@ -274,6 +281,7 @@ export class LocalDataPlane implements DataPlane {
       io: this.#io.engine,
       log: this.#log,
       gathering: new GatheringLimit(),
+      secret: this.#secret,
       services: {
         api: (request) => control.api(request),
         metrics: () => control.metrics(),

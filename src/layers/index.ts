@@ -4,8 +4,9 @@ import type { Protocol } from '../core/protocol.ts';
 import type { SchemaParts } from '../core/schema.ts';
 import { layerFields, withLayers } from '../core/with-layers.ts';
 import { proxyProtocol, proxyProtocolOnDatagrams } from './proxy-protocol/index.ts';
+import { tls } from './tls/index.ts';
 
-export const LAYERS: readonly Layer[] = [proxyProtocol, proxyProtocolOnDatagrams];
+export const LAYERS: readonly Layer[] = [proxyProtocol, proxyProtocolOnDatagrams, tls];
 
 /** The protocol with all the layers that may stand on it. */
 export const layered = (protocol: Protocol): Protocol => withLayers(protocol, LAYERS);

@@ -5,8 +5,9 @@ import { asL7mpError } from '../core/errors.ts';
 import type { GatheringLimit } from '../core/gathering.ts';
 import { queueLimits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
-import type { ListenerHost, Listening, NewPeer, Spec } from '../core/protocol.ts';
+import type { Enclosure, ListenerHost, Listening, NewPeer, Spec } from '../core/protocol.ts';
 import type { Registry } from '../core/registry.ts';
+import type { SharedSecret } from '../core/shared-secret.ts';
 import { PRIVATE_MODE } from '../output/enclosure.ts';
 import type { Listener } from './listener.ts';
 
@@ -32,6 +33,9 @@ export interface OpenContext {
   readonly gathering: GatheringLimit;
   /** An address may be waited for: the process before has it, and is about to end. */
   waits?(): boolean;
+  readonly secret: SharedSecret;
+  /** Below which the API may name files. */
+  enclosure(): Enclosure;
   /** Begins a session of the listener with what it has accepted. */
   begin(listener: Listener, channel: Channel): void;
 }
@@ -39,13 +43,15 @@ export interface OpenContext {
 /** Makes a listener listen. Rejects with E_BIND, and leaves nothing behind, where it cannot. */
 export async function open(listener: Listener, context: OpenContext): Promise<void> {
   const { name, spec, options: opened, confined } = listener.definition;
-  const { admission, log, io, registry, gathering } = context;
+  const { admission, log, io, registry, gathering, secret } = context;
   const host: ListenerHost = {
     name,
     get options() {
       return listener.definition.options;
     },
     limits: queueLimits(opened),
+    enclosure: confined ? context.enclosure() : undefined,
+    secret,
     fileMode: confined ? PRIVATE_MODE : undefined,
     io,
     log,

@@ -6,6 +6,7 @@ import type { Reconfigurable, Spec } from '../core/protocol.ts';
 import type { SchemaParts } from '../core/schema.ts';
 import { type StandsOn, specBelow } from '../core/stands-on.ts';
 import { streamLayerFields, streamLayerNames } from '../layers/index.ts';
+import { offering } from '../layers/tls/alpn.ts';
 import { dialFields, endsName, listenFields } from './addresses.ts';
 
 export const listenerFields = (parts: SchemaParts) => ({
@@ -34,15 +35,20 @@ export const clusterOn = {
   otherwise: { protocol: 'TCP', fields: ['port', 'bind', ...streamLayerNames('cluster')] },
 } as const satisfies StandsOn;
 
+/** What is below a specification: with TLS, these protocols are offered by ALPN where that does not say. */
+export function belowOffering(on: StandsOn, protocols: readonly string[]): (spec: Spec) => Spec {
+  return (spec) => offering(specBelow(on, spec) as Spec, protocols);
+}
+
 /** What hands changes of a specification, or of options, down to what it stands on: whether that has taken them up. */
 export function handingDown(
-  on: StandsOn,
+  specBelow: (spec: Spec) => Spec,
   spec: Spec,
   below: Reconfigurable,
 ): NonNullable<Reconfigurable['reconfigure']> {
-  let before = specBelow(on, spec);
+  let before = specBelow(spec);
   return async (after, options) => {
-    const now = specBelow(on, after) as Spec;
+    const now = specBelow(after);
     const taken = below.reconfigure ? await below.reconfigure(now, options) : isDeepStrictEqual(before, now);
     if (taken) before = now;
     return taken;

@@ -6,6 +6,7 @@ import { GatheringLimit } from '../core/gathering.ts';
 import { SILENT } from '../core/log.ts';
 import type { ListenerHost, ListenerOptions, Listening, Protocol } from '../core/protocol.ts';
 import { Registry } from '../core/registry.ts';
+import { SharedSecret } from '../core/shared-secret.ts';
 import { createNodeEngine } from '../io/node/index.ts';
 import type { OpenContext } from '../listener/open.ts';
 import { PROTOCOLS } from '../protocols.ts';
@@ -68,6 +69,7 @@ export function fakeHost({
     io: createNodeEngine(),
     log: SILENT,
     gathering,
+    secret: new SharedSecret(),
     channels,
     rejects,
     admit: admit ?? (() => true),

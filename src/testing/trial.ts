@@ -1,4 +1,5 @@
 /** Makes both ends of a connection of a protocol: one dialled, one accepted, by the protocol's own two sides. */
+import { tmpdir } from 'node:os';
 import type { TestContext } from 'node:test';
 import { Validator } from '../config/validate.ts';
 import type { Channel } from '../core/channel.ts';
@@ -9,9 +10,11 @@ import { queueLimits } from '../core/limits.ts';
 import { SILENT } from '../core/log.ts';
 import type { ClusterHost, Dialer, Services, Spec, Transport } from '../core/protocol.ts';
 import { Registry } from '../core/registry.ts';
+import { SharedSecret } from '../core/shared-secret.ts';
 import { SharedCounts } from '../counts/shared-counts.ts';
 import { Listener } from '../listener/listener.ts';
 import { open } from '../listener/open.ts';
+import { DirectoryEnclosure } from '../output/enclosure.ts';
 import { PROTOCOLS } from '../protocols.ts';
 import { Collector } from './collector.ts';
 import { attempt } from './fake-cluster-host.ts';
@@ -168,7 +171,18 @@ export class Opened {
     };
     const io = this.#io;
     const gathering = new GatheringLimit();
-    await open(this.#listener, { registry, io, log: SILENT, admission: UNLIMITED, gathering, begin });
+    const secret = new SharedSecret();
+    const enclosure = () => new DirectoryEnclosure(tmpdir());
+    await open(this.#listener, {
+      registry,
+      io,
+      log: SILENT,
+      admission: UNLIMITED,
+      gathering,
+      secret,
+      enclosure,
+      begin,
+    });
     const limits = queueLimits(options);
     const dialerOn = async (under: Spec): Promise<Dialer> => registry.cluster(under.protocol).open(under, host);
     const host: ClusterHost = {

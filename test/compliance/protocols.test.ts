@@ -9,6 +9,7 @@ import { runCompliance } from '../../src/testing/compliance.ts';
 import { createMemoryNetwork } from '../../src/testing/memory/index.ts';
 import { freePort } from '../../src/testing/ports.ts';
 import type { CaseName, Subject } from '../../src/testing/subject.ts';
+import { Authority, texts } from '../support/certificates.ts';
 
 const HOST = '127.0.0.1';
 const folder = mkdtempSync(join(tmpdir(), 'l7mp-compliance-'));
@@ -116,6 +117,27 @@ function webSocketInMemory(): Subject {
 const webSocket = (transport: Spec): Spec => ({ protocol: 'WebSocket', transport });
 const jsonSocket = (transport: Spec): Spec => ({ protocol: 'JSONSocket', transport });
 
+const authority = await Authority.make(after);
+const certificate = texts(await authority.issue());
+
+/** With TLS, and certificates of an authority of ours. */
+function secured(subject: Subject, wrap: (spec: Spec) => Spec = (spec) => spec): Subject {
+  return {
+    ...subject,
+    name: `${wrap({ protocol: '' }).protocol}TLS on ${subject.name}`,
+    specs: async () => {
+      const { listener, cluster, address } = await subject.specs();
+      return {
+        listener: wrap({ ...listener, tls: certificate }),
+        cluster: wrap({ ...cluster, tls: { ca: authority.text, servername: 'localhost' } }),
+        address,
+      };
+    },
+    // What is cut off without a close_notify is a reset.
+    skips: subject.name.includes('WebSocket') ? WEBSOCKET : {},
+  };
+}
+
 runCompliance(inMemory('datagram', false));
 runCompliance(inMemory('datagram', true));
 runCompliance(inMemory('stream', false));
@@ -137,6 +159,10 @@ for (const { name, create, skip } of engines()) {
     overPath('UnixDomainSocket', webSocket, WEBSOCKET),
     overPath('UnixDomainSocket', jsonSocket),
     ofType('stream', UNIX, abstract),
+    secured(overPort('TCP')),
+    secured(overPath('UnixDomainSocket')),
+    secured(overPort('WebSocket', WEBSOCKET)),
+    secured(overPort('TCP'), jsonSocket),
   ];
   if (name === 'native') {
     subjects.push(ofType('dgram', DGRAM), ofType('seqpacket', UNIX), ofType('seqpacket', UNIX, abstract));

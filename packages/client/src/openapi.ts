@@ -729,6 +729,34 @@ export type TCPListenerSpec = {
   proxy_protocol?: true;
   /** Who sends a header, as IP addresses and CIDRs; others are served as they are. Default: everybody. */
   proxy_protocol_from?: string[];
+  /** TLS 1.2 and 1.3. Default none. */
+  tls?: true | {
+    /** The certificate and those above it: a path, or PEM text. */
+    cert?: string;
+    /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+    key?: string;
+    /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
+    alpn?: string[];
+    /** Default 1.2. */
+    min_version?: "1.2" | "1.3";
+    /** Who has signed the certificates of clients. */
+    ca?: string;
+    /** Whether clients are asked for certificates; `request` takes a bad one for none. Default none. */
+    client_auth?: "none" | "request" | "require";
+    /** Other certificates, for clients that ask for these names. */
+    certificates?: ({
+      /** Names of servers; `*.` stands for one label. */
+      servernames: string[];
+      /** The certificate and those above it: a path, or PEM text. */
+      cert: string;
+      /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+      key: string;
+    })[];
+    /** Who asks for any other name gets an alert, not `cert`. Default false. */
+    strict_sni?: boolean;
+    /** passthrough reads the ClientHello, for rules on /TLS/servername, and decrypts nothing. Default terminate. */
+    mode?: "terminate" | "passthrough";
+  };
 };
 
 /** TCP byte streams over IPv4 and IPv6 (RFC 9293). */
@@ -751,6 +779,23 @@ export type TCPClusterSpec = {
   };
   /** The version of the PROXY header in front of each connection. Default: none. */
   proxy_protocol?: "v1" | "v2";
+  /** TLS 1.2 and 1.3 to endpoints; true for all defaults. Default none. */
+  tls?: true | {
+    /** The certificate and those above it: a path, or PEM text. */
+    cert?: string;
+    /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+    key?: string;
+    /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
+    alpn?: string[];
+    /** Default 1.2. */
+    min_version?: "1.2" | "1.3";
+    /** Who has signed those of endpoints. Default: whom Node trusts. */
+    ca?: string;
+    /** Whose certificate it must be. Default the endpoint’s address. */
+    servername?: string;
+    /** Whether certificates of endpoints are verified. Default true. */
+    verify?: boolean;
+  };
 };
 
 /** TCP byte streams over IPv4 and IPv6 (RFC 9293). */
@@ -772,6 +817,34 @@ export type UnixDomainSocketListenerSpec = {
   proxy_protocol?: true;
   /** Who sends a header, as IP addresses and CIDRs; others are served as they are. Default: everybody. */
   proxy_protocol_from?: string[];
+  /** TLS 1.2 and 1.3. Default none. */
+  tls?: true | {
+    /** The certificate and those above it: a path, or PEM text. */
+    cert?: string;
+    /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+    key?: string;
+    /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
+    alpn?: string[];
+    /** Default 1.2. */
+    min_version?: "1.2" | "1.3";
+    /** Who has signed the certificates of clients. */
+    ca?: string;
+    /** Whether clients are asked for certificates; `request` takes a bad one for none. Default none. */
+    client_auth?: "none" | "request" | "require";
+    /** Other certificates, for clients that ask for these names. */
+    certificates?: ({
+      /** Names of servers; `*.` stands for one label. */
+      servernames: string[];
+      /** The certificate and those above it: a path, or PEM text. */
+      cert: string;
+      /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+      key: string;
+    })[];
+    /** Who asks for any other name gets an alert, not `cert`. Default false. */
+    strict_sni?: boolean;
+    /** passthrough reads the ClientHello, for rules on /TLS/servername, and decrypts nothing. Default terminate. */
+    mode?: "terminate" | "passthrough";
+  };
 };
 
 /** UNIX domain sockets: byte streams, datagrams and sequenced packets (unix(7)). */
@@ -789,6 +862,23 @@ export type UnixDomainSocketClusterSpec = {
   type?: "stream" | "dgram" | "seqpacket";
   /** The version of the PROXY header in front of each connection. Default: none. */
   proxy_protocol?: "v1" | "v2";
+  /** TLS 1.2 and 1.3 to endpoints; true for all defaults. Default none. */
+  tls?: true | {
+    /** The certificate and those above it: a path, or PEM text. */
+    cert?: string;
+    /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+    key?: string;
+    /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
+    alpn?: string[];
+    /** Default 1.2. */
+    min_version?: "1.2" | "1.3";
+    /** Who has signed those of endpoints. Default: whom Node trusts. */
+    ca?: string;
+    /** Whose certificate it must be. Default the endpoint’s address. */
+    servername?: string;
+    /** Whether certificates of endpoints are verified. Default true. */
+    verify?: boolean;
+  };
 };
 
 /** UNIX domain sockets: byte streams, datagrams and sequenced packets (unix(7)). */
@@ -904,6 +994,34 @@ export type HTTPListenerSpec = {
   proxy_protocol?: true;
   /** Who sends a header, as IP addresses and CIDRs; others are served as they are. Default: everybody. */
   proxy_protocol_from?: string[];
+  /** TLS 1.2 and 1.3. Default none. */
+  tls?: true | {
+    /** The certificate and those above it: a path, or PEM text. */
+    cert?: string;
+    /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+    key?: string;
+    /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
+    alpn?: string[];
+    /** Default 1.2. */
+    min_version?: "1.2" | "1.3";
+    /** Who has signed the certificates of clients. */
+    ca?: string;
+    /** Whether clients are asked for certificates; `request` takes a bad one for none. Default none. */
+    client_auth?: "none" | "request" | "require";
+    /** Other certificates, for clients that ask for these names. */
+    certificates?: ({
+      /** Names of servers; `*.` stands for one label. */
+      servernames: string[];
+      /** The certificate and those above it: a path, or PEM text. */
+      cert: string;
+      /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+      key: string;
+    })[];
+    /** Who asks for any other name gets an alert, not `cert`. Default false. */
+    strict_sni?: boolean;
+    /** passthrough reads the ClientHello, for rules on /TLS/servername, and decrypts nothing. Default terminate. */
+    mode?: "terminate" | "passthrough";
+  };
   /** The only path that is served, to the letter and without a query; any other is answered 404. */
   path?: string;
 };
@@ -963,6 +1081,23 @@ export type HTTPClusterSpec = {
   transport?: TCPClusterSpec | UnixDomainSocketClusterSpec;
   /** The version of the PROXY header in front of each connection. Default: none. */
   proxy_protocol?: "v1" | "v2";
+  /** TLS 1.2 and 1.3 to endpoints; true for all defaults. Default none. */
+  tls?: true | {
+    /** The certificate and those above it: a path, or PEM text. */
+    cert?: string;
+    /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+    key?: string;
+    /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
+    alpn?: string[];
+    /** Default 1.2. */
+    min_version?: "1.2" | "1.3";
+    /** Who has signed those of endpoints. Default: whom Node trusts. */
+    ca?: string;
+    /** Whose certificate it must be. Default the endpoint’s address. */
+    servername?: string;
+    /** Whether certificates of endpoints are verified. Default true. */
+    verify?: boolean;
+  };
   /** The version of HTTP. auto: what the endpoint chooses by ALPN, and without tls 1.1. Default auto. */
   version?: "1.1" | "auto";
   /** Path and query of sessions that have none: those that are not HTTP’s. Default /. */
@@ -1021,6 +1156,34 @@ export type WebSocketListenerSpec = {
   proxy_protocol?: true;
   /** Who sends a header, as IP addresses and CIDRs; others are served as they are. Default: everybody. */
   proxy_protocol_from?: string[];
+  /** TLS 1.2 and 1.3. Default none. */
+  tls?: true | {
+    /** The certificate and those above it: a path, or PEM text. */
+    cert?: string;
+    /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+    key?: string;
+    /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
+    alpn?: string[];
+    /** Default 1.2. */
+    min_version?: "1.2" | "1.3";
+    /** Who has signed the certificates of clients. */
+    ca?: string;
+    /** Whether clients are asked for certificates; `request` takes a bad one for none. Default none. */
+    client_auth?: "none" | "request" | "require";
+    /** Other certificates, for clients that ask for these names. */
+    certificates?: ({
+      /** Names of servers; `*.` stands for one label. */
+      servernames: string[];
+      /** The certificate and those above it: a path, or PEM text. */
+      cert: string;
+      /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+      key: string;
+    })[];
+    /** Who asks for any other name gets an alert, not `cert`. Default false. */
+    strict_sni?: boolean;
+    /** passthrough reads the ClientHello, for rules on /TLS/servername, and decrypts nothing. Default terminate. */
+    mode?: "terminate" | "passthrough";
+  };
   /** The only path that is served, to the letter and without a query; any other is answered 404. */
   path?: string;
   /** The largest message, in bytes, either way: a larger one ends the session with 1009. Default 16 MiB. */
@@ -1084,6 +1247,23 @@ export type WebSocketClusterSpec = {
   transport?: TCPClusterSpec | UnixDomainSocketClusterSpec;
   /** The version of the PROXY header in front of each connection. Default: none. */
   proxy_protocol?: "v1" | "v2";
+  /** TLS 1.2 and 1.3 to endpoints; true for all defaults. Default none. */
+  tls?: true | {
+    /** The certificate and those above it: a path, or PEM text. */
+    cert?: string;
+    /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+    key?: string;
+    /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
+    alpn?: string[];
+    /** Default 1.2. */
+    min_version?: "1.2" | "1.3";
+    /** Who has signed those of endpoints. Default: whom Node trusts. */
+    ca?: string;
+    /** Whose certificate it must be. Default the endpoint’s address. */
+    servername?: string;
+    /** Whether certificates of endpoints are verified. Default true. */
+    verify?: boolean;
+  };
   /** The largest message, in bytes, either way: a larger one ends the session with 1009. Default 32 MiB. */
   max_message_size?: number;
 };

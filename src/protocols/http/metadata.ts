@@ -5,7 +5,7 @@ import type { Channel, Headers } from '../../core/channel.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import { plainHeaders } from './headers.ts';
 
-const DEFAULT_PORT = 80;
+const PORTS = { 'http:': 80, 'https:': 443 } as const;
 
 /** The absolute form of a request's target (RFC 9112 section 3.2.2): authority and the rest. */
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i;
@@ -47,11 +47,12 @@ function urlOf({ target, host }: RequestHead, below: Metadata): Metadata {
   const { authority: given, path } = splitTarget(target);
   const at = given ?? host ?? ownAuthority(below);
   const question = path.indexOf('?');
+  const scheme = below.TLS === undefined ? 'http:' : 'https:';
   return {
     url: target,
-    href: `http://${at}${path}`,
-    protocol: 'http:',
-    ...splitAuthority(at),
+    href: `${scheme}//${at}${path}`,
+    protocol: scheme,
+    ...splitAuthority(at, PORTS[scheme]),
     path,
     query: question < 0 ? '' : path.slice(question + 1),
   };
@@ -71,9 +72,9 @@ function splitTarget(target = '/'): { authority?: string; path: string } {
   return { authority, path: rest.startsWith('/') ? rest : `/${rest}` };
 }
 
-function splitAuthority(authority: string): { host: string; port: number } {
+function splitAuthority(authority: string, port: number): { host: string; port: number } {
   const colon = authority.lastIndexOf(':');
   const digits = authority.slice(colon + 1);
-  if (colon < 0 || !/^\d+$/.test(digits)) return { host: authority, port: DEFAULT_PORT };
+  if (colon < 0 || !/^\d+$/.test(digits)) return { host: authority, port };
   return { host: authority.slice(0, colon), port: Number(digits) };
 }

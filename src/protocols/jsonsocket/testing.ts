@@ -16,6 +16,7 @@ import type {
   Protocol,
   Spec,
 } from '../../core/protocol.ts';
+import { SharedSecret } from '../../core/shared-secret.ts';
 import { createNodeEngine } from '../../io/node/index.ts';
 import { attempt, type FakeAttempt } from '../../testing/fake-cluster-host.ts';
 import { tcp } from '../tcp/index.ts';
@@ -102,6 +103,7 @@ export async function listenOn(rig: Rig, under: Spec, options: ListenOptions = {
     mayUseReserve: () => false,
     refused: () => {},
     gathering: new GatheringLimit(),
+    secret: new SharedSecret(),
     admit: () => {
       if (sessions < (options.most ?? Number.POSITIVE_INFINITY)) return true;
       rejected.push('max-sessions');

@@ -7,11 +7,18 @@ import {
   type Spec,
 } from '../../core/protocol.ts';
 import type { SchemaParts, StaticOf } from '../../core/schema.ts';
-import { specBelow } from '../../core/stands-on.ts';
 import { checkForwarded, clusterForwarded, forwardingOf, listenerForwarded } from '../http/forwarded.ts';
 import { httpPath } from '../http/index.ts';
 import { headerTimeout } from '../http/options.ts';
-import { clusterFields, clusterOn, connectionName, handingDown, listenerFields, listenerOn } from '../on-streams.ts';
+import {
+  belowOffering,
+  clusterFields,
+  clusterOn,
+  connectionName,
+  handingDown,
+  listenerFields,
+  listenerOn,
+} from '../on-streams.ts';
 import { CLUSTER_MESSAGE_SIZE, LISTENER_MESSAGE_SIZE } from './channel.ts';
 import { dial, type Target } from './dial.ts';
 import { listen, type Served } from './listen.ts';
@@ -88,8 +95,9 @@ export const websocket = defineProtocol({
     open: async (spec, host) => {
       const { WebSocket } = await import('ws');
       const own: Spec = { protocol: 'WebSocket', ...spec };
-      const below = await host.dialerOn(specBelow(clusterOn, own) as Spec);
-      const handDown = handingDown(clusterOn, own, below);
+      const under = belowOffering(clusterOn, ['http/1.1']);
+      const below = await host.dialerOn(under(own));
+      const handDown = handingDown(under, own, below);
       let target = targetBy(spec, host.options, host);
       return {
         dial: (attempt) => dial(attempt, { ...target, WebSocket }, below, host.limits),

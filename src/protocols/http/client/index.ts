@@ -2,7 +2,7 @@
 import type { ClusterSide, Spec } from '../../../core/protocol.ts';
 import type { SchemaParts, StaticOf } from '../../../core/schema.ts';
 import { specBelow } from '../../../core/stands-on.ts';
-import { clusterFields, clusterOn, handingDown } from '../../on-streams.ts';
+import { belowOffering, clusterFields, clusterOn, handingDown } from '../../on-streams.ts';
 import { type ClusterFields, HttpDialer } from './dialer.ts';
 import { clusterOptions } from './options.ts';
 
@@ -47,9 +47,10 @@ export const httpCluster: ClusterSide<ReturnType<typeof clusterSpec>> = {
   ],
   open: async (given, host) => {
     const spec: Spec = { protocol: 'HTTP', ...given };
-    const below = await host.dialerOn(specBelow(clusterOn, spec) as Spec);
+    const under = belowOffering(clusterOn, ['http/1.1']);
+    const below = await host.dialerOn(under(spec));
     const dialer = new HttpDialer(fieldsOf(spec), below, host);
-    const handDown = handingDown(clusterOn, spec, below);
+    const handDown = handingDown(under, spec, below);
     return {
       dial: (attempt) => dialer.dial(attempt),
       reconfigure: async (now, options) => {

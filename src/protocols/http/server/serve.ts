@@ -7,8 +7,7 @@ import { CompactingMap } from '../../../core/compacting.ts';
 import type { ListenerHost, ListenerOptions, Listening, Reconfigurable, Spec } from '../../../core/protocol.ts';
 import { Shares } from '../../../core/shares.ts';
 import { sourceOf } from '../../../core/source.ts';
-import { specBelow } from '../../../core/stands-on.ts';
-import { handingDown, listenerOn } from '../../on-streams.ts';
+import { belowOffering, handingDown, listenerOn } from '../../on-streams.ts';
 import { distrust, type Trust, trustOf } from '../forwarded.ts';
 import { timeoutsOf } from '../options.ts';
 import { answerError, answerSocket, drain } from './answer.ts';
@@ -57,13 +56,14 @@ export async function serve(
   handlers: Handlers,
 ): Promise<Listening & Required<Reconfigurable>> {
   const server = new Server(host, handlers);
-  const below = await host.listenOn(specBelow(listenerOn, spec as Spec) as Spec, (channel) => server.take(channel));
+  const under = belowOffering(listenerOn, handlers.stream ? ['h2', 'http/1.1'] : ['http/1.1']);
+  const below = await host.listenOn(under(spec as Spec), (channel) => server.take(channel));
   return {
     close: () => {
       server.close();
       return below.close();
     },
-    reconfigure: handingDown(listenerOn, spec as Spec, below),
+    reconfigure: handingDown(under, spec as Spec, below),
   };
 }
 

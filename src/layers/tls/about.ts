@@ -1,0 +1,31 @@
+/** What a session knows of a TLS connection: the object `TLS` of its metadata. */
+import type { PeerCertificate, TLSSocket } from 'node:tls';
+import type { Json, Metadata } from '../../core/metadata.ts';
+
+/** Metadata of a connection that is terminated here. `refusal`: why the peer's certificate is not taken, if one was asked for. */
+export function connectionMetadata(socket: TLSSocket, asked: boolean, refusal: string | undefined): Metadata {
+  const { alpnProtocol, servername } = socket as TLSSocket & { servername?: string | false };
+  const metadata: Metadata = { version: socket.getProtocol() ?? '', cipher: socket.getCipher().name };
+  if (typeof servername === 'string') metadata.servername = servername;
+  if (typeof alpnProtocol === 'string') metadata.alpn = alpnProtocol;
+  if (!asked) return metadata;
+  if (refusal !== undefined) return { ...metadata, authorized: false, authorization_error: refusal };
+  return { ...metadata, authorized: true, peer: peerMetadata(socket.getPeerCertificate()) };
+}
+
+/** Of a certificate that was verified. */
+export function peerMetadata({ subject, issuer, subjectaltname, fingerprint256 }: PeerCertificate): Metadata {
+  return {
+    subject: plain(subject),
+    issuer: plain(issuer),
+    ...(subjectaltname !== undefined && { subjectaltname }),
+    fingerprint256,
+  };
+}
+
+/** Attributes of a distinguished name: node makes objects without a prototype of them. */
+function plain(name: object): { [key: string]: Json } {
+  return Object.fromEntries(
+    Object.entries(name).map(([type, value]) => [type, Array.isArray(value) ? [...value] : value]),
+  );
+}

@@ -1,0 +1,35 @@
+/** What `tls` says, as users write it, and what stands where they do not say. */
+
+/** A certificate with those above it, and its key: each the path of a file, or PEM text. */
+export interface Pair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export type ClientAuth = 'none' | 'request' | 'require';
+export type Version = '1.2' | '1.3';
+
+/** `tls` of a listener. */
+export interface ServerInput extends Partial<Pair> {
+  readonly ca?: string;
+  readonly client_auth?: ClientAuth;
+  readonly alpn?: readonly string[];
+  readonly min_version?: Version;
+  readonly certificates?: readonly (Pair & { readonly servernames: readonly string[] })[];
+  readonly strict_sni?: boolean;
+  readonly mode?: 'terminate' | 'passthrough';
+}
+
+/** `tls` of a cluster. */
+export interface ClientInput extends Partial<Pair> {
+  readonly ca?: string;
+  readonly servername?: string;
+  readonly verify?: boolean;
+  readonly alpn?: readonly string[];
+  readonly min_version?: Version;
+}
+
+/** `tls: true` is `tls: {}`. */
+export function fieldsOf<T extends object>(tls: T | boolean): T {
+  return typeof tls === 'object' ? tls : ({} as T);
+}
