@@ -149,6 +149,12 @@ export class Connection {
     return told;
   }
 
+  /** What is wrong was said, as the answer to a request: it is the last one, whatever else comes. */
+  condemn(): void {
+    this.#broken = true;
+    this.#closing = true;
+  }
+
   // ------------------------------------------------------------------ own
 
   #known(first: Buffer, all: boolean): boolean {

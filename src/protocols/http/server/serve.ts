@@ -79,6 +79,14 @@ interface Believed {
   readonly trust: Trust;
 }
 
+/** RFC 9112 section 6.1: what node's parser takes for framing, and we cannot undo, or others on the way would not take. */
+function wrongCoding({ headers, httpVersion }: http.IncomingMessage): { status: number; why: string } | undefined {
+  const coding = headers['transfer-encoding'];
+  if (coding === undefined) return undefined;
+  if (httpVersion !== '1.1') return { status: 400, why: 'HTTP/1.0 has no transfer codings' };
+  return coding.toLowerCase() === 'chunked' ? undefined : { status: 501, why: 'only chunked is understood' };
+}
+
 class Server implements ConnectionHandlers {
   // Time limits are kept by the connections; a missing Host is answered here, as whatever else is wrong.
   readonly #server = http.createServer({
@@ -143,13 +151,15 @@ class Server implements ConnectionHandlers {
   }
 
   call(call: Call): void {
-    const wrong = misdirected(call.req);
+    const misled = misdirected(call.req);
+    const wrong = misled === undefined ? wrongCoding(call.req) : { status: 400, why: misled };
     if (wrong === undefined) {
       this.#handlers.request(call);
       return;
     }
     this.#host.reject('bad-request');
-    refuseCall(call, 400, wrong, { connection: 'close' });
+    call.connection.condemn();
+    refuseCall(call, wrong.status, wrong.why, { connection: 'close' });
   }
 
   late(connection: Connection): void {
