@@ -69,7 +69,10 @@ export interface CloseReason {
   readonly kind: 'end' | 'reset' | 'error' | 'idle' | 'deleted' | 'shutdown' | 'refused';
   /** One line for a person. */
   readonly message: string;
-  /** The WebSocket close code that the peer sent or, of an error, that it is to get: 1000-4999. */
+  /**
+   * The WebSocket close code that the peer sent or, of an error, that it is to get: 1000-4999. Of a reset, the HTTP/2 error code
+   * that the peer sent: 0-255.
+   */
   readonly code?: number;
 }
 

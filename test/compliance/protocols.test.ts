@@ -70,6 +70,19 @@ function overPort(
   };
 }
 
+/** Both sides of HTTP by HTTP/2. */
+function http2(): Subject {
+  const { specs, ...subject } = overPort('HTTP', HTTP);
+  return {
+    ...subject,
+    name: 'HTTP/2',
+    specs: async () => {
+      const { cluster, ...rest } = await specs();
+      return { ...rest, cluster: { ...cluster, version: '2' } };
+    },
+  };
+}
+
 function overPath(protocol: string, wrap: (spec: Spec) => Spec = (spec) => spec, skips: Skips = UNIX): Subject {
   return {
     name: `${wrap({ protocol: '' }).protocol}${protocol}`,
@@ -153,6 +166,7 @@ for (const { name, create, skip } of engines()) {
     overPath('UnixDomainSocket'),
     overPort('WebSocket', WEBSOCKET),
     overPort('HTTP', HTTP),
+    http2(),
     overPort('UDP', LOSSY, jsonSocket),
     overPort('TCP', {}, jsonSocket),
     overPort('WebSocket', WEBSOCKET, jsonSocket),

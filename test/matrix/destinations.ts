@@ -6,6 +6,7 @@ import {
   type ServerOptions,
   serveDatagram,
   serveHttp,
+  serveHttp2,
   serveStream,
   serveWebSocket,
 } from '../support/peers.ts';
@@ -89,6 +90,10 @@ const unixOf =
     server: serveMessages(t, type, path, options),
     spec: { protocol: 'UnixDomainSocket', type },
   });
+const http2: Serve = async (t, options) => {
+  const server = await serveHttp2(t, options);
+  return { server, spec: { protocol: 'HTTP', version: '2', port: server.port } };
+};
 
 const webSocket: Serve = async (t, options) => {
   const server = await serveWebSocket(t, textual(options));
@@ -152,6 +157,7 @@ export const DESTINATIONS: readonly Destination[] = [
     }),
   ),
   network('HTTP', http, STREAM),
+  network('HTTP/2', http2, STREAM),
   network('WebSocket over UnixDomainSocket', webSocketOnPath, MESSAGES),
   ECHO,
   FORK,

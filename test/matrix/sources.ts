@@ -1,6 +1,7 @@
 /** Every listener protocol, as its clients see it. */
 import { once } from 'node:events';
 import * as http from 'node:http';
+import * as http2 from 'node:http2';
 import type { Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { connectDatagram, connectStream, connectWebSocket, type Peer } from '../support/peers.ts';
@@ -91,6 +92,37 @@ async function post(t: TestContext, to: { port: number } | { socketPath: string 
   return peer;
 }
 
+/** The same by HTTP/2 with prior knowledge. */
+async function postHttp2(t: TestContext, port: number): Promise<Client> {
+  const session = http2.connect(`http://${HOST}:${port}`);
+  session.on('error', () => {});
+  t.after(() => session.destroy());
+  await once(session, 'connect');
+  const stream = session.request({ ':path': PATH, ':method': 'POST', ...HEADERS });
+  const peer: Peer = {
+    messages: [],
+    closed: undefined,
+    ended: false,
+    port: session.socket.localPort ?? 0,
+    send: (data) => stream.write(data),
+    end: () => stream.end(),
+    close: () => stream.close(http2.constants.NGHTTP2_CANCEL),
+    reset: () => stream.close(http2.constants.NGHTTP2_CANCEL),
+    pause: () => {},
+  };
+  stream.on('data', (data: Buffer) => peer.messages.push(data));
+  stream.on('end', () => {
+    peer.ended = !stream.destroyed;
+  });
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    peer.closed ??= error.code;
+  });
+  stream.on('close', () => {
+    peer.closed ??= 'end';
+  });
+  return peer;
+}
+
 // -------------------------------------------------------------------- what is known of a session
 
 const ip = { IP: { src_addr: HOST, dst_addr: HOST } };
@@ -102,8 +134,8 @@ function internet(label: string, protocol: 'UDP' | 'TCP', numbered: boolean, mor
   });
 }
 
-const request = (method: string) => ({
-  HTTP: { version: '1.1', method, url: { url: PATH, path: PATH, query: 'x=1' }, headers: HEADERS },
+const request = (method: string, version = '1.1') => ({
+  HTTP: { version, method, url: { url: PATH, path: PATH, query: 'x=1' }, headers: HEADERS },
 });
 
 const local: Source['session'] = ({ listener, path }) => ({
@@ -149,6 +181,13 @@ const HTTP: Source = {
   spec: (place) => ({ protocol: 'HTTP', ...at(place) }),
   connect: (t, { port }) => post(t, { port }),
   session: internet('HTTP', 'TCP', true, request('POST')),
+};
+
+const HTTP2: Source = {
+  ...HTTP,
+  name: 'HTTP/2',
+  connect: (t, { port }) => postHttp2(t, port),
+  session: internet('HTTP', 'TCP', true, request('POST', '2.0')),
 };
 
 const WEBSOCKET: Source = {
@@ -230,6 +269,7 @@ export const SOURCES: readonly Source[] = [
   SINGLETON,
   TCP,
   HTTP,
+  HTTP2,
   WEBSOCKET,
   UNIX,
   UNIX_DGRAM,

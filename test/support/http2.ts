@@ -120,14 +120,17 @@ function literal(text: string): Buffer {
   return Buffer.concat([Buffer.from(length), bytes]);
 }
 
-/** A peer that speaks frame by frame, as a client after `hello`. */
+/** A peer that speaks frame by frame: a client after `hello`, or a server on the socket that it is given. */
 export class FramePeer {
   readonly socket: net.Socket;
   readonly frames: Frame[] = [];
   #rest: Buffer = Buffer.alloc(0);
+  /** Bytes of the client's preface that are still to come. */
+  #preface = 0;
 
-  constructor(t: TestContext, port: number) {
-    this.socket = net.connect({ host: '127.0.0.1', port });
+  constructor(t: TestContext, at: number | net.Socket) {
+    if (typeof at !== 'number') this.#preface = PREFACE.length;
+    this.socket = typeof at === 'number' ? net.connect({ host: '127.0.0.1', port: at }) : at;
     t.after(() => this.socket.destroy());
     this.socket.on('error', () => {});
     this.socket.on('data', (bytes: Buffer) => this.#received(bytes));
@@ -153,7 +156,9 @@ export class FramePeer {
   }
 
   #received(bytes: Buffer): void {
-    let rest = Buffer.concat([this.#rest, bytes]);
+    const skipped = Math.min(this.#preface, bytes.length);
+    this.#preface -= skipped;
+    let rest = Buffer.concat([this.#rest, bytes.subarray(skipped)]);
     while (rest.length >= 9) {
       const end = 9 + rest.readUIntBE(0, 3);
       if (rest.length < end) break;

@@ -2,6 +2,7 @@
 import * as dgram from 'node:dgram';
 import { once } from 'node:events';
 import * as http from 'node:http';
+import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import type { TestContext } from 'node:test';
 import WebSocket, { WebSocketServer } from 'ws';
@@ -258,6 +259,50 @@ function requestPeer(req: http.IncomingMessage, res: http.ServerResponse): Peer 
   req.on('end', () => {
     peer.ended = true;
     res.end();
+  });
+  return peer;
+}
+
+/** The same by HTTP/2 with prior knowledge. */
+export async function serveHttp2(t: TestContext, options: ServerOptions = {}): Promise<Server> {
+  const peers: Peer[] = [];
+  const sessions = new Set<http2.Http2Session>();
+  const server = http2.createServer();
+  server.on('session', (session) => sessions.add(session));
+  server.on('stream', (stream: http2.ServerHttp2Stream) => {
+    const peer = streamPeer(stream);
+    peers.push(peer);
+    serve(peer, options);
+    stream.respond();
+  });
+  const port = options.port ?? (await freePort());
+  server.listen(port, HOST);
+  await once(server, 'listening');
+  const stop = async (): Promise<void> => {
+    for (const session of sessions) session.destroy();
+    if (server.listening) await new Promise((resolve) => server.close(resolve));
+  };
+  t.after(stop);
+  return { port, peers, stop };
+}
+
+function streamPeer(stream: http2.ServerHttp2Stream): Peer {
+  const peer: Peer = {
+    messages: [],
+    closed: undefined,
+    ended: false,
+    port: stream.session?.socket.remotePort ?? 0,
+    send: (data) => stream.write(data),
+    end: () => stream.end(),
+    close: () => stream.end(),
+    reset: () => stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR),
+    pause: () => stream.pause(),
+  };
+  stream.on('error', () => {});
+  stream.on('data', (data: Buffer) => peer.messages.push(data));
+  stream.on('end', () => {
+    peer.ended = true;
+    stream.end();
   });
   return peer;
 }

@@ -1098,8 +1098,8 @@ export type HTTPClusterSpec = {
     /** Whether certificates of endpoints are verified. Default true. */
     verify?: boolean;
   };
-  /** The version of HTTP. auto: what the endpoint chooses by ALPN, and without tls 1.1. Default auto. */
-  version?: "1.1" | "auto";
+  /** The version of HTTP; 2 without tls by prior knowledge. auto: what the endpoint chooses by ALPN, and without tls 1.1. Default auto. */
+  version?: "1.1" | "2" | "auto";
   /** Path and query of sessions that have none: those that are not HTTP’s. Default /. */
   path?: string;
   /** The method of sessions that are not HTTP’s. Default POST. */
@@ -1137,6 +1137,8 @@ export type HTTPCluster = {
       /** Requests that wait for a connection; more are answered 503. Default 1,024. */
       max_waiting?: number;
     };
+    /** Milliseconds between pings to the peer, which keep what lies between from ending a silent connection; a peer that has said nothing since the latest one is given up. Default 0: none. */
+    ping_interval?: number;
     /** How endpoints are told of the client: by x-forwarded-for, -proto and -host, by the field forwarded (RFC 7239), by both, or not. Default x-forwarded. */
     forwarded?: "x-forwarded" | "forwarded" | "both" | "off";
   };

@@ -32,14 +32,14 @@ const NAMES = [
  */
 const PASSED_ON: ReadonlySet<number> = new Set([INTERNAL_ERROR, CANCEL, ENHANCE_YOUR_CALM]);
 
-/** For a person. */
-export function codeName(code: number): string {
-  return NAMES[code] ?? `error ${code}`;
+/** Why a stream has broken. */
+export interface Reset extends CloseReason {
+  readonly kind: 'reset';
 }
 
 /** Why a stream is over that its peer has reset. */
-export function resetBy(peer: string, code: number): CloseReason {
-  return { kind: 'reset', code, message: `the ${peer} has reset the stream (${codeName(code)})` };
+export function resetBy(peer: string, code: number): Reset {
+  return { kind: 'reset', code, message: `the ${peer} has reset the stream (${NAMES[code] ?? `error ${code}`})` };
 }
 
 /** What a client is told of an answer that breaks off. */

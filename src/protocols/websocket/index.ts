@@ -3,13 +3,12 @@ import {
   type ClusterOptions,
   defineProtocol,
   type ListenerHost,
-  type ListenerOptions,
   type Spec,
 } from '../../core/protocol.ts';
 import type { SchemaParts, StaticOf } from '../../core/schema.ts';
 import { checkForwarded, clusterForwarded, forwardingOf, listenerForwarded } from '../http/forwarded.ts';
 import { httpPath } from '../http/index.ts';
-import { headerTimeout } from '../http/options.ts';
+import { headerTimeout, pingInterval, pingIntervalOf } from '../http/options.ts';
 import {
   belowOffering,
   clusterFields,
@@ -29,17 +28,6 @@ const maxMessageSize = ({ Type }: SchemaParts, byDefault: string) =>
     maximum: 0x7fffffff,
     description: `The largest message, in bytes, either way: a larger one ends the session with 1009. Default ${byDefault}.`,
   });
-
-const pingInterval = ({ Type }: SchemaParts) => ({
-  ping_interval: Type.Optional(
-    Type.Integer({
-      minimum: 0,
-      maximum: 2_147_483_647,
-      description:
-        'Milliseconds between pings to the peer, which keep what lies between from ending a silent connection; a peer that has said nothing since the latest one is given up. Default 0: none.',
-    }),
-  ),
-});
 
 const listenerSpec = (parts: SchemaParts) =>
   parts.strict({
@@ -135,8 +123,4 @@ function targetBy(
     forwarding: forwardingOf(options),
     pingInterval: () => pingIntervalOf(options),
   };
-}
-
-function pingIntervalOf({ ping_interval: interval = 0 }: ListenerOptions | ClusterOptions): number {
-  return interval as number;
 }

@@ -97,13 +97,14 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
     else this.#flushSoon();
   }
 
-  protected override shut({ kind }: CloseReason): void {
+  protected override shut(reason: CloseReason): void {
+    const { kind } = reason;
     const exchange = this.#exchange;
     this.#exchange = undefined;
     this.#leave();
-    if (kind === 'reset') exchange?.abort();
+    if (kind === 'reset') exchange?.abort(reason);
     else if (kind === 'end' && exchange) this.#forget(exchange);
-    else exchange?.breakOff();
+    else exchange?.breakOff(reason);
   }
 
   // ------------------------------------------------------------------ the answer
@@ -137,7 +138,7 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
     this.#exchange = undefined;
     if (this.#answerOver) this.#over();
     else if (this.#mayAgain(failure)) void this.#again();
-    else this.#fail({ kind: failure.kind, message: failure.message });
+    else this.#fail(reasonOf(failure));
   }
 
   late(): void {
@@ -238,4 +239,8 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
     this.#flush = undefined;
     this.#asking.deadlines.delete(this);
   }
+}
+
+function reasonOf({ kind, message, code }: Failure): CloseReason {
+  return code === undefined ? { kind, message } : { kind, message, code };
 }

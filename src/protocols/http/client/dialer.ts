@@ -1,16 +1,28 @@
+import type { Channel } from '../../../core/channel.ts';
+import { L7mpError } from '../../../core/errors.ts';
 import type { Attempt, ClusterHost, ClusterOptions, Dialer, DiallingSession } from '../../../core/protocol.ts';
+import { agreedProtocol } from '../../../layers/tls/alpn.ts';
 import { forwardingOf } from '../forwarded.ts';
+import { pingIntervalOf } from '../options.ts';
 import { UpstreamChannel } from './channel.ts';
 import { Deadlines } from './deadlines.ts';
 import { Http1Connection } from './http1.ts';
+import { beginHttp2 } from './http2.ts';
 import { poolLimitsOf, responseTimeoutOf } from './options.ts';
 import { type Connected, type Lease, Pool, type PoolLimits } from './pool.ts';
 import { type Asked, requestFor } from './request.ts';
-import type { ConnectionOwner } from './upstream.ts';
+import type { ConnectionOwner, UpstreamConnection } from './upstream.ts';
+
+/** The protocol of HTTP/2 over TLS (RFC 9113 section 3.2). */
+const H2 = 'h2';
+
+/** Requests that wait for the first connection of HTTP/2, which takes as many at a time as servers usually do. */
+const HTTP2_REQUESTS = 100;
 
 /** What the fields of a cluster say, checked. */
 export interface ClusterFields {
   readonly port?: number;
+  readonly version?: '1.1' | '2' | 'auto';
   readonly path?: string;
   readonly method?: string;
   /** Whether TLS is below, which makes it https. */
@@ -28,6 +40,7 @@ export class HttpDialer implements Dialer {
   #asked: Asked;
   #limits: PoolLimits;
   #responseTimeout: number;
+  #pingInterval: number;
 
   constructor(fields: ClusterFields, below: Dialer, host: ClusterHost) {
     this.#below = below;
@@ -37,6 +50,7 @@ export class HttpDialer implements Dialer {
     this.#asked = askedBy(fields, host.options);
     this.#limits = poolLimitsOf(host.options);
     this.#responseTimeout = responseTimeoutOf(host.options);
+    this.#pingInterval = pingIntervalOf(host.options);
   }
 
   dial(attempt: Attempt): UpstreamChannel | Promise<UpstreamChannel> {
@@ -57,6 +71,7 @@ export class HttpDialer implements Dialer {
     this.#asked = askedBy(fields, options);
     this.#limits = poolLimitsOf(options);
     this.#responseTimeout = responseTimeoutOf(options);
+    this.#pingInterval = pingIntervalOf(options);
   }
 
   async close(): Promise<void> {
@@ -74,6 +89,7 @@ export class HttpDialer implements Dialer {
       () => {
         if (this.#pools.get(key) === made) this.#pools.delete(key);
       },
+      this.#fields.version === '2' ? HTTP2_REQUESTS : 1,
     );
     this.#pools.set(key, made);
     return made;
@@ -83,11 +99,21 @@ export class HttpDialer implements Dialer {
     const bounded = new PooledAttempt(attempt);
     try {
       const lower = await this.#below.dial(bounded);
-      return { connection: new Http1Connection(lower, owner), personal: bounded.personal };
+      const connection = await this.#begin(lower, owner, bounded);
+      return { connection, personal: bounded.personal };
     } finally {
       bounded.settle();
     }
   };
+
+  #begin(lower: Channel, owner: ConnectionOwner, attempt: Attempt): UpstreamConnection | Promise<UpstreamConnection> {
+    const { version = 'auto', secure } = this.#fields;
+    const agreed = secure ? agreedProtocol(lower) : undefined;
+    if (version === '1.1' || (version === 'auto' && agreed !== H2)) return new Http1Connection(lower, owner);
+    if (!secure || agreed === H2) return beginHttp2(lower, owner, attempt, () => this.#pingInterval);
+    lower.close({ kind: 'end', message: 'HTTP/2 was not agreed on' });
+    throw new L7mpError('E_HANDSHAKE', `${attempt.address}: does not speak HTTP/2: it was not agreed on by ALPN`);
+  }
 }
 
 function askedBy({ path = '/', method = 'POST', secure }: ClusterFields, options: ClusterOptions): Asked {

@@ -10,8 +10,9 @@ const clusterSpec = (parts: SchemaParts) =>
   parts.strict({
     ...clusterFields(parts),
     version: parts.Type.Optional(
-      parts.Type.Enum(['1.1', 'auto'], {
-        description: 'The version of HTTP. auto: what the endpoint chooses by ALPN, and without tls 1.1. Default auto.',
+      parts.Type.Enum(['1.1', '2', 'auto'], {
+        description:
+          'The version of HTTP; 2 without tls by prior knowledge. auto: what the endpoint chooses by ALPN, and without tls 1.1. Default auto.',
       }),
     ),
     path: parts.Type.Optional(
@@ -30,6 +31,9 @@ const clusterSpec = (parts: SchemaParts) =>
     ),
   });
 
+/** What is offered by ALPN, the preferred first. */
+const OFFERED = { '1.1': ['http/1.1'], '2': ['h2'], auto: ['h2', 'http/1.1'] } as const;
+
 type HttpClusterSpec = StaticOf<typeof clusterSpec>;
 
 export const httpCluster: ClusterSide<ReturnType<typeof clusterSpec>> = {
@@ -43,11 +47,12 @@ export const httpCluster: ClusterSide<ReturnType<typeof clusterSpec>> = {
     '/options/host',
     '/options/response_timeout',
     '/options/pool',
+    '/options/ping_interval',
     '/options/forwarded',
   ],
   open: async (given, host) => {
     const spec: Spec = { protocol: 'HTTP', ...given };
-    const under = belowOffering(clusterOn, ['http/1.1']);
+    const under = belowOffering(clusterOn, OFFERED[given.version ?? 'auto']);
     const below = await host.dialerOn(under(spec));
     const dialer = new HttpDialer(fieldsOf(spec), below, host);
     const handDown = handingDown(under, spec, below);
@@ -64,7 +69,7 @@ export const httpCluster: ClusterSide<ReturnType<typeof clusterSpec>> = {
 };
 
 function fieldsOf(spec: Spec): ClusterFields {
-  const { port, path, method } = spec as HttpClusterSpec;
+  const { port, path, method, version } = spec as HttpClusterSpec;
   const below = specBelow(clusterOn, spec);
-  return { port, path, method, secure: below?.tls !== undefined } as ClusterFields;
+  return { port, path, method, version, secure: below?.tls !== undefined } as ClusterFields;
 }

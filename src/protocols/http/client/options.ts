@@ -1,6 +1,7 @@
 import type { ClusterOptions } from '../../../core/protocol.ts';
 import type { SchemaParts, StaticOf } from '../../../core/schema.ts';
 import { clusterForwarded } from '../forwarded.ts';
+import { pingInterval } from '../options.ts';
 import type { PoolLimits } from './pool.ts';
 
 /** Milliseconds in which the head of an answer must come. */
@@ -56,6 +57,7 @@ export const clusterOptions = (parts: SchemaParts) => ({
     }),
   ),
   pool: parts.Type.Optional(poolFields(parts)),
+  ...pingInterval(parts),
   ...clusterForwarded(parts),
 });
 

@@ -84,12 +84,13 @@ export class Pool implements ConnectionOwner {
   readonly #waiting: Waiting[] = [];
   #connecting = 0;
   /** Requests that a connection carries at a time, as the latest one does. */
-  #each = 1;
+  #each: number;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  /** `emptied`: it has no connection, and nobody waits for one. */
-  constructor(limits: () => PoolLimits, connect: Connect, emptied: () => void) {
+  /** `emptied`: it has no connection, and nobody waits for one; `each`: requests that the first connection may carry. */
+  constructor(limits: () => PoolLimits, connect: Connect, emptied: () => void, each = 1) {
+    this.#each = each;
     this.#limits = limits;
     this.#connect = connect;
     this.#emptied = emptied;

@@ -1,5 +1,5 @@
 /** A connection to an upstream, whatever version of HTTP is spoken on it: what the pool and the sessions' channels know of one. */
-import type { Headers, Tail } from '../../../core/channel.ts';
+import type { CloseReason, Headers, Tail } from '../../../core/channel.ts';
 
 /** What is asked of an upstream. */
 export interface RequestHead {
@@ -23,6 +23,8 @@ export interface Failure {
    */
   readonly unanswered: boolean;
   readonly unseen?: boolean;
+  /** The HTTP/2 error code with which the upstream has reset the stream. */
+  readonly code?: number | undefined;
 }
 
 /**
@@ -52,10 +54,13 @@ export interface UpstreamExchange {
   release(): void;
   // Nothing is heard of it after one of these. Where both directions are over, they do nothing.
 
-  /** Gives it up at once. A connection that carries one request at a time is closed by it. */
-  abort(): void;
+  /**
+   * Gives it up at once. A connection that carries one request at a time is closed by it; on HTTP/2 the upstream is told why,
+   * where somebody has said so (`codeForServer`).
+   */
+  abort(reason?: CloseReason): void;
   /** Gives it up when what was written has left: the upstream sees that a request which has not ended is not whole. */
-  breakOff(): void;
+  breakOff(reason: CloseReason): void;
   /** Lets the request, which has ended, go its way, and throws the answer away, within the time of LINGER. */
   forget(): void;
 }

@@ -67,7 +67,8 @@ export class Http2Channel extends Channel implements Awaited {
   }
 
   override describe(): Metadata {
-    return headMetadata(this.#call.head, this.#call.connection.lower);
+    const { head, connection } = this.#call;
+    return headMetadata({ ...head, headers: plainHeaders(head.headers) }, connection.lower);
   }
 
   override accept(head?: Head): void {
@@ -187,7 +188,8 @@ export class Http2Channel extends Channel implements Awaited {
     stream.once('trailers', (trailers) => {
       this.#requestTail = plainHeaders(trailers);
     });
-    stream.once('end', () => this.#requestEnded());
+    // Node ends what is cut off, too.
+    stream.once('end', () => stream.destroyed || stream.aborted || this.#requestEnded());
   }
 
   #requestEnded(): void {
@@ -195,7 +197,7 @@ export class Http2Channel extends Channel implements Awaited {
     this.deliverEnd(this.#requestTail);
   }
 
-  #begin(status: number, headers: Record<string, string | string[]>): void {
+  #begin(status: number, headers: Headers): void {
     const { 'content-length': length, ...rest } = headers;
     const { method, headers: asked } = this.#call.head;
     // RFC 9110 section 8.6.

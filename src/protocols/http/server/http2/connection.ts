@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import { createRequire } from 'node:module';
 import type { Channel } from '../../../../core/channel.ts';
 import type { ByteStream } from '../../../../core/channel-duplex.ts';
 import { wholeNow } from '../../../../core/clock.ts';
 import { distrust } from '../../forwarded.ts';
+import { http2 } from '../../http2-module.ts';
 import { cutLater } from '../../linger.ts';
 import type { RequestHead } from '../../metadata.ts';
 import type { RequestTimeouts } from '../connection.ts';
@@ -194,10 +194,3 @@ export class Http2Connection {
     if (this.#awaited.size > 0) this.#armBody(next);
   };
 }
-
-/** Loaded when the first client wants it: 16 ms and 10 MB. */
-function http2(): typeof import('node:http2') {
-  loaded ??= createRequire(import.meta.url)('node:http2') as typeof import('node:http2');
-  return loaded;
-}
-let loaded: typeof import('node:http2') | undefined;

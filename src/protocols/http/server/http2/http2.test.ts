@@ -3,7 +3,16 @@ import * as http2 from 'node:http2';
 import { describe, test } from 'node:test';
 import { closed, echoing, ended, standing } from '../../../../../test/support/accepted.ts';
 import { listenTo } from '../../../../../test/support/http.ts';
-import { ask, connectTo, FramePeer, frame, PREFACE, TYPES } from '../../../../../test/support/http2.ts';
+import {
+  ask,
+  connectTo,
+  END_HEADERS,
+  FramePeer,
+  frame,
+  PREFACE,
+  request,
+  TYPES,
+} from '../../../../../test/support/http2.ts';
 import { L7mpError } from '../../../../core/errors.ts';
 import { turn, until } from '../../../../testing/until.ts';
 import { websocket } from '../../../websocket/index.ts';
@@ -111,6 +120,19 @@ describe('an HTTP listener whose client speaks HTTP/2', () => {
     assert.equal((await answer).status, 200);
   });
 
+  test('passes informational answers on, but for those about the connection', async (t) => {
+    const { host, port } = await listenTo(t, http);
+    const { stream, answer } = ask(connectTo(t, port), {}, '');
+    const told: unknown[] = [];
+    stream.on('headers', ({ ':status': status, link }) => told.push([status, link]));
+    const { channel } = standing(await host.next());
+    for (const status of [100, 101, 103]) channel.head({ status, headers: { link: 'x', connection: 'a' } });
+    channel.head({ status: 200 });
+    channel.end();
+    assert.equal((await answer).status, 200);
+    assert.deepEqual(told, [[103, 'x']]);
+  });
+
   test('answers HEAD, 204 and 304 without a body', async (t) => {
     const { host, port } = await listenTo(t, http);
     const client = connectTo(t, port);
@@ -170,7 +192,19 @@ describe('a stream of HTTP/2 that breaks', () => {
     session.channel.pause();
     stream.close(NGHTTP2_CANCEL);
     const { kind, code } = await closed(session);
-    assert.deepEqual([kind, code], ['reset', CANCEL]);
+    assert.deepEqual([kind, code, session.ends], ['reset', CANCEL, 0]);
+  });
+
+  test('is no end of the request, whatever its code', async (t) => {
+    const { host, port } = await listenTo(t, http);
+    for (const code of [0, 2, 8]) {
+      const peer = new FramePeer(t, port).hello();
+      peer.send(frame(TYPES.headers, END_HEADERS, 1, request()), frame(TYPES.data, 0, 1, 'part'));
+      const session = standing(await host.next());
+      await until(() => session.bytes.length > 0, 'the part');
+      peer.send(frame(TYPES.reset, 0, 1, Buffer.of(0, 0, 0, code)));
+      assert.deepEqual([(await closed(session)).kind, session.ends], ['reset', 0], String(code));
+    }
   });
 
   test('is told to the client by the code that the endpoint has given', async (t) => {
@@ -218,7 +252,7 @@ describe('a stream of HTTP/2 that breaks', () => {
     await until(() => two.bytes.toString() === 'still', 'the other stream');
     client.destroy();
     const { kind, code } = await closed(two);
-    assert.deepEqual([kind, code], ['reset', undefined]);
+    assert.deepEqual([kind, code, two.ends], ['reset', undefined, 0]);
   });
 
   test('an answer that is longer or shorter than its head has promised is broken', async (t) => {
