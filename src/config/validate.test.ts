@@ -71,14 +71,14 @@ for (const [role, check] of Object.entries(CHECKS)) {
       );
       refused(
         on('Messages', TCP),
-        '/transport/protocol: TCP cannot carry Messages: it is a stream transport, and a datagram one is needed; there are UDP, WebSocket, Messages, Any',
+        '/transport/protocol: TCP cannot carry Messages: it is a stream transport, and a datagram one is needed; there are UDP, UnixDomainSocket, SCTP, AF_PACKET, WebSocket, Messages, Any',
       );
     });
 
     test('is refused on a transport that loses messages, also through layers', () => {
       refused(
         on('Reliable', on('Any', UDP)),
-        '/transport/protocol: Any cannot carry Reliable: it loses messages; there are TCP, UnixDomainSocket, WebSocket, Streams, Messages, Reliable, Any',
+        '/transport/protocol: Any cannot carry Reliable: it loses messages; there are TCP, UnixDomainSocket, SCTP, WebSocket, Streams, Messages, Reliable, Any',
       );
       check(on('Reliable', on('Any', WEBSOCKET)));
     });
