@@ -4,6 +4,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, test } from 'node:test';
 import { REFERENCE, staleFiles } from '../scripts/reference/files.ts';
+import { LAYER_NAMES, layerPageOf } from '../scripts/reference/layers.ts';
 import { pageOf } from '../scripts/reference/protocols.ts';
 import { parse } from '../src/config/parse.ts';
 import { ERRORS } from '../src/core/errors.ts';
@@ -35,6 +36,14 @@ for (const { name } of PROTOCOLS) {
   test(`the page of ${name} has an example that uses it`, () => {
     const examples = found(read(`${REFERENCE}/${pageOf(name)}`), /^```yaml\n([\s\S]*?)^```/gm);
     assert.ok(examples.some((example) => example.includes(`protocol: ${name}`)));
+  });
+}
+
+for (const name of LAYER_NAMES) {
+  test(`the page of the layer ${name} has an example of a listener, and of a cluster, that have it`, () => {
+    const examples = found(read(`${REFERENCE}/${layerPageOf(name)}`), /^```yaml\n([\s\S]*?)^```/gm).join('\n');
+    for (const kind of ['listeners', 'clusters'])
+      assert.match(examples, new RegExp(`^${kind}:[\\s\\S]*?\\b${name}:`, 'm'));
   });
 }
 

@@ -30,8 +30,9 @@ import { changeTable } from './changes.ts';
 import { customResourceBlocks } from './custom-resources.ts';
 import { exportsBlock } from './exports.ts';
 import { folderTable } from './folders.ts';
+import { LAYER_NAMES, layerBlock, layerBlockOf, layerTable } from './layers.ts';
 import { metricRows } from './metrics.ts';
-import { layerTable, sessionTable } from './protocol-table.ts';
+import { sessionTable } from './protocol-table.ts';
 import { blockOf, pageOf, protocolBlock, protocolTable } from './protocols.ts';
 import { fieldTable, prose, type Schema, table } from './tables.ts';
 import { tutorialBlocks } from './tutorials.ts';
@@ -57,6 +58,7 @@ const CONFIGURATION: Readonly<Record<string, object>> = {
 export async function blocks(registry: Registry): Promise<Map<string, string>> {
   const all = new Map(Object.entries(CONFIGURATION).map(([name, schema]) => [name, fieldTable(schema as Schema)]));
   for (const protocol of registry.all()) all.set(blockOf(protocol.name), protocolBlock(protocol));
+  for (const name of LAYER_NAMES) all.set(layerBlockOf(name), layerBlock(name, registry));
   for (const [name, text] of [...customResourceBlocks(registry), ...tutorialBlocks()]) all.set(name, text);
   all.set('protocols', protocolTable(registry, 'docs/reference/'));
   all.set('session-table', sessionTable(registry));

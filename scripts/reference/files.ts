@@ -1,12 +1,14 @@
 /**
  * Pages are written by hand but for their generated blocks, each between `<!-- generated: NAME -->` and
- * `<!-- end of generated -->`. A protocol's page is made where it is missing.
+ * `<!-- end of generated -->`. The page of a protocol, or of a layer, is made
+ * where it is missing.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Registry } from '../../src/core/registry.ts';
 import { PROTOCOLS } from '../../src/protocols.ts';
 import { blocks } from './blocks.ts';
+import { LAYER_NAMES, layerBlockOf, layerPageOf } from './layers.ts';
 import { blockOf, pageOf } from './protocols.ts';
 
 export const ROOT = join(import.meta.dirname, '..', '..');
@@ -33,10 +35,13 @@ export async function staleFiles(): Promise<Map<string, string>> {
   const generated = await blocks(new Registry(PROTOCOLS));
   const files = await read();
   const stale = new Map<string, string>();
-  for (const protocol of PROTOCOLS) {
-    const file = `${REFERENCE}/${pageOf(protocol.name)}`;
-    const name = blockOf(protocol.name);
-    if (!files.has(file)) stale.set(file, `# ${protocol.name}\n\n${write(name, generated.get(name) ?? '')}\n`);
+  const pages = [
+    ...PROTOCOLS.map(({ name }) => [name, pageOf(name), blockOf(name)] as const),
+    ...LAYER_NAMES.map((name) => [name, layerPageOf(name), layerBlockOf(name)] as const),
+  ];
+  for (const [title, page, name] of pages) {
+    const file = `${REFERENCE}/${page}`;
+    if (!files.has(file)) stale.set(file, `# ${title}\n\n${write(name, generated.get(name) ?? '')}\n`);
   }
   const missing = new Set(generated.keys());
   for (const [file, text] of [...files, ...stale]) {

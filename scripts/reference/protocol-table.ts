@@ -1,10 +1,9 @@
-/** The table of all protocols by what their sessions are like, and that of the layers, out of their definitions. */
+/** The table of all protocols by what their sessions are like, out of their definitions. */
 import { schemaOf } from '../../src/config/side-schema.ts';
 import type { ClusterSide, ListenerSide, Protocol, StreamKind } from '../../src/core/protocol.ts';
 import type { Registry } from '../../src/core/registry.ts';
-import { LAYERS } from '../../src/layers/index.ts';
 import { pageOf } from './protocols.ts';
-import { prose, type Schema, table } from './tables.ts';
+import { type Schema, table } from './tables.ts';
 
 const STREAMS: Readonly<Record<StreamKind, string>> = {
   datagram: 'datagram-stream',
@@ -87,22 +86,4 @@ function modeOf({ listener }: Protocol): string {
 function reLb({ cluster }: Protocol): string {
   if (!cluster) return 'no/no';
   return `yes/${cluster.virtual ? 'no' : 'yes'}`;
-}
-
-export function layerTable(registry: Registry): string {
-  const rows = LAYERS.map((layer) => {
-    const on = registry.all().filter((protocol) => has(protocol, layer.name));
-    const role = [layer.listener ? 'l' : '', layer.cluster ? 'c' : ''].filter(Boolean).join('/');
-    return [
-      `\`${layer.name}\``,
-      role,
-      on.map(({ name }) => `[${name}](${pageOf(name)})`).join(', '),
-      prose(layer.title),
-    ];
-  });
-  return table(['Field', 'Role', 'On', 'What it is'], rows);
-}
-
-function has({ listener, cluster }: Protocol, field: string): boolean {
-  return [listener, cluster].some((side) => side && Object.hasOwn(schemaOf(side).properties, field));
 }
