@@ -9,6 +9,7 @@ import { DRAIN_TIME } from './drain.ts';
 import { loadPlugin, type PluginModule } from './plugins/plugins.ts';
 import { L7mp } from './proxy.ts';
 import { errorLines, type Origin, problemLines } from './report.ts';
+import { activatedSockets } from './service/activation.ts';
 import { ServiceManager } from './service/manager.ts';
 import { VERSION } from './version.ts';
 
@@ -114,11 +115,12 @@ function withWarnings(count: number): string {
 
 async function run(proxy: L7mp, config: unknown, options: Options): Promise<void> {
   const { drain, ignoreState = false } = options;
+  const activated = activatedSockets(process.env);
   const manager = await ServiceManager.open(process.env, proxy.logger);
   const ending = endOnSignals(proxy, drain, manager);
   const reading = onReloadSignals(proxy, () => manager.reloading(() => reload(proxy, options)));
   try {
-    await proxy.start(config, overrides(options), { ignoreState, drain });
+    await proxy.start(config, overrides(options), { ignoreState, drain, activated });
   } catch (error) {
     // What could not be started any more is no mistake.
     if (ending.isAsked) return;

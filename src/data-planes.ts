@@ -17,6 +17,7 @@ export interface PlanesStart {
   /** Workers; 0: the data plane is in this thread; auto: one for each CPU. */
   readonly threads: number | 'auto';
   readonly takeover: boolean;
+  readonly activated: readonly number[];
   readonly settings: PlaneSettings;
   readonly plugins: readonly (Protocol | PluginModule)[];
 }
@@ -30,10 +31,10 @@ export interface PlanesHost {
 
 /** Begins what runs the configuration. Rejects, and leaves nothing behind, where it cannot. */
 export async function openDataPlane(asked: PlanesStart, host: PlanesHost): Promise<DataPlane> {
-  const { io, settings, takeover } = asked;
+  const { io, settings, takeover, activated } = asked;
   const threads = countThreads(asked, host.log);
   const counts = makeCounts({ workers: Math.max(1, threads), sessions: countable(settings) });
-  const start = { counts, io, takeover, settings, secret: new SharedSecret().memory };
+  const start = { counts, io, takeover, activated, settings, secret: new SharedSecret().memory };
   // Only one of both is needed: each takes time and memory to load.
   if (threads === 0) {
     const { LocalDataPlane } = await import('./data-plane/local.ts');

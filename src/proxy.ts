@@ -47,6 +47,8 @@ export interface ProxyOptions {
 export interface StartOptions {
   /** Leaves aside what `admin.state` has kept; the first change writes it anew. */
   readonly ignoreState?: boolean;
+  /** Sockets that listen, with which the process was started (sd_listen_fds(3)): listeners on their addresses have them. */
+  readonly activated?: readonly number[];
   /** Milliseconds that draining takes at most, where `POST /drain` does not say. Default 5,000. */
   readonly drain?: number;
 }
@@ -138,7 +140,7 @@ export class L7mp {
    * command line. Rejects, with nothing left open, where it cannot be loaded as a whole.
    */
   async start(config: unknown, overrides: AdminInput = {}, options: StartOptions = {}): Promise<void> {
-    const { ignoreState = false, drain = DRAIN_TIME } = options;
+    const { ignoreState = false, drain = DRAIN_TIME, activated = [] } = options;
     this.#drainTime = drain;
     const given = this.check(config, overrides);
     const kept = ignoreState
@@ -149,7 +151,8 @@ export class L7mp {
     const checked = { ...(kept?.config ?? given), ...(given.plugins && { plugins: given.plugins }), admin };
     try {
       if (admin.files !== undefined) await new DirectoryEnclosure(admin.files).check();
-      await this.#open(admin);
+      await this.#open(admin, activated);
+      await this.#warnOfUnused(activated);
       this.#goOn();
       await this.#configuration.load(checked, { trusted: true, confined: kept?.confined ?? [] });
       this.#goOn();
@@ -182,7 +185,8 @@ export class L7mp {
     if (this.#stopped !== undefined) throw new L7mpError('E_INTERNAL', 'the proxy was stopped while it started');
   }
 
-  async #open({ io = 'auto', threads = 1, takeover = false, log_level: level, limits }: AdminInput): Promise<void> {
+  async #open(admin: AdminInput, activated: readonly number[]): Promise<void> {
+    const { io = 'auto', threads = 1, takeover = false, log_level: level, limits } = admin;
     if (level !== undefined) this.logger.level = level;
     const settings = { ...this.#admin.planeSettings, limits: deriveLimits(this.#system, limits) };
     const control: ControlPlane = {
@@ -194,9 +198,16 @@ export class L7mp {
       metrics: () => this.#scrape(),
     };
     this.#running = await openDataPlane(
-      { io, threads, takeover, settings, plugins: this.#plugins },
+      { io, threads, takeover, activated, settings, plugins: this.#plugins },
       { registry: this.#registry, control, log: this.logger },
     );
+  }
+
+  async #warnOfUnused(activated: readonly number[]): Promise<void> {
+    if (activated.length === 0) return;
+    const { io } = await this.#plane.status();
+    const text = 'sockets of the service manager are for native I/O only: they are not used';
+    if (io.engine !== 'native') this.logger.write('warn', 'io', text);
   }
 
   async #applyAdmin(settings: AdminInput, rights: Rights): Promise<() => Promise<void>> {

@@ -94,6 +94,8 @@ export interface PlaneStart {
    * as soon as it gives that up.
    */
   readonly takeover?: boolean;
+  /** Sockets that listen, with which the process was started. */
+  readonly activated?: readonly number[];
   readonly settings: PlaneSettings;
 }
 

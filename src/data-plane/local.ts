@@ -98,7 +98,12 @@ export class LocalDataPlane implements DataPlane {
   static async open(start: PlaneStart, host: PlaneHost): Promise<LocalDataPlane> {
     const counts = new SharedCounts(start.counts, start.worker);
     const connections = new Connections(counts.counter('connections'));
-    const chosen = await chooseEngine(start.io, { connections, takeover: start.takeover, ...host.sockets });
+    const chosen = await chooseEngine(start.io, {
+      connections,
+      takeover: start.takeover,
+      activated: start.activated,
+      ...host.sockets,
+    });
     const plane = new LocalDataPlane(start, { ...chosen, connections, counts }, host);
     await plane.configure(start.settings);
     if (chosen.why !== undefined) plane.#log.write('notice', 'io', `the portable engine is used: ${chosen.why}`);

@@ -32,7 +32,7 @@ export interface WorkersOptions {
 /** Starts them. Rejects, and leaves none behind, where one cannot be started. */
 export async function startWorkers(options: WorkersOptions): Promise<DataPlane> {
   const { count, start, log } = options;
-  const sockets = await openSockets(start.io, count, start.takeover === true);
+  const sockets = await openSockets(start, count);
   const slots = openSlots(options, sockets);
   const starting = slots.map((slot, n) =>
     SupervisedPlane.start(`worker ${n}`, (settings) => slot.start({ ...start, settings }), start.settings, log),

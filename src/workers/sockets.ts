@@ -1,4 +1,4 @@
-import type { EngineMode } from '../io/choose.ts';
+import type { PlaneStart } from '../data-plane/contract.ts';
 import type { SiblingStart } from '../io/native/streams/siblings.ts';
 import type { Mappings } from '../io/native/system/arena.ts';
 import type { DescriptorMap } from '../io/native/system/descriptors.ts';
@@ -23,45 +23,34 @@ export interface WorkerSockets {
   close(): void;
 }
 
+/** What of a data plane's start is about sockets. */
+export type SocketsStart = Pick<PlaneStart, 'io' | 'takeover' | 'activated'>;
+
 /** For so many workers on an engine. Whether there is that engine, they say. */
-export async function openSockets(io: EngineMode, workers: number, takeover: boolean): Promise<WorkerSockets> {
-  if (io === 'node') return portable(workers);
+export async function openSockets(start: SocketsStart, workers: number): Promise<WorkerSockets> {
+  if (start.io === 'node') return portable(workers);
   try {
-    return await native(workers, takeover);
+    return await native(workers, start);
   } catch {
     return portable(workers);
   }
 }
 
-async function native(workers: number, takeover: boolean): Promise<WorkerSockets> {
-  const [
-    { bindStream },
-    { bindMessages },
-    { DatagramBinder },
-    { makeMappings, unmapAll },
-    Descriptors,
-    { WayMaker },
-    { makeSiblings },
-  ] = await Promise.all([
-    import('../io/native/binder.ts'),
-    import('../io/native/messages/bind.ts'),
-    import('../io/native/datagrams/binder.ts'),
-    import('../io/native/system/arena.ts'),
-    import('../io/native/system/descriptors.ts'),
-    import('../io/native/system/scheduling.ts'),
-    import('../io/native/streams/siblings.ts'),
-  ]);
+async function native(workers: number, start: SocketsStart): Promise<WorkerSockets> {
+  const [{ createBinders }, { makeMappings, unmapAll }, Descriptors, { WayMaker }, { makeSiblings }] =
+    await Promise.all([
+      import('../io/native/binder.ts'),
+      import('../io/native/system/arena.ts'),
+      import('../io/native/system/descriptors.ts'),
+      import('../io/native/system/scheduling.ts'),
+      import('../io/native/streams/siblings.ts'),
+    ]);
   const siblings = makeSiblings(workers);
-  const datagrams = new DatagramBinder(workers);
   const descriptors = Descriptors.makeDescriptorMap();
   const wayMaker = new WayMaker();
   const mappings = Array.from({ length: workers }, makeMappings);
   return {
-    source: {
-      bindStream: (at) => bindStream(at, takeover),
-      bindMessages: (at) => bindMessages(at, takeover),
-      bindDatagram: async (at, n) => datagrams.bind(at, n),
-    },
+    source: createBinders(start, workers),
     descriptors,
     mappings: (worker) => mappings[worker],
     siblings: (worker) => (workers > 1 ? siblings.start(worker) : undefined),

@@ -35,6 +35,8 @@ export interface NativeOptions {
   readonly binder?: Binder | undefined;
   /** What the process before listens on may be listened on, too: it is about to end. */
   readonly takeover?: boolean | undefined;
+  /** Sockets that listen, with which the process was started. */
+  readonly activated?: readonly number[] | undefined;
   /** Others that listen on the same sockets. */
   readonly siblings?: SiblingStart | undefined;
   /** Where the descriptors are noted that this thread has. */
@@ -63,8 +65,8 @@ class NativeEngine implements Engine {
   #closed: Promise<void> | undefined;
 
   constructor(options: NativeOptions) {
-    const { connections = new Connections(), descriptors, siblings, takeover } = options;
-    const { binder = createLocalBinder(takeover) } = options;
+    const { connections = new Connections(), descriptors, siblings, takeover, activated } = options;
+    const { binder = createLocalBinder({ takeover, activated }) } = options;
     const sockets = new Sockets(connections);
     const arena = Arena.map(ARENA_SIZE);
     const loop = new Loop(arena, descriptors);

@@ -7,6 +7,7 @@ import { isWildcard } from '../../../core/address.ts';
 import type { InternetAddress } from '../../../core/engine.ts';
 import { type BoundDatagram, ELSEWHERE, ownerOf } from '../../binder.ts';
 import { bindError, inUse } from '../../node/stream.ts';
+import { ActivatedSockets } from '../activated.ts';
 import { familyOf } from '../system/address.ts';
 import * as k from '../system/constants.ts';
 import { libc } from '../system/libc.ts';
@@ -23,6 +24,8 @@ const RANGED_BUFFER = 1 << 20;
  */
 interface Group {
   readonly port: number;
+  /** The process was started with it: it is not closed. */
+  readonly given: boolean;
   readonly fds: readonly number[];
   /** Random, so that peers cannot choose their data plane: one can do as much as one alone could. */
   readonly seed: number;
@@ -31,11 +34,13 @@ interface Group {
 
 export class DatagramBinder {
   readonly #of: number;
+  readonly #activated: ActivatedSockets;
   readonly #groups = new Map<string, Group>();
 
-  /** `of`: for how many data planes. */
-  constructor(of: number) {
+  /** `of`: for how many data planes. What the process was started with is one socket, as of many ports each has. */
+  constructor(of: number, activated = new ActivatedSockets([])) {
     this.#of = of;
+    this.#activated = activated;
   }
 
   /**
@@ -46,8 +51,9 @@ export class DatagramBinder {
     const key = `${at.host}|${at.port}`;
     const owns = n === ownerOf(at.port, this.#of);
     const there = this.#groups.get(key);
-    if (at.ranged && !owns && !(there && there.fds.length === this.#of)) return ELSEWHERE;
-    const group = there ?? this.#open(key, at);
+    const given = this.#activated.datagram(at);
+    if ((at.ranged || given !== undefined) && !owns && !(there && there.fds.length === this.#of)) return ELSEWHERE;
+    const group = there ?? this.#open(key, at, given);
     const { fds, seed, users } = group;
     if (users.has(n)) throw inUse(at);
     users.add(n);
@@ -55,13 +61,14 @@ export class DatagramBinder {
     const fd = this.#socketOf(group, at.port, n);
     // Held for live sessions by its owner: it stays so for as long as anybody has the port.
     if (fd === undefined) return { ...ELSEWHERE, release };
-    if (this.#of > 1) stopDropping(fd);
+    if (this.#of > 1 || group.given) stopDropping(fd);
     return { fd, n: fds.length === 1 ? 0 : n, of: fds.length, seed, release };
   }
 
-  #open(key: string, at: InternetAddress): Group {
+  #open(key: string, at: InternetAddress, given: number | undefined): Group {
     const seed = randomInt(0x7fffffff);
-    const group = { port: at.port, fds: bindGroup(at, at.ranged ? 1 : this.#of, seed), seed, users: new Set<number>() };
+    const fds = given === undefined ? bindGroup(at, at.ranged ? 1 : this.#of, seed) : [prepared(given, at)];
+    const group = { port: at.port, given: given !== undefined, fds, seed, users: new Set<number>() };
     this.#groups.set(key, group);
     return group;
   }
@@ -71,14 +78,16 @@ export class DatagramBinder {
   }
 
   #release(key: string, group: Group, n: number): void {
-    const { fds, port, users } = group;
+    const { fds, given, port, users } = group;
     if (!users.delete(n)) return;
     if (users.size > 0) {
       const fd = this.#socketOf(group, port, n);
       if (fd !== undefined) dropAll(fd);
       return;
     }
-    for (const fd of fds) libc().close(fd);
+    // Its queue would fill, and be what the next one gets first.
+    if (given) for (const fd of fds) dropAll(fd);
+    else for (const fd of fds) libc().close(fd);
     this.#groups.delete(key);
   }
 }
@@ -96,14 +105,19 @@ function bindGroup(at: InternetAddress, of: number, seed: number): number[] {
   }
 }
 
-function bindSocket(at: InternetAddress, first: boolean, shared: boolean): number {
-  const family = familyOf(at.host);
-  const fd = sockets.open(family, k.SOCK_DGRAM);
+/** A socket for an address, with the options that all of them have. */
+function prepared(fd: number, at: InternetAddress): number {
   sockets.setOption(fd, k.SOL_SOCKET, k.SO_RCVBUF, at.ranged ? RANGED_BUFFER : RECEIVE_BUFFER);
   if (isWildcard(at.host)) {
-    if (family === k.AF_INET6) sockets.setOption(fd, k.IPPROTO_IPV6, k.IPV6_RECVPKTINFO, 1);
+    if (familyOf(at.host) === k.AF_INET6) sockets.setOption(fd, k.IPPROTO_IPV6, k.IPV6_RECVPKTINFO, 1);
     else sockets.setOption(fd, k.IPPROTO_IP, k.IP_PKTINFO, 1);
   }
+  return fd;
+}
+
+function bindSocket(at: InternetAddress, first: boolean, shared: boolean): number {
+  const family = familyOf(at.host);
+  const fd = prepared(sockets.open(family, k.SOCK_DGRAM), at);
   // Until all are bound, a peer would be somewhere else later.
   if (shared) dropAll(fd);
   if (!first) sockets.setOption(fd, k.SOL_SOCKET, k.SO_REUSEPORT, 1);

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { afterEach, describe, it, type TestContext } from 'node:test';
 import type { Engine, SocketChannel } from '../../../core/engine.ts';
 import { until } from '../../../testing/until.ts';
-import type { Binder } from '../../binder.ts';
+import type { Binder, BoundSocket } from '../../binder.ts';
 import { acceptor, client, closePeers, engines, onPort } from '../../testing.ts';
-import { bindStream } from '../binder.ts';
+import { createLocalBinder } from '../binder.ts';
 import { createNativeEngine } from '../index.ts';
 import { Descriptors, makeDescriptorMap } from '../system/descriptors.ts';
 import { makeSiblings } from './siblings.ts';
@@ -28,7 +28,7 @@ function start(t: TestContext, count: number) {
 }
 
 const accepted: SocketChannel[] = [];
-const bound = new Map<string, ReturnType<typeof bindStream>>();
+const bound = new Map<string, Promise<BoundSocket>>();
 
 /** Binds once, and leaves it open for the others. */
 const shared: Binder = {
@@ -36,7 +36,7 @@ const shared: Binder = {
     const key = JSON.stringify(at);
     let socket = bound.get(key);
     if (!socket) {
-      socket = bindStream(at);
+      socket = createLocalBinder({}).bindStream(at);
       bound.set(key, socket);
     }
     return { ...(await socket), release: async () => {} };

@@ -26,6 +26,7 @@ export const IPPROTO_SCTP = 132;
 export const SOL_SOCKET = 1;
 
 export const SO_REUSEADDR = 2;
+export const SO_TYPE = 3;
 export const SO_ERROR = 4;
 export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
@@ -35,6 +36,7 @@ export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
 export const SO_PASSCRED = 16;
 export const SO_PEERCRED = 17;
+export const SO_ACCEPTCONN = 30;
 export const SO_ATTACH_FILTER = 26;
 export const SO_DETACH_FILTER = 27;
 export const SO_ATTACH_REUSEPORT_CBPF = 51;
@@ -73,6 +75,10 @@ export const EPOLL_CTL_MOD = 3;
 
 /** SPLICE_F_MOVE | SPLICE_F_NONBLOCK. */
 export const SPLICE_FLAGS = 3;
+export const F_SETFD = 2;
+export const F_SETFL = 4;
+export const FD_CLOEXEC = 1;
+export const O_NONBLOCK = 0x800;
 export const F_DUPFD_CLOEXEC = 1030;
 export const F_SETPIPE_SZ = 1031;
 

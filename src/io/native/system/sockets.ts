@@ -11,6 +11,8 @@ import { errorName, errorText, libc, systemError } from './libc.ts';
 /** Offsets in the scratch arena. */
 const ADDRESS = 64;
 const VALUE = 256;
+/** Bytes of the longest address (sockaddr_un). */
+const SOCKADDR_UN = 110;
 
 export interface InternetAddress {
   readonly host: string;
@@ -53,6 +55,18 @@ export function pendingError(fd: number): number {
   if (libc().getsockopt(fd, k.SOL_SOCKET, k.SO_ERROR, arena.base + VALUE, arena.base + VALUE + 4) < 0)
     return libc().errno();
   return arena.i32[at] as number;
+}
+
+/** Where a socket is bound, on the Internet or at a path; undefined of others. */
+export function boundTo(fd: number): InternetAddress | { readonly path: string } | undefined {
+  const arena = scratchArena();
+  arena.i32[VALUE >> 2] = SOCKADDR_UN;
+  if (libc().getsockname(fd, arena.base + ADDRESS, arena.base + VALUE) < 0) return undefined;
+  if (arena.u16[ADDRESS >> 1] === k.AF_UNIX) {
+    return { path: address.pathAt(arena.u8, ADDRESS, arena.i32[VALUE >> 2] as number) };
+  }
+  const host = address.hostAt(arena.u8, ADDRESS);
+  return host === '' ? undefined : { host, port: address.portAt(arena.u8, ADDRESS) };
 }
 
 export function localAddress(fd: number): { address: string; port: number } {
