@@ -32,7 +32,7 @@ const DEFAULT_BODY_LIMIT = 1 << 20;
 /** Below which the API may name files, where nobody says: where nothing lies that a system depends on. */
 const DEFAULT_FILES = tmpdir();
 
-type TokenInput = NonNullable<AdminInput['auth']>['tokens'][number];
+type TokenInput = NonNullable<NonNullable<AdminInput['auth']>['tokens']>[number];
 
 function shownToken({ token, ...shown }: TokenInput): TokenInput {
   return token === undefined ? shown : { ...shown, token: REDACTED };
@@ -132,7 +132,7 @@ export class Admin {
       takeover,
       plugins,
       body_limit: this.bodyLimit,
-      ...(auth && { auth: { tokens: auth.tokens.map(shownToken) } }),
+      ...(auth && { auth: { ...auth, ...(auth.tokens && { tokens: auth.tokens.map(shownToken) }) } }),
       hosts,
       cors,
       files: this.#files,

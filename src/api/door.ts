@@ -2,11 +2,17 @@
 import { L7mpError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ApiRequest } from '../core/protocol.ts';
+import { type CertificateSettings, Certificates } from './certificates.ts';
 import { OriginPolicy, type OriginSettings } from './origin.ts';
 import { type Principal, type TokenSettings, Tokens } from './tokens.ts';
 
 export interface DoorSettings extends OriginSettings {
-  readonly auth?: { readonly tokens: readonly TokenSettings[] } | undefined;
+  readonly auth?:
+    | {
+        readonly tokens?: readonly TokenSettings[] | undefined;
+        readonly client_certificates?: readonly CertificateSettings[] | undefined;
+      }
+    | undefined;
 }
 
 /** Everybody, where nobody is asked who they are. */
@@ -24,11 +30,14 @@ export function reads(method: string): boolean {
 
 export class Door {
   #origins = new OriginPolicy({});
-  #tokens: Tokens | undefined;
+  #known: { readonly tokens: Tokens; readonly certificates: Certificates } | undefined;
 
   /** Rejects, and changes nothing, where a token cannot be had. Paths in errors begin with /admin. */
   async configure({ auth, ...origins }: DoorSettings, log: Log): Promise<void> {
-    this.#tokens = auth && (await Tokens.open(auth.tokens, '/admin/auth/tokens', log));
+    this.#known = auth && {
+      tokens: await Tokens.open(auth.tokens ?? [], '/admin/auth/tokens', log),
+      certificates: new Certificates(auth.client_certificates ?? []),
+    };
     this.#origins = new OriginPolicy(origins);
   }
 
@@ -37,15 +46,19 @@ export class Door {
     return this.#origins;
   }
 
-  /** The one who asks. Throws E_UNAUTHORIZED. */
-  async identify({ headers }: ApiRequest): Promise<Principal> {
-    if (!this.#tokens) return ANYBODY;
+  /** The one who asks: by a token, or else by the certificate of the connection. Throws E_UNAUTHORIZED. */
+  async identify({ headers, peer: { certificate } }: ApiRequest): Promise<Principal> {
+    if (!this.#known) return ANYBODY;
+    const { tokens, certificates } = this.#known;
     const { authorization } = headers;
     if (authorization === undefined) {
-      throw new L7mpError('E_UNAUTHORIZED', 'a token is needed, as in Authorization: Bearer <token>');
+      const owner = certificate && certificates.find(certificate);
+      if (owner) return owner;
+      const why = certificate ? 'this certificate gives no right: ' : '';
+      throw new L7mpError('E_UNAUTHORIZED', `${why}a token is needed, as in Authorization: Bearer <token>`);
     }
     const [, token] = /^Bearer +(\S+) *$/i.exec(String(authorization)) ?? [];
-    const principal = token === undefined ? undefined : await this.#tokens.find(token);
+    const principal = token === undefined ? undefined : await tokens.find(token);
     if (!principal) throw new L7mpError('E_UNAUTHORIZED', 'this is no valid token');
     return principal;
   }

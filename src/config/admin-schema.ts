@@ -41,6 +41,24 @@ const TokenSchema = strict({
   role: Type.Enum(['reader', 'admin'], { description: 'A reader may change nothing.' }),
 });
 
+const CertificateSchema = strict({
+  subject: Type.Optional(
+    Type.String({
+      pattern: '=',
+      maxLength: 4096,
+      description: 'Attributes that its subject has, as `CN=ops,O=Example`.',
+    }),
+  ),
+  san: Type.Optional(
+    Type.String({
+      pattern: '^(DNS|URI|email|IP Address):',
+      maxLength: 4096,
+      description: 'One of its alternative names, as `DNS:ops.example` or `URI:spiffe://example/ops`.',
+    }),
+  ),
+  role: Type.Enum(['reader', 'admin'], { description: 'A reader may change nothing.' }),
+});
+
 /** The limits of the whole proxy. */
 export const LimitsSchema = strict({
   max_sessions: Type.Optional(
@@ -122,7 +140,15 @@ export const AdminSchema = strict({
   ),
   auth: Type.Optional(
     strict(
-      { tokens: Type.Array(TokenSchema, { minItems: 1 }) },
+      {
+        tokens: Type.Optional(Type.Array(TokenSchema, { minItems: 1 })),
+        client_certificates: Type.Optional(
+          Type.Array(CertificateSchema, {
+            minItems: 1,
+            description: 'Who may use it by a certificate that a listener has verified (`client_auth`).',
+          }),
+        ),
+      },
       { description: 'Who may use the REST API. Default everybody; in the start-up file only.' },
     ),
   ),

@@ -347,6 +347,8 @@ export interface ApiPeer {
   readonly from: string;
   /** The name of the listener through which it came. */
   readonly listener?: string | undefined;
+  /** What the session's metadata say of the certificate that the listener has verified, if it has. */
+  readonly certificate?: Metadata | undefined;
 }
 
 /** What answers it. */

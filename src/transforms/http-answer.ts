@@ -167,7 +167,16 @@ function requestHead({ name, metadata, listener }: DiallingSession): RequestHead
   // A WebSocket's metadata is that of its handshake, but what follows are its messages.
   const isWebSocket = String(headers.upgrade).toLowerCase() === 'websocket';
   if (typeof method !== 'string' || url === undefined || isWebSocket) throw notHttp();
-  return { method, url, headers, peer: { from: fromOf(metadata) ?? name, listener: listener?.name } };
+  return {
+    method,
+    url,
+    headers,
+    peer: {
+      from: fromOf(metadata) ?? name,
+      listener: listener?.name,
+      certificate: certificateIn(metadata),
+    },
+  };
 }
 
 function fromOf({ IP: ip, TCP: tcp }: Metadata): string | undefined {
@@ -198,4 +207,10 @@ function headersOf(headers: Json | undefined): Record<string, string | string[]>
 
 function isHeader(value: Json): value is string | string[] {
   return typeof value === 'string' || (Array.isArray(value) && value.every((one) => typeof one === 'string'));
+}
+
+/** One that was not verified is not in the metadata. */
+function certificateIn({ TLS: tls }: Metadata): Metadata | undefined {
+  const { authorized, peer } = isObject(tls) ? tls : {};
+  return authorized === true && isObject(peer) ? peer : undefined;
 }

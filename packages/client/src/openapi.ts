@@ -30,13 +30,22 @@ export type Admin = {
   body_limit?: number;
   /** Who may use the REST API. Default everybody; in the start-up file only. */
   auth?: {
-    tokens: ({
+    tokens?: ({
       /** Who has it, as the log says. */
       name: string;
       /** What clients send behind `Authorization: Bearer`. Reads `<redacted>`. */
       token?: string;
       /** A file with the token, instead; what it holds now is what counts. */
       token_file?: string;
+      /** A reader may change nothing. */
+      role: "reader" | "admin";
+    })[];
+    /** Who may use it by a certificate that a listener has verified (`client_auth`). */
+    client_certificates?: ({
+      /** Attributes that its subject has, as `CN=ops,O=Example`. */
+      subject?: string;
+      /** One of its alternative names, as `DNS:ops.example` or `URI:spiffe://example/ops`. */
+      san?: string;
       /** A reader may change nothing. */
       role: "reader" | "admin";
     })[];
@@ -614,13 +623,22 @@ export type AdminRead = {
   access_log_path?: string;
   /** Who may use the REST API. Default everybody; in the start-up file only. */
   auth?: {
-    tokens: ({
+    tokens?: ({
       /** Who has it, as the log says. */
       name: string;
       /** What clients send behind `Authorization: Bearer`. Reads `<redacted>`. */
       token?: string;
       /** A file with the token, instead; what it holds now is what counts. */
       token_file?: string;
+      /** A reader may change nothing. */
+      role: "reader" | "admin";
+    })[];
+    /** Who may use it by a certificate that a listener has verified (`client_auth`). */
+    client_certificates?: ({
+      /** Attributes that its subject has, as `CN=ops,O=Example`. */
+      subject?: string;
+      /** One of its alternative names, as `DNS:ops.example` or `URI:spiffe://example/ops`. */
+      san?: string;
       /** A reader may change nothing. */
       role: "reader" | "admin";
     })[];
