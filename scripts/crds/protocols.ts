@@ -62,12 +62,14 @@ function standChecks(registry: Registry, role: Role, standsOn: StandsOn | undefi
   if (!standsOn?.otherwise) return [];
   const { field, otherwise } = standsOn;
   const { required = [] } = structural(schemaOf(registry[role](otherwise.protocol)));
-  const checks = otherwise.fields.map((name) =>
+  const either = ['port', 'ports'].filter((name) => otherwise.fields.includes(name));
+  const others = otherwise.fields.filter((name) => either.length < 2 || !either.includes(name));
+  const checks = others.map((name) =>
     required.includes(name)
       ? exactlyOne([name, field], `${name} or ${field} must be given, and not both`)
       : atMostOne([name, field], `${name} has no place beside ${field}`),
   );
-  if (!otherwise.fields.includes('ports')) return checks;
+  if (either.length < 2) return checks;
   return [
     exactlyOne(['port', 'ports', field], `port, ports or ${field} must be given, and one of them only`),
     ...checks,

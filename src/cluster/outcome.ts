@@ -1,10 +1,13 @@
 /** What a failed attempt to connect says, and of whom. */
 import type { L7mpError } from '../core/errors.ts';
 
-/** What connect(2), bind(2) and socket(2) say where it is this machine that lacks something. */
+const NO_DESTINATION = 'EDESTADDRREQ';
+
+/** What connect(2), bind(2) and socket(2) say where it is this machine that lacks something, or the session a destination. */
 const SHORTAGES: ReadonlySet<unknown> = new Set([
   'EADDRINUSE',
   'EADDRNOTAVAIL',
+  NO_DESTINATION,
   'EMFILE',
   'ENFILE',
   'ENOBUFS',
@@ -14,6 +17,11 @@ const SHORTAGES: ReadonlySet<unknown> = new Set([
 /** The attempt failed here, and would at every other endpoint. */
 export function isOwnFault({ code, cause }: L7mpError): boolean {
   return code === 'E_INTERNAL' || code === 'E_LIMIT' || (isObject(cause) && SHORTAGES.has(cause.code));
+}
+
+/** It would fail again, whenever and wherever: what the session has does not say where to. */
+export function isFinal({ cause }: L7mpError): boolean {
+  return isObject(cause) && cause.code === NO_DESTINATION;
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Metadata } from '../core/metadata.ts';
 import { type ListenAddress, PORTS, parsePorts } from '../core/ports.ts';
 import type { ListenerHost } from '../core/protocol.ts';
 import type { SchemaParts } from '../core/schema.ts';
+import { checkDialPort, dialPortField, type PortSpec } from './dial-port.ts';
 
 export { ANY } from '../core/address.ts';
 
@@ -17,9 +18,9 @@ export const listenFields = ({ Type, Port, Address }: SchemaParts) => ({
   address: Type.Optional({ ...Address, description: 'An address of this machine, or a name of one. Default 0.0.0.0.' }),
 });
 
-export const dialFields = ({ Type, Port, BindSchema }: SchemaParts) => ({
-  port: { ...Port, description: 'The port of its endpoints, but for those that have one of their own.' },
-  bind: Type.Optional(BindSchema),
+export const dialFields = (parts: SchemaParts) => ({
+  port: dialPortField(parts),
+  bind: parts.Type.Optional(parts.BindSchema),
 });
 
 /** What `listenFields` describes. */
@@ -100,7 +101,8 @@ export function checkListen({ address, port, ports }: ListenFields): void {
   if (ports !== undefined) parsePorts(ports);
 }
 
-/** Of where a cluster's connections come from. */
-export function checkBind({ bind }: { bind?: { address?: string } }): void {
+/** Of where a cluster's connections go, and come from. */
+export function checkDial({ bind, port }: { bind?: { address?: string }; port?: PortSpec }): void {
+  checkDialPort(port);
   if (bind?.address !== undefined) checkIp(bind.address, '/bind/address');
 }

@@ -1,6 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
-import { isOwnFault } from '../cluster/outcome.ts';
+import { isFinal, isOwnFault } from '../cluster/outcome.ts';
 import type { Channel, ChannelOwner, CloseReason, DropReason, Head } from '../core/channel.ts';
 import { wholeNow } from '../core/clock.ts';
 import { mergeCounts, smallest } from '../core/counts.ts';
@@ -276,7 +276,7 @@ export class Stage implements ChannelOwner, DialObserver {
   #retry(error: L7mpError): void {
     if (this.#over) return;
     this.#failures++;
-    const again = this.#failures < this.#allowed;
+    const again = this.#failures < this.#allowed && !isFinal(error);
     this.status = again ? 'RETRYING' : 'DISCONNECTED';
     this.#owner.stageFailed(this, error, again);
     if (!again || this.#over) return;

@@ -716,7 +716,12 @@ export type UDPListener = {
 export type UDPClusterSpec = {
   protocol: "UDP";
   /** The port of its endpoints, but for those that have one of their own. */
-  port: number;
+  port: number | {
+    /** Where the port is in the session’s metadata, as a JSON pointer: `/UDP/dst_port`. */
+    path: string;
+    /** What is added to it. Default 0. */
+    offset?: number;
+  };
   /** Where its connections come from. */
   bind?: {
     /** An IP address of this machine. Default: what the system chooses. */
@@ -787,7 +792,12 @@ export type TCPListener = {
 export type TCPClusterSpec = {
   protocol: "TCP";
   /** The port of its endpoints, but for those that have one of their own. */
-  port: number;
+  port: number | {
+    /** Where the port is in the session’s metadata, as a JSON pointer: `/UDP/dst_port`. */
+    path: string;
+    /** What is added to it. Default 0. */
+    offset?: number;
+  };
   /** Where its connections come from. */
   bind?: {
     /** An IP address of this machine. Default: what the system chooses. */
@@ -932,7 +942,12 @@ export type SCTPListener = {
 export type SCTPClusterSpec = {
   protocol: "SCTP";
   /** The port of its endpoints, but for those that have one of their own. */
-  port: number;
+  port: number | {
+    /** Where the port is in the session’s metadata, as a JSON pointer: `/UDP/dst_port`. */
+    path: string;
+    /** What is added to it. Default 0. */
+    offset?: number;
+  };
   /** Where its connections come from. */
   bind?: {
     /** An IP address of this machine. Default: what the system chooses. */
@@ -1088,7 +1103,12 @@ export type HTTPListener = {
 export type HTTPClusterSpec = {
   protocol: "HTTP";
   /** The port of its endpoints, but for those that have one of their own. */
-  port?: number;
+  port?: number | {
+    /** Where the port is in the session’s metadata, as a JSON pointer: `/UDP/dst_port`. */
+    path: string;
+    /** What is added to it. Default 0. */
+    offset?: number;
+  };
   /** Where its connections come from. */
   bind?: {
     /** An IP address of this machine. Default: what the system chooses. */
@@ -1256,7 +1276,12 @@ export type WebSocketListener = {
 export type WebSocketClusterSpec = {
   protocol: "WebSocket";
   /** The port of its endpoints, but for those that have one of their own. */
-  port?: number;
+  port?: number | {
+    /** Where the port is in the session’s metadata, as a JSON pointer: `/UDP/dst_port`. */
+    path: string;
+    /** What is added to it. Default 0. */
+    offset?: number;
+  };
   /** Where its connections come from. */
   bind?: {
     /** An IP address of this machine. Default: what the system chooses. */

@@ -4,7 +4,7 @@ import { defineProtocol } from '../../core/protocol.ts';
 import type { SchemaParts, StaticOf } from '../../core/schema.ts';
 import {
   ANY,
-  checkBind,
+  checkDial,
   checkListen,
   dialFields,
   endsName,
@@ -12,11 +12,15 @@ import {
   listenFields,
   socketAcceptor,
 } from '../addresses.ts';
+import { dialPort } from '../dial-port.ts';
 import { messagesOf } from '../messages.ts';
 import { listenAt } from '../ports.ts';
 
 /** Streams that are asked for in either direction, where the specification does not say. */
 const STREAMS = 10;
+
+/** What is looked at before there is a session does not depend on it. */
+const ANY_PORT = 1;
 
 const commonFields = ({ Type }: SchemaParts) => ({
   streams: Type.Optional(
@@ -93,17 +97,18 @@ export const sctp = defineProtocol({
     kind: 'datagram',
     transport: true,
     check: (spec) => {
-      checkBind(spec);
+      checkDial(spec);
       checkAddresses(spec);
     },
     checkAddress: (address) => checkHost(address),
     defaultAddress: ({ address }) => address,
     open: (spec, { io, limits, gathering }) => {
       const messages = messagesOf('SCTP', io);
-      messages.check(connectTo(spec, ANY, spec.port));
+      messages.check(connectTo(spec, ANY, ANY_PORT));
+      const portOf = dialPort(spec.port);
       return {
         dial: (attempt) =>
-          messages.connect(connectTo(spec, attempt.address, attempt.port ?? spec.port), attempt, {
+          messages.connect(connectTo(spec, attempt.address, portOf(attempt)), attempt, {
             limits,
             gathering,
             bind: spec.bind,

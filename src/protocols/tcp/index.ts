@@ -1,7 +1,7 @@
 import { checkHost } from '../../core/address.ts';
 import { defineProtocol } from '../../core/protocol.ts';
 import {
-  checkBind,
+  checkDial,
   checkListen,
   dialFields,
   endsName,
@@ -9,6 +9,7 @@ import {
   listenFields,
   socketAcceptor,
 } from '../addresses.ts';
+import { dialPort } from '../dial-port.ts';
 import { listenAt } from '../ports.ts';
 
 export const tcp = defineProtocol({
@@ -30,10 +31,13 @@ export const tcp = defineProtocol({
     schema: (parts) => parts.strict(dialFields(parts)),
     kind: 'stream',
     transport: true,
-    check: checkBind,
+    check: checkDial,
     checkAddress: (address) => checkHost(address),
-    open: ({ port, bind }, { io, limits }) => ({
-      dial: (attempt) => io.connectStream({ host: attempt.address, port: attempt.port ?? port }, attempt, limits, bind),
-    }),
+    open: ({ port, bind }, { io, limits }) => {
+      const portOf = dialPort(port);
+      return {
+        dial: (attempt) => io.connectStream({ host: attempt.address, port: portOf(attempt) }, attempt, limits, bind),
+      };
+    },
   },
 });

@@ -4,7 +4,7 @@ import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
 import type { SchemaParts, StaticOf } from '../../core/schema.ts';
 import { resolve } from '../../io/resolve.ts';
 import {
-  checkBind,
+  checkDial,
   checkListen,
   dialFields,
   endsName,
@@ -12,6 +12,7 @@ import {
   listenFields,
   socketAcceptor,
 } from '../addresses.ts';
+import { dialPort } from '../dial-port.ts';
 import { listenAt } from '../ports.ts';
 
 /** Milliseconds of silence after which a client is taken to be gone: UDP never says so. */
@@ -84,12 +85,14 @@ export const udp = defineProtocol({
     lossy: true,
     transport: true,
     idleTimeout: UDP_IDLE_TIMEOUT,
-    check: checkBind,
+    check: checkDial,
     checkAddress: (address) => checkHost(address),
-    open: ({ port, bind }, { io, limits }) => ({
-      dial: (attempt) =>
-        io.connectDatagram({ host: attempt.address, port: attempt.port ?? port }, attempt, limits, bind),
-    }),
+    open: ({ port, bind }, { io, limits }) => {
+      const portOf = dialPort(port);
+      return {
+        dial: (attempt) => io.connectDatagram({ host: attempt.address, port: portOf(attempt) }, attempt, limits, bind),
+      };
+    },
   },
 });
 

@@ -35,8 +35,8 @@ const TARGET = /^[\x21-\x7e\x80-\xff]+$/;
 export interface Target extends WebSocketOptions {
   /** ws's, which is loaded by who needs it. */
   readonly WebSocket: typeof WebSocket;
-  /** The port of endpoints that have none themselves; undefined where they are no addresses of the Internet. */
-  readonly port: number | undefined;
+  /** The port of an endpoint; undefined where it is no address of the Internet. Throws as `dialPort`'s. */
+  readonly portOf: (attempt: Attempt) => number | undefined;
   /** How it is told of the client. */
   readonly forwarding: Forwarding;
 }
@@ -87,7 +87,7 @@ export async function dial(
   below: Dialer,
   limits: QueueLimits,
 ): Promise<WebSocketChannel> {
-  const port = attempt.port ?? target.port;
+  const port = target.portOf(attempt);
   const request = requestFor(attempt, port, target.forwarding);
   const stream = streamOf(await below.dial(attempt));
   // ws says what is wrong.

@@ -6,6 +6,7 @@ import {
   type Spec,
 } from '../../core/protocol.ts';
 import type { SchemaParts, StaticOf } from '../../core/schema.ts';
+import { dialPort } from '../dial-port.ts';
 import { checkForwarded, clusterForwarded, forwardingOf, listenerForwarded } from '../http/forwarded.ts';
 import { httpPath } from '../http/index.ts';
 import { headerTimeout, pingInterval, pingIntervalOf } from '../http/options.ts';
@@ -117,7 +118,7 @@ function targetBy(
   { gathering }: ClusterHost,
 ): Omit<Target, 'WebSocket'> {
   return {
-    port,
+    portOf: dialPort(port),
     maxMessage: maxMessage ?? CLUSTER_MESSAGE_SIZE,
     gathering,
     forwarding: forwardingOf(options),

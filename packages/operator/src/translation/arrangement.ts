@@ -1,5 +1,5 @@
 /** What pods that are selected by the same objects have: which of these, which of them in vain, and what those refer to. */
-import { collide, describe, wantsApiPort } from './ports.ts';
+import { type Claim, collide, describe, wantsApiPort } from './ports.ts';
 import { byAge, type Unit } from './unit.ts';
 import type { Units } from './units.ts';
 
@@ -39,18 +39,34 @@ function isSameSet(a: ReadonlySet<string>, b: ReadonlySet<string> | undefined): 
 /** Of two that want the same socket the older one has it; of two of one age, the first by name. */
 function conflictsAmong(units: readonly Unit[], apiPort: number): Map<string, string> {
   const conflicts = new Map<string, string>();
-  const taken = new Map<number, Unit[]>();
+  const taken = new Taken();
   for (const unit of units.filter(({ claim }) => claim).sort(byAge)) {
     const { claim, identity } = unit;
     if (!claim) continue;
-    const others = taken.get(claim.port) ?? [];
-    const other = others.find((one) => one.claim && collide(one.claim, claim));
+    const other = taken.near(claim).find((one) => one.claim && collide(one.claim, claim));
     if (wantsApiPort(claim, apiPort))
       conflicts.set(identity.name, `${describe(claim)} is taken by the proxy's own API`);
     else if (other) conflicts.set(identity.name, `${describe(claim)} is taken by ${nameOf(other)}`);
-    else taken.set(claim.port, [...others, unit]);
+    else taken.add(claim, unit);
   }
   return conflicts;
+}
+
+/** Units by what they have. Most have one port, and are found by it; ranges are few. */
+class Taken {
+  readonly #single = new Map<number, Unit[]>();
+  readonly #ranges: Unit[] = [];
+
+  add({ port, last }: Claim, unit: Unit): void {
+    if (last > port) this.#ranges.push(unit);
+    else this.#single.set(port, [...(this.#single.get(port) ?? []), unit]);
+  }
+
+  /** Those that may have what is claimed, and others. */
+  near({ port, last }: Claim): readonly Unit[] {
+    const single = last > port ? [...this.#single.values()].flat() : (this.#single.get(port) ?? []);
+    return [...single, ...this.#ranges];
+  }
 }
 
 function nameOf({ identity: { key } }: Unit): string {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Claim, claimOf, collide, wantsApiPort } from './ports.ts';
+import { type Claim, claimOf, collide, describe as describeClaim, wantsApiPort } from './ports.ts';
 import type { Spec } from './protocols.ts';
 
 const claim = (spec: Spec): Claim => claimOf(spec) as Claim;
@@ -30,6 +30,23 @@ describe('two listeners', () => {
     assert.ok(collide(tcp(), claim({ protocol: 'JSONSocket', transport: { protocol: 'HTTP', port: 80 } })));
     assert.ok(collide(udp, claim({ protocol: 'JSONSocket', transport_spec: { protocol: 'UDP', port: 80 } })));
     assert.ok(!collide(tcp(), udp));
+  });
+
+  it('want the same where ranges of ports have one in common', () => {
+    const many = (ports: string) => claim({ protocol: 'UDP', ports });
+    const one = (port: number) => claim({ protocol: 'UDP', port });
+    for (const [a, b, same] of [
+      [many('10-19'), many('19-29'), true],
+      [many('10-19'), many('20-29'), false],
+      [many('10-19'), one(15), true],
+      [many('10-19'), one(9), false],
+    ] as const) {
+      assert.equal(collide(a, b), same);
+      assert.equal(collide(b, a), same);
+    }
+    assert.equal(describeClaim(many('10-19')), 'UDP ports 10-19');
+    assert.ok(wantsApiPort(claim({ protocol: 'HTTP', ports: '1200-1300' }), 1234));
+    assert.ok(!wantsApiPort(claim({ protocol: 'HTTP', ports: '1200-1233' }), 1234));
   });
 
   it('want the same path of a socket', () => {

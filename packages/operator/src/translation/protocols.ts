@@ -35,9 +35,16 @@ export function lowest(spec: Spec): Spec {
   return transport ? lowest(transport) : spec;
 }
 
-/** What dials a listener of this specification: its protocol and port, and what it stands on. */
+/** What the metadata of a connection are named after, where that is not TCP. */
+const METADATA: Readonly<Record<string, string>> = { UDP: 'UDP', SCTP: 'SCTP' };
+
+/**
+ * What dials a listener of this specification: its protocol and port, and what it stands on. Of many ports the one that the
+ * session has hit here.
+ */
 export function dialling(listener: Spec): Spec {
-  const { protocol, port } = listener;
+  const { protocol, ports } = listener;
+  const port = ports === undefined ? listener.port : { path: `/${METADATA[protocol] ?? 'TCP'}/dst_port` };
   const transport = transportOf(listener);
   return { protocol, ...(port !== undefined && { port }), ...(transport && { transport: dialling(transport) }) };
 }

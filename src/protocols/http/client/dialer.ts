@@ -2,6 +2,7 @@ import type { Channel } from '../../../core/channel.ts';
 import { L7mpError } from '../../../core/errors.ts';
 import type { Attempt, ClusterHost, ClusterOptions, Dialer, DiallingSession } from '../../../core/protocol.ts';
 import { agreedProtocol } from '../../../layers/tls/alpn.ts';
+import { dialPort, type PortSpec } from '../../dial-port.ts';
 import { forwardingOf } from '../forwarded.ts';
 import { pingIntervalOf } from '../options.ts';
 import { UpstreamChannel } from './channel.ts';
@@ -21,8 +22,8 @@ const HTTP2_REQUESTS = 100;
 
 /** What the fields of a cluster say, checked. */
 export interface ClusterFields {
-  readonly port?: number;
   readonly version?: '1.1' | '2' | 'auto';
+  readonly port?: PortSpec;
   readonly path?: string;
   readonly method?: string;
   /** Whether TLS is below, which makes it https. */
@@ -37,6 +38,7 @@ export class HttpDialer implements Dialer {
   /** By address and port. */
   readonly #pools = new Map<string, Pool>();
   #fields: ClusterFields;
+  #portOf: (attempt: Attempt) => number | undefined;
   #asked: Asked;
   #limits: PoolLimits;
   #responseTimeout: number;
@@ -47,6 +49,7 @@ export class HttpDialer implements Dialer {
     this.#host = host;
     this.#deadlines = new Deadlines(() => this.#responseTimeout);
     this.#fields = fields;
+    this.#portOf = dialPort(fields.port);
     this.#asked = askedBy(fields, host.options);
     this.#limits = poolLimitsOf(host.options);
     this.#responseTimeout = responseTimeoutOf(host.options);
@@ -54,7 +57,7 @@ export class HttpDialer implements Dialer {
   }
 
   dial(attempt: Attempt): UpstreamChannel | Promise<UpstreamChannel> {
-    const port = attempt.port ?? this.#fields.port;
+    const port = this.#portOf(attempt);
     const request = requestFor(attempt, port, this.#asked);
     const take = (fresh: boolean) => this.#pool(attempt.address, port).take(attempt, fresh);
     // What a request is like shows with its body; a byte stream is a body whatever comes.
@@ -68,6 +71,7 @@ export class HttpDialer implements Dialer {
   /** Takes up what is live. */
   define(fields: ClusterFields, options: ClusterOptions): void {
     this.#fields = fields;
+    this.#portOf = dialPort(fields.port);
     this.#asked = askedBy(fields, options);
     this.#limits = poolLimitsOf(options);
     this.#responseTimeout = responseTimeoutOf(options);
@@ -96,7 +100,7 @@ export class HttpDialer implements Dialer {
   }
 
   #connect = async (attempt: Attempt, owner: ConnectionOwner): Promise<Connected> => {
-    const bounded = new PooledAttempt(attempt);
+    const bounded = new PooledAttempt(attempt, this.#portOf(attempt));
     try {
       const lower = await this.#below.dial(bounded);
       const connection = await this.#begin(lower, owner, bounded);
@@ -134,7 +138,8 @@ class PooledAttempt implements Attempt {
   readonly #aborter = new AbortController();
   readonly #timer: NodeJS.Timeout;
 
-  constructor({ address, port, timeout, session }: Attempt) {
+  /** `port`: of the pool that it is for. */
+  constructor({ address, timeout, session }: Attempt, port: number | undefined) {
     this.address = address;
     this.port = port;
     this.timeout = timeout;
