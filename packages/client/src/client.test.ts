@@ -4,8 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { Authority, texts } from '../../../test/support/certificates.ts';
 import { listener, startProxy } from '../../../test/support/proxy.ts';
-import { ApiError, Client, type ClientOptions } from './index.ts';
+import { ApiError, Client, type ClientOptions, UnreachableError } from './index.ts';
 
 const web = { spec: { protocol: 'TCP', port: 80 } };
 
@@ -128,4 +129,35 @@ test('a proxy that drains is not ready, which is an error that says so', async (
   await client.post('/drain', { body: { timeout: 60_000 } });
   await assert.rejects(client.get('/readyz'), (error) => error instanceof ApiError && error.status === 503);
   await client.delete('/drain');
+});
+
+test('a proxy is spoken to by https, known by its authority, and shown a certificate', async (t) => {
+  const authority = await Authority.make(t.after.bind(t));
+  const [own, ops, other] = [
+    await authority.issue(),
+    await authority.issue({ commonName: 'ops' }),
+    await authority.issue(),
+  ];
+  const tls = { ...own, ca: authority.cert, client_auth: 'request' };
+  const { ports } = await startProxy(t, ['api'], ({ api }) => ({
+    admin: { auth: { client_certificates: [{ subject: 'CN=ops', role: 'admin' }] } },
+    listeners: [
+      listener('api', { protocol: 'HTTP', port: api, address: '127.0.0.1', tls }, { destination: 'l7mp-controller' }),
+    ],
+  }));
+  const base = `https://localhost:${ports.api}`;
+  const clientWith = (given: ClientOptions['tls']): Client => {
+    const client = new Client({ base, tls: given, retries: 0 });
+    t.after(() => client.close());
+    return client;
+  };
+  let shown = ops;
+  const client = clientWith(() => ({ ca: authority.text, ...texts(shown) }));
+  assert.equal((await client.put('/clusters/{name}', { params: { name: 'c' }, body: { cluster: web } })).status, 201);
+  shown = other;
+  await assert.rejects(client.get('/clusters'), { status: 401 });
+  await assert.rejects(clientWith({ ca: authority.text }).get('/clusters'), { status: 401 });
+  await assert.rejects(clientWith(undefined).get('/clusters'), UnreachableError);
+  await assert.rejects(clientWith({ ca: authority.text, servername: 'elsewhere' }).get('/clusters'), UnreachableError);
+  assert.throws(() => new Client({ base: 'http://localhost', tls: {} }), TypeError);
 });

@@ -2,7 +2,7 @@ import type { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AnswerError, ApiError, UnreachableError } from './errors.ts';
 import type { Config, Operations, SessionRead } from './openapi.ts';
-import { keepAlive, type RawAnswer, Transport } from './transport.ts';
+import { keepAlive, protocolOf, type RawAnswer, type TlsSource, Transport } from './transport.ts';
 import type {
   Answer,
   AnswerTo,
@@ -16,7 +16,7 @@ import type {
 } from './types.ts';
 
 export interface ClientOptions {
-  /** `http://<host>[:<port>]`, or `unix:<path of a socket>`. */
+  /** `http://<host>[:<port>]`, `https://<host>[:<port>]`, or `unix:<path of a socket>`. */
   readonly base: string;
   /**
    * The bearer token, without "Bearer"; or a function that is asked at each request, so that one which was exchanged is taken
@@ -32,6 +32,8 @@ export interface ClientOptions {
   readonly retries?: number;
   /** Bytes of an answer at most. Default 64 MiB. */
   readonly maxAnswer?: number;
+  /** Of an `https:` base: whom to trust, and a certificate to show, as PEM texts; or a function that is asked at each request. */
+  readonly tls?: TlsSource | undefined;
   /** Of `keepAlive()`, to share connections' bookkeeping among clients. The client does not close it. */
   readonly agent?: Agent;
 }
@@ -61,9 +63,9 @@ export class Client {
   /** Throws a `TypeError` where `base` is not as it should be. */
   constructor(options: ClientOptions) {
     this.#options = { ...DEFAULTS, ...options };
-    this.#ownAgent = options.agent ? undefined : keepAlive();
+    this.#ownAgent = options.agent ? undefined : keepAlive(protocolOf(options.base));
     const agent = options.agent ?? (this.#ownAgent as Agent);
-    this.#transport = new Transport(options.base, agent, this.#options.maxAnswer);
+    this.#transport = new Transport(options.base, agent, this.#options.maxAnswer, options.tls);
   }
 
   get<P extends PathOf<'GET'>>(path: P, ...options: Sent<'GET', P>): Promise<AnswerTo<'GET', P>> {

@@ -142,7 +142,7 @@ test('who closes the client ends what is under way', async (t) => {
 });
 
 test('a base is an address and nothing else', () => {
-  for (const base of ['127.0.0.1:1234', 'https://a', 'http://a/api/v1', 'http://u:p@a', 'unix:', ''])
+  for (const base of ['127.0.0.1:1234', 'ftp://a', 'https://a/b', 'http://a/api/v1', 'http://u:p@a', 'unix:', ''])
     assert.throws(() => new Client({ base }), { name: 'TypeError', message: /^base: / }, base);
 });
 

@@ -8,6 +8,20 @@ export type { Agent };
 
 const http = process.getBuiltinModule('node:http');
 
+/** How an https: proxy is known, and what it is shown: PEM texts. */
+export interface TlsOptions {
+  /** Who has signed the proxy's certificate. Default: whom Node trusts. */
+  readonly ca?: string | undefined;
+  /** A certificate of the client's own, with those above it, and its key. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** Whose certificate it must be. Default: the host of the base. */
+  readonly servername?: string | undefined;
+}
+
+/** They, or a function that is asked at each request, so that certificates which were exchanged are taken up. */
+export type TlsSource = TlsOptions | (() => TlsOptions | Promise<TlsOptions>);
+
 export interface Exchange {
   readonly method: string;
   /** With the query. */
@@ -43,31 +57,48 @@ const NEVER_CONNECTED = new Set([
 /** Codes of a connection that has ended, which the peer of a kept one may do at any time. */
 const BROKEN = new Set(['ECONNRESET', 'EPIPE']);
 
-/** An agent for connections that are kept between requests; one may serve the clients of any number of proxies. */
-export function keepAlive(): Agent {
-  return new http.Agent({ keepAlive: true, scheduling: 'lifo' });
+const KEPT = { keepAlive: true, scheduling: 'lifo' } as const;
+
+/** An agent for connections that are kept between requests; one may serve the clients of any number of proxies, of one protocol. */
+export function keepAlive(protocol: 'http:' | 'https:' = 'http:'): Agent {
+  return protocol === 'https:' ? new (https().Agent)(KEPT) : new http.Agent(KEPT);
+}
+
+/** Loaded by who needs it. */
+function https(): typeof import('node:https') {
+  return process.getBuiltinModule('node:https');
+}
+
+/** What a base is spoken to with. */
+export function protocolOf(base: string): 'http:' | 'https:' {
+  return base.startsWith('https:') ? 'https:' : 'http:';
 }
 
 export class Transport {
   readonly #target: RequestOptions;
   readonly #maxAnswer: number;
+  readonly #tls: TlsSource | undefined;
   /** Nothing is repeated any more. */
   closed = false;
 
   /** `base`: see `ClientOptions`. */
-  constructor(base: string, agent: Agent, maxAnswer: number) {
+  constructor(base: string, agent: Agent, maxAnswer: number, tls?: TlsSource) {
+    const secure = protocolOf(base) === 'https:';
+    if (tls && !secure) throw new TypeError(`tls: ${base} is no https: URL`);
     this.#target = { ...targetOf(base), agent };
     this.#maxAnswer = maxAnswer;
+    this.#tls = secure ? (tls ?? {}) : undefined;
   }
 
   /** Rejects with an `UnreachableError`, an `AnswerError` or the signal's reason. */
   async exchange(exchange: Exchange): Promise<RawAnswer> {
+    const tls = typeof this.#tls === 'function' ? await this.#tls() : this.#tls;
     try {
-      return await this.#attempt(exchange);
+      return await this.#attempt(exchange, tls);
     } catch (error) {
       const isLast = this.closed || exchange.method === 'POST';
       if (!(error instanceof StaleConnection) || isLast) throw unwrapped(error);
-      return this.#attempt(exchange).catch((again) => {
+      return this.#attempt(exchange, tls).catch((again) => {
         throw unwrapped(again);
       });
     }
@@ -77,10 +108,14 @@ export class Transport {
     this.closed = true;
   }
 
-  #attempt({ method, path, headers, body, deadline, timeout, signal }: Exchange): Promise<RawAnswer> {
+  #attempt(
+    { method, path, headers, body, deadline, timeout, signal }: Exchange,
+    tls: TlsOptions | undefined,
+  ): Promise<RawAnswer> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      const request = http.request({ ...this.#target, method, path, headers });
+      const asked = { ...this.#target, method, path, headers };
+      const request = tls ? https().request({ ...asked, ...given(tls) }) : http.request(asked);
       const what = `${method} ${path}`;
       const settle = (end: () => void) => {
         clearTimeout(timer);
@@ -158,8 +193,14 @@ function targetOf(base: string): RequestOptions {
     return { socketPath, host: 'localhost' };
   }
   const url = URL.parse(base);
-  if (url?.protocol !== 'http:') throw new TypeError(`base: ${base} is neither an http: URL nor unix:<path>`);
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
+    throw new TypeError(`base: ${base} is neither an http: or https: URL nor unix:<path>`);
   if (url.pathname !== '/' || url.search || url.hash || url.username || url.password)
     throw new TypeError(`base: ${base} has more than a host and a port`);
-  return { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: url.port || 80 };
+  return { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: url.port || (url.protocol === 'https:' ? 443 : 80) };
+}
+
+/** Without what is undefined, which node would take for a value. */
+function given(tls: TlsOptions): TlsOptions {
+  return Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined));
 }

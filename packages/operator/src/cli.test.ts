@@ -17,12 +17,16 @@ test('defaults', () => {
 
 test('all options', () => {
   const args =
-    '--kubeconfig k --namespaces a,b,a --proxy-port 99 --proxy-token-file t --proxy-image i --leader-elect --allow-cross-namespace --metrics off --webhook :9443 --webhook-url https://x -l silly';
+    '--kubeconfig k --namespaces a,b,a --proxy-port 99 --proxy-token-file t --proxy-ca a --proxy-cert c --proxy-key k --proxy-servername s --proxy-image i --leader-elect --allow-cross-namespace --metrics off --webhook :9443 --webhook-url https://x -l silly';
   assert.deepEqual(parseOptions(args.split(' '), '1.0.0'), {
     kubeconfig: 'k',
     namespaces: ['a', 'b'],
     proxyPort: 99,
     proxyTokenFile: 't',
+    proxyCa: 'a',
+    proxyCert: 'c',
+    proxyKey: 'k',
+    proxyServername: 's',
     proxyImage: 'i',
     leaderElect: true,
     allowCrossNamespace: true,
@@ -36,6 +40,7 @@ test('all options', () => {
 for (const args of [
   '--proxy-port 0',
   '--proxy-port x',
+  '--proxy-cert c',
   '--metrics nowhere',
   '--namespaces a,B',
   '--webhook :1',

@@ -8,6 +8,10 @@ export interface Options {
   readonly namespaces: readonly string[];
   readonly proxyPort: number;
   readonly proxyTokenFile?: string;
+  readonly proxyCa?: string;
+  readonly proxyCert?: string;
+  readonly proxyKey?: string;
+  readonly proxyServername?: string;
   readonly proxyImage?: string;
   readonly leaderElect?: boolean;
   readonly allowCrossNamespace?: boolean;
@@ -29,6 +33,8 @@ export function parseOptions(args: readonly string[], version: string): Options 
     const options = command.opts<Options>();
     if (options.webhook && options.proxyImage === undefined)
       command.error("error: option '--webhook <address>' needs '--proxy-image <image>': what it puts into pods");
+    if ((options.proxyCert === undefined) !== (options.proxyKey === undefined))
+      command.error("error: option '--proxy-cert <file>' and '--proxy-key <file>' need one another");
     return options;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -59,6 +65,16 @@ function createCommand(version: string): Command {
       1234,
     )
     .option('--proxy-token-file <file>', 'the bearer token for the proxies; read again when it changes')
+    .option(
+      '--proxy-ca <file>',
+      'who has signed the certificates of proxies with the annotation l7mp.io/proxy-tls: "true"; default: whom Node trusts',
+    )
+    .option(
+      '--proxy-cert <file>',
+      'a certificate to show them, with --proxy-key; the files are read again when they change',
+    )
+    .option('--proxy-key <file>', 'its key')
+    .option('--proxy-servername <name>', "the name in their certificates; default: the pod's address")
     .option('--proxy-image <image>', 'the image of the proxies that Gateways and annotated pods get; none without it')
     .option('--leader-elect', 'of several replicas let one work: who holds the Lease l7mp-operator')
     .option('--allow-cross-namespace', 'references and selectors may cross namespaces without a ReferenceGrant')

@@ -3,10 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import type { TlsOptions } from '@l7mp/client';
 import { type Options, parseOptions } from './cli.ts';
 import type { Operator } from './operator.ts';
 import type { Logger } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
+import { tlsFiles } from './tls-files.ts';
 import { TokenFile } from './token-file.ts';
 
 const FAILED = 1;
@@ -81,6 +83,7 @@ async function makeOperator(options: Options, log: Logger, metrics: Metrics): Pr
     proxyPort,
     allowCrossNamespace,
     ...(file && { token: () => file.token }),
+    tls: readTls(options, log),
     workload: proxyImage === undefined ? undefined : { image: proxyImage, port: proxyPort },
     webhook: webhook && { address: webhook, url: options.webhookUrl },
     ownNamespace: POD_NAMESPACE || access.namespace || 'default',
@@ -89,6 +92,20 @@ async function makeOperator(options: Options, log: Logger, metrics: Metrics): Pr
     log,
     metrics,
   });
+}
+
+function readTls(
+  { proxyCa: ca, proxyCert: cert, proxyKey: key, proxyServername: servername }: Options,
+  log: Logger,
+): (() => TlsOptions) | undefined {
+  if (ca === undefined && cert === undefined && servername === undefined) return undefined;
+  const warn = (message: string): void =>
+    log.warn(`--proxy-ca, --proxy-cert, --proxy-key: ${message}; the last is used`);
+  try {
+    return tlsFiles({ ca, cert, key, servername }, warn);
+  } catch (error) {
+    throw new Error(`--proxy-ca, --proxy-cert, --proxy-key: ${(error as Error).message}`);
+  }
 }
 
 function readToken(file: string, log: Logger): TokenFile {

@@ -1,4 +1,5 @@
 /** Puts the parts together: the cluster's cache, what follows from it, the election, and what the leader does. */
+import type { TlsOptions } from '@l7mp/client';
 import { Cluster } from './cluster/cluster.ts';
 import type { Key } from './cluster/contract.ts';
 import { Webhook } from './injection/webhook.ts';
@@ -25,6 +26,8 @@ export interface OperatorOptions extends TranslationOptions {
   readonly namespaces: readonly string[];
   /** The bearer token for the proxies, asked for at each request. */
   readonly token?: () => string | undefined;
+  /** For proxies that serve their API by https; asked for at each request. */
+  readonly tls?: (() => TlsOptions) | undefined;
   /** How the proxies of Gateways are run; without it, Gateways get none. */
   readonly workload?: ProxyOptions | undefined;
   /** Puts proxies into annotated pods; it needs `workload`. */
@@ -169,12 +172,12 @@ export class Operator {
   /** Begins, once there is something to work on and nobody else does. */
   #lead(): void {
     if (this.#stop.signal.aborted || this.#leader || !this.#isElected || !this.#model) return;
-    const { token, workload, proxyPort: port, identity, log, metrics } = this.#options;
+    const { token, tls, workload, proxyPort: port, identity, log, metrics } = this.#options;
     this.#leader = new Leader({
       api: this.#api,
       snapshot: this.#cluster.snapshot,
       model: this.#model,
-      proxies: { port, ...(token && { token }) },
+      proxies: { port, tls, ...(token && { token }) },
       workload,
       tokens: this.#tokens,
       identity,

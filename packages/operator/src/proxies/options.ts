@@ -1,3 +1,4 @@
+import type { TlsOptions } from '@l7mp/client';
 import type { ProxiesObserver } from './observer.ts';
 
 export interface ProxiesOptions {
@@ -5,6 +6,8 @@ export interface ProxiesOptions {
   readonly port: number;
   /** The bearer token, asked for at each request; undefined for none. */
   readonly token?: () => string | undefined | Promise<string | undefined>;
+  /** Of those that serve their API by https: whom to trust, and what they are shown; asked at each request. */
+  readonly tls?: (() => TlsOptions) | undefined;
   readonly observer?: ProxiesObserver;
   readonly timing?: Partial<Timing>;
 }

@@ -26,7 +26,7 @@ class AllProxies implements Proxies {
       options,
       timing,
       observer: options.observer ?? SILENT,
-      agent: keepAlive(),
+      agents: { http: keepAlive(), https: keepAlive('https:') },
       lanes: new Lanes(CONCURRENCY, timing.slow),
       bodies: new Bodies(),
       forms: new NormalForms(),

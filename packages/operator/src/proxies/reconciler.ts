@@ -8,11 +8,14 @@ import { Programmer, type ProgrammerContext } from './programmer.ts';
 import { Refusals } from './refusals.ts';
 
 export interface ReconcilerContext extends LinkContext, ProgrammerContext {
-  readonly options: Pick<ProxiesOptions, 'port' | 'token'>;
+  readonly options: Pick<ProxiesOptions, 'port' | 'token' | 'tls'>;
   readonly timing: Timing;
-  readonly agent: Agent;
+  readonly agents: { readonly http: Agent; readonly https: Agent };
   readonly changed: (uid: string) => void;
 }
+
+/** Where a proxy is, and since when: in another place it is another one. */
+const PLACE = ['address', 'incarnation', 'port', 'tls'] as const;
 
 const PENDING = { state: 'pending' } as const;
 const PROGRAMMED: ProxyState = { state: 'programmed' };
@@ -52,8 +55,7 @@ export class Reconciler {
   }
 
   update(pod: ProxyPod, want: Wish): void {
-    const { address, incarnation, port } = this.#pod;
-    const isAnother = pod.address !== address || pod.incarnation !== incarnation || pod.port !== port;
+    const isAnother = PLACE.some((field) => pod[field] !== this.#pod[field]);
     const isNew = want !== this.#want;
     const before = this.#want;
     this.#pod = pod;
@@ -96,16 +98,18 @@ export class Reconciler {
   }
 
   #client(address: string): Client {
-    const { options, timing, agent } = this.#context;
+    const { options, timing, agents } = this.#context;
     const host = address.includes(':') ? `[${address}]` : address;
+    const scheme = this.#pod.tls ? 'https' : 'http';
     return new Client({
-      base: `http://${host}:${this.#pod.port ?? options.port}`,
+      base: `${scheme}://${host}:${this.#pod.port ?? options.port}`,
+      tls: this.#pod.tls ? options.tls : undefined,
       token: options.token,
       timeout: timing.timeout,
       // Who waits for its turn again lets others go first.
       retries: 0,
       maxAnswer: MAX_CONFIGURATION,
-      agent,
+      agent: agents[scheme],
     });
   }
 

@@ -7,6 +7,14 @@ export const PROXY_CONTAINER = 'l7mp.io/proxy-container';
 /** The port of the proxy's REST API, in place of the operator's `--proxy-port`. */
 export const PROXY_PORT = 'l7mp.io/proxy-port';
 
+/** Whether the proxy's REST API is served by https: `"true"`. */
+export const PROXY_TLS = 'l7mp.io/proxy-tls';
+
+/** Whether the pod's proxy serves its API with TLS. */
+export function hasTlsApi({ metadata }: Pod): boolean {
+  return metadata.annotations[PROXY_TLS] === 'true';
+}
+
 /** Where the pod's proxy serves its API; `port` where it does not say, or says what is no port. */
 export function apiPort({ metadata }: Pod, port: number): number {
   return parsePort(metadata.annotations[PROXY_PORT] ?? '') ?? port;

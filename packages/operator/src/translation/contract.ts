@@ -45,6 +45,8 @@ export interface ProxyPod {
   readonly incarnation?: string;
   /** Of its REST API, where the pod says that it is another one than that of the options. */
   readonly port?: number;
+  /** Its REST API is served by https. */
+  readonly tls?: boolean;
 }
 
 /** What can be said of an object without asking a proxy: one of ours, or one that a front has derived. */

@@ -1,7 +1,7 @@
 /** The pods, and for each query in use those that it means. A pod that changes is asked about by the queries alone that may mean it. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Pod } from '../resources/objects.ts';
-import { apiPort, containerId, hasEnded, isReady, proxyContainer } from '../resources/pods.ts';
+import { apiPort, containerId, hasEnded, hasTlsApi, isReady, proxyContainer } from '../resources/pods.ts';
 import { matches, type Query, queryKey } from '../resources/selectors.ts';
 import type { ProxyPod } from './contract.ts';
 import { Index } from './pod-index.ts';
@@ -185,11 +185,12 @@ export class Pods {
       ...(address !== undefined && { address }),
       ...(incarnation !== undefined && { incarnation }),
       ...(port !== this.#proxyPort && { port }),
+      ...(hasTlsApi(pod) && { tls: true }),
     };
   }
 }
 
 function isSame(a: ProxyPod | undefined, b: ProxyPod | undefined): boolean {
   if (!a || !b) return a === b;
-  return a.address === b.address && a.incarnation === b.incarnation && a.port === b.port;
+  return a.address === b.address && a.incarnation === b.incarnation && a.port === b.port && a.tls === b.tls;
 }
