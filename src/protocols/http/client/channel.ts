@@ -22,8 +22,8 @@ const TELLS_CONTINUE: Head = Object.freeze({ tellsContinue: true });
 /** What a request needs beside its head. */
 export interface Asking {
   readonly deadlines: Deadlines;
-  /** A place on a connection that has carried nothing. */
-  readonly freshLease: () => Lease | Promise<Lease>;
+  /** A place on a connection; `fresh`: on one that has carried nothing. */
+  readonly lease: (fresh: boolean) => Lease | Promise<Lease>;
   /** The head is sent at once, whatever follows; else with what follows, or when somebody reads the answer. */
   readonly ahead: boolean;
 }
@@ -137,7 +137,7 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
   failed(failure: Failure): void {
     this.#exchange = undefined;
     if (this.#answerOver) this.#over();
-    else if (this.#mayAgain(failure)) void this.#again();
+    else if (this.#mayAgain(failure)) void this.#again(!failure.unseen);
     else this.#fail(reasonOf(failure));
   }
 
@@ -188,11 +188,11 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
     return kind === 'reset' && unanswered && this.#stale && IDEMPOTENT.has(this.#request.method);
   }
 
-  async #again(): Promise<void> {
+  async #again(fresh: boolean): Promise<void> {
     this.#times++;
     this.#early = [];
     try {
-      this.#lease = await this.#asking.freshLease();
+      this.#lease = await this.#asking.lease(fresh);
       if (!this.open) this.#leave();
       else this.#resume(this.#early);
     } catch (error) {

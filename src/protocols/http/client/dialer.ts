@@ -62,7 +62,7 @@ export class HttpDialer implements Dialer {
     const take = (fresh: boolean) => this.#pool(attempt.address, port).take(attempt, fresh);
     // What a request is like shows with its body; a byte stream is a body whatever comes.
     const ahead = attempt.session !== undefined && !attempt.session.exchange;
-    const asking = { deadlines: this.#deadlines, freshLease: () => take(true), ahead };
+    const asking = { deadlines: this.#deadlines, lease: take, ahead };
     const make = (lease: Lease) => new UpstreamChannel(request, lease, asking, this.#host.limits);
     const lease = take(false);
     return lease instanceof Promise ? lease.then(make) : make(lease);

@@ -166,6 +166,15 @@ describe('a connection of HTTP/2 to an upstream', () => {
     assert.equal(reader.trailers, undefined);
   });
 
+  test('takes an answer that comes in one piece for whole', async (t) => {
+    const { connection, peer } = await withFrames(t);
+    const { reader } = get(connection);
+    await peer.frame(TYPES.headers, 1);
+    peer.send(ok(1), frame(TYPES.data, END_STREAM, 1, 'whole'));
+    await until(() => reader.over || reader.failure, 'the end');
+    assert.deepEqual([reader.over, reader.text], [true, 'whole']);
+  });
+
   test('a held answer waits at the upstream, and stalls no other one', async (t) => {
     const large = 4 << 20;
     const { connection } = await withNode(t, (stream) => {

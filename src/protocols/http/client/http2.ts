@@ -321,8 +321,8 @@ class Http2Exchange implements UpstreamExchange {
       this.#reader?.received(bytes);
     });
     if (whole) this.#ended();
-    // Node ends what is cut off, too.
-    else stream.once('end', () => stream.destroyed || this.#ended());
+    // Node ends what is cut off, too, when it has destroyed it; what is whole it destroys in a listener that may be there already.
+    else stream.prependOnceListener('end', () => stream.destroyed || this.#ended());
     if (whole || !this.#held) stream.resume();
     else stream.pause();
   }

@@ -188,8 +188,8 @@ export class Http2Channel extends Channel implements Awaited {
     stream.once('trailers', (trailers) => {
       this.#requestTail = plainHeaders(trailers);
     });
-    // Node ends what is cut off, too.
-    stream.once('end', () => stream.destroyed || stream.aborted || this.#requestEnded());
+    // Node ends what is cut off, too, when it has destroyed it; what is whole it destroys in a listener that may be there already.
+    stream.prependOnceListener('end', () => stream.destroyed || stream.aborted || this.#requestEnded());
   }
 
   #requestEnded(): void {
