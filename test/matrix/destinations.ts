@@ -33,6 +33,7 @@ export interface Destination {
   /** `same`: that of the source. */
   readonly kind: Kind | 'same';
   readonly largest: number;
+  readonly smallest?: number;
   /** It keeps text and binary messages apart. */
   readonly text?: boolean;
   /** It is held up instead of losing anything. */
@@ -42,10 +43,10 @@ export interface Destination {
   serve(t: TestContext, path: string): Promise<Served>;
 }
 
-type Serve = (t: TestContext, options: ServerOptions, path: string) => Promise<{ server: Server; spec: object }>;
+export type Serve = (t: TestContext, options: ServerOptions, path: string) => Promise<{ server: Server; spec: object }>;
 
 /** A protocol with real servers; `wrap` makes the cluster's specification of the transport's. */
-function network(
+export function network(
   name: string,
   serve: Serve,
   traits: Omit<Destination, 'name' | 'serve'>,

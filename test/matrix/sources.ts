@@ -33,8 +33,9 @@ export interface Source {
   connect(t: TestContext, place: Place): Promise<Client>;
   /** The name of a client's session, and what is known of it. */
   session(place: Place, port: number): { name: RegExp; metadata: object };
-  /** The largest message. */
+  /** The largest message, and the smallest one: 0 where it does not say. */
   readonly largest: number;
+  readonly smallest?: number;
   /** Its clients' messages are text or binary. */
   readonly text?: boolean;
   /** It is held up instead of losing anything, and its end is seen. */
@@ -127,7 +128,7 @@ async function postHttp2(t: TestContext, port: number): Promise<Client> {
 
 const ip = { IP: { src_addr: HOST, dst_addr: HOST } };
 
-function internet(label: string, protocol: 'UDP' | 'TCP', numbered: boolean, more: object = {}) {
+export function internet(label: string, protocol: 'UDP' | 'TCP' | 'SCTP', numbered: boolean, more: object = {}) {
   return ({ port }: Place, own: number) => ({
     name: new RegExp(`^${label}:127\\.0\\.0\\.1:${own}-127\\.0\\.0\\.1:${port}${numbered ? '-\\d+' : ''}$`),
     metadata: { ...ip, [protocol]: { src_port: own, dst_port: port }, ...more },
