@@ -17,7 +17,7 @@ interface Written extends Omit<Schema, 'properties' | 'items' | 'anyOf' | 'addit
 export function structural(written: object): Schema {
   const schema = JSON.parse(JSON.stringify(written)) as Written;
   if (schema.anyOf) return union(schema.anyOf, schema.description ?? '');
-  if (schema.enum) return { type: 'string', ...about(schema), enum: schema.enum };
+  if (schema.enum) return { type: typeof schema.enum[0] as 'string' | 'boolean', ...about(schema), enum: schema.enum };
   switch (schema.type) {
     case 'object':
       return { type: 'object', ...about(schema), ...fields(schema) };

@@ -9,7 +9,7 @@ import type { StandsOn } from '../../src/core/stands-on.ts';
 import { HOST, withAddresses } from './addresses.ts';
 import { structural } from './convert.ts';
 import { CHECKS } from './protocol-checks.ts';
-import { atMostOne, type Check, exactlyOne, has, having, type Schema } from './schema.ts';
+import { atMostOne, brief, type Check, exactlyOne, has, having, type Schema } from './schema.ts';
 
 type Side = ListenerSide | ClusterSide;
 
@@ -44,8 +44,10 @@ function fieldsOf(registry: Registry, role: Role, name: string): Schema {
   const fields = withAddresses(structural(schemaOf(side)));
   const checks = [...standChecks(registry, role, standsOn), ...(CHECKS[role][name] ?? [])];
   const carriers = standsOn && {
+    // What its fields are is said where the protocol is one of the object itself.
     [standsOn.field]: {
-      ...byKey(registry, role, registry.carriers(role, standsOn), 'The protocol underneath, as a key, and its fields.'),
+      ...brief(byKey(registry, role, registry.carriers(role, standsOn), '')),
+      description: 'The protocol underneath, as a key, and its fields.',
       part: 'carried',
     },
   };

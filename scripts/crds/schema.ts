@@ -51,6 +51,9 @@ export interface Check {
   readonly schema?: Schema;
 }
 
+/** Has fields that nobody here knows. */
+export const FREE = { 'x-kubernetes-preserve-unknown-fields': true } as const;
+
 type Type = NonNullable<Schema['type']>;
 
 /** Any JSON value. */
@@ -101,7 +104,7 @@ function carried(schema: Schema): Schema {
   const below = Object.entries(properties).filter(([, field]) => part === 'carried' || field.part === 'carried');
   return {
     ...(type && { type }),
-    ...(part !== 'carried' && { 'x-kubernetes-preserve-unknown-fields': true }),
+    ...(part !== 'carried' && FREE),
     ...(below.length > 0 && { properties: Object.fromEntries(below.map(([name, field]) => [name, carried(field)])) }),
     ...(part === 'carried' && { checks }),
   };

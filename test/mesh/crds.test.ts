@@ -123,7 +123,7 @@ describe('it refuses', () => {
 describe('kubectl', () => {
   test('explains every field', async () => {
     const udp = await cluster().kubectl('explain', 'vsvc.spec.listener.spec.UDP');
-    assert.match(udp, /port\t<integer> -required-\n\s+The port on which it listens\./);
+    assert.match(udp, /port\t<integer>\n\s+The port on which it listens; or `ports`\./);
     const destination = await cluster().kubectl('explain', 'vsvc.spec.rules.action.route.destination.endpoints');
     assert.match(destination, /selector\t<Object>\n\s+The pods that are endpoints/);
   });
