@@ -1,9 +1,9 @@
-/** The compliance suite on SCTP. A machine whose kernel has none runs it in one that has. */
+/** The compliance suite on SCTP. It runs in a kernel that is a program, which has SCTP. */
 
 import { engines } from '../../src/io/testing.ts';
 import { runCompliance } from '../../src/testing/compliance.ts';
 import { freePort } from '../../src/testing/ports.ts';
-import { hasSctp, testInUserModeLinux } from '../support/user-mode-linux/index.ts';
+import { isInside, testInUserModeLinux } from '../support/user-mode-linux/index.ts';
 
 function comply(host: string): void {
   const native = engines().find(({ name }) => name === 'native');
@@ -23,7 +23,7 @@ function comply(host: string): void {
   });
 }
 
-if (hasSctp()) {
+if (isInside()) {
   comply('127.0.0.1');
   comply('::1');
 } else testInUserModeLinux(import.meta.filename);

@@ -2,7 +2,7 @@
 import { DESTINATIONS, network } from '../matrix/destinations.ts';
 import { runPairs } from '../matrix/pairs.ts';
 import { internet, SOURCES, type Source } from '../matrix/sources.ts';
-import { hasSctp, testInUserModeLinux } from '../support/user-mode-linux/index.ts';
+import { isInside, testInUserModeLinux } from '../support/user-mode-linux/index.ts';
 import { connectSctp, serveSctp } from './channel-peers.ts';
 
 /** What a message has at most: what the kernel's send buffer holds (net.core.wmem_default). */
@@ -32,7 +32,7 @@ const TO_SCTP = network(
 /** A matrix takes its time there: no layer on a transport that is tried itself, and one of each kind. */
 const OTHERS = ['UDP', 'TCP', 'WebSocket'];
 
-if (hasSctp()) {
+if (isInside()) {
   runPairs([SCTP], [TO_SCTP, ...DESTINATIONS.filter(({ name }) => [...OTHERS, 'Echo'].includes(name))]);
   runPairs(
     SOURCES.filter(({ name }) => OTHERS.includes(name)),

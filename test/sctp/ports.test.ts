@@ -4,12 +4,12 @@ import { test } from 'node:test';
 import { freePorts } from '../../src/testing/ports.ts';
 import { connectStream, next } from '../support/peers.ts';
 import { listener, startProxy } from '../support/proxy.ts';
-import { hasSctp, testInUserModeLinux } from '../support/user-mode-linux/index.ts';
+import { isInside, testInUserModeLinux } from '../support/user-mode-linux/index.ts';
 
 const HOST = '127.0.0.1';
 const COUNT = 4;
 
-if (hasSctp()) {
+if (isInside()) {
   for (const threads of [0, 2]) {
     test(`SCTP is served on many ports, and each association has the port that was hit (${threads} workers)`, async (t) => {
       const first = await freePorts(COUNT);
