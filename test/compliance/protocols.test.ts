@@ -151,6 +151,22 @@ function secured(subject: Subject, wrap: (spec: Spec) => Spec = (spec) => spec):
   };
 }
 
+/** With the PROXY protocol. */
+function announced(subject: Subject, version = 'v2', wrap: (spec: Spec) => Spec = (spec) => spec): Subject {
+  return {
+    ...subject,
+    name: `${wrap({ protocol: '' }).protocol}PROXY protocol (${version}) on ${subject.name}`,
+    specs: async () => {
+      const { listener, cluster, address } = await subject.specs();
+      return {
+        listener: wrap({ ...listener, proxy_protocol: true }),
+        cluster: wrap({ ...cluster, proxy_protocol: version }),
+        address,
+      };
+    },
+  };
+}
+
 runCompliance(inMemory('datagram', false));
 runCompliance(inMemory('datagram', true));
 runCompliance(inMemory('stream', false));
@@ -177,6 +193,12 @@ for (const { name, create, skip } of engines()) {
     secured(overPath('UnixDomainSocket')),
     secured(overPort('WebSocket', WEBSOCKET)),
     secured(overPort('TCP'), jsonSocket),
+    announced(overPort('TCP'), 'v1'),
+    announced(overPort('UDP', LOSSY)),
+    announced(overPort('UDP', LOSSY), 'v2', jsonSocket),
+    announced(overPath('UnixDomainSocket')),
+    announced(overPort('HTTP', HTTP)),
+    announced(secured(overPort('TCP'))),
   ];
   if (name === 'native') {
     subjects.push(ofType('dgram', DGRAM), ofType('seqpacket', UNIX), ofType('seqpacket', UNIX, abstract));
