@@ -184,10 +184,11 @@ for (const { name, admin, skip } of engines()) {
       assert.equal(await ask(client, 'hello'), 'hello');
       const session = await proxy.session('l');
       assert.match(session.name, /^UNIX:l-\d+$/);
-      assert.deepEqual(session.metadata, {
+      const { UNIX: unix, ...others } = session.metadata;
+      assert.equal(unix.filename, filename);
+      assert.deepEqual(others, {
         IP: { src_addr: '192.0.2.1', dst_addr: '192.0.2.2' },
         TCP: { src_port: 1234, dst_port: 80 },
-        UNIX: { filename },
         PROXY: { version: 1, src_addr: '192.0.2.1', dst_addr: '192.0.2.2' },
       });
     });
@@ -334,6 +335,41 @@ for (const { name, admin, skip } of engines()) {
         assert.equal(await ask(client, 'hello'), 'hello');
         assert.equal(await nameOf(inner.proxy), NAME);
       }
+    });
+
+    test('of HTTP says it for each session: connections that are kept are not handed on to other clients', async (t) => {
+      const inner = await start(t, (port) => ({ ...announced(port), protocol: 'HTTP' }), ECHO, {
+        options: { track: 60 },
+      });
+      const destination = {
+        spec: { protocol: 'HTTP', port: inner.ports.l, proxy_protocol: 'v2' },
+        endpoints: [{ spec: { address: '127.0.0.1' } }],
+      };
+      const outer = await start(t, (port) => ({ ...tcp(port), protocol: 'HTTP' }), { destination });
+      const clients = [new Raw(t, outer.ports.l), new Raw(t, outer.ports.l)];
+      const asked = [];
+      for (const n of [1, 2]) {
+        for (const client of clients) {
+          client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+          const answered = new RegExp(`(HTTP/1.1 200 OK[\\s\\S]*){${n}}`);
+          assert.match(await client.until(answered), answered);
+          asked.push(client.socket.localPort);
+        }
+      }
+      const told = (await inner.proxy.sessions('l')).map(({ metadata }) => metadata.TCP.src_port);
+      assert.deepEqual(told.sort(), asked.sort());
+    });
+
+    test('of WebSocket says it before the upgrade', async (t) => {
+      const inner = await start(t, (port) => ({ ...announced(port), protocol: 'WebSocket' }));
+      const destination = {
+        spec: { protocol: 'WebSocket', port: inner.ports.l, proxy_protocol: 'v1' },
+        endpoints: [{ spec: { address: '127.0.0.1' } }],
+      };
+      const outer = await start(t, tcp, { destination });
+      const client = await connectStream(t, { port: outer.ports.l });
+      assert.equal(await ask(client, 'hello'), 'hello');
+      assert.equal((await inner.proxy.session('l')).metadata.TCP.src_port, client.port);
     });
 
     test('has no other versions, and a HTTP cluster’s is that of its transport', async (t) => {
