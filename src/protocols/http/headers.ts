@@ -26,13 +26,35 @@ const NONE: ReadonlySet<string> = new Set();
  * @throws L7mpError E_HANDSHAKE where a name or value cannot be sent (it would end up as another header, say)
  */
 export function endToEnd(headers: Readonly<Record<string, unknown>>, but: ReadonlySet<string> = NONE): Headers {
-  const fields = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
-  const listed = fields.filter(([name]) => name === 'connection').flatMap(([, value]) => tokens(value));
-  const passing = fields
-    .filter(([name, value]) => value !== undefined && value !== null && !HOP_BY_HOP.has(name) && !but.has(name))
-    .filter(([name]) => !listed.includes(name))
-    .map(([name, value]) => [name, checked(name, value)] as const);
-  return Object.fromEntries(passing);
+  const passing: Headers = {};
+  const listed = options(headers);
+  for (const given of Object.keys(headers)) {
+    const value = headers[given];
+    const name = given.toLowerCase();
+    if (value === undefined || value === null || HOP_BY_HOP.has(name) || but.has(name)) continue;
+    if (!listed?.includes(name)) put(passing, name, checked(name, value));
+  }
+  return passing;
+}
+
+/** What Connection lists, if there is one. */
+function options(headers: Readonly<Record<string, unknown>>): string[] | undefined {
+  let listed: string[] | undefined;
+  for (const name of Object.keys(headers)) {
+    if (name.length === CONNECTION.length && name.toLowerCase() === CONNECTION) {
+      listed = [...(listed ?? []), ...tokens(headers[name])];
+    }
+  }
+  return listed;
+}
+
+const CONNECTION = 'connection';
+
+/** A name such as `__proto__` is an own property like any other. */
+function put(headers: Headers, name: string, value: string | string[]): void {
+  if (name in headers)
+    Object.defineProperty(headers, name, { value, writable: true, enumerable: true, configurable: true });
+  else headers[name] = value;
 }
 
 /** The elements of a list such as that of Connection, in lower case. */
@@ -43,21 +65,29 @@ export function tokens(value: unknown): string[] {
     .map((token) => token.trim());
 }
 
-/** Fields as node has parsed them, as a plain object: a name such as `__proto__` is an own property like any other. */
+/** Fields as node has parsed them, as a plain object. */
 export function plainHeaders(headers: NodeJS.Dict<string | string[]>): Headers {
-  const given = Object.entries(headers).filter((entry): entry is [string, string | string[]] => entry[1] !== undefined);
-  return Object.fromEntries(given);
+  const plain: Headers = {};
+  for (const name of Object.keys(headers)) {
+    const value = headers[name];
+    if (value !== undefined) put(plain, name, value);
+  }
+  return plain;
 }
 
 function checked(name: string, value: unknown): string | string[] {
   try {
     validateHeaderName(name);
-    const values = (Array.isArray(value) ? value : [value]).map((one) => text(one));
-    for (const one of values) validateHeaderValue(name, one);
-    return Array.isArray(value) ? values : (values[0] as string);
+    return Array.isArray(value) ? value.map((one) => checkedValue(name, one)) : checkedValue(name, value);
   } catch (error) {
     throw new L7mpError('E_HANDSHAKE', `the header ${JSON.stringify(name)} cannot be sent`, { cause: error });
   }
+}
+
+function checkedValue(name: string, value: unknown): string {
+  const told = typeof value === 'string' ? value : text(value);
+  validateHeaderValue(name, told);
+  return told;
 }
 
 function text(value: unknown): string {
