@@ -8,7 +8,7 @@ import { L7mpError } from '../core/errors.ts';
 import { GatheringLimit } from '../core/gathering.ts';
 import { queueLimits } from '../core/limits.ts';
 import { SILENT } from '../core/log.ts';
-import type { ClusterHost, Dialer, Services, Spec, Transport } from '../core/protocol.ts';
+import type { ClusterHost, Dialer, Spec, Transport } from '../core/protocol.ts';
 import { Registry } from '../core/registry.ts';
 import { SharedSecret } from '../core/shared-secret.ts';
 import { SharedCounts } from '../counts/shared-counts.ts';
@@ -17,7 +17,7 @@ import { open } from '../listener/open.ts';
 import { DirectoryEnclosure } from '../output/enclosure.ts';
 import { PROTOCOLS } from '../protocols.ts';
 import { Collector } from './collector.ts';
-import { attempt } from './fake-cluster-host.ts';
+import { attempt, FakeServices } from './fake-cluster-host.ts';
 import { UNLIMITED } from './fake-host.ts';
 import type { Subject } from './subject.ts';
 import { until } from './until.ts';
@@ -193,7 +193,7 @@ export class Opened {
       connections: io.connections,
       log: SILENT,
       gathering,
-      services: {} as Services,
+      services: new FakeServices(),
       dialerOn,
     };
     this.#dialer = await dialerOn(cluster);

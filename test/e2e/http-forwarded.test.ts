@@ -56,7 +56,7 @@ describe('what endpoints are told of the client', () => {
   });
 
   test('nothing', async (t) => {
-    assert.deepEqual(await told(t, { options: { forwarded: 'off' } }), {});
+    assert.deepEqual(await told(t, { options: { forwarded: 'none' } }), {});
   });
 
   test('whom to trust is checked', async (t) => {

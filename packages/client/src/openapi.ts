@@ -1178,7 +1178,7 @@ export type HTTPCluster = {
     /** Milliseconds between pings to the peer, which keep what lies between from ending a silent connection; a peer that has said nothing since the latest one is given up. Default 0: none. */
     ping_interval?: number;
     /** How endpoints are told of the client: by x-forwarded-for, -proto and -host, by the field forwarded (RFC 7239), by both, or not. Default x-forwarded. */
-    forwarded?: "x-forwarded" | "forwarded" | "both" | "off";
+    forwarded?: "x-forwarded" | "forwarded" | "both" | "none";
   };
   [field: string]: unknown;
 };
@@ -1332,7 +1332,7 @@ export type WebSocketCluster = {
     /** Milliseconds between pings to the peer, which keep what lies between from ending a silent connection; a peer that has said nothing since the latest one is given up. Default 0: none. */
     ping_interval?: number;
     /** How endpoints are told of the client: by x-forwarded-for, -proto and -host, by the field forwarded (RFC 7239), by both, or not. Default x-forwarded. */
-    forwarded?: "x-forwarded" | "forwarded" | "both" | "off";
+    forwarded?: "x-forwarded" | "forwarded" | "both" | "none";
   };
   [field: string]: unknown;
 };

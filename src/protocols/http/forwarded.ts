@@ -10,8 +10,8 @@ import { L7mpError } from '../../core/errors.ts';
 import { isObject, type Metadata } from '../../core/metadata.ts';
 import type { SchemaParts } from '../../core/schema.ts';
 
-/** `x-forwarded`: x-forwarded-for, -proto and -host; `forwarded`: RFC 7239's field; `off`: nothing is added. */
-export type Forwarding = 'x-forwarded' | 'forwarded' | 'both' | 'off';
+/** `x-forwarded`: x-forwarded-for, -proto and -host; `forwarded`: RFC 7239's field; `none`: nothing is added. */
+export type Forwarding = 'x-forwarded' | 'forwarded' | 'both' | 'none';
 
 const DEFAULT: Forwarding = 'x-forwarded';
 
@@ -39,7 +39,7 @@ export const listenerForwarded = ({ Type, strict }: SchemaParts) => ({
 
 export const clusterForwarded = ({ Type }: SchemaParts) => ({
   forwarded: Type.Optional(
-    Type.Enum(['x-forwarded', 'forwarded', 'both', 'off'], {
+    Type.Enum(['x-forwarded', 'forwarded', 'both', 'none'], {
       description:
         'How endpoints are told of the client: by x-forwarded-for, -proto and -host, by the field forwarded (RFC 7239), by both, or not. Default x-forwarded.',
     }),
@@ -91,7 +91,7 @@ export function distrust(headers: NodeJS.Dict<string | string[]>): void {
 
 /** Adds the client of a session to what a request says of its way. The fields are the caller's own, and changed. */
 export function forward(headers: Headers, metadata: Metadata, forwarding: Forwarding): Headers {
-  if (forwarding === 'off') return headers;
+  if (forwarding === 'none') return headers;
   const hop = hopOf(metadata);
   if (forwarding !== 'forwarded') addOlder(headers, hop);
   if (forwarding !== 'x-forwarded') headers.forwarded = appended(headers.forwarded, elementOf(hop));

@@ -20,6 +20,8 @@ const H2 = 'h2';
 /** Requests that wait for the first connection of HTTP/2, which takes as many at a time as servers usually do. */
 const HTTP2_REQUESTS = 100;
 
+const LABELS = ['clusterName'];
+
 /** What the fields of a cluster say, checked. */
 export interface ClusterFields {
   readonly version?: '1.1' | '2' | 'auto';
@@ -37,6 +39,10 @@ export class HttpDialer implements Dialer {
   readonly #deadlines: Deadlines;
   /** By address and port. */
   readonly #pools = new Map<string, Pool>();
+  readonly #unwatch: readonly (() => void)[];
+  /** Connections that were made, and requests that were made again. */
+  #connected = 0;
+  #repeated = 0;
   #fields: ClusterFields;
   #portOf: (attempt: Attempt) => number | undefined;
   #asked: Asked;
@@ -54,6 +60,13 @@ export class HttpDialer implements Dialer {
     this.#limits = poolLimitsOf(host.options);
     this.#responseTimeout = responseTimeoutOf(host.options);
     this.#pingInterval = pingIntervalOf(host.options);
+    const { services, name: clusterName } = host;
+    const count = (name: string, help: string, value: () => number) =>
+      services.counter(name, help, LABELS).watch({ clusterName }, value);
+    this.#unwatch = [
+      count('cluster_http_connections_total', 'Connections that an HTTP cluster has made.', () => this.#connected),
+      count('cluster_http_repeats_total', 'Requests that an HTTP cluster has made again.', () => this.#repeated),
+    ];
   }
 
   dial(attempt: Attempt): UpstreamChannel | Promise<UpstreamChannel> {
@@ -62,7 +75,11 @@ export class HttpDialer implements Dialer {
     const take = (fresh: boolean) => this.#pool(attempt.address, port).take(attempt, fresh);
     // What a request is like shows with its body; a byte stream is a body whatever comes.
     const ahead = attempt.session !== undefined && !attempt.session.exchange;
-    const asking = { deadlines: this.#deadlines, lease: take, ahead };
+    const again = (fresh: boolean) => {
+      this.#repeated++;
+      return take(fresh);
+    };
+    const asking = { deadlines: this.#deadlines, lease: again, ahead };
     const make = (lease: Lease) => new UpstreamChannel(request, lease, asking, this.#host.limits);
     const lease = take(false);
     return lease instanceof Promise ? lease.then(make) : make(lease);
@@ -79,6 +96,7 @@ export class HttpDialer implements Dialer {
   }
 
   async close(): Promise<void> {
+    for (const unwatch of this.#unwatch) unwatch();
     for (const pool of this.#pools.values()) pool.close();
     await this.#below.close?.();
   }
@@ -103,6 +121,7 @@ export class HttpDialer implements Dialer {
     const bounded = new PooledAttempt(attempt, this.#portOf(attempt));
     try {
       const lower = await this.#below.dial(bounded);
+      this.#connected++;
       const connection = await this.#begin(lower, owner, bounded);
       return { connection, personal: bounded.personal };
     } finally {
