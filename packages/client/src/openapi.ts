@@ -768,7 +768,7 @@ export type TCPListenerSpec = {
     client_auth?: "none" | "request" | "require";
     /** Other certificates, for clients that ask for these names. */
     certificates?: ({
-      /** Names of servers; `*.` stands for one label. */
+      /** Names of servers. */
       servernames: string[];
       /** The certificate and those above it: a path, or PEM text. */
       cert: string;
@@ -861,7 +861,7 @@ export type UnixDomainSocketListenerSpec = {
     client_auth?: "none" | "request" | "require";
     /** Other certificates, for clients that ask for these names. */
     certificates?: ({
-      /** Names of servers; `*.` stands for one label. */
+      /** Names of servers. */
       servernames: string[];
       /** The certificate and those above it: a path, or PEM text. */
       cert: string;
@@ -1043,7 +1043,7 @@ export type HTTPListenerSpec = {
     client_auth?: "none" | "request" | "require";
     /** Other certificates, for clients that ask for these names. */
     certificates?: ({
-      /** Names of servers; `*.` stands for one label. */
+      /** Names of servers. */
       servernames: string[];
       /** The certificate and those above it: a path, or PEM text. */
       cert: string;
@@ -1212,7 +1212,7 @@ export type WebSocketListenerSpec = {
     client_auth?: "none" | "request" | "require";
     /** Other certificates, for clients that ask for these names. */
     certificates?: ({
-      /** Names of servers; `*.` stands for one label. */
+      /** Names of servers. */
       servernames: string[];
       /** The certificate and those above it: a path, or PEM text. */
       cert: string;

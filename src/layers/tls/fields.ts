@@ -19,7 +19,7 @@ const common = (parts: SchemaParts) => {
     cert: Type.Optional(cert),
     key: Type.Optional(key),
     alpn: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
+      Type.Array(Type.String({ minLength: 1, maxLength: 255, description: 'As `h2`.' }), {
         minItems: 1,
         maxItems: 64,
         description: 'Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak.',
@@ -31,10 +31,11 @@ const common = (parts: SchemaParts) => {
 
 export const serverFields = (parts: SchemaParts) => {
   const { Type, strict } = parts;
-  const servernames = Type.Array(Type.String({ pattern: '^(\\*\\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$' }), {
-    minItems: 1,
-    description: 'Names of servers; `*.` stands for one label.',
+  const servername = Type.String({
+    pattern: '^(\\*\\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$',
+    description: '`*.` stands for one label.',
   });
+  const servernames = Type.Array(servername, { minItems: 1, description: 'Names of servers.' });
   return optional(
     parts,
     strict({
@@ -46,7 +47,7 @@ export const serverFields = (parts: SchemaParts) => {
         }),
       ),
       certificates: Type.Optional(
-        Type.Array(strict({ servernames, ...pair(parts) }), {
+        Type.Array(strict({ servernames, ...pair(parts) }, { description: 'One of them.' }), {
           maxItems: 10_000,
           description: 'Other certificates, for clients that ask for these names.',
         }),

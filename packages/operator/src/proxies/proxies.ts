@@ -61,6 +61,6 @@ class AllProxies implements Proxies {
   async close(): Promise<void> {
     for (const uid of [...this.#proxies.keys()]) this.forget(uid);
     await Promise.all(this.#ending);
-    this.#context.agent.destroy();
+    for (const agent of Object.values(this.#context.agents)) agent.destroy();
   }
 }
