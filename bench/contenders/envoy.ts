@@ -17,6 +17,7 @@ export const envoy: Contender = {
     udp: (place) => commands(place, udpListener(place)),
     tcp: (place) => commands(place, tcpListener(place)),
     http: (place) => commands(place, httpListener(place, { direct_response: { status: 200 } })),
+    'http-proxied': (place) => commands(place, httpListener(place, { route: { cluster: 'load', timeout: '0s' } })),
     websocket: (place) => commands(place, httpListener(place, { route: { cluster: 'load', timeout: '0s' } })),
   },
 };

@@ -33,6 +33,7 @@ export const GOALS: readonly Goal[] = [
   { rows: /^tcp-connections$/, metric: 'cpu', contender: NATIVE, to: 'nginx', limit: ['≤', 1.1] },
   { rows: /^udp-(1x32|16x8)$/, metric: 'cpu', contender: NATIVE, to: PEER, limit: ['≤', 0.7] },
   { rows: /^udp-(1x32-single|16x8-single|1000x1)$/, metric: 'cpu', contender: NATIVE, to: PEER, limit: ['≤', 0.85] },
+  { rows: /^http-proxied-64$/, metric: 'rate', contender: NATIVE, to: 'envoy', limit: ['≥', 0.5] },
   { rows: /^udp-websocket/, metric: 'rate', contender: NATIVE, to: NODE, limit: ['≥', 2.5] },
   { rows: /^workers-javascript$/, metric: 'rate', contender: TWO_WORKERS, to: ONE_WORKER, limit: ['≥', 1.7] },
   { rows: /^memory-tcp$/, metric: 'resident', contender: NATIVE, limit: ['≤', 8] },

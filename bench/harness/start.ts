@@ -67,6 +67,7 @@ const ATTEMPTS: Readonly<Record<Carries, (place: Place) => Promise<boolean>>> = 
   udp: echoes,
   tcp: connects,
   http: connects,
+  'http-proxied': connects,
   websocket: connects,
   'udp-websocket-udp': echoes,
   'udp-namespaces': echoes,

@@ -3,13 +3,15 @@ import type { Network } from './network.ts';
 
 /**
  * What lies between the load and its server: a proxy on the loopback; two of them, with a WebSocket between them; or a
- * proxy on a host of its own, between that of the load and that of the server. Of `http`, the proxy answers by itself. What
+ * proxy on a host of its own, between that of the load and that of the server. Of `http`, the proxy answers by itself; of
+ * `http-proxied`, an HTTP server behind it. What
  * begins with `workers-` is for contenders that differ in the number of their workers.
  */
 export type Carries =
   | 'udp'
   | 'tcp'
   | 'http'
+  | 'http-proxied'
   | 'websocket'
   | 'udp-websocket-udp'
   | 'udp-namespaces'

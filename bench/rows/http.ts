@@ -14,6 +14,18 @@ function requests(connections: number): Row {
   });
 }
 
+function proxied(connections: number): Row {
+  return closedLoop({
+    id: `http-proxied-${connections}`,
+    title: `HTTP requests to a server, ${connections} connections`,
+    carries: 'http-proxied',
+    server: ['http_serve'],
+    program: 'http_load',
+    args: [connections],
+    unit: { name: 'request', size: 1, rate: '/s', cpu: 'µs' },
+  });
+}
+
 /** Bytes of a WebSocket message. */
 const SIZE = 200;
 
@@ -28,4 +40,11 @@ function messages(connections: number, inFlight: number): Row {
   });
 }
 
-export const http: readonly Row[] = [requests(1), requests(64), messages(32, 1), messages(16, 8)];
+export const http: readonly Row[] = [
+  requests(1),
+  requests(64),
+  proxied(1),
+  proxied(64),
+  messages(32, 1),
+  messages(16, 8),
+];
