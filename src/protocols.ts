@@ -4,6 +4,7 @@ import { layered } from './layers/index.ts';
 import { afPacket } from './protocols/af-packet/index.ts';
 import { http } from './protocols/http/index.ts';
 import { jsonsocket } from './protocols/jsonsocket/index.ts';
+import { pipe } from './protocols/pipe/index.ts';
 import { sctp } from './protocols/sctp/index.ts';
 import { stdioFork } from './protocols/stdio-fork/index.ts';
 import { tcp } from './protocols/tcp/index.ts';
@@ -25,6 +26,7 @@ const ALONE: readonly Protocol[] = [
   udp,
   tcp,
   unix,
+  pipe,
   sctp,
   afPacket,
   http,

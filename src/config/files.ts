@@ -51,6 +51,11 @@ const LOOK: Readonly<Record<Use['use'], (path: string) => Promise<void>>> = {
     if (there && !there.isSocket()) throw new Error(`${path} exists and is no socket`);
     await access(dirname(path), constants.W_OK | constants.X_OK);
   },
+  fifo: async (path) => {
+    const there = await kindOf(path);
+    if (there && !there.isFIFO()) throw new Error(`${path} exists and is no FIFO`);
+    if (!there) await access(dirname(path), constants.W_OK | constants.X_OK);
+  },
   connect: async () => {},
   replace: async (path) => {
     if ((await kindOf(path))?.isDirectory()) throw new Error(`${path} is a directory`);

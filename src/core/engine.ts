@@ -65,6 +65,17 @@ export interface UnixMessageAddress extends PathAddress {
   readonly kind: 'dgram' | 'seqpacket';
 }
 
+/** FIFOs (fifo(7)): one of them at least. */
+export interface FifoAddress {
+  /** What is read, and what is written. */
+  readonly read?: string | undefined;
+  readonly write?: string | undefined;
+  /** Of those that are made; else what the process makes of it (umask). */
+  readonly mode?: number | undefined;
+  /** They may be symbolic links to some. */
+  readonly links: boolean;
+}
+
 /** A socket of messages that is no UDP socket. */
 export type MessageAddress = SctpAddress | PacketAddress | UnixMessageAddress;
 
@@ -231,6 +242,15 @@ export interface Engine {
 
   /** Left out: it has none. */
   readonly messages?: MessageSockets;
+
+  /**
+   * Listens on FIFOs, which are made where they are missing: in one thread, with one session at a time. Rejects with E_BIND, or
+   * E_UNSUPPORTED where none can be made.
+   */
+  listenFifos(at: FifoAddress, acceptor: Acceptor): Promise<SocketListening>;
+
+  /** Opens FIFOs for one session, once somebody reads the one that is written. Rejects with E_CONNECT, E_LIMIT or E_TIMEOUT. */
+  connectFifos(to: FifoAddress, attempt: Attempt, limits: QueueLimits): Promise<Channel>;
 
   /**
    * Moves everything between two of its own bare sockets from now on, in both directions, so that no payload enters

@@ -49,8 +49,8 @@ export interface FileUse {
   /** A JSON pointer to the field, in the specification. */
   readonly field: string;
   readonly path: string;
-  /** A UNIX socket is made there, or connected to; the file is written at its end, or read. */
-  readonly use: 'listen' | 'connect' | 'append' | 'read';
+  /** A UNIX socket is made there, or connected to; the file is written at its end, or read; it is a FIFO, or one is made. */
+  readonly use: 'listen' | 'connect' | 'append' | 'read' | 'fifo';
 }
 
 /** What is said alike of both sides of a protocol. */

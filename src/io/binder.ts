@@ -2,13 +2,15 @@
  * Binds sockets that listen: once for all data planes, so that a taken address is an answer to the request that asked
  * for it, that a socket outlives a thread that fails, and that a UDP peer stays with its data plane whatever comes and goes.
  */
-import type { InternetAddress, MessageAddress, SocketAddress } from '../core/engine.ts';
+import type { FifoAddress, InternetAddress, MessageAddress, SocketAddress } from '../core/engine.ts';
 
 export interface Binder {
   /** Rejects with E_BIND, and leaves nothing behind, where it cannot. */
   bindStream(at: SocketAddress): Promise<BoundSocket>;
   /** Likewise. A socket that has no connections to share is `alone` for the first, and `elsewhere` for all others. */
   bindMessages(at: MessageAddress): Promise<BoundSocket>;
+  /** Likewise FIFOs, `alone`. Left out: who listens opens them by itself. */
+  bindFifos?(at: FifoAddress): Promise<BoundFifos>;
   /** Likewise. An address that is still held for live sessions is handed out again as it is. */
   bindDatagram(at: InternetAddress): Promise<BoundDatagram>;
 }
@@ -24,6 +26,12 @@ export interface BoundSocket {
   readonly listen?: 'alone' | 'beside' | 'elsewhere';
   /** The socket is not used any more here. Resolves when the address is free, or others still use it. */
   release(): Promise<void>;
+}
+
+/** FIFOs that are kept open: `fd` is the one that is read; -1 for none. */
+export interface BoundFifos extends BoundSocket {
+  /** The descriptor of the one that is written; -1 for none. */
+  readonly write: number;
 }
 
 /** A data plane's socket of an address: each has one, and the kernel spreads peers over them; of many ports each has its own. */

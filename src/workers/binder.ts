@@ -2,8 +2,16 @@
  * Listening sockets of several workers, bound in the main thread: one for all of them where streams are listened to, one for
  * each where datagrams are. What a worker that has failed had bound stays bound for the one that takes its place.
  */
-import type { InternetAddress, MessageAddress, SocketAddress } from '../core/engine.ts';
-import { type Binder, type BoundDatagram, type BoundSocket, ELSEWHERE, ownerOf } from '../io/binder.ts';
+import type { FifoAddress, InternetAddress, MessageAddress, SocketAddress } from '../core/engine.ts';
+import {
+  type Binder,
+  type BoundDatagram,
+  type BoundFifos,
+  type BoundSocket,
+  ELSEWHERE,
+  ownerOf,
+} from '../io/binder.ts';
+import { bindFifos } from '../io/fifo/bind.ts';
 import { inUse } from '../io/node/stream.ts';
 
 /** Binds sockets for the shared binder. */
@@ -14,16 +22,18 @@ export interface SocketSource {
   bindDatagram(at: InternetAddress, n: number): Promise<BoundDatagram>;
 }
 
-interface Shared {
-  readonly bound: Promise<BoundSocket>;
+interface Shared<T extends BoundSocket> {
+  readonly bound: Promise<T>;
   users: number;
 }
+
+type Address = SocketAddress | MessageAddress | FifoAddress;
 
 export class SharedBinder {
   readonly #source: SocketSource;
   readonly #of: number;
   /** By what they are bound to. */
-  readonly #shared = new Map<string, Shared>();
+  readonly #shared = new Map<string, Shared<BoundSocket>>();
 
   /** `of`: for how many workers. */
   constructor(source: SocketSource, of: number) {
@@ -36,18 +46,14 @@ export class SharedBinder {
     const source: Binder = {
       bindStream: (at) => this.#share(keyOf(at), n, at, () => this.#source.bindStream(at)),
       bindMessages: (at) => this.#share(JSON.stringify(at), n, at, () => this.#source.bindMessages(at)),
+      bindFifos: (at) => this.#share(`fifos ${JSON.stringify(at)}`, n, at, () => bindFifos(at)),
       bindDatagram: (at) => this.#source.bindDatagram(at, n),
     };
     return new WorkerBinder(source, previous?.takeAll() ?? new Map());
   }
 
-  async #share(
-    key: string,
-    n: number,
-    at: SocketAddress | MessageAddress,
-    bind: () => Promise<BoundSocket>,
-  ): Promise<BoundSocket> {
-    let shared = this.#shared.get(key);
+  async #share<T extends BoundSocket>(key: string, n: number, at: Address, bind: () => Promise<T>): Promise<T> {
+    let shared = this.#shared.get(key) as Shared<T> | undefined;
     if (!shared) {
       shared = { bound: bind(), users: 0 };
       this.#shared.set(key, shared);
@@ -67,7 +73,7 @@ export class SharedBinder {
         ...bound,
         ...(isElsewhere && { listen: 'elsewhere' }),
         release: async () => void (leave() && (await release())),
-      };
+      } as T;
     } catch (error) {
       leave();
       throw error;
@@ -95,6 +101,10 @@ export class WorkerBinder implements Binder {
     return this.#bind(`messages ${JSON.stringify(at)}`, at, () => this.#source.bindMessages(at));
   }
 
+  bindFifos(at: FifoAddress): Promise<BoundFifos> {
+    return this.#bind(`fifos ${JSON.stringify(at)}`, at, async () => (this.#source.bindFifos ?? bindFifos)(at));
+  }
+
   bindDatagram(at: InternetAddress): Promise<BoundDatagram> {
     return this.#bind(`datagram ${keyOf(at)}`, at, () => this.#source.bindDatagram(at));
   }
@@ -118,11 +128,7 @@ export class WorkerBinder implements Binder {
     await Promise.all([...this.takeAll().values()].map(({ release }) => release()));
   }
 
-  async #bind<T extends BoundSocket>(
-    key: string,
-    at: SocketAddress | MessageAddress,
-    bind: () => Promise<T>,
-  ): Promise<T> {
+  async #bind<T extends BoundSocket>(key: string, at: Address, bind: () => Promise<T>): Promise<T> {
     if (this.#own.has(key)) throw inUse(at);
     const inherited = this.#inherited.get(key) as T | undefined;
     this.#inherited.delete(key);

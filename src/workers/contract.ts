@@ -1,8 +1,8 @@
 /** What the main thread and a worker ask of each other: see `calls.ts` for how it crosses. */
-import type { InternetAddress, MessageAddress, SocketAddress } from '../core/engine.ts';
+import type { FifoAddress, InternetAddress, MessageAddress, SocketAddress } from '../core/engine.ts';
 import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
 import type { ControlPlane, DataPlane, LogLine, PlaneStart } from '../data-plane/contract.ts';
-import type { BoundDatagram, BoundSocket } from '../io/binder.ts';
+import type { BoundDatagram, BoundFifos, BoundSocket } from '../io/binder.ts';
 import type { SiblingStart } from '../io/native/streams/siblings.ts';
 import type { Mappings } from '../io/native/system/arena.ts';
 import type { DescriptorMap } from '../io/native/system/descriptors.ts';
@@ -48,6 +48,7 @@ export interface MainCalls extends Owner {
   metrics: ControlPlane['metrics'];
   bindStream(at: SocketAddress): Promise<Bound<BoundSocket>>;
   bindMessages(at: MessageAddress): Promise<Bound<BoundSocket>>;
+  bindFifos(at: FifoAddress): Promise<Bound<BoundFifos>>;
   bindDatagram(at: InternetAddress): Promise<Bound<BoundDatagram>>;
   release(id: number): Promise<void>;
 }

@@ -67,6 +67,7 @@ function binderOf(calls: Calls<MainCalls>): Binder {
   return {
     bindStream: async (at) => withRelease(await calls.call('bindStream', [at])),
     bindMessages: async (at) => withRelease(await calls.call('bindMessages', [at])),
+    bindFifos: async (at) => withRelease(await calls.call('bindFifos', [at])),
     bindDatagram: async (at) => withRelease(await calls.call('bindDatagram', [at])),
   };
 }

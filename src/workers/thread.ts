@@ -134,6 +134,7 @@ function mainCalls({ log, control, binder }: ThreadHost, bodies: Bodies): PlainC
     metrics: () => control.metrics(),
     bindStream: async (at) => keep(await binder.bindStream(at)),
     bindMessages: async (at) => keep(await binder.bindMessages(at)),
+    bindFifos: async (at) => keep(await binder.bindFifos(at)),
     bindDatagram: async (at) => keep(await binder.bindDatagram(at)),
     release: async (id) => {
       const socket = bound.get(id);

@@ -1,5 +1,6 @@
 /** Every cluster protocol with an endpoint that echoes. */
 import type { TestContext } from 'node:test';
+import { serveFifos } from '../support/fifos.ts';
 import {
   type Peer,
   type Server,
@@ -38,6 +39,8 @@ export interface Destination {
   readonly text?: boolean;
   /** It is held up instead of losing anything. */
   readonly connected: boolean;
+  /** Its sessions share what comes from it: there is to be one at a time. */
+  readonly single?: boolean;
   /** Only native I/O has it. */
   readonly native?: boolean;
   serve(t: TestContext, path: string): Promise<Served>;
@@ -139,6 +142,22 @@ const ECHO: Destination = {
   serve: async () => ({ cluster: { spec: { protocol: 'Echo' } }, address: '<VIRTUAL>', peers: undefined }),
 };
 
+const PIPE: Destination = {
+  name: 'PIPE',
+  ...STREAM,
+  connected: false,
+  single: true,
+  serve: async (t, path) => {
+    const [write, read] = [path, `${path}.back`];
+    const server = serveFifos(t, { write: read, read: write }, {});
+    return {
+      cluster: { spec: { protocol: 'PIPE', read, write }, options: OPTIONS },
+      address: write,
+      peers: server.peers,
+    };
+  },
+};
+
 const FORK: Destination = {
   name: 'STDIO-fork',
   ...STREAM,
@@ -161,5 +180,6 @@ export const DESTINATIONS: readonly Destination[] = [
   network('HTTP/2', http2, STREAM),
   network('WebSocket over UnixDomainSocket', webSocketOnPath, MESSAGES),
   ECHO,
+  PIPE,
   FORK,
 ];

@@ -4,6 +4,7 @@ import * as http from 'node:http';
 import * as http2 from 'node:http2';
 import type { Socket } from 'node:net';
 import type { TestContext } from 'node:test';
+import { connectFifos } from '../support/fifos.ts';
 import { connectDatagram, connectStream, connectWebSocket, type Peer } from '../support/peers.ts';
 import { connectMessages, type MessageType } from '../support/unix-messages.ts';
 import { greet, type Kind } from './jsonsocket.ts';
@@ -228,6 +229,19 @@ function unixOf(type: MessageType, connected: boolean): Source {
 const UNIX_DGRAM = unixOf('dgram', false);
 const UNIX_SEQPACKET = unixOf('seqpacket', true);
 
+const PIPE: Source = {
+  ...TCP,
+  name: 'PIPE',
+  spec: ({ path }) => ({ protocol: 'PIPE', read: path, write: `${path}.out` }),
+  connect: async (t, { path }) => connectFifos(t, { write: path, read: `${path}.out` }),
+  session: ({ listener, path }) => ({
+    name: new RegExp(`^PIPE:${listener}-\\d+$`),
+    metadata: { PIPE: { read: path, write: `${path}.out` } },
+  }),
+  connected: false,
+  single: true,
+};
+
 /** On a UNIX socket in place of a port. */
 function onPath(source: Source, label: string, connect: (t: TestContext, path: string) => Promise<Client>): Source {
   const { protocol } = source.spec({ listener: '', port: 0, from: 0, path: '' });
@@ -275,6 +289,7 @@ export const SOURCES: readonly Source[] = [
   UNIX,
   UNIX_DGRAM,
   UNIX_SEQPACKET,
+  PIPE,
   HTTP_ON_PATH,
   WEBSOCKET_ON_PATH,
   ...TRANSPORTS.map(jsonSocketOn),

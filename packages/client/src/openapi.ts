@@ -114,7 +114,7 @@ export type ConfigCluster = ({
   endpoints?: EndPoint[] | number;
   loadbalancer?: LoadBalancer;
   options?: object;
-}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | SCTPCluster | AF_PACKETCluster | HTTPCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
+}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | PIPECluster | SCTPCluster | AF_PACKETCluster | HTTPCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
 
 export type ConfigEndPoint = {
   name?: Name;
@@ -141,7 +141,7 @@ export type Listener = ({
   /** The name of a rulelist, its rules, or itself. The first rule that matches a session decides. */
   rules: Name | (Name | InlineRule)[] | InlineRuleList;
   options?: object;
-}) & (UDPListener | TCPListener | UnixDomainSocketListener | SCTPListener | AF_PACKETListener | HTTPListener | WebSocketListener | JSONSocketListener);
+}) & (UDPListener | TCPListener | UnixDomainSocketListener | PIPEListener | SCTPListener | AF_PACKETListener | HTTPListener | WebSocketListener | JSONSocketListener);
 
 export type RuleList = {
   name: Name;
@@ -240,7 +240,7 @@ export type Cluster = ({
   endpoints?: EndPoint[];
   loadbalancer?: LoadBalancer;
   options?: object;
-}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | SCTPCluster | AF_PACKETCluster | HTTPCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
+}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | PIPECluster | SCTPCluster | AF_PACKETCluster | HTTPCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
 
 export type InlineCluster = ({
   name?: Name;
@@ -252,7 +252,7 @@ export type InlineCluster = ({
   endpoints?: EndPoint[];
   loadbalancer?: LoadBalancer;
   options?: object;
-}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | SCTPCluster | AF_PACKETCluster | HTTPCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
+}) & (UDPCluster | TCPCluster | UnixDomainSocketCluster | PIPECluster | SCTPCluster | AF_PACKETCluster | HTTPCluster | WebSocketCluster | JSONSocketCluster | StdioCluster | STDIOForkCluster | EchoCluster | DiscardCluster | LoggerCluster | JSONEncapCluster | JSONDecapCluster | SyncCluster | MetricCluster | PrometheusCluster | L7mpControllerCluster);
 
 export type LoadBalancer = {
   /** How the endpoint of a session is chosen. Default Trivial, the first one. */
@@ -916,6 +916,95 @@ export type UnixDomainSocketCluster = {
   [field: string]: unknown;
 };
 
+export type PIPEListenerSpec = {
+  protocol: "PIPE";
+  /** The FIFO that is read; made where there is none. Default: nothing is read. */
+  read?: string;
+  /** The FIFO that is written; made where there is none. Default: nothing is written. */
+  write?: string;
+  /** The same as read. Default none. */
+  filename?: string;
+  /** The mode of FIFOs that are made, in octal digits ("0660"). Default: what the umask of the process leaves; "0600" where the API named them. */
+  file_mode?: string;
+  /** Each connection begins with a PROXY header, of version 1 or 2. Default: none does. */
+  proxy_protocol?: true;
+  /** Who sends a header, as IP addresses and CIDRs; others are served as they are. Default: everybody. */
+  proxy_protocol_from?: string[];
+  /** TLS 1.2 and 1.3. Default none. */
+  tls?: true | {
+    /** The certificate and those above it: a path, or PEM text. */
+    cert?: string;
+    /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+    key?: string;
+    /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
+    alpn?: string[];
+    /** Default 1.2. */
+    min_version?: "1.2" | "1.3";
+    /** Who has signed the certificates of clients. */
+    ca?: string;
+    /** Whether clients are asked for certificates; `request` takes a bad one for none. Default none. */
+    client_auth?: "none" | "request" | "require";
+    /** Other certificates, for clients that ask for these names. */
+    certificates?: ({
+      /** Names of servers; `*.` stands for one label. */
+      servernames: string[];
+      /** The certificate and those above it: a path, or PEM text. */
+      cert: string;
+      /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+      key: string;
+    })[];
+    /** Who asks for any other name gets an alert, not `cert`. Default false. */
+    strict_sni?: boolean;
+    /** passthrough reads the ClientHello, for rules on /TLS/servername, and decrypts nothing. Default terminate. */
+    mode?: "terminate" | "passthrough";
+  };
+};
+
+/** FIFOs in the file system, byte streams (fifo(7)). */
+export type PIPEListener = {
+  spec?: PIPEListenerSpec;
+  options?: ListenerOptions;
+  [field: string]: unknown;
+};
+
+export type PIPEClusterSpec = {
+  protocol: "PIPE";
+  /** The FIFO that is read; made where there is none. Default: nothing is read. */
+  read?: string;
+  /** The FIFO that is written; made where there is none. Default: nothing is written. */
+  write?: string;
+  /** The same as write. Default none. */
+  filename?: string;
+  /** The mode of FIFOs that are made, in octal digits ("0660"). Default: what the umask of the process leaves; "0600" where the API named them. */
+  file_mode?: string;
+  /** The version of the PROXY header in front of each connection. Default: none. */
+  proxy_protocol?: "v1" | "v2";
+  /** TLS 1.2 and 1.3 to endpoints; true for all defaults. Default none. */
+  tls?: true | {
+    /** The certificate and those above it: a path, or PEM text. */
+    cert?: string;
+    /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+    key?: string;
+    /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
+    alpn?: string[];
+    /** Default 1.2. */
+    min_version?: "1.2" | "1.3";
+    /** Who has signed those of endpoints. Default: whom Node trusts. */
+    ca?: string;
+    /** Whose certificate it must be. Default the endpoint’s address. */
+    servername?: string;
+    /** Whether certificates of endpoints are verified. Default true. */
+    verify?: boolean;
+  };
+};
+
+/** FIFOs in the file system, byte streams (fifo(7)). */
+export type PIPECluster = {
+  spec?: PIPEClusterSpec;
+  options?: ClusterOptions;
+  [field: string]: unknown;
+};
+
 export type SCTPListenerSpec = {
   protocol: "SCTP";
   /** The port on which it listens; or `ports`. */
@@ -1022,7 +1111,7 @@ export type HTTPListenerSpec = {
   ports?: string;
   /** An address of this machine, or a name of one. Default 0.0.0.0. */
   address?: string;
-  transport?: TCPListenerSpec | UnixDomainSocketListenerSpec;
+  transport?: TCPListenerSpec | UnixDomainSocketListenerSpec | PIPEListenerSpec;
   /** Each connection begins with a PROXY header, of version 1 or 2. Default: none does. */
   proxy_protocol?: true;
   /** Who sends a header, as IP addresses and CIDRs; others are served as they are. Default: everybody. */
@@ -1116,7 +1205,7 @@ export type HTTPClusterSpec = {
     /** A port of this machine. Default: what the system chooses. */
     port?: number;
   };
-  transport?: TCPClusterSpec | UnixDomainSocketClusterSpec;
+  transport?: TCPClusterSpec | UnixDomainSocketClusterSpec | PIPEClusterSpec;
   /** The version of the PROXY header in front of each connection. Default: none. */
   proxy_protocol?: "v1" | "v2";
   /** TLS 1.2 and 1.3 to endpoints; true for all defaults. Default none. */
@@ -1191,7 +1280,7 @@ export type WebSocketListenerSpec = {
   ports?: string;
   /** An address of this machine, or a name of one. Default 0.0.0.0. */
   address?: string;
-  transport?: TCPListenerSpec | UnixDomainSocketListenerSpec;
+  transport?: TCPListenerSpec | UnixDomainSocketListenerSpec | PIPEListenerSpec;
   /** Each connection begins with a PROXY header, of version 1 or 2. Default: none does. */
   proxy_protocol?: true;
   /** Who sends a header, as IP addresses and CIDRs; others are served as they are. Default: everybody. */
@@ -1289,7 +1378,7 @@ export type WebSocketClusterSpec = {
     /** A port of this machine. Default: what the system chooses. */
     port?: number;
   };
-  transport?: TCPClusterSpec | UnixDomainSocketClusterSpec;
+  transport?: TCPClusterSpec | UnixDomainSocketClusterSpec | PIPEClusterSpec;
   /** The version of the PROXY header in front of each connection. Default: none. */
   proxy_protocol?: "v1" | "v2";
   /** TLS 1.2 and 1.3 to endpoints; true for all defaults. Default none. */
@@ -1339,8 +1428,8 @@ export type WebSocketCluster = {
 
 export type JSONSocketListenerSpec = {
   protocol: "JSONSocket";
-  transport?: UDPListenerSpec | TCPListenerSpec | UnixDomainSocketListenerSpec | SCTPListenerSpec | AF_PACKETListenerSpec | WebSocketListenerSpec;
-  transport_spec?: UDPListenerSpec | TCPListenerSpec | UnixDomainSocketListenerSpec | SCTPListenerSpec | AF_PACKETListenerSpec | WebSocketListenerSpec;
+  transport?: UDPListenerSpec | TCPListenerSpec | UnixDomainSocketListenerSpec | PIPEListenerSpec | SCTPListenerSpec | AF_PACKETListenerSpec | WebSocketListenerSpec;
+  transport_spec?: UDPListenerSpec | TCPListenerSpec | UnixDomainSocketListenerSpec | PIPEListenerSpec | SCTPListenerSpec | AF_PACKETListenerSpec | WebSocketListenerSpec;
 };
 
 /** JSONSocket version 1: a JSON header each way, then the datagrams or the bytes of the transport underneath. */
@@ -1379,7 +1468,7 @@ export type JSONSocketListener = {
 
 export type JSONSocketClusterSpec = {
   protocol: "JSONSocket";
-  transport?: UDPClusterSpec | TCPClusterSpec | UnixDomainSocketClusterSpec | SCTPClusterSpec | AF_PACKETClusterSpec | WebSocketClusterSpec;
+  transport?: UDPClusterSpec | TCPClusterSpec | UnixDomainSocketClusterSpec | PIPEClusterSpec | SCTPClusterSpec | AF_PACKETClusterSpec | WebSocketClusterSpec;
   /** What the header says beside JSONSocketVersion, in this order: copies of metadata, and fixed values. */
   header?: ({
     /** What is copied: where from, and where to. */
@@ -1398,7 +1487,7 @@ export type JSONSocketClusterSpec = {
       value: unknown;
     };
   })[];
-  transport_spec?: UDPClusterSpec | TCPClusterSpec | UnixDomainSocketClusterSpec | SCTPClusterSpec | AF_PACKETClusterSpec | WebSocketClusterSpec;
+  transport_spec?: UDPClusterSpec | TCPClusterSpec | UnixDomainSocketClusterSpec | PIPEClusterSpec | SCTPClusterSpec | AF_PACKETClusterSpec | WebSocketClusterSpec;
 };
 
 /** JSONSocket version 1: a JSON header each way, then the datagrams or the bytes of the transport underneath. */

@@ -80,7 +80,7 @@ class NativeEngine implements Engine {
     this.#dialect = streamDialect(this.#streams);
     this.messages = new NativeMessages(this.#streams);
     this.#datagrams = new DatagramSockets(context, options.peers);
-    this.#node = createNodeEngine(connections, sockets);
+    this.#node = createNodeEngine(connections, sockets, binder);
   }
 
   get load(): number {
@@ -96,6 +96,10 @@ class NativeEngine implements Engine {
 
   connectDatagram: Engine['connectDatagram'] = (to, attempt, limits, bind) =>
     this.#datagrams.connect(to, attempt, limits, bind);
+
+  listenFifos: Engine['listenFifos'] = (at, acceptor) => this.#node.listenFifos(at, acceptor);
+
+  connectFifos: Engine['connectFifos'] = (to, attempt, limits) => this.#node.connectFifos(to, attempt, limits);
 
   relay(a: SocketChannel, b: SocketChannel, mends = false): Relay | undefined {
     if (a instanceof NativeStreamChannel && b instanceof NativeStreamChannel)

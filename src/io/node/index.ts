@@ -4,6 +4,7 @@ import { CompactingSet } from '../../core/compacting.ts';
 import { Connections } from '../../core/connections.ts';
 import type { Acceptor, Engine, SocketAddress } from '../../core/engine.ts';
 import type { Binder, BoundSocket } from '../binder.ts';
+import { Fifos } from '../fifo/index.ts';
 import { closeBesideOthers, freePath, removeFile, type SocketFile, socketFile } from '../unix-path.ts';
 import { type ConnectedChannels, connect as connectDatagram, ListeningPorts } from './datagram.ts';
 import { connect as connectStream, cut, listen as listenStream, Sockets } from './stream.ts';
@@ -27,6 +28,7 @@ export function createNodeEngine(
 ): Engine {
   const servers = new Map<net.Server, SocketFile | undefined>();
   const ports = new ListeningPorts();
+  const fifos = new Fifos(connections, binder);
   const datagrams: ConnectedChannels = { connections, open: new CompactingSet() };
   return {
     name: 'node',
@@ -64,7 +66,10 @@ export function createNodeEngine(
       return { ...listening, close };
     },
     connectDatagram: (to, attempt, limits, bind) => connectDatagram(to, attempt, limits, bind, datagrams),
+    listenFifos: (at, acceptor) => fifos.listen(at, acceptor),
+    connectFifos: (to, attempt, limits) => fifos.connect(to, attempt, limits),
     close: async () => {
+      await fifos.close();
       for (const [server, file] of servers) stop(server, file);
       servers.clear();
       await ports.close();

@@ -7,7 +7,15 @@ import { BINARY, Channel, type CloseReason, type MessageAttributes, type QueueLi
 import type { ByteStream } from '../../core/channel-duplex.ts';
 import { CompactingSet } from '../../core/compacting.ts';
 import type { Connections } from '../../core/connections.ts';
-import type { Acceptor, Bind, Ends, MessageAddress, SocketAddress, SocketChannel } from '../../core/engine.ts';
+import type {
+  Acceptor,
+  Bind,
+  Ends,
+  FifoAddress,
+  MessageAddress,
+  SocketAddress,
+  SocketChannel,
+} from '../../core/engine.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
@@ -333,24 +341,25 @@ export function isInUse(error: unknown): boolean {
 }
 
 /** What is said where another one of ours listens there. */
-export function inUse(at: SocketAddress | MessageAddress): L7mpError {
+export function inUse(at: SocketAddress | MessageAddress | FifoAddress): L7mpError {
   return bindError(at, Object.assign(new Error(), { code: 'EADDRINUSE' }));
 }
 
-export function bindError(at: SocketAddress | MessageAddress, error: Error): L7mpError {
+export function bindError(at: SocketAddress | MessageAddress | FifoAddress, error: Error): L7mpError {
   const where = whereOf(at);
   const code = (error as NodeJS.ErrnoException).code;
   const why = code === 'EADDRINUSE' ? IN_USE : `${describeError(error)}${hint(code, at)}`;
   return new L7mpError('E_BIND', `cannot listen on ${where}: ${why}`, { cause: error });
 }
 
-function whereOf(at: SocketAddress | MessageAddress): string {
+function whereOf(at: SocketAddress | MessageAddress | FifoAddress): string {
   if ('host' in at) return hostPort(at.host, at.port);
-  return 'interface' in at ? `interface ${at.interface}` : at.path;
+  if ('interface' in at) return `interface ${at.interface}`;
+  return 'path' in at ? at.path : `${at.read ?? at.write}`;
 }
 
 /** Ports below net.ipv4.ip_unprivileged_port_start, 1024 by default, are for who has the capability (ip(7)). */
-function hint(code: string | undefined, at: SocketAddress | MessageAddress): string {
+function hint(code: string | undefined, at: SocketAddress | MessageAddress | FifoAddress): string {
   if (code !== 'EACCES' || !('host' in at) || at.port >= 1024) return '';
   return '; a port below 1024 needs the capability CAP_NET_BIND_SERVICE';
 }

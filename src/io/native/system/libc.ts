@@ -34,6 +34,7 @@ export interface Libc {
   sendmmsg(fd: Fd, messages: Pointer, count: number, flags: number): number;
   splice(from: Fd, fromOffset: Pointer, to: Fd, toOffset: Pointer, size: number, flags: number): number;
   pipe2(fds: Pointer, flags: number): number;
+  mkfifo(path: Pointer, mode: number): number;
   fcntl(fd: Fd, command: number, value: number): number;
   dup3(from: Fd, to: Fd, flags: number): Fd;
   epoll_create1(flags: number): Fd;
@@ -85,6 +86,7 @@ const SIGNATURES: Record<Exclude<keyof Libc, 'errno' | 'view' | 'poll'>, [result
   sendmmsg: ['int', ['int', P, 'int', 'int']],
   splice: ['long', ['int', P, 'int', P, 'size_t', 'int']],
   pipe2: ['int', [P, 'int']],
+  mkfifo: ['int', [P, 'uint']],
   fcntl: ['int', ['int', 'int', 'int']],
   dup3: ['int', ['int', 'int', 'int']],
   epoll_create1: ['int', ['int']],
