@@ -30,32 +30,36 @@ class Proxies {
     return true;
   }
 
-  /** Peers without an address (UNIX sockets) are in no CIDR. */
-  has(address: string | undefined): boolean {
-    return !this.#cidrs || (address !== undefined && this.#cidrs.has(address));
+  has(address: string): boolean {
+    return this.#cidrs?.has(address) ?? true;
+  }
+
+  /** Whether a channel's peer is one. Who has no address (UNIX sockets) is in no CIDR. */
+  hasPeer(channel: Channel): boolean {
+    if (!this.#cidrs) return true;
+    const address = addressOf(channel);
+    return address !== undefined && this.#cidrs.has(address);
   }
 }
 
 export async function listenForStreams(spec: Spec, below: Spec, host: ListenerHost): Promise<Listening> {
   const proxies = new Proxies(spec);
-  const wrap = (lower: Channel) => (proxies.has(addressOf(lower)) ? new AnnouncedChannel(lower) : undefined);
+  const wrap = (lower: Channel) => (proxies.hasPeer(lower) ? new AnnouncedChannel(lower) : undefined);
   const listening = await listenOnLayer(host, below, wrap, { everybody: true });
   return { ...listening, reconfigure: async (after) => proxies.set(after) };
 }
 
 export async function listenForDatagrams(spec: Spec, below: Spec, host: ListenerHost): Promise<Listening> {
   const proxies = new Proxies(spec);
-  const isTrusted = (address: string | undefined): boolean => proxies.has(address);
   const state = { open: true };
   const listening = await host.listenOn(
     below,
     (lower) => {
-      const address = addressOf(lower);
-      if (isTrusted(address)) new ProxySocket(lower, host, state).begin();
-      else if (host.admit({ address, lossy: true })) host.accept(lower);
+      if (proxies.hasPeer(lower)) new ProxySocket(lower, host, state).begin();
+      else if (host.admit({ address: addressOf(lower), lossy: true })) host.accept(lower);
       else lower.refuse(new L7mpError('E_LIMIT', 'too many sessions'));
     },
-    lookingAtHeaders(isTrusted, host),
+    lookingAtHeaders((address) => proxies.has(address), host),
     true,
   );
   return {
