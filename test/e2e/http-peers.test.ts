@@ -5,54 +5,16 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import * as fs from 'node:fs/promises';
 import * as http from 'node:http';
-import * as net from 'node:net';
-import { tmpdir } from 'node:os';
+import * as http2 from 'node:http2';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { freePort } from '../../src/testing/ports.ts';
-import { until } from '../../src/testing/until.ts';
-import { Command, startConfig } from '../support/command.ts';
-import { program, run } from '../support/programs.ts';
+import { startConfig } from '../support/command.ts';
+import { nginx } from '../support/nginx.ts';
+import { run } from '../support/programs.ts';
 import { proxyTo } from '../support/upstreams.ts';
 
 const HOST = '127.0.0.1';
-
-/** nginx with these directives in its server, below a folder of its own: its port, and the folder that it serves. */
-async function nginx(t: TestContext, directives: string) {
-  const folder = await fs.mkdtemp(join(tmpdir(), 'l7mp-nginx-'));
-  t.after(() => fs.rm(folder, { recursive: true, force: true }));
-  // What it serves is read by a user that it makes itself, where the tests run as root.
-  await fs.chmod(folder, 0o755);
-  const port = await freePort();
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  const config = `daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr;
-    events { worker_connections 64; }
-    http {
-      access_log off; default_type text/plain;
-      ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
-      server { listen ${HOST}:${port}; root ${folder}/www; ${directives} }
-    }`;
-  await fs.mkdir(join(folder, 'www'));
-  await fs.writeFile(join(folder, 'nginx.conf'), config);
-  const command = new Command(t, program('nginx'), ['-p', folder, '-c', join(folder, 'nginx.conf')]);
-  await until(async () => {
-    if (command.over) throw new Error(command.output);
-    return connects(port);
-  }, 'nginx listens');
-  return { port, www: join(folder, 'www') };
-}
-
-async function connects(port: number): Promise<boolean> {
-  const socket = net.connect(port, HOST);
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
-}
 
 const curl = (...args: string[]) => run('curl', ['-sS', '--max-time', '60', ...args]);
 
@@ -114,10 +76,12 @@ async function memory(pid: number | undefined, name: string): Promise<number> {
   return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]);
 }
 
+type Version = '1.1' | '2';
+
 /** An upstream that takes a body, and answers with the hash of it, or gives one. */
-async function bulk(t: TestContext): Promise<number> {
+async function bulk(t: TestContext, version: Version): Promise<number> {
   const piece = Buffer.alloc(1 << 16, 'l7mp');
-  const server = http.createServer((req, res) => {
+  const answer: http.RequestListener = (req, res) => {
     if (req.method === 'GET') {
       let left = GIBIBYTE;
       const more = () => {
@@ -134,37 +98,42 @@ async function bulk(t: TestContext): Promise<number> {
     const hash = createHash('sha1');
     req.on('data', (data) => hash.update(data));
     req.on('end', () => res.end(hash.digest('hex')));
-  });
+  };
+  const server = version === '2' ? http2.createServer(answer as never) : http.createServer(answer);
+  server.on('connection', (socket) => t.after(() => socket.destroy()));
   const port = await freePort();
   server.listen(port, HOST);
   await once(server, 'listening');
-  t.after(() => server.close().closeAllConnections());
+  t.after(() => void server.close());
   return port;
 }
 
-test('1 GiB passes either way, and no more is kept of it than of less', async (t) => {
-  const up = await bulk(t);
-  const destination = { spec: { protocol: 'HTTP', port: up }, endpoints: [{ spec: { address: HOST } }] };
-  const given = { name: 'l', spec: { protocol: 'HTTP', port: 8080, address: HOST } };
-  const { command, port } = await startConfig(t, {
-    admin: { threads: 0 },
-    listeners: [{ ...given, rules: [{ action: { route: { destination } } }] }],
-  });
-  const { pid } = command.child;
-  const before = await memory(pid, 'VmRSS');
-  const url = `http://${HOST}:${port(8080)}/`;
+for (const version of ['1.1', '2'] as const) {
+  test(`1 GiB passes either way by HTTP/${version}, and no more is kept of it than of less`, async (t) => {
+    const up = await bulk(t, version);
+    const destination = { spec: { protocol: 'HTTP', version, port: up }, endpoints: [{ spec: { address: HOST } }] };
+    const given = { name: 'l', spec: { protocol: 'HTTP', port: 8080, address: HOST } };
+    const { command, port } = await startConfig(t, {
+      admin: { threads: 0 },
+      listeners: [{ ...given, rules: [{ action: { route: { destination } } }] }],
+    });
+    const { pid } = command.child;
+    const before = await memory(pid, 'VmRSS');
+    const url = `http://${HOST}:${port(8080)}/`;
 
-  const down = spawn('sh', ['-c', `curl -sS ${url} | sha1sum`]);
-  const upward = spawn('sh', ['-c', `yes l7m | tr '\\n' p | head -c ${GIBIBYTE} | curl -sS -T - ${url}`]);
-  const sums = await Promise.all(
-    [down, upward].map(async ({ stdout }) => {
-      let text = '';
-      for await (const data of stdout) text += data;
-      return text.split(' ')[0];
-    }),
-  );
-  assert.equal(sums[0], sums[1], 'the same bytes were sent up and down');
-  const most = await memory(pid, 'VmHWM');
-  assert.ok(most - before < MOST_GROWTH, `grew from ${before} to ${most} KiB`);
-  t.diagnostic(`from ${before} to at most ${most} KiB`);
-});
+    const how = version === '2' ? '--http2-prior-knowledge' : '--http1.1';
+    const down = spawn('sh', ['-c', `curl -sS ${how} ${url} | sha1sum`]);
+    const upward = spawn('sh', ['-c', `yes l7m | tr '\\n' p | head -c ${GIBIBYTE} | curl -sS ${how} -T - ${url}`]);
+    const sums = await Promise.all(
+      [down, upward].map(async ({ stdout }) => {
+        let text = '';
+        for await (const data of stdout) text += data;
+        return text.split(' ')[0];
+      }),
+    );
+    assert.equal(sums[0], sums[1], 'the same bytes were sent up and down');
+    const most = await memory(pid, 'VmHWM');
+    assert.ok(most - before < MOST_GROWTH, `grew from ${before} to ${most} KiB`);
+    t.diagnostic(`from ${before} to at most ${most} KiB`);
+  });
+}

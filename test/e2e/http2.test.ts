@@ -11,7 +11,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { until } from '../../src/testing/until.ts';
 import { Authority } from '../support/certificates.ts';
 import { ask, connectTo } from '../support/http2.ts';
-import { startNginx } from '../support/nginx.ts';
+import { nginx } from '../support/nginx.ts';
 import { run } from '../support/programs.ts';
 import { listener, startProxy } from '../support/proxy.ts';
 
@@ -188,12 +188,8 @@ describe('other people’s programs', () => {
 
   test('nginx is an upstream, also when it ends its connections', async (t) => {
     const content = '0123456789'.repeat(100_000);
-    const { port, folder } = await startNginx(
-      t,
-      (at) => `server { listen ${HOST}:${at.port} http2; root ${at.folder}; keepalive_requests 50;
-        location /sized { return 200 $http_content_length; } }`,
-    );
-    await writeFile(join(folder, 'large'), content);
+    const { port, www } = await nginx(t, 'keepalive_requests 50;', 'http2');
+    await writeFile(join(www, 'large'), content);
     const { url } = await proxied(t, { port, version: '2' });
     for (let n = 0; n < 10; n++) assert.equal(await run('curl', ['-sS', PRIOR, `${url}/large`]), content);
     const all = await run('h2load', ['-n', '200', '-c', '4', '-m', '10', `${url}/large`]);
