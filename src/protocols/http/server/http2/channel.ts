@@ -45,6 +45,8 @@ export class Http2Channel extends Channel implements Awaited {
   #bodiless = false;
   /** Nothing more is wanted of the client. */
   #left = false;
+  /** Of what is left of the request nothing is wanted. */
+  #givenUp = false;
 
   constructor(call: StreamCall, limits: QueueLimits) {
     super(limits);
@@ -134,6 +136,8 @@ export class Http2Channel extends Channel implements Awaited {
   protected override sendEnd(tail?: Tail): void {
     if (tail) this.#setTail(tail);
     this.#finish();
+    // A client that has not been told to send its body need not send it any more.
+    if (this.#awaitsContinue) this.#giveUp();
   }
 
   protected override shut(reason: CloseReason): void {
@@ -142,7 +146,7 @@ export class Http2Channel extends Channel implements Awaited {
     else if (reason.kind === 'end' || this.#stream.writableEnded) {
       this.#left = true;
       this.#finish();
-      if (!this.#waitsForTail) this.#giveUp();
+      this.#giveUp();
       leave(this.#stream);
     } else this.#breakOff(reason);
   }
@@ -247,8 +251,8 @@ export class Http2Channel extends Channel implements Awaited {
       this.drop('invalid');
       this.#stream.close(INTERNAL_ERROR);
     }
-    // Node sends them in its own setImmediate.
-    if (this.#left) setImmediate(() => giveUp(this.#stream));
+    this.#waitsForTail = false;
+    if (this.#givenUp) this.#giveUp();
   }
 
   #finish(): void {
@@ -262,9 +266,13 @@ export class Http2Channel extends Channel implements Awaited {
     if (this.#flow(!this.#waitsForTail || this.#answerTail === undefined) && !stream.writableEnded) stream.end();
   }
 
+  /** When the answer is on its way. */
   #giveUp(): void {
     const stream = this.#stream;
-    if (stream.writableFinished) giveUp(stream);
+    this.#givenUp = true;
+    if (this.#requestOver || this.#waitsForTail) return;
+    // Node sends trailers in a setImmediate of its own.
+    if (stream.writableFinished) setImmediate(() => giveUp(stream));
     else stream.once('finish', () => giveUp(stream));
   }
 
@@ -291,7 +299,7 @@ export class Http2Channel extends Channel implements Awaited {
     const { rstCode: code, writableFinished } = this.#stream;
     if (this.#call.connection.gone) {
       this.deliverClose({ kind: 'reset', message: 'the connection to the client is gone' });
-    } else if (code === NO_ERROR && writableFinished && this.#requestOver) {
+    } else if (code === NO_ERROR && writableFinished && (this.#requestOver || this.#givenUp)) {
       this.deliverClose({ kind: 'end', message: 'the response is complete' });
     } else this.deliverClose(resetBy('client', code));
   }

@@ -5,8 +5,10 @@ import { closed, echoing, ended, standing } from '../../../../../test/support/ac
 import { listenTo } from '../../../../../test/support/http.ts';
 import {
   ask,
+  codeOf,
   connectTo,
   END_HEADERS,
+  END_STREAM,
   FramePeer,
   frame,
   PREFACE,
@@ -14,6 +16,7 @@ import {
   TYPES,
 } from '../../../../../test/support/http2.ts';
 import { L7mpError } from '../../../../core/errors.ts';
+import { Collector } from '../../../../testing/collector.ts';
 import { turn, until } from '../../../../testing/until.ts';
 import { websocket } from '../../../websocket/index.ts';
 import { CANCEL, HTTP_1_1_REQUIRED, INTERNAL_ERROR, REFUSED_STREAM } from '../../codes.ts';
@@ -170,7 +173,32 @@ describe('an HTTP listener whose client speaks HTTP/2', () => {
     assert.deepEqual(host.rejects, ['wrong-path']);
   });
 
-  test('an early answer tells the client to stop sending', async (t) => {
+  test('a client that was not told to send its body is told that nobody waits for it', async (t) => {
+    const { host, port } = await listenTo(t, http);
+    const { answer } = ask(connectTo(t, port), { ':method': 'POST', expect: '100-continue' });
+    const channel = await host.next();
+    const session = new Collector(channel).read();
+    channel.routed();
+    channel.accept({ status: 417 });
+    channel.end();
+    const { status, code } = await answer;
+    assert.deepEqual([status, code], [417, NGHTTP2_NO_ERROR]);
+    assert.deepEqual([(await closed(session)).kind, session.ends], ['end', 1]);
+  });
+
+  test('an early answer tells the client to stop sending, whenever the session ends', async (t) => {
+    const { host, port } = await listenTo(t, http);
+    const peer = new FramePeer(t, port).hello().send(frame(TYPES.headers, END_HEADERS, 1, request()));
+    const { channel } = standing(await host.next());
+    channel.head({ status: 413 });
+    channel.write(Buffer.from('large'));
+    channel.end();
+    await until(() => peer.frames.some(({ id, flags }) => id === 1 && (flags & END_STREAM) !== 0), 'the end');
+    channel.close({ kind: 'end', message: 'over' });
+    assert.equal(codeOf(await peer.frame(TYPES.reset, 1)), NGHTTP2_NO_ERROR);
+  });
+
+  test('an early answer with trailers tells the client to stop sending', async (t) => {
     const { host, port } = await listenTo(t, http);
     const { stream, answer } = ask(connectTo(t, port), { ':method': 'POST', te: 'trailers' });
     stream.write('part');
