@@ -7,7 +7,7 @@ import type { Spec } from '../../src/core/protocol.ts';
 import { engines } from '../../src/io/testing.ts';
 import { runCompliance } from '../../src/testing/compliance.ts';
 import { createMemoryNetwork } from '../../src/testing/memory/index.ts';
-import { freePort } from '../../src/testing/ports.ts';
+import { freePort, freePorts } from '../../src/testing/ports.ts';
 import type { CaseName, Subject } from '../../src/testing/subject.ts';
 import { Authority, texts } from '../support/certificates.ts';
 
@@ -79,6 +79,22 @@ function overPort(
         listener: wrap({ protocol, port, address: host }),
         cluster: wrap({ protocol, port }),
         address: host,
+      };
+    },
+    skips,
+  };
+}
+
+/** A listener of many ports, of which the cluster dials one. */
+function overPorts(protocol: string, skips: Skips = {}): Subject {
+  return {
+    name: `${protocol} on many ports`,
+    specs: async () => {
+      const first = await freePorts(4);
+      return {
+        listener: { protocol, ports: `${first}-${first + 3}`, address: HOST },
+        cluster: { protocol, port: first + 2 },
+        address: HOST,
       };
     },
     skips,
@@ -210,6 +226,8 @@ for (const { name, create, skip } of engines()) {
     overPort('UDP', LOSSY, undefined, '::1'),
     overPort('TCP'),
     overPort('TCP', {}, undefined, '::1'),
+    overPorts('UDP', LOSSY),
+    overPorts('TCP'),
     overPath('UnixDomainSocket'),
     overPort('WebSocket', WEBSOCKET),
     overPort('HTTP', HTTP),
