@@ -42,7 +42,8 @@ function fieldsOf(registry: Registry, role: Role, name: string): Schema {
   const side: Side = registry[role](name);
   const { standsOn } = side;
   const fields = withAddresses(structural(schemaOf(side)));
-  const checks = [...standChecks(registry, role, standsOn), ...(CHECKS[role][name] ?? [])];
+  const own = [...standChecks(registry, role, standsOn), ...(CHECKS[role][name] ?? [])];
+  const checks = fields.properties?.port && fields.properties.port.type === undefined ? own.map(withoutPort) : own;
   const carriers = standsOn && {
     // What its fields are is said where the protocol is one of the object itself.
     [standsOn.field]: {
@@ -57,6 +58,11 @@ function fieldsOf(registry: Registry, role: Role, name: string): Schema {
     ...(fields.properties && { properties: { ...fields.properties, ...carriers } }),
     checks,
   };
+}
+
+/** CEL does not see a port that may be an object. */
+function withoutPort({ rule, ...check }: Check): Check {
+  return rule?.includes(has('port')) ? check : { ...check, ...(rule !== undefined && { rule }) };
 }
 
 /** What a protocol has itself where it is not told on what it stands. */

@@ -75,6 +75,18 @@ describe('the API server takes', () => {
     await create('Target', { cluster: { spec, endpoints: [{ spec: { address: '/run/a b.sock' } }] } });
   });
 
+  test('ranges of ports, and ports that are in metadata', async () => {
+    const rules: object[] = [];
+    for (const protocol of ['UDP', 'TCP', 'HTTP', 'WebSocket', 'SCTP']) {
+      await create('VirtualService', { selector: {}, listener: { spec: { [protocol]: { ports: '1-65535' } }, rules } });
+      const port = { path: '/UDP/dst_port', offset: -5 };
+      await create('Target', {
+        cluster: { spec: { [protocol]: { port } }, endpoints: [{ spec: { address: '::1' } }] },
+      });
+      await create('Route', { route: { destination: { spec: { [protocol]: { port } } } } });
+    }
+  });
+
   test('predicates and rewrites', async () => {
     const deep = { op: 'not', apply: [{ op: 'or', apply: [{ op: 'and', apply: [{ op: 'new' }] }] }] };
     const match = { op: 'and', path: '/a', apply: [{ op: 'defined' }, { op: 'in', path: '/b', value: [1] }, deep] };

@@ -175,6 +175,9 @@ const CLUSTERS: readonly Refused[] = [
     { spec: { JSONSocket: { transport: udp.spec, header: [{ path: 1 }] } } },
     /JSONSocket\.header\[0\]\.path/,
   ),
+  cluster('a port that is nowhere', { spec: { UDP: { port: { offset: 1 } } } }, /UDP\.port/),
+  cluster('a port as a text', { spec: { TCP: { port: '80' } } }, /TCP\.port/),
+  cluster('neither port nor transport', { spec: { HTTP: {} } }, /HTTP/),
   cluster(
     'a policy that there is not',
     { ...udp, loadbalancer: { policy: 'Best' } },

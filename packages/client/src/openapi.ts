@@ -946,7 +946,7 @@ export type PIPEListenerSpec = {
     client_auth?: "none" | "request" | "require";
     /** Other certificates, for clients that ask for these names. */
     certificates?: ({
-      /** Names of servers; `*.` stands for one label. */
+      /** Names of servers. */
       servernames: string[];
       /** The certificate and those above it: a path, or PEM text. */
       cert: string;
