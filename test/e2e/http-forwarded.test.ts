@@ -1,7 +1,10 @@
 /** What endpoints of HTTP clusters are told of the client. */
 import assert from 'node:assert/strict';
+import type { IncomingHttpHeaders } from 'node:http';
 import { describe, type TestContext, test } from 'node:test';
+import { until } from '../../src/testing/until.ts';
 import { request } from '../support/http.ts';
+import { connectWebSocket, serveWebSocket } from '../support/peers.ts';
 import { listener, startProxy } from '../support/proxy.ts';
 import { echo, proxyTo, type Setting, upstream } from '../support/upstreams.ts';
 
@@ -53,6 +56,22 @@ describe('what endpoints are told of the client', () => {
       'x-forwarded-host': 'h.example',
       forwarded: 'for=127.0.0.1;host=h.example;proto=http',
     });
+  });
+
+  test('endpoints of WebSocket clusters too, by WebSocket listeners', async (t) => {
+    const seen: IncomingHttpHeaders[] = [];
+    const server = await serveWebSocket(t, { onPeer: (_peer, asked) => void seen.push(asked?.headers ?? {}) });
+    const source = { protocol: 'WebSocket' };
+    for (const listenerOptions of [{}, { forwarded: { trusted: ['127.0.0.1'] } }]) {
+      const { port } = await proxyTo(t, [server.port], { source, listenerOptions, spec: { protocol: 'WebSocket' } });
+      await connectWebSocket(t, port, { headers: { ...FORGED, host: 'h.example' } });
+    }
+    await until(() => seen.length === 2, 'both of them');
+    const told = seen.map((headers) => [headers['x-forwarded-for'], headers['x-forwarded-host'], headers.forwarded]);
+    assert.deepEqual(told, [
+      ['127.0.0.1', 'h.example', undefined],
+      ['192.0.2.1, 127.0.0.1', 'evil', 'for=192.0.2.1'],
+    ]);
   });
 
   test('nothing', async (t) => {
