@@ -1,6 +1,7 @@
 /** What protocols have in common that stand on byte streams: on TCP, of which they have the fields then, or on what they name. */
 import { isDeepStrictEqual } from 'node:util';
 import type { TSchema } from 'typebox';
+import { L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { Reconfigurable, Spec } from '../core/protocol.ts';
 import type { SchemaParts } from '../core/schema.ts';
@@ -38,6 +39,14 @@ export const clusterOn = {
 /** What is below a specification: with TLS, these protocols are offered by ALPN where that does not say. */
 export function belowOffering(on: StandsOn, protocols: readonly string[]): (spec: Spec) => Spec {
   return (spec) => offering(specBelow(on, spec) as Spec, protocols);
+}
+
+/** Of a listener that has to read what comes. Throws E_INVALID. */
+export function checkDecrypted(spec: object): void {
+  const { tls } = (specBelow(listenerOn, spec as Spec) ?? {}) as { readonly tls?: { readonly mode?: string } };
+  if (tls?.mode !== 'passthrough') return;
+  const field = 'transport' in spec ? '/transport/tls/mode' : '/tls/mode';
+  throw new L7mpError('E_INVALID', `${field}: what is passed through is not decrypted, and cannot be read here`);
 }
 
 /** What hands changes of a specification, or of options, down to what it stands on: whether that has taken them up. */

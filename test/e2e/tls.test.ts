@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { renameSync, symlinkSync } from 'node:fs';
-import { copyFile, mkdir, readFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, stat } from 'node:fs/promises';
 import * as net from 'node:net';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import * as tls from 'node:tls';
 import WebSocket from 'ws';
 import { engines } from '../../src/io/testing.ts';
+import { L7mp } from '../../src/proxy.ts';
 import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
 import { Authority, type Certificate, texts } from '../support/certificates.ts';
@@ -509,3 +510,51 @@ for (const { name, admin, skip } of engines()) {
     });
   });
 }
+
+test('a client comes back with its ticket to whichever worker', async (t) => {
+  const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({ admin: { threads: 2 }, listeners: [echo(l)] }));
+  const [first, ticket] = await withTicket(t, ports.l, {});
+  first.write('x');
+  const workers = new Set<number>([(await proxy.session('l')).worker]);
+  for (let n = 0; n < 20; n++) {
+    const socket = await secure(t, ports.l, { session: ticket });
+    assert.equal(socket.isSessionReused(), true);
+    socket.write('x');
+    await once(socket, 'data');
+  }
+  for (const { worker } of await proxy.sessions('l')) workers.add(worker);
+  assert.deepEqual([...workers].toSorted(), [0, 1]);
+});
+
+test('what is kept over a restart has the key, and nobody else reads it; a plan shows none', async (t) => {
+  const state = join(authority.directory, 'state.json');
+  const { proxy, ports } = await startProxy(t, ['l'], () => ({ admin: { state } }));
+  const { listeners } = { listeners: [echo(ports.l, texts(own))] } as { listeners: [{ spec: object }] };
+  const planned = await proxy.api('POST', 'listeners?dry_run=true', { listener: listeners[0] });
+  assert.equal(planned.status, 200, planned.text);
+  await proxy.ok('POST', 'listeners', { listener: listeners[0] });
+  const secret = texts(own).key.split('\n')[1] as string;
+  const form = await proxy.api('GET', 'config?form=apply');
+  assert.ok(form.text.includes('<redacted>'));
+  for (const text of [planned.text, form.text]) assert.ok(!text.includes(secret), text);
+  assert.ok((await readFile(state, 'utf8')).includes(secret));
+  assert.equal((await stat(state)).mode & 0o777, 0o600);
+  // What was read changes nothing when it is written back.
+  await proxy.ok('PUT', 'config', form.body);
+  assert.equal((await secure(t, ports.l)).authorized, true);
+  await proxy.proxy.stop();
+  const again = new L7mp();
+  t.after(() => again.stop());
+  await again.start({ admin: { state, log_level: 'error', threads: 0 } });
+  assert.equal((await secure(t, ports.l)).authorized, true);
+});
+
+test('a listener of HTTP cannot pass anything through', async (t) => {
+  const { proxy } = await startProxy(t, [], () => ({}));
+  for (const protocol of ['HTTP', 'WebSocket']) {
+    const spec = { protocol, port: 1, tls: { mode: 'passthrough' } };
+    const { status, text } = await proxy.api('POST', 'listeners', { listener: listener('l', spec, ECHO) });
+    assert.equal(status, 422, text);
+    assert.match(text, /\/spec\/tls\/mode: /);
+  }
+});

@@ -8,12 +8,13 @@ import {
   serveDatagram,
   serveHttp,
   serveHttp2,
+  serveSecure,
   serveStream,
   serveWebSocket,
 } from '../support/peers.ts';
 import { type MessageType, serveMessages } from '../support/unix-messages.ts';
 import { answering, type Kind } from './jsonsocket.ts';
-import { DATAGRAM_MAX } from './sources.ts';
+import { CA, CERTIFICATE, DATAGRAM_MAX } from './sources.ts';
 
 const HOST = '127.0.0.1';
 
@@ -75,6 +76,11 @@ const udp: Serve = async (t, options) => {
 const tcp: Serve = async (t, options) => {
   const server = await serveStream(t, { ...options, allowHalfOpen: false });
   return { server, spec: { protocol: 'TCP', port: server.port } };
+};
+
+const secure: Serve = async (t, options) => {
+  const server = await serveSecure(t, CERTIFICATE, options);
+  return { server, spec: { protocol: 'TCP', port: server.port, tls: { ca: CA, servername: 'localhost' } } };
 };
 
 const unix: Serve = async (t, options, path) => {
@@ -176,6 +182,7 @@ export const DESTINATIONS: readonly Destination[] = [
       options: answering(traits.kind, {}),
     }),
   ),
+  network('TLS over TCP', secure, STREAM),
   network('HTTP', http, STREAM),
   network('HTTP/2', http2, STREAM),
   network('WebSocket over UnixDomainSocket', webSocketOnPath, MESSAGES),

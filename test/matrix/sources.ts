@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import * as http from 'node:http';
 import * as http2 from 'node:http2';
 import type { Socket } from 'node:net';
-import type { TestContext } from 'node:test';
+import { after, type TestContext } from 'node:test';
+import { Authority, texts } from '../support/certificates.ts';
 import { connectFifos } from '../support/fifos.ts';
-import { connectDatagram, connectStream, connectWebSocket, type Peer } from '../support/peers.ts';
+import { connectDatagram, connectSecure, connectStream, connectWebSocket, type Peer } from '../support/peers.ts';
 import { connectMessages, type MessageType } from '../support/unix-messages.ts';
 import { greet, type Kind } from './jsonsocket.ts';
 
@@ -177,6 +178,19 @@ const TCP: Source = {
   connected: true,
 };
 
+/** Of an authority that both sides of this matrix trust. */
+const AUTHORITY = await Authority.make(after);
+export const CA = AUTHORITY.text;
+export const CERTIFICATE = texts(await AUTHORITY.issue());
+
+const TLS: Source = {
+  ...TCP,
+  name: 'TLS over TCP',
+  spec: (place) => ({ protocol: 'TCP', ...at(place), tls: CERTIFICATE }),
+  connect: (t, { port }) => connectSecure(t, port, CA),
+  session: internet('TCP', 'TCP', false, { TLS: { version: 'TLSv1.3', servername: 'localhost' } }),
+};
+
 const HTTP: Source = {
   ...TCP,
   name: 'HTTP',
@@ -283,6 +297,7 @@ export const SOURCES: readonly Source[] = [
   UDP,
   SINGLETON,
   TCP,
+  TLS,
   HTTP,
   HTTP2,
   WEBSOCKET,

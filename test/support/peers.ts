@@ -5,6 +5,7 @@ import * as http from 'node:http';
 import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import type { TestContext } from 'node:test';
+import * as tls from 'node:tls';
 import WebSocket, { WebSocketServer } from 'ws';
 import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
@@ -87,6 +88,15 @@ export async function connectStream(
   t.after(() => socket.destroy());
   await once(socket, 'connect');
   return Object.assign(socketPeer(socket), { socket });
+}
+
+/** Likewise with TLS, to `localhost`. */
+export async function connectSecure(t: TestContext, port: number, ca: string): Promise<Peer> {
+  const socket = tls.connect({ host: HOST, port, ca, servername: 'localhost' });
+  t.after(() => socket.destroy());
+  const peer = socketPeer(socket);
+  await once(socket, 'secureConnect');
+  return Object.assign(peer, { port: socket.localPort ?? 0 });
 }
 
 export async function connectDatagram(
@@ -305,6 +315,31 @@ function streamPeer(stream: http2.ServerHttp2Stream): Peer {
     stream.end();
   });
   return peer;
+}
+
+/** A stream server with TLS, whose direction ends with the client's. */
+export async function serveSecure(
+  t: TestContext,
+  pair: { readonly cert: string; readonly key: string },
+  options: ServerOptions = {},
+): Promise<Server> {
+  const peers: Peer[] = [];
+  const sockets = new Set<tls.TLSSocket>();
+  const server = tls.createServer(pair, (socket) => {
+    sockets.add(socket);
+    const peer = socketPeer(socket);
+    peers.push(peer);
+    serve(peer, options);
+  });
+  const port = options.port ?? (await freePort());
+  server.listen({ port, host: HOST });
+  await once(server, 'listening');
+  const stop = async (): Promise<void> => {
+    for (const socket of sockets) socket.destroy();
+    if (server.listening) await new Promise((resolve) => server.close(resolve));
+  };
+  t.after(stop);
+  return { port, peers, stop };
 }
 
 export async function serveDatagram(t: TestContext, options: ServerOptions & { host?: string } = {}): Promise<Server> {

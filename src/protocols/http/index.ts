@@ -1,6 +1,6 @@
 import { defineProtocol, type ListenerHost } from '../../core/protocol.ts';
 import type { SchemaParts, StaticOf } from '../../core/schema.ts';
-import { connectionName, listenerFields, listenerOn } from '../on-streams.ts';
+import { checkDecrypted, connectionName, listenerFields, listenerOn } from '../on-streams.ts';
 import { httpCluster } from './client/index.ts';
 import { checkForwarded, listenerForwarded } from './forwarded.ts';
 import { pathName } from './metadata.ts';
@@ -31,6 +31,7 @@ export const http = defineProtocol({
     kind: 'stream',
     options: (parts) => ({ ...headerTimeout(parts), ...bodyTimeout(parts), ...listenerForwarded(parts) }),
     live: ['/spec/path', '/options/header_timeout', '/options/body_timeout', '/options/forwarded'],
+    check: checkDecrypted,
     checkOptions: checkForwarded,
     sessionName: ({ listener, n, metadata }) => `HTTP:${connectionName(listener, metadata)}-${n}`,
     listen: async (spec, host) => {

@@ -12,6 +12,7 @@ import { httpPath } from '../http/index.ts';
 import { headerTimeout, pingInterval, pingIntervalOf } from '../http/options.ts';
 import {
   belowOffering,
+  checkDecrypted,
   clusterFields,
   clusterOn,
   connectionName,
@@ -69,6 +70,7 @@ export const websocket = defineProtocol({
       '/options/header_timeout',
       '/options/ping_interval',
     ],
+    check: checkDecrypted,
     checkOptions: checkForwarded,
     transport: true,
     sessionName: ({ listener, n, metadata }) => `WS:${connectionName(listener, metadata)}-${n}`,
