@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { before, describe, type TestContext, test } from 'node:test';
 import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
+import { Authority, texts } from '../support/certificates.ts';
 import { Command } from '../support/command.ts';
 import { ask, connectStream } from '../support/peers.ts';
 import { program, run } from '../support/programs.ts';
@@ -156,6 +157,58 @@ describe('the PROXY protocol on streams', () => {
       });
     }
   }
+});
+
+test('stands below TLS: haproxy and curl speak it in front of their handshakes, and rules see both', async (t) => {
+  const authority = await Authority.make((end) => t.after(end));
+  const certificate = await authority.issue();
+  const rules = [
+    {
+      match: {
+        op: 'and',
+        apply: [
+          { op: 'cidr', path: '/PROXY/src_addr', value: '127.0.0.0/8' },
+          { op: 'starts', path: '/TLS/version', value: 'TLSv1.' },
+        ],
+      },
+      action: { route: ECHO },
+    },
+  ];
+  const { proxy, ports } = await startProxy(t, ['l', 'outer'], ({ l, outer }) => ({
+    listeners: [
+      {
+        name: 'l',
+        spec: { protocol: 'HTTP', port: l, address: HOST, tls: texts(certificate), proxy_protocol: true },
+        rules,
+        options: { track: 60 },
+      },
+      listener(
+        'outer',
+        { protocol: 'HTTP', port: outer, address: HOST },
+        {
+          destination: {
+            spec: {
+              protocol: 'HTTP',
+              port: l,
+              proxy_protocol: 'v2',
+              tls: { ca: authority.text, servername: 'localhost' },
+            },
+            endpoints: [{ spec: { address: HOST } }],
+          },
+        },
+      ),
+    ],
+  }));
+  const front = await freePort();
+  const server = `server s ${HOST}:${ports.l} send-proxy-v2 ssl verify required ca-file ${authority.cert} verifyhost localhost`;
+  await startHaproxy(t, front, `listen l\n${bind(front)}  ${server}\n`);
+  const ask = (...args: string[]) => run('curl', ['--silent', '--show-error', '--data', 'hello', ...args]);
+  assert.equal(await ask(`http://${HOST}:${front}/`), 'hello');
+  const direct = ['--haproxy-protocol', '--cacert', authority.cert, `https://localhost:${ports.l}/`];
+  assert.equal(await ask('--resolve', `localhost:${ports.l}:${HOST}`, ...direct), 'hello');
+  assert.equal(await ask(`http://${HOST}:${ports.outer}/`), 'hello');
+  const told = (await proxy.sessions('l')).map(({ metadata }) => metadata.TCP.dst_port);
+  assert.deepEqual(told.sort(), [front, ports.l, ports.outer].sort());
 });
 
 // -------------------------------------------------------------------- datagrams

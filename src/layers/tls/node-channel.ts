@@ -18,6 +18,7 @@ export abstract class NodeTlsChannel extends LayerChannel {
   protected readonly wire: Wire;
   #socket: TLSSocket | undefined;
   #secure = false;
+  #known: Metadata | undefined;
 
   constructor(lower: Channel) {
     super(lower);
@@ -50,12 +51,14 @@ export abstract class NodeTlsChannel extends LayerChannel {
   protected abstract metadata(socket: TLSSocket): Metadata;
 
   protected override about(): Metadata {
-    return this.#socket ? { TLS: this.metadata(this.#socket) } : {};
+    return this.#known ? { TLS: structuredClone(this.#known) } : {};
   }
 
   /** The handshake is over, and was right. */
   protected secured(): void {
     this.#secure = true;
+    // Now, since a socket that is closed knows nothing more, and sessions are shown after their end.
+    if (this.#socket) this.#known = this.metadata(this.#socket);
     this.complete();
   }
 
