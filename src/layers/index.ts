@@ -3,10 +3,11 @@ import type { Layer, LayerSide } from '../core/layers.ts';
 import type { Protocol } from '../core/protocol.ts';
 import type { SchemaParts } from '../core/schema.ts';
 import { layerFields, withLayers } from '../core/with-layers.ts';
+import { dtls } from './dtls/index.ts';
 import { proxyProtocol, proxyProtocolOnDatagrams } from './proxy-protocol/index.ts';
 import { tls } from './tls/index.ts';
 
-export const LAYERS: readonly Layer[] = [proxyProtocol, proxyProtocolOnDatagrams, tls];
+export const LAYERS: readonly Layer[] = [proxyProtocol, proxyProtocolOnDatagrams, tls, dtls];
 
 /** The protocol with all the layers that may stand on it. */
 export const layered = (protocol: Protocol): Protocol => withLayers(protocol, LAYERS);

@@ -214,6 +214,13 @@ function announced(subject: Subject, version = 'v2', wrap: (spec: Spec) => Spec 
   };
 }
 
+/** On datagrams, that is DTLS. */
+function securedDatagrams(wrap?: (spec: Spec) => Spec): Subject {
+  const { 'peer death': reason } = LOSSY;
+  const skips = { ...(reason !== undefined && { 'peer death': reason }) };
+  return { ...secured(overPort('UDP'), wrap), skips, smallest: 1 };
+}
+
 runCompliance(inMemory('datagram', false));
 runCompliance(inMemory('datagram', true));
 runCompliance(inMemory('stream', false));
@@ -249,6 +256,9 @@ for (const { name, create, skip } of engines()) {
     announced(overPort('HTTP', HTTP)),
     announced(secured(overPort('TCP'))),
     overFifos(PIPE),
+    securedDatagrams(),
+    securedDatagrams(jsonSocket),
+    announced(securedDatagrams()),
   ];
   if (name === 'native') {
     subjects.push(ofType('dgram', DGRAM), ofType('seqpacket', UNIX), ofType('seqpacket', UNIX, abstract));

@@ -1,5 +1,6 @@
 /** Every cluster protocol with an endpoint that echoes. */
 import type { TestContext } from 'node:test';
+import { serveDtls } from '../support/dtls.ts';
 import { serveFifos } from '../support/fifos.ts';
 import {
   type Peer,
@@ -14,7 +15,7 @@ import {
 } from '../support/peers.ts';
 import { type MessageType, serveMessages } from '../support/unix-messages.ts';
 import { answering, type Kind } from './jsonsocket.ts';
-import { CA, CERTIFICATE, DATAGRAM_MAX } from './sources.ts';
+import { CA, CERTIFICATE, DATAGRAM_MAX, RECORD_MAX, RECORD_MTU } from './sources.ts';
 
 const HOST = '127.0.0.1';
 
@@ -73,6 +74,12 @@ const udp: Serve = async (t, options) => {
   return { server, spec: { protocol: 'UDP', port: server.port } };
 };
 
+const dtls: Serve = async (t, options) => {
+  const server = await serveDtls(t, { ...options, ...CERTIFICATE, mtu: RECORD_MTU });
+  const tls = { ca: CA, servername: 'localhost', mtu: RECORD_MTU };
+  return { server, spec: { protocol: 'UDP', port: server.port, tls } };
+};
+
 const tcp: Serve = async (t, options) => {
   const server = await serveStream(t, { ...options, allowHalfOpen: false });
   return { server, spec: { protocol: 'TCP', port: server.port } };
@@ -125,6 +132,7 @@ function textual(options: ServerOptions): ServerOptions {
 }
 
 const LOSSY = { kind: 'datagram', largest: DATAGRAM_MAX, connected: false } as const;
+const SEALED = { ...LOSSY, largest: RECORD_MAX, smallest: 1 } as const;
 const STREAM = { kind: 'stream', largest: Number.POSITIVE_INFINITY, connected: true } as const;
 const MESSAGES = { kind: 'datagram', largest: Number.POSITIVE_INFINITY, connected: true, text: true } as const;
 
@@ -132,6 +140,7 @@ const ANY_SIZE = { kind: 'datagram', largest: Number.POSITIVE_INFINITY, native: 
 
 const NETWORKS: readonly (readonly [string, Serve, Omit<Destination, 'name' | 'serve'> & { readonly kind: Kind }])[] = [
   ['UDP', udp, LOSSY],
+  ['DTLS', dtls, SEALED],
   ['TCP', tcp, STREAM],
   ['WebSocket', webSocket, MESSAGES],
   ['UnixDomainSocket', unix, STREAM],

@@ -5,6 +5,7 @@ import * as http2 from 'node:http2';
 import type { Socket } from 'node:net';
 import { after, type TestContext } from 'node:test';
 import { Authority, texts } from '../support/certificates.ts';
+import { connectDtls } from '../support/dtls.ts';
 import { connectFifos } from '../support/fifos.ts';
 import { connectDatagram, connectSecure, connectStream, connectWebSocket, type Peer } from '../support/peers.ts';
 import { connectMessages, type MessageType } from '../support/unix-messages.ts';
@@ -168,6 +169,26 @@ const SINGLETON: Source = {
   single: true,
 };
 
+/** Of an authority that both sides of this matrix trust. */
+const AUTHORITY = await Authority.make(after);
+export const CA = AUTHORITY.text;
+export const CERTIFICATE = texts(await AUTHORITY.issue());
+
+/** The largest message of DTLS (RFC 6347 section 4.1), and an MTU that it fits. */
+export const RECORD_MAX = 16_384;
+export const RECORD_MTU = 20_000;
+
+const DTLS: Source = {
+  ...UDP,
+  name: 'DTLS',
+  spec: (place) => ({ protocol: 'UDP', ...at(place), tls: { ...CERTIFICATE, mtu: RECORD_MTU } }),
+  connect: (t, { port }) =>
+    connectDtls(t, port, { ca: CA, verify: 'require', servername: 'localhost', mtu: RECORD_MTU }),
+  session: internet('UDP', 'UDP', true, { TLS: { version: 'DTLSv1.2', servername: 'localhost' } }),
+  largest: RECORD_MAX,
+  smallest: 1,
+};
+
 const TCP: Source = {
   name: 'TCP',
   kind: 'stream',
@@ -177,11 +198,6 @@ const TCP: Source = {
   largest: Number.POSITIVE_INFINITY,
   connected: true,
 };
-
-/** Of an authority that both sides of this matrix trust. */
-const AUTHORITY = await Authority.make(after);
-export const CA = AUTHORITY.text;
-export const CERTIFICATE = texts(await AUTHORITY.issue());
 
 const TLS: Source = {
   ...TCP,
@@ -291,11 +307,12 @@ function jsonSocketOn(source: Source): Source {
 }
 
 /** What JSONSocket runs over. */
-export const TRANSPORTS: readonly Source[] = [UDP, TCP, WEBSOCKET, UNIX, UNIX_DGRAM, UNIX_SEQPACKET];
+export const TRANSPORTS: readonly Source[] = [UDP, TCP, WEBSOCKET, UNIX, UNIX_DGRAM, UNIX_SEQPACKET, DTLS];
 
 export const SOURCES: readonly Source[] = [
   UDP,
   SINGLETON,
+  DTLS,
   TCP,
   TLS,
   HTTP,

@@ -704,6 +704,32 @@ export type UDPListenerSpec = {
   proxy_protocol?: true;
   /** Who sends a header, as IP addresses and CIDRs; others are served as they are. Default: everybody. */
   proxy_protocol_from?: string[];
+  /** DTLS 1.2. Default none. */
+  tls?: true | {
+    /** The certificate and those above it: a path, or PEM text. */
+    cert?: string;
+    /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+    key?: string;
+    /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
+    alpn?: string[];
+    /** Who has signed the certificates of clients. */
+    ca?: string;
+    /** Whether clients are asked for certificates; `request` takes a bad one for none. Default none. */
+    client_auth?: "none" | "request" | "require";
+    /** Other certificates, for clients that ask for these names. */
+    certificates?: ({
+      /** Names of servers. */
+      servernames: string[];
+      /** The certificate and those above it: a path, or PEM text. */
+      cert: string;
+      /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+      key: string;
+    })[];
+    /** Who asks for any other name gets an alert, not `cert`. Default false. */
+    strict_sni?: boolean;
+    /** The largest payload of a UDP datagram with a record, in bytes. Default 1200. */
+    mtu?: number;
+  };
 };
 
 /** UDP datagrams over IPv4 and IPv6 (RFC 768). */
@@ -731,6 +757,23 @@ export type UDPClusterSpec = {
   };
   /** The version of the PROXY header in front of each datagram. Default: none. */
   proxy_protocol?: "v2";
+  /** DTLS 1.2 to endpoints; true for all defaults. Default none. */
+  tls?: true | {
+    /** The certificate and those above it: a path, or PEM text. */
+    cert?: string;
+    /** Its key, not encrypted: likewise. PEM text reads `<redacted>`. */
+    key?: string;
+    /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
+    alpn?: string[];
+    /** Who has signed those of endpoints. Default: whom Node trusts. */
+    ca?: string;
+    /** Whose certificate it must be. Default the endpoint’s address. */
+    servername?: string;
+    /** Whether certificates of endpoints are verified. Default true. */
+    verify?: boolean;
+    /** The largest payload of a UDP datagram with a record, in bytes. Default 1200. */
+    mtu?: number;
+  };
 };
 
 /** UDP datagrams over IPv4 and IPv6 (RFC 768). */

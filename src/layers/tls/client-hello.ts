@@ -107,6 +107,11 @@ class Growing {
 function parse(hello: Reader): ClientHello {
   hello.skip(2 + 32);
   hello.vector(1);
+  return readExtensions(hello);
+}
+
+/** What is behind the number of a session to resume, and a cookie of DTLS, in a ClientHello. */
+export function readExtensions(hello: Reader): ClientHello {
   hello.vector(2);
   hello.vector(1);
   let servername: string | undefined;
@@ -138,7 +143,7 @@ function protocolsIn(content: Reader): string[] {
 }
 
 /** Reads the vectors of TLS's presentation language (RFC 8446 section 3.4). */
-class Reader {
+export class Reader {
   readonly #bytes: Buffer;
   #at = 0;
 
@@ -161,6 +166,11 @@ class Reader {
 
   skip(size: number): void {
     this.#take(size);
+  }
+
+  /** What is left. */
+  rest(): Buffer {
+    return this.#bytes.subarray(this.#at);
   }
 
   text(): string {

@@ -29,66 +29,74 @@ const common = (parts: SchemaParts) => {
   };
 };
 
-export const serverFields = (parts: SchemaParts) => {
+/** Those of a listener. */
+export const serverProperties = (parts: SchemaParts) => {
   const { Type, strict } = parts;
   const servername = Type.String({
     pattern: '^(\\*\\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$',
     description: '`*.` stands for one label.',
   });
   const servernames = Type.Array(servername, { minItems: 1, description: 'Names of servers.' });
-  return optional(
-    parts,
-    strict({
-      ...common(parts),
-      ca: Type.Optional(text(parts, 'Who has signed the certificates of clients.')),
-      client_auth: Type.Optional(
-        Type.Enum(['none', 'request', 'require'], {
-          description: 'Whether clients are asked for certificates; `request` takes a bad one for none. Default none.',
-        }),
-      ),
-      certificates: Type.Optional(
-        Type.Array(strict({ servernames, ...pair(parts) }, { description: 'One of them.' }), {
-          maxItems: 10_000,
-          description: 'Other certificates, for clients that ask for these names.',
-        }),
-      ),
-      strict_sni: Type.Optional(
-        Type.Boolean({ description: 'Who asks for any other name gets an alert, not `cert`. Default false.' }),
-      ),
-      mode: Type.Optional(
-        Type.Enum(['terminate', 'passthrough'], {
-          description:
-            'passthrough reads the ClientHello, for rules on /TLS/servername, and decrypts nothing. Default terminate.',
-        }),
-      ),
-    }),
-    'TLS 1.2 and 1.3. Default none.',
-  );
+  return {
+    ...common(parts),
+    ca: Type.Optional(text(parts, 'Who has signed the certificates of clients.')),
+    client_auth: Type.Optional(
+      Type.Enum(['none', 'request', 'require'], {
+        description: 'Whether clients are asked for certificates; `request` takes a bad one for none. Default none.',
+      }),
+    ),
+    certificates: Type.Optional(
+      Type.Array(strict({ servernames, ...pair(parts) }, { description: 'One of them.' }), {
+        maxItems: 10_000,
+        description: 'Other certificates, for clients that ask for these names.',
+      }),
+    ),
+    strict_sni: Type.Optional(
+      Type.Boolean({ description: 'Who asks for any other name gets an alert, not `cert`. Default false.' }),
+    ),
+    mode: Type.Optional(
+      Type.Enum(['terminate', 'passthrough'], {
+        description:
+          'passthrough reads the ClientHello, for rules on /TLS/servername, and decrypts nothing. Default terminate.',
+      }),
+    ),
+  };
 };
 
-export const clientFields = (parts: SchemaParts) => {
-  const { Type, strict } = parts;
-  return optional(
+export const serverFields = (parts: SchemaParts) =>
+  optional(parts, parts.strict(serverProperties(parts)), 'TLS 1.2 and 1.3. Default none.');
+
+/** Those of a cluster. */
+export const clientProperties = (parts: SchemaParts) => {
+  const { Type } = parts;
+  return {
+    ...common(parts),
+    ca: Type.Optional(text(parts, 'Who has signed those of endpoints. Default: whom Node trusts.')),
+    servername: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 253,
+        description: 'Whose certificate it must be. Default the endpoint’s address.',
+      }),
+    ),
+    verify: Type.Optional(
+      Type.Boolean({ description: 'Whether certificates of endpoints are verified. Default true.' }),
+    ),
+  };
+};
+
+export const clientFields = (parts: SchemaParts) =>
+  optional(
     parts,
-    strict({
-      ...common(parts),
-      ca: Type.Optional(text(parts, 'Who has signed those of endpoints. Default: whom Node trusts.')),
-      servername: Type.Optional(
-        Type.String({
-          minLength: 1,
-          maxLength: 253,
-          description: 'Whose certificate it must be. Default the endpoint’s address.',
-        }),
-      ),
-      verify: Type.Optional(
-        Type.Boolean({ description: 'Whether certificates of endpoints are verified. Default true.' }),
-      ),
-    }),
+    parts.strict(clientProperties(parts)),
     'TLS 1.2 and 1.3 to endpoints; true for all defaults. Default none.',
   );
-};
 
 /** `true` stands for an object without fields. */
-function optional<T extends ReturnType<SchemaParts['strict']>>({ Type }: SchemaParts, fields: T, description: string) {
+export function optional<T extends ReturnType<SchemaParts['strict']>>(
+  { Type }: SchemaParts,
+  fields: T,
+  description: string,
+) {
   return Type.Union([Type.Literal(true), fields], { description });
 }

@@ -1,0 +1,129 @@
+/** What a listener or a cluster has of its certificates and keys: contexts of OpenSSL's, to be freed. */
+import { L7mpError } from '../../core/errors.ts';
+import { DtlsContext, type DtlsSettings } from '../../openssl/dtls-context.ts';
+import type { KeyPair, Sources } from '../tls/material.ts';
+import { type Load, Reloading, type ReloadingHost } from '../tls/reloading.ts';
+import { readServer, type ServerMaterial } from '../tls/server-identity.ts';
+import { Servernames } from '../tls/servernames.ts';
+import type { ClientInput, ServerInput } from '../tls/settings.ts';
+import { DEFAULT_MTU } from './fields.ts';
+
+interface Sized {
+  readonly mtu?: number;
+}
+
+export type DtlsServerInput = ServerInput & Sized;
+export type DtlsClientInput = ClientInput & Sized;
+
+abstract class Identity {
+  readonly mtu: number;
+  readonly #contexts: DtlsContext[] = [];
+
+  constructor({ mtu = DEFAULT_MTU }: Sized) {
+    this.mtu = mtu;
+  }
+
+  /** Connections that were made with it go on. */
+  free(): void {
+    for (const context of this.#contexts) context.free();
+  }
+
+  protected make(settings: DtlsSettings): DtlsContext {
+    try {
+      const context = new DtlsContext(settings);
+      this.#contexts.push(context);
+      return context;
+    } catch (error) {
+      this.free();
+      throw new L7mpError('E_CERTIFICATE', `/tls: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
+export class DtlsServerIdentity extends Identity {
+  readonly input: DtlsServerInput;
+  readonly #own: DtlsContext | undefined;
+  readonly #names: Servernames<DtlsContext>;
+
+  constructor(input: DtlsServerInput, { own, named, authorities }: ServerMaterial) {
+    super(input);
+    this.input = input;
+    const { client_auth: verify = 'none', alpn } = input;
+    const context = (pair: KeyPair): DtlsContext =>
+      this.make({ ...pair, role: 'server', verify, alpn, ca: authorities?.join('\n') });
+    this.#own = own && context(own);
+    this.#names = new Servernames(named.map(([servernames, pair]) => [servernames, context(pair)] as const));
+  }
+
+  /** For a client that asks for this name; undefined where it is to be told that there is no such one. */
+  contextFor(servername: string | undefined): DtlsContext | undefined {
+    const found = servername === undefined ? undefined : this.#names.find(servername);
+    if (found || (servername !== undefined && this.input.strict_sni)) return found;
+    return this.#own;
+  }
+}
+
+export class DtlsClientIdentity extends Identity {
+  readonly input: DtlsClientInput;
+  readonly context: DtlsContext;
+
+  constructor(input: DtlsClientInput, pair: KeyPair | undefined, authorities: readonly string[] | undefined) {
+    super(input);
+    this.input = input;
+    const { verify = true, alpn } = input;
+    this.context = this.make({
+      ...pair,
+      role: 'client',
+      verify: verify ? 'require' : 'none',
+      alpn,
+      ca: authorities?.join('\n'),
+    });
+  }
+}
+
+export const loadServer =
+  (input: DtlsServerInput): Load<DtlsServerIdentity> =>
+  async (sources) =>
+    new DtlsServerIdentity(input, await readServer(input, sources));
+
+export const loadClient =
+  (input: DtlsClientInput): Load<DtlsClientIdentity> =>
+  async (sources: Sources) => {
+    const { cert, key, ca } = input;
+    const pair = cert !== undefined && key !== undefined ? await sources.pair({ cert, key }, '/tls') : undefined;
+    return new DtlsClientIdentity(input, pair, ca === undefined ? undefined : await sources.authorities(ca, '/tls/ca'));
+  };
+
+/** The identity that counts now. Those before it are freed when it is asked for, or closed. */
+export class CurrentIdentity<T extends Identity> {
+  readonly #reloading: Reloading<T>;
+  #last: T;
+
+  /** Rejects as `load` does. To be closed. */
+  static async open<T extends Identity>(load: Load<T>, host: ReloadingHost): Promise<CurrentIdentity<T>> {
+    return new CurrentIdentity(await Reloading.open(load, host));
+  }
+
+  private constructor(reloading: Reloading<T>) {
+    this.#reloading = reloading;
+    this.#last = reloading.current;
+  }
+
+  get(): T {
+    const { current } = this.#reloading;
+    if (current !== this.#last) this.#last.free();
+    this.#last = current;
+    return current;
+  }
+
+  /** Takes up another one from now on. Rejects as `load` does, and goes on as before then. */
+  async take(load: Load<T>): Promise<void> {
+    await this.#reloading.take(load);
+    this.get();
+  }
+
+  close(): void {
+    this.#reloading.close();
+    this.get().free();
+  }
+}

@@ -1,0 +1,156 @@
+/** What connections of DTLS have in common: certificate and key, whom they trust, what they offer. */
+
+import * as tls from 'node:tls';
+import { rootCertificates } from 'node:tls';
+import { takeErrors } from './errors.ts';
+import { type Library, openssl, type Pointer } from './openssl.ts';
+import { readCertificates, readKey } from './pem.ts';
+
+/** What a context is made of. Texts are PEM. */
+export interface DtlsSettings {
+  readonly role: 'server' | 'client';
+  /** The certificate, and those between it and a root behind it. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** The authorities that are trusted. Left out: of a server none, of a client those that Node trusts. */
+  readonly ca?: string | undefined;
+  /** What is asked of the peer's certificate: none, to be looked at and taken in any case, or that it be good. */
+  readonly verify: 'none' | 'request' | 'require';
+  /** Protocols of the application, the preferred one first. */
+  readonly alpn?: readonly string[] | undefined;
+}
+
+const SSL_CTRL_CHAIN_CERT = 89;
+const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
+const SSL_CTRL_SET_MAX_PROTO_VERSION = 124;
+const SSL_CTRL_SET_SESS_CACHE_MODE = 44;
+const DTLS1_2_VERSION = 0xfefd;
+const SSL_OP_NO_TICKET = 2 ** 14;
+const SSL_OP_NO_RENEGOTIATION = 2 ** 30;
+/** SSL_VERIFY_PEER, and SSL_VERIFY_FAIL_IF_NO_PEER_CERT beside it. */
+const VERIFY = { none: 0, request: 1, require: 3 } as const;
+
+/** The authorities of Node as a store of OpenSSL's, which is read once: it takes some milliseconds. */
+let nodesAuthorities: Pointer | undefined;
+
+export class DtlsContext {
+  readonly role: DtlsSettings['role'];
+  readonly verify: DtlsSettings['verify'];
+  /** As it goes over the wire (RFC 7301): each name behind its length. */
+  readonly alpn: Buffer | undefined;
+  readonly #library: Library;
+  #pointer: Pointer;
+
+  /** Throws one line that says what is wrong with a text, or what OpenSSL lacks; nothing is left behind then. */
+  constructor(settings: DtlsSettings) {
+    const library = openssl();
+    const { c } = library;
+    this.#library = library;
+    this.role = settings.role;
+    this.verify = settings.verify;
+    this.alpn = settings.alpn && alpnList(settings.alpn);
+    this.#pointer = c.SSL_CTX_new(settings.role === 'server' ? c.DTLS_server_method() : c.DTLS_client_method());
+    if (!this.#pointer) throw new Error(takeErrors(library, 'no context of DTLS can be made'));
+    try {
+      this.#prepare();
+      if (settings.cert !== undefined) this.#useCertificate(settings.cert);
+      if (settings.key !== undefined) this.#useKey(settings.key);
+      this.#trust(settings);
+    } catch (error) {
+      this.free();
+      throw error;
+    }
+  }
+
+  get pointer(): Pointer {
+    return this.#pointer;
+  }
+
+  /** Gives it up; connections that were made with it go on. */
+  free(): void {
+    if (this.#pointer) this.#library.c.SSL_CTX_free(this.#pointer);
+    this.#pointer = 0;
+  }
+
+  #prepare(): void {
+    const { c, callbacks } = this.#library;
+    const at = this.#pointer;
+    c.SSL_CTX_ctrl(at, SSL_CTRL_SET_MIN_PROTO_VERSION, DTLS1_2_VERSION, 0);
+    c.SSL_CTX_ctrl(at, SSL_CTRL_SET_MAX_PROTO_VERSION, DTLS1_2_VERSION, 0);
+    // Sessions are not resumed: a cache holds what has ended, and each worker would have keys of tickets of its own.
+    c.SSL_CTX_ctrl(at, SSL_CTRL_SET_SESS_CACHE_MODE, 0, 0);
+    c.SSL_CTX_set_options(at, SSL_OP_NO_TICKET + SSL_OP_NO_RENEGOTIATION);
+    c.SSL_CTX_set_verify(at, VERIFY[this.verify], this.verify === 'request' ? callbacks.anyCertificate : 0);
+    // Who calls DTLSv1_listen has looked at the cookie.
+    if (this.role === 'server') c.SSL_CTX_set_cookie_verify_cb(at, callbacks.cookie);
+    if (!this.alpn) return;
+    if (this.role === 'server') c.SSL_CTX_set_alpn_select_cb(at, callbacks.alpn, 0);
+    else c.SSL_CTX_set_alpn_protos(at, this.alpn, this.alpn.length);
+  }
+
+  #useCertificate(pem: string): void {
+    const { c } = this.#library;
+    this.#each(pem, (certificate, n) =>
+      n === 0
+        ? c.SSL_CTX_use_certificate(this.#pointer, certificate)
+        : c.SSL_CTX_ctrl(this.#pointer, SSL_CTRL_CHAIN_CERT, 1, certificate),
+    );
+  }
+
+  #useKey(pem: string): void {
+    const { c } = this.#library;
+    const key = readKey(this.#library, pem);
+    const taken = c.SSL_CTX_use_PrivateKey(this.#pointer, key);
+    c.EVP_PKEY_free(key);
+    if (taken !== 1) throw new Error(takeErrors(this.#library, 'the private key cannot be used'));
+  }
+
+  #trust({ ca, role, verify }: DtlsSettings): void {
+    const { c } = this.#library;
+    if (ca === undefined) {
+      if (role === 'client' && verify !== 'none') c.SSL_CTX_set1_cert_store(this.#pointer, authorities(this.#library));
+      return;
+    }
+    const store = c.SSL_CTX_get_cert_store(this.#pointer);
+    this.#each(ca, (certificate) => {
+      // A server says whose certificates it takes.
+      if (role === 'server') c.SSL_CTX_add_client_CA(this.#pointer, certificate);
+      return c.X509_STORE_add_cert(store, certificate);
+    });
+  }
+
+  #each(pem: string, use: (certificate: Pointer, n: number) => number): void {
+    const { c } = this.#library;
+    const certificates = readCertificates(this.#library, pem);
+    try {
+      for (const [n, certificate] of certificates.entries()) {
+        if (use(certificate, n) !== 1) throw new Error(takeErrors(this.#library, 'the certificate cannot be used'));
+      }
+    } finally {
+      for (const certificate of certificates) c.X509_free(certificate);
+    }
+  }
+}
+
+function alpnList(protocols: readonly string[]): Buffer {
+  return Buffer.concat(protocols.flatMap((name) => [Buffer.of(Buffer.byteLength(name)), Buffer.from(name)]));
+}
+
+function authorities(library: Library): Pointer {
+  nodesAuthorities ??= readAuthorities(library);
+  return nodesAuthorities;
+}
+
+function readAuthorities(library: Library): Pointer {
+  const { c } = library;
+  const store = c.X509_STORE_new();
+  // With those of NODE_EXTRA_CA_CERTS and --use-system-ca, where this Node can tell.
+  const pems = 'getCACertificates' in tls ? tls.getCACertificates('default') : rootCertificates;
+  for (const pem of pems) {
+    for (const certificate of readCertificates(library, pem)) {
+      c.X509_STORE_add_cert(store, certificate);
+      c.X509_free(certificate);
+    }
+  }
+  return store;
+}
