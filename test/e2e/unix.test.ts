@@ -204,6 +204,21 @@ test('a listener may be replaced while datagrams’ sessions live on, and its fi
   assert.equal(existsSync(path), false);
 });
 
+test('who takes over from another proxy answers datagrams by the name of the listener', { skip }, async (t) => {
+  const path = join(folderOf(t), 'socket');
+  const config = () => ({
+    admin: { io: 'native', takeover: true },
+    listeners: [listener('l', unix(path, 'dgram'), ECHO)],
+  });
+  for (const n of [1, 2]) {
+    await startProxy(t, [], config);
+    // It takes answers from whom it has asked only.
+    const one = socat(t, `UNIX-SENDTO:${path},bind=${path}.client-${n}`);
+    one.child.stdin?.write('hello\n');
+    await says(one, 'hello\n');
+  }
+});
+
 test('portable I/O says what is missing, and changes nothing', async (t) => {
   const { proxy } = await startProxy(t, [], () => ({ admin: { io: 'node', files: tmpdir() } }));
   for (const type of ['dgram', 'seqpacket']) {

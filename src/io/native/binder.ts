@@ -62,7 +62,7 @@ async function bindStream(at: SocketAddress, takeover: boolean, activated: Activ
 
 async function listen(at: SocketAddress, takeover: boolean): Promise<number> {
   try {
-    if ('path' in at) return await bindPath(at.path, takeover, (path) => sockets.listenAt(path, at.mode));
+    if ('path' in at) return await bindPath(at.path, { takeover }, (path) => sockets.listenAt(path, at.mode));
     const fd = sockets.listenInternet(at, takeover);
     if (takeover) preferLatest(fd);
     return fd;

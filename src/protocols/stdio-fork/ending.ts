@@ -5,6 +5,9 @@ import type { Child } from './start.ts';
 const LOOK = 50;
 const LOOKS = 20;
 
+/** Milliseconds in which what the child has written is still read. */
+const LAST_WORDS = 1000;
+
 export interface EndingOptions {
   readonly children: Children;
   /** Milliseconds until SIGTERM, and from there to SIGKILL. */
@@ -52,8 +55,10 @@ export class Ending {
   /** What cannot be killed (a state of the kernel's, a child of its own that nobody waits for) is not waited for. */
   #look(left: number): void {
     if (this.#isOver()) return;
-    if (left === 0) this.#options.children.delete(this.#child);
-    else this.#timer = setTimeout(() => this.#look(left - 1), LOOK);
+    if (left === 0) {
+      this.#options.children.delete(this.#child);
+      this.#letGo();
+    } else this.#timer = setTimeout(() => this.#look(left - 1), LOOK);
   }
 
   #leaderEnded(): void {
@@ -66,6 +71,16 @@ export class Ending {
     if (!this.#exited || signalGroup(this.#child.pid, 0)) return false;
     clearTimeout(this.#timer);
     this.#options.children.delete(this.#child);
+    if (this.#wanted) this.#letGo();
     return true;
+  }
+
+  /** Who has left the group, and holds its output open, does not keep our end of it. */
+  #letGo(): void {
+    const { stdout, stderr } = this.#child;
+    setTimeout(() => {
+      stdout.destroy();
+      stderr?.destroy();
+    }, LAST_WORDS).unref();
   }
 }

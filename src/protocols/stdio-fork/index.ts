@@ -2,7 +2,7 @@ import { type ClusterHost, type Dialer, defineProtocol, type Protocol } from '..
 import { ChildChannel } from './channel.ts';
 import { Children } from './children.ts';
 import { Ending } from './ending.ts';
-import { check, clusterSpec, type ForkSpec } from './spec.ts';
+import { check, clusterSpec, type ForkSpec, secrets } from './spec.ts';
 import { type Starting, start } from './start.ts';
 import { StderrLog } from './stderr-log.ts';
 
@@ -23,6 +23,7 @@ export function createStdioFork(): Protocol {
       // The main thread outlives workers: one that fails leaves no child behind.
       scope: 'process',
       check,
+      secrets,
       open: (spec, host) => open(spec, host, children),
       finish: () => children.gone(),
     },

@@ -52,3 +52,8 @@ export function check({ command, cwd = '/', env = {} }: ForkSpec): void {
     if (value?.includes('\0')) wrong(`/env${formatPointer([name])}`, 'it has a NUL');
   }
 }
+
+/** Programs are often given passwords so. */
+export function secrets({ env = {} }: ForkSpec): string[] {
+  return Object.entries(env).flatMap(([name, value]) => (value === null ? [] : [`/env${formatPointer([name])}`]));
+}

@@ -39,7 +39,8 @@ function hasConnections(at: MessageAddress): boolean {
 }
 
 async function open(at: MessageAddress, takeover: boolean): Promise<number> {
-  if (at.type === 'unix') return bindPath(at.path, takeover, (path) => unix.listenAt(at, path));
+  if (at.type === 'unix')
+    return bindPath(at.path, { takeover, sends: at.kind === 'dgram' }, (path) => unix.listenAt(at, path));
   if (at.type === 'packet') return packet.open(at);
   const host = await addressToBind(at);
   const hosts = await Promise.all((at.hosts ?? []).map((one) => addressToBind({ host: one, port: at.port })));
