@@ -155,6 +155,8 @@ export interface ListenerHost {
    * protocol can, before anything is set up for it.
    */
   admit(peer?: NewPeer): boolean;
+  /** Whether its options deny this address, or do not allow it: why `admit` has refused. */
+  denies(address: string | undefined): boolean;
   /** Nothing more is taken, whichever listener it comes to: what `admit` refuses is not this one's alone. */
   overloaded(): boolean;
   /** Whether its connections may take what is reserved: a full proxy is seen and mended through this listener. */

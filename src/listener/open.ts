@@ -59,6 +59,7 @@ export async function open(listener: Listener, context: OpenContext): Promise<vo
     admit: (peer) => admission.admit(listener, peer),
     waits: context.waits?.() ?? false,
     mayUseReserve: () => admission.mayUseReserve(listener),
+    denies: (address) => !listener.access.has(address),
     overloaded: () => admission.overloaded,
     refused: (why, count) => admission.refusedBy(listener, why, count),
     accept: (channel) => context.begin(listener, channel),

@@ -73,6 +73,7 @@ export function fakeHost({
     channels,
     rejects,
     admit: admit ?? (() => true),
+    denies: () => false,
     overloaded: () => false,
     mayUseReserve: () => false,
     refused: () => {},

@@ -77,6 +77,17 @@ for (const { name, admin, skip } of engines()) {
       assert.equal(await ask(client, 'two'), 'two');
     });
 
+    test('HTTP: a connection whose client is denied later has its next request answered with 403', async (t) => {
+      const { proxy, ports } = await start(t, on('HTTP'), {});
+      const asks = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
+      const client = new Raw(t, ports.l).send(asks);
+      assert.match(await client.until(/0\r\n\r\n$/), /^HTTP\/1\.1 200 /);
+      await setOptions(proxy, { deny: ['127.0.0.1'] });
+      client.text = '';
+      assert.match(await client.send(asks).until(/}$/), /^HTTP\/1\.1 403 [\s\S]*nobody is served from there/);
+      await denied(ports.metrics);
+    });
+
     test('UDP: what the denied send is dropped and counted', async (t) => {
       const { proxy, ports } = await start(t, on('UDP'), { allow: ['127.0.0.0/8'], deny: ['127.0.0.1'] });
       const client = await connectDatagram(t, ports.l);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { Dice } from '../../../test/support/random.ts';
 import { crc32c } from './crc32c.ts';
 import { MAX_HEADER, readHeader } from './header.ts';
 import { NONE, tlv, version2, type Written } from './testing.ts';
@@ -246,4 +247,32 @@ describe('a header that is written', () => {
       assert.deepEqual(writeHeader('v2', metadata), version2({ command: 0x20, family: 0, addresses: NONE }));
     }
   });
+});
+
+test('whatever comes is a header, the beginning of one, or refused', () => {
+  const dice = new Dice(7);
+  const valid = [
+    Buffer.from('PROXY TCP6 2001:db8::1 2001:db8::2 1234 80\r\n'),
+    version2({
+      tlvs: Buffer.concat([tlv(0x20, Buffer.from('000000000021000131', 'hex')), tlv(0x03, Buffer.alloc(4))]),
+    }),
+    version2({ family: 0x31, addresses: Buffer.alloc(216, 'x') }),
+  ];
+  const found = { whole: 0, begun: 0, refused: 0 };
+  for (let n = 0; n < 20_000; n++) {
+    const bytes = Buffer.from(dice.pick(valid).subarray(0, dice.chance(0.1) ? dice.below(60) : undefined));
+    for (let change = dice.below(4); change > 0 && bytes.length > 0; change--) {
+      bytes[dice.below(bytes.length)] = dice.below(256);
+    }
+    try {
+      const header = readHeader(bytes);
+      if (header) assert.ok(header.length <= bytes.length);
+      else assert.ok(bytes.length < MAX_HEADER);
+      found[header ? 'whole' : 'begun']++;
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, 'E_HANDSHAKE');
+      found.refused++;
+    }
+  }
+  for (const [what, count] of Object.entries(found)) assert.ok(count > 100, `${what}: ${count}`);
 });

@@ -5,7 +5,7 @@ import { httpCluster } from './client/index.ts';
 import { checkForwarded, listenerForwarded } from './forwarded.ts';
 import { pathName } from './metadata.ts';
 import { bodyTimeout, headerTimeout } from './options.ts';
-import { RETRY_AFTER, refusedStatus } from './server/answer.ts';
+import { refusal } from './server/answer.ts';
 import { HttpChannel } from './server/channel.ts';
 import { answerStream } from './server/http2/answer.ts';
 import { Http2Channel } from './server/http2/channel.ts';
@@ -69,7 +69,7 @@ function taken({ target, address, refuse }: Incoming, path: string | undefined, 
     return false;
   }
   if (host.admit({ address })) return true;
-  refuse(refusedStatus(host), 'too many sessions', RETRY_AFTER);
+  refuse(...refusal(host, address));
   return false;
 }
 

@@ -99,6 +99,7 @@ export async function listenOn(rig: Rig, under: Spec, options: ListenOptions = {
     limits: DEFAULT_LIMITS,
     io: rig.io,
     log: SILENT,
+    denies: () => false,
     overloaded: () => false,
     mayUseReserve: () => false,
     refused: () => {},

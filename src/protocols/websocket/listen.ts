@@ -7,7 +7,7 @@ import type { Metadata } from '../../core/metadata.ts';
 import type { ListenerHost, Listening } from '../../core/protocol.ts';
 import { tokens } from '../http/headers.ts';
 import { pathName, requestMetadata } from '../http/metadata.ts';
-import { answerSocket, RETRY_AFTER, refusedStatus, statusOf } from '../http/server/answer.ts';
+import { answerSocket, refusal, statusOf } from '../http/server/answer.ts';
 import { type Call, refuseCall, serve, type UpgradeCall } from '../http/server/serve.ts';
 import { WebSocketChannel, type WebSocketOptions, wsOptions } from './channel.ts';
 import { UnexpectedResponse } from './dial.ts';
@@ -70,7 +70,7 @@ function take(call: UpgradeCall, served: Served, host: ListenerHost, upgrader: W
     // RFC 6455 section 4.2.2: the versions that are spoken are named.
     answerSocket(socket, 426, 'the version of WebSocket is not 13', { ...UPGRADE, 'sec-websocket-version': '13' });
   } else if (!host.admit({ address: call.connection.address })) {
-    answerSocket(socket, refusedStatus(host), 'too many sessions', RETRY_AFTER);
+    answerSocket(socket, ...refusal(host, call.connection.address));
   } else host.accept(new AcceptedChannel(new Handshake(call, upgrader), served, host.limits));
 }
 

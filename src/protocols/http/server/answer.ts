@@ -10,11 +10,18 @@ import { cutLater, LINGER } from '../linger.ts';
 const DRAIN_BYTES = 16 << 20;
 
 /** Seconds after which a client that was one too many may come again. */
-export const RETRY_AFTER = { 'retry-after': '1' };
+const RETRY_AFTER = { 'retry-after': '1' };
 
-/** What such a client is told: that it is the listener which has too many (RFC 6585 section 4), or the whole proxy. */
-export function refusedStatus(host: ListenerHost): number {
-  return host.overloaded() ? 503 : 429;
+/**
+ * What a client is told that was not admitted: that it is the listener which has too many (RFC 6585 section 4), or the whole
+ * proxy; or that nobody from there is served, as it may be on a connection that is older than the option.
+ */
+export function refusal(
+  host: ListenerHost,
+  address: string | undefined,
+): [status: number, content: string, headers: Readonly<Record<string, string>>] {
+  if (host.denies(address)) return [403, 'nobody is served from there', {}];
+  return [host.overloaded() ? 503 : 429, 'too many sessions', RETRY_AFTER];
 }
 
 /** What a client is told where a session ends before the answer has begun. */
