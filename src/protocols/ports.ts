@@ -14,7 +14,7 @@ import { isInUse } from '../io/node/stream.ts';
 import { addressToBind } from '../io/resolve.ts';
 import { LatePorts } from './late-ports.ts';
 
-/** Ports that are opened before others have their turn: some milliseconds. */
+/** Ports that are opened, or closed, before others have their turn: some milliseconds. */
 const SLICE = 256;
 
 /** Opens one port. Rejects with E_BIND, and leaves nothing behind, where it cannot. */
@@ -61,7 +61,7 @@ async function openAll<T extends SocketListening>(
   const late = new LatePorts({ open, opened: (one) => each.push(one), log, name });
   const close = async (): Promise<void> => {
     await late.close();
-    await Promise.all(each.map((one) => one.close()));
+    await closeAll(each);
   };
   try {
     for (let port = first; port <= last; port += SLICE) {
@@ -77,6 +77,13 @@ async function openAll<T extends SocketListening>(
   }
   late.begin();
   return { each, close };
+}
+
+async function closeAll(each: readonly SocketListening[]): Promise<void> {
+  for (let n = 0; n < each.length; n += SLICE) {
+    await Promise.all(each.slice(n, n + SLICE).map((one) => one.close()));
+    await turn();
+  }
 }
 
 /** Throws E_BIND where ports are more than there is room for. */

@@ -9,38 +9,27 @@ import { isInside, testInUserModeLinux } from '../support/user-mode-linux/index.
 const HOST = '127.0.0.1';
 const COUNT = 4;
 
+const at = (protocol: string, first: number) => ({ protocol, ports: `${first}-${first + COUNT - 1}`, address: HOST });
+
 if (isInside()) {
   for (const threads of [0, 2]) {
-    test(`SCTP is served on many ports, and each association has the port that was hit (${threads} workers)`, async (t) => {
+    test(`SCTP is served on many ports, each association has the port that was hit, and one rule maps them (${threads} workers)`, async (t) => {
       const first = await freePorts(COUNT);
-      const { proxy, ports } = await startProxy(
-        t,
-        Array.from({ length: COUNT }, (_, n) => `${n}`),
-        (ports) => ({
-          admin: { io: 'native', threads },
-          listeners: [
-            listener(
-              'many',
-              { protocol: 'SCTP', ports: `${first}-${first + COUNT - 1}`, address: HOST },
-              { destination: { spec: { protocol: 'Echo' } } },
-            ),
-            ...Object.entries(ports).map(([n, port]) =>
-              listener(
-                `to-${n}`,
-                { protocol: 'TCP', port, address: HOST },
-                {
-                  destination: {
-                    spec: { protocol: 'SCTP', port: first + Number(n) },
-                    endpoints: [{ spec: { address: HOST } }],
-                  },
-                },
-              ),
-            ),
-          ],
-        }),
-      );
-      for (const port of Object.values(ports)) {
-        const client = await connectStream(t, { port });
+      const own = await freePorts(COUNT);
+      const { proxy } = await startProxy(t, [], () => ({
+        admin: { io: 'native', threads },
+        listeners: [
+          listener('many', at('SCTP', first), { destination: { spec: { protocol: 'Echo' } } }),
+          listener('to', at('TCP', own), {
+            destination: {
+              spec: { protocol: 'SCTP', port: { path: '/TCP/dst_port', offset: first - own } },
+              endpoints: [{ spec: { address: HOST } }],
+            },
+          }),
+        ],
+      }));
+      for (let n = 0; n < COUNT; n++) {
+        const client = await connectStream(t, { port: own + n });
         client.send('hello');
         assert.equal(await next(client), 'hello');
       }
