@@ -32,7 +32,7 @@ function clusterText(cluster: ClusterSide | undefined): string {
 
 function streamOf({ listener, cluster }: Protocol): string {
   const kind = (cluster ?? listener)?.kind;
-  if (typeof kind !== 'string') return 'as its transport';
+  if (typeof kind !== 'string') return (cluster ?? listener)?.standsOn ? 'as its transport' : 'by its type';
   return { datagram: 'datagrams', stream: 'bytes', same: 'as it comes' }[kind];
 }
 

@@ -41,6 +41,7 @@ export const pipe = defineProtocol({
     schema: (parts) => pipeSpec(parts, 'read'),
     kind: 'stream',
     transport: true,
+    modes: ['singleton'],
     sessionName: ({ listener, n }) => `PIPE:${listener}-${n}`,
     check: (spec) => check(spec, ofListener(spec), 'read'),
     files: filesOf,
