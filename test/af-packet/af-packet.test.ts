@@ -104,6 +104,17 @@ function hostOn(t: TestContext, proxy: Namespace, port: string, address: string)
   return host;
 }
 
+/** Sends some megabytes by TCP, in segments that are left to a network card to be cut: all of it comes. */
+async function transfer(from: Namespace, to: Namespace, address: string): Promise<void> {
+  const family = address.includes(':') ? 6 : 4;
+  const host = family === 6 ? `[${address}]` : address;
+  const server = to.start(program('socat'), '-u', `TCP${family}-LISTEN:7000`, 'STDOUT');
+  const text = await from.type('seq 1 400000');
+  await from.type(`seq 1 400000 | timeout 20 socat -u - TCP${family}:${host}:7000,retry=50,interval=0.1`);
+  await until(() => server.stdout.length >= text.length || server.over, 'all of it');
+  assert.ok(server.stdout === text);
+}
+
 /** A frame of at least 60 bytes, without its checksum, as all are. */
 function frame(to: string, from: string, type: string, payload = ''): string {
   return `${to}${from}${type}${payload}`.padEnd(120, '0');
@@ -129,10 +140,33 @@ describe('AF_PACKET', { skip: noNamespaces() ?? false }, () => {
     assert.equal(session.destination.endpoint.spec.address, 'port-b');
   });
 
+  test('segments that were not cut yet, and checksums that are not computed yet, are completed', async (t) => {
+    const proxy = new LinkProxy(t);
+    const a = hostOn(t, proxy.space, 'port-a', '192.0.2.1');
+    const b = hostOn(t, proxy.space, 'port-b', '192.0.2.2');
+    for (const [host, address] of [
+      [a, '2001:db8::1'],
+      [b, '2001:db8::2'],
+    ] as const) {
+      await host.type('echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6');
+      host.ip('addr', 'add', `${address}/64`, 'dev', 'eth0', 'nodad');
+    }
+    await proxy.start([listener('bridge', link('port-a'), { spec: link('port-b') })]);
+    await transfer(a, b, '192.0.2.2');
+    await transfer(a, b, '2001:db8::2');
+    const [session] = await proxy.sessions();
+    assert.deepEqual(session.destination.drops, {});
+    const [most] = [session.source.bytes.in / session.source.messages.in];
+    assert.ok(most > 1514, `the frames were larger than the MTU: ${most}`);
+    b.start(program('socat'), 'UDP4-RECVFROM:7001,fork', 'EXEC:cat');
+    const echo = () => a.type('printf hello | timeout 1 socat -T 0.5 - UDP4:192.0.2.2:7001 || true');
+    await until(async () => (await echo()) === 'hello', 'an answer by UDP');
+  });
+
   test('two proxies make a tunnel for a link, by UDP', async (t) => {
     const [left, right] = [new LinkProxy(t), new LinkProxy(t)];
     const a = hostOn(t, left.space, 'port', '192.0.2.1');
-    hostOn(t, right.space, 'port', '192.0.2.2');
+    const b = hostOn(t, right.space, 'port', '192.0.2.2');
     left.space.cable('wan', right.space, 'wan');
     left.space.ip('addr', 'add', '10.0.0.1/24', 'dev', 'wan');
     right.space.ip('addr', 'add', '10.0.0.2/24', 'dev', 'wan');
@@ -141,6 +175,7 @@ describe('AF_PACKET', { skip: noNamespaces() ?? false }, () => {
     await right.start([listener('tunnel', { ...udp, address: '10.0.0.2' }, { spec: link('port') })]);
     await left.start([listener('link', link('port'), tunnel)]);
     assert.match(await a.type('ping -c 3 -i 0.2 -w 10 192.0.2.2'), / 0% packet loss/);
+    await transfer(a, b, '192.0.2.2');
   });
 
   test('a VLAN tag that the kernel takes out is in the frame', async (t) => {

@@ -11,7 +11,7 @@ import { type Libc, libc } from '../system/libc.ts';
 /** Bytes of the largest message that is sent or received whole: of address space, of which only is there what is used. */
 export const LARGEST = 1 << 20;
 
-/** Bytes before what is received that its receiver may write to. */
+/** Bytes before what is received, and before `outgoing.data`, that whoever uses it may write to. */
 const HEADROOM = 64;
 /** Of the longest socket address (sockaddr_un has 110), and of the control messages of one message. */
 const NAME_BYTES = 128;
@@ -108,13 +108,20 @@ export class MessageHub implements ConnectionHub {
    * error. It is sent whole or not at all.
    */
   send(fd: number, bytes: Uint8Array, nameLength: number, controlLength: number): number {
-    const { header, vector, name, control, data } = this.outgoing;
-    const { arena } = this.context.loop;
-    const { base, u8, u32 } = arena;
+    const { u8 } = this.context.loop.arena;
+    const { data } = this.outgoing;
     const inArena = bytes.buffer === u8.buffer;
     if (!inArena) u8.set(bytes, data);
-    arena.point(vector, inArena ? bytes.byteOffset : data);
-    u32[(vector + 8) >> 2] = bytes.length;
+    return this.sendAt(fd, inArena ? bytes.byteOffset : data, bytes.length, nameLength, controlLength);
+  }
+
+  /** Likewise one that lies at an offset. */
+  sendAt(fd: number, at: number, size: number, nameLength: number, controlLength: number): number {
+    const { header, vector, name, control } = this.outgoing;
+    const { arena } = this.context.loop;
+    const { base, u32 } = arena;
+    arena.point(vector, at);
+    u32[(vector + 8) >> 2] = size;
     this.#refer(header + layout.NAME, name, nameLength);
     this.#refer(header + layout.CONTROL, control, controlLength);
     return this.c.sendmsg(fd, base + header, MSG_NOSIGNAL) < 0 ? this.c.errno() : 0;

@@ -36,6 +36,8 @@ export interface Libc {
   pipe2(fds: Pointer, flags: number): number;
   mkfifo(path: Pointer, mode: number): number;
   fcntl(fd: Fd, command: number, value: number): number;
+  /** As it is variadic in C: with one argument, which is an address. */
+  ioctl(fd: Fd, request: number, argument: Pointer): number;
   dup3(from: Fd, to: Fd, flags: number): Fd;
   epoll_create1(flags: number): Fd;
   epoll_ctl(epoll: Fd, operation: number, fd: Fd, event: Pointer): number;
@@ -88,6 +90,7 @@ const SIGNATURES: Record<Exclude<keyof Libc, 'errno' | 'view' | 'poll'>, [result
   pipe2: ['int', [P, 'int']],
   mkfifo: ['int', [P, 'uint']],
   fcntl: ['int', ['int', 'int', 'int']],
+  ioctl: ['int', ['int', 'ulong', P]],
   dup3: ['int', ['int', 'int', 'int']],
   epoll_create1: ['int', ['int']],
   epoll_ctl: ['int', ['int', 'int', 'int', P]],

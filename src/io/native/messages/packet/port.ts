@@ -2,12 +2,12 @@ import { BINARY, type CloseReason, type QueueLimits } from '../../../../core/cha
 import type { Acceptor, Link, PacketAddress } from '../../../../core/engine.ts';
 import type { Metadata } from '../../../../core/metadata.ts';
 import type { Ticking } from '../../loop.ts';
-import { ENETDOWN, EPOLLIN } from '../../system/constants.ts';
+import { EMSGSIZE, ENETDOWN, EPOLLIN } from '../../system/constants.ts';
 import { errorName } from '../../system/libc.ts';
 import { SocketError } from '../../system/sockets.ts';
 import type { MessageHub } from '../hub.ts';
 import { MessagePort, PortPeer } from '../port.ts';
-import { completeFrame, completePacket, isIncomplete } from './frame.ts';
+import { completeFrame, completePacket, cutIntoSegments, isIncomplete } from './frame.ts';
 import * as link from './socket.ts';
 
 /** Milliseconds after which it is looked again whether an interface that had gone has come. */
@@ -90,10 +90,13 @@ export class PacketPort extends MessagePort<PacketPeer> implements Ticking {
     if (!peer) return;
     const etherType = link.etherTypeAt(arena.u8, incoming.name);
     peer.etherType = etherType;
-    let frame = { at: incoming.data, size };
+    const raw = this.at.mode === 'raw';
+    let frame = raw
+      ? { at: incoming.data + link.VNET_HEADER, size: size - link.VNET_HEADER }
+      : { at: incoming.data, size };
     const auxdata = this.hub.control(link.SOL_PACKET, link.AUXDATA);
     if (isIncomplete(arena, auxdata)) {
-      if (this.at.mode === 'raw') frame = completeFrame(arena, frame, auxdata);
+      if (raw) frame = completeFrame(arena, frame, auxdata);
       else completePacket(arena, frame, auxdata, etherType);
     }
     peer.take(arena.u8.subarray(frame.at, frame.at + frame.size), BINARY);
@@ -167,16 +170,25 @@ export class PacketPeer extends PortPeer {
   }
 
   protected transmit(bytes: Uint8Array): number {
-    const { hub, fd } = this.#port;
-    return hub.send(fd, bytes, this.#putAddress(), 0);
-  }
-
-  /** A frame says by itself where it goes. */
-  #putAddress(): number {
-    const { hub, index, at } = this.#port;
-    if (at.mode === 'raw') return 0;
+    const { hub, fd, index, at } = this.#port;
+    if (at.mode === 'raw') return this.#transmitFrame(bytes);
     const { etherType } = this;
     link.putAddress(hub.context.loop.arena, hub.outgoing.name, { index, etherType, mac: this.#mac });
-    return link.SOCKADDR_LL;
+    return hub.send(fd, bytes, link.SOCKADDR_LL, 0);
+  }
+
+  /** A frame says by itself where it goes. One that is too large was joined on its way, or not cut yet: the kernel cuts it. */
+  #transmitFrame(bytes: Uint8Array): number {
+    const { hub, fd, at } = this.#port;
+    const { arena } = hub.context.loop;
+    const { data } = hub.outgoing;
+    const from = data - link.VNET_HEADER;
+    const size = bytes.length + link.VNET_HEADER;
+    arena.u8.set(bytes, data);
+    arena.u8.fill(0, from, data);
+    const errno = hub.sendAt(fd, from, size, 0, 0);
+    if (errno !== EMSGSIZE) return errno;
+    const cut = cutIntoSegments(arena, { at: data, size: bytes.length }, from, link.mtuOf(fd, at.interface));
+    return cut ? hub.sendAt(fd, from, size, 0, 0) : errno;
   }
 }

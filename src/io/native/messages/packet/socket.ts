@@ -10,7 +10,16 @@ import * as sockets from '../../system/sockets.ts';
 export const SOL_PACKET = 263;
 const ADD_MEMBERSHIP = 1;
 export const AUXDATA = 8;
+const VNET_HDR = 15;
 const IGNORE_OUTGOING = 23;
+
+/** Bytes of the struct virtio_net_hdr in front of each raw frame: what is left to do for it. */
+export const VNET_HEADER = 10;
+
+const SIOCGIFMTU = 0x8921;
+/** Of struct ifreq: its size, and where the MTU is, behind the name. */
+const IFREQ = 40;
+const IFREQ_MTU = 16;
 /** Of a membership (struct packet_mreq, 16 bytes): all frames, whoever they are for. */
 const PROMISCUOUS = 1;
 
@@ -49,6 +58,7 @@ export function open(at: PacketAddress): number {
     sockets.setOption(fd, k.SOL_SOCKET, k.SO_RCVBUF, RECEIVE_BUFFER);
     set(fd, at, AUXDATA);
     set(fd, at, IGNORE_OUTGOING);
+    if (at.mode === 'raw') set(fd, at, VNET_HDR);
     const errno = bind(fd, at, index);
     if (errno !== 0) throw new sockets.SocketError('bind', errno, at.interface);
     return fd;
@@ -56,6 +66,14 @@ export function open(at: PacketAddress): number {
     libc().close(fd);
     throw error;
   }
+}
+
+/** What a frame on an interface may have behind its link header, in bytes; 0 where the interface is gone. */
+export function mtuOf(fd: number, name: string): number {
+  const { base, u8, i32 } = scratchArena();
+  u8.fill(0, SCRATCH, SCRATCH + IFREQ);
+  u8.set(Buffer.from(name), SCRATCH);
+  return libc().ioctl(fd, SIOCGIFMTU, base + SCRATCH) < 0 ? 0 : (i32[(SCRATCH + IFREQ_MTU) >> 2] as number);
 }
 
 /** Binds it, also once more, after the interface has gone and come. Returns 0, or the error. */
