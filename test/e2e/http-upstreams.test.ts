@@ -7,10 +7,13 @@ import { until } from '../../src/testing/until.ts';
 import { Raw, request } from '../support/http.ts';
 import { answerWhole, echo, OK, proxyTo, rawUpstream, upstream } from '../support/upstreams.ts';
 
+/** Each worker has connections of its own. */
+const ALONE = { admin: { threads: 0 } };
+
 describe('connections to an upstream', () => {
   test('are used again', async (t) => {
     const { port: up, connections } = await upstream(t, echo);
-    const { port } = await proxyTo(t, [up]);
+    const { port } = await proxyTo(t, [up], ALONE);
     for (let n = 0; n < 5; n++) {
       const { req, answer } = request(t, port, { method: 'POST' });
       req.end(`${n}`);
@@ -22,7 +25,7 @@ describe('connections to an upstream', () => {
   test('are no more than allowed: further requests wait for one', async (t) => {
     const held: http.ServerResponse[] = [];
     const { port: up, connections } = await upstream(t, (_req, res) => void held.push(res));
-    const { port } = await proxyTo(t, [up], { options: { pool: { max_connections: 2, max_waiting: 2 } } });
+    const { port } = await proxyTo(t, [up], { ...ALONE, options: { pool: { max_connections: 2, max_waiting: 2 } } });
     const all = [1, 2, 3, 4].map(() => {
       const { req, answer } = request(t, port);
       req.end();
@@ -45,7 +48,7 @@ describe('connections to an upstream', () => {
   test('that are idle are closed in time, or earlier where the upstream says so', async (t) => {
     const { server, port: up } = await upstream(t, echo);
     server.keepAliveTimeout = 60_000;
-    const { port } = await proxyTo(t, [up], { options: { pool: { idle_timeout: 50 } } });
+    const { port } = await proxyTo(t, [up], { ...ALONE, options: { pool: { idle_timeout: 50 } } });
     const { req, answer } = request(t, port);
     req.end();
     await answer;
@@ -57,7 +60,7 @@ describe('connections to an upstream', () => {
     const { port: up, sockets } = await rawUpstream(t, (socket) => {
       socket.write(OK);
     });
-    const { port } = await proxyTo(t, [up]);
+    const { port } = await proxyTo(t, [up], ALONE);
     const get = async () => {
       const { req, answer } = request(t, port);
       req.end();
@@ -73,10 +76,11 @@ describe('connections to an upstream', () => {
   test('are made for one session only where what is below tells of the session', async (t) => {
     const heads: string[] = [];
     const { port: up, sockets } = await rawUpstream(t, (socket, text) => {
+      if (!text.endsWith('\r\n\r\n')) return;
       heads.push(text.split('\r\n')[0] as string);
       socket.write(OK);
     });
-    const { port } = await proxyTo(t, [up], { spec: { proxy_protocol: 'v1' } });
+    const { port } = await proxyTo(t, [up], { ...ALONE, spec: { proxy_protocol: 'v1' } });
     for (let n = 0; n < 2; n++) {
       const { req, answer } = request(t, port);
       req.end();
@@ -99,7 +103,7 @@ describe('a connection that the upstream has closed meanwhile', () => {
 
   test('costs a request nothing that may be asked twice', async (t) => {
     const { port: up, heard } = await stale(t);
-    const { port } = await proxyTo(t, [up]);
+    const { port } = await proxyTo(t, [up], ALONE);
     for (let n = 0; n < 2; n++) {
       const { req, answer } = request(t, port, { path: `/${n}` });
       req.end();
@@ -114,7 +118,7 @@ describe('a connection that the upstream has closed meanwhile', () => {
   ] as const) {
     test(`is a 502 for ${what}, which is not sent again`, async (t) => {
       const { port: up, heard } = await stale(t);
-      const { port } = await proxyTo(t, [up]);
+      const { port } = await proxyTo(t, [up], ALONE);
       const first = request(t, port);
       first.req.end();
       await first.answer;

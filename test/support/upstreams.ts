@@ -15,11 +15,20 @@ export interface Setting {
   readonly rewrite?: readonly object[];
   readonly source?: object;
   readonly listenerOptions?: object;
+  readonly admin?: object;
 }
 
 /** A proxy whose listener leads to upstreams on such ports. */
 export async function proxyTo(t: TestContext, upstreams: readonly number[], setting: Setting = {}) {
-  const { spec = {}, options = {}, route = {}, rewrite, source = { protocol: 'HTTP' }, listenerOptions = {} } = setting;
+  const {
+    spec = {},
+    options = {},
+    route = {},
+    rewrite,
+    source = { protocol: 'HTTP' },
+    listenerOptions = {},
+    admin = {},
+  } = setting;
   const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => {
     const destination = {
       name: 'up',
@@ -29,7 +38,7 @@ export async function proxyTo(t: TestContext, upstreams: readonly number[], sett
     };
     const action = { ...(rewrite && { rewrite }), route: { destination, ...route } };
     const given = { name: 'l', spec: { port: l, address: HOST, ...source }, rules: [{ action }] };
-    return { listeners: [{ ...given, options: listenerOptions }] };
+    return { admin, listeners: [{ ...given, options: listenerOptions }] };
   });
   return { proxy, port: ports.l };
 }
