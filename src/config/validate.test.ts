@@ -67,7 +67,7 @@ for (const [role, check] of Object.entries(CHECKS)) {
     test('is refused on a transport of another kind, and those of its kind are named', () => {
       refused(
         on('Streams', UDP),
-        '/transport/protocol: UDP cannot carry Streams: it is a datagram transport, and a stream one is needed; there are TCP, UnixDomainSocket, Streams, Reliable',
+        '/transport/protocol: UDP cannot carry Streams: it is a datagram transport, and a stream one is needed; there are TCP, UnixDomainSocket, PIPE, Streams, Reliable',
       );
       refused(
         on('Messages', TCP),
@@ -78,7 +78,7 @@ for (const [role, check] of Object.entries(CHECKS)) {
     test('is refused on a transport that loses messages, also through layers', () => {
       refused(
         on('Reliable', on('Any', UDP)),
-        '/transport/protocol: Any cannot carry Reliable: it loses messages; there are TCP, UnixDomainSocket, SCTP, WebSocket, Streams, Messages, Reliable, Any',
+        '/transport/protocol: Any cannot carry Reliable: it loses messages; there are TCP, UnixDomainSocket, PIPE, SCTP, WebSocket, Streams, Messages, Reliable, Any',
       );
       check(on('Reliable', on('Any', WEBSOCKET)));
     });
@@ -86,7 +86,7 @@ for (const [role, check] of Object.entries(CHECKS)) {
     test('is refused at any depth, with the whole path', () => {
       refused(
         on('JSONSocket', on('Any', on('Streams', WEBSOCKET))),
-        '/transport/transport/transport/protocol: WebSocket cannot carry Streams: it is a datagram transport, and a stream one is needed; there are TCP, UnixDomainSocket, Streams, Reliable',
+        '/transport/transport/transport/protocol: WebSocket cannot carry Streams: it is a datagram transport, and a stream one is needed; there are TCP, UnixDomainSocket, PIPE, Streams, Reliable',
       );
     });
 
@@ -116,7 +116,7 @@ for (const [role, check] of Object.entries(CHECKS)) {
       refused({ ...on('WebSocket', UNIX), port: 1 }, '/port: has no place beside transport');
       refused(
         on('WebSocket', UDP),
-        '/transport/protocol: UDP cannot carry WebSocket: it is a datagram transport, and a stream one is needed; there are TCP, UnixDomainSocket, Streams, Reliable',
+        '/transport/protocol: UDP cannot carry WebSocket: it is a datagram transport, and a stream one is needed; there are TCP, UnixDomainSocket, PIPE, Streams, Reliable',
       );
     });
 

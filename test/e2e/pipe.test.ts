@@ -10,6 +10,7 @@ import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
 import { Command } from '../support/command.ts';
 import { refused } from '../support/config.ts';
+import { failing } from '../support/failing.ts';
 import { bytes, connectStream, serveStream } from '../support/peers.ts';
 import { program } from '../support/programs.ts';
 import { listener, startProxy } from '../support/proxy.ts';
@@ -143,6 +144,36 @@ for (const { admin, skip } of engines()) {
     await until(() => bytes(peer).toString() === 'hello', 'the answer');
   });
 }
+
+test('a worker that fails leaves its FIFO, and what is in it, to the next one', async (t) => {
+  const path = join(folderOf(t), 'in');
+  const server = await serveStream(t, { reply: () => undefined });
+  const { ports } = await startProxy(
+    t,
+    ['fails'],
+    (ports) => ({
+      admin: { threads: 1, log_level: 'silent' },
+      listeners: [
+        listener(
+          'l',
+          { protocol: 'PIPE', filename: path },
+          {
+            destination: { spec: { protocol: 'TCP', port: server.port }, endpoints: [{ spec: { address: HOST } }] },
+          },
+        ),
+        listener('fails', { protocol: 'TCP', port: ports.fails }, { destination: { spec: { protocol: 'Fails' } } }),
+      ],
+    }),
+    { plugins: [await failing(t)] },
+  );
+  const heard = () => Buffer.concat(server.peers.flatMap(({ messages }) => messages)).toString();
+  execFileSync('sh', ['-c', `echo before > ${path}`]);
+  await until(() => heard() === 'before\n', 'it comes');
+  await connectStream(t, { port: ports.fails });
+  await until(() => server.peers[0]?.closed !== undefined || server.peers[0]?.ended, 'the worker has failed');
+  execFileSync('sh', ['-c', `echo after > ${path}`]);
+  await until(() => heard() === 'before\nafter\n', 'it comes');
+});
 
 test('what cannot be connected yet stays in the FIFO, for the next session', async (t) => {
   const path = join(folderOf(t), 'in');

@@ -4,11 +4,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { loadPlugin } from '../../src/plugins/plugins.ts';
 import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
 import { Command, L7MP } from '../support/command.ts';
 import { refused } from '../support/config.ts';
+import { failing } from '../support/failing.ts';
 import { bytes, connectStream, type Peer } from '../support/peers.ts';
 import { listener, request, startProxy } from '../support/proxy.ts';
 
@@ -71,13 +71,6 @@ for (const threads of [0, 1]) {
 }
 
 test('a program does not outlive the worker that its session is in', async (t) => {
-  const folder = folderOf(t);
-  const plugin = `
-    const fail = () => setImmediate(() => { throw new Error('as it was told'); });
-    const schema = { type: 'object', properties: {}, additionalProperties: false };
-    export default { name: 'Fails', title: 'Fails.', cluster: {
-      schema, kind: 'stream', virtual: true, open: () => ({ dial: () => new Promise(fail) }) } };`;
-  writeFileSync(join(folder, 'fails.mjs'), plugin);
   const { ports } = await startProxy(
     t,
     ['stubborn', 'fails'],
@@ -88,7 +81,7 @@ test('a program does not outlive the worker that its session is in', async (t) =
         listener('fails', { protocol: 'TCP', port: ports.fails }, to({ protocol: 'Fails' })),
       ],
     }),
-    { plugins: [await loadPlugin('./fails.mjs', join(folder, 'config.yaml'))] },
+    { plugins: [await failing(t)] },
   );
   const pid = await pidOf(await connectStream(t, { port: ports.stubborn }));
   assert.ok(lives(pid));

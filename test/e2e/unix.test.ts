@@ -8,6 +8,7 @@ import { engines, sendWithDescriptor } from '../../src/io/testing.ts';
 import { until } from '../../src/testing/until.ts';
 import { Command } from '../support/command.ts';
 import { refused } from '../support/config.ts';
+import { failing } from '../support/failing.ts';
 import { bytes, connectStream } from '../support/peers.ts';
 import { program } from '../support/programs.ts';
 import { listener, startProxy } from '../support/proxy.ts';
@@ -202,6 +203,31 @@ test('a listener may be replaced while datagrams’ sessions live on, and its fi
   await until(() => bytes(after).toString() === 'a connection', 'the echo');
   await proxy.ok('DELETE', 'listeners/l');
   assert.equal(existsSync(path), false);
+});
+
+test('a worker that fails leaves its socket to the next one', { skip }, async (t) => {
+  const path = join(folderOf(t), 'socket');
+  const { ports } = await startProxy(
+    t,
+    ['fails'],
+    (ports) => ({
+      admin: { io: 'native', threads: 1, log_level: 'silent' },
+      listeners: [
+        listener('l', unix(path, 'dgram'), ECHO),
+        listener('fails', { protocol: 'TCP', port: ports.fails }, { destination: { spec: { protocol: 'Fails' } } }),
+      ],
+    }),
+    { plugins: [await failing(t)] },
+  );
+  const peer = connectMessages(t, 'dgram', path);
+  peer.send('before');
+  await until(() => bytes(peer).toString() === 'before', 'the echo');
+  await connectStream(t, { port: ports.fails });
+  // What is sent meanwhile waits in the socket.
+  await until(() => {
+    peer.send('.');
+    return bytes(peer).toString() !== 'before';
+  }, 'the next one answers');
 });
 
 test('who takes over from another proxy answers datagrams by the name of the listener', { skip }, async (t) => {

@@ -189,7 +189,9 @@ export function connectMessages(
   const socket = new MessageSocket(t, type);
   if (type === 'dgram' && from !== null) socket.bind(from);
   socket.connect(path);
-  return Object.assign(peerOf(socket, type), { fd: socket.fd });
+  const peer = peerOf(socket, type);
+  t.after(() => peer.close());
+  return Object.assign(peer, { fd: socket.fd });
 }
 
 /** A server at a path. */
@@ -221,6 +223,7 @@ export function serveMessages(t: TestContext, type: MessageType, path: string, o
     for (const peer of peers) peer.close();
     socket.close();
   };
+  t.after(stop);
   return { port: 0, peers, stop };
 }
 
