@@ -1,4 +1,4 @@
-/** What connections of DTLS have in common: certificate and key, whom they trust, what they offer. */
+/** What connections of DTLS, or of TLS, have in common: certificate and key, whom they trust, what they offer. */
 
 import * as tls from 'node:tls';
 import { rootCertificates } from 'node:tls';
@@ -16,10 +16,22 @@ export interface DtlsSettings {
   readonly ca?: string | undefined;
   /** What is asked of the peer's certificate: none, to be looked at and taken in any case, or that it be good. */
   readonly verify: 'none' | 'request' | 'require';
+  /** TLS on a byte stream; left out: DTLS 1.2. */
+  readonly stream?: StreamSettings | undefined;
   /** Protocols of the application, the preferred one first. */
   readonly alpn?: readonly string[] | undefined;
 }
 
+/** What is said of TLS only. */
+export interface StreamSettings {
+  readonly minVersion: '1.2' | '1.3';
+  /** Of a server: 80 bytes by which it knows its tickets again, and up to 32 that say whose they are; left out: it gives none. */
+  readonly tickets?: { readonly keys: Buffer; readonly owner: Buffer };
+}
+
+const SSL_CTRL_SET_TLSEXT_TICKET_KEYS = 59;
+const TLS_VERSIONS = { '1.2': 0x0303, '1.3': 0x0304 } as const;
+const SSL_OP_CIPHER_SERVER_PREFERENCE = 2 ** 22;
 const SSL_CTRL_CHAIN_CERT = 89;
 const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
 const SSL_CTRL_SET_MAX_PROTO_VERSION = 124;
@@ -49,10 +61,10 @@ export class DtlsContext {
     this.role = settings.role;
     this.verify = settings.verify;
     this.alpn = settings.alpn && alpnList(settings.alpn);
-    this.#pointer = c.SSL_CTX_new(settings.role === 'server' ? c.DTLS_server_method() : c.DTLS_client_method());
-    if (!this.#pointer) throw new Error(takeErrors(library, 'no context of DTLS can be made'));
+    this.#pointer = c.SSL_CTX_new(methodOf(settings, library));
+    if (!this.#pointer) throw new Error(takeErrors(library, 'no context can be made'));
     try {
-      this.#prepare();
+      this.#prepare(settings);
       if (settings.cert !== undefined) this.#useCertificate(settings.cert);
       if (settings.key !== undefined) this.#useKey(settings.key);
       this.#trust(settings);
@@ -72,7 +84,33 @@ export class DtlsContext {
     this.#pointer = 0;
   }
 
-  #prepare(): void {
+  #prepare({ stream }: DtlsSettings): void {
+    const { c, callbacks } = this.#library;
+    const at = this.#pointer;
+    if (stream) this.#prepareStream(stream);
+    else this.#prepareDatagrams();
+    c.SSL_CTX_set_verify(at, VERIFY[this.verify], this.verify === 'request' ? callbacks.anyCertificate : 0);
+    if (!this.alpn) return;
+    if (this.role === 'server') c.SSL_CTX_set_alpn_select_cb(at, callbacks.alpn, 0);
+    else c.SSL_CTX_set_alpn_protos(at, this.alpn, this.alpn.length);
+  }
+
+  #prepareStream({ minVersion, tickets }: StreamSettings): void {
+    const { c } = this.#library;
+    const at = this.#pointer;
+    c.SSL_CTX_ctrl(at, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS_VERSIONS[minVersion], 0);
+    // A session is known by its ticket alone: nothing of it is kept here.
+    c.SSL_CTX_ctrl(at, SSL_CTRL_SET_SESS_CACHE_MODE, 0, 0);
+    c.SSL_CTX_set_options(
+      at,
+      SSL_OP_NO_RENEGOTIATION + SSL_OP_CIPHER_SERVER_PREFERENCE + (tickets ? 0 : SSL_OP_NO_TICKET),
+    );
+    if (!tickets) return;
+    c.SSL_CTX_ctrl_bytes(at, SSL_CTRL_SET_TLSEXT_TICKET_KEYS, tickets.keys.length, tickets.keys);
+    c.SSL_CTX_set_session_id_context(at, tickets.owner, tickets.owner.length);
+  }
+
+  #prepareDatagrams(): void {
     const { c, callbacks } = this.#library;
     const at = this.#pointer;
     c.SSL_CTX_ctrl(at, SSL_CTRL_SET_MIN_PROTO_VERSION, DTLS1_2_VERSION, 0);
@@ -80,12 +118,8 @@ export class DtlsContext {
     // Sessions are not resumed: a cache holds what has ended, and each worker would have keys of tickets of its own.
     c.SSL_CTX_ctrl(at, SSL_CTRL_SET_SESS_CACHE_MODE, 0, 0);
     c.SSL_CTX_set_options(at, SSL_OP_NO_TICKET + SSL_OP_NO_RENEGOTIATION);
-    c.SSL_CTX_set_verify(at, VERIFY[this.verify], this.verify === 'request' ? callbacks.anyCertificate : 0);
     // Who calls DTLSv1_listen has looked at the cookie.
     if (this.role === 'server') c.SSL_CTX_set_cookie_verify_cb(at, callbacks.cookie);
-    if (!this.alpn) return;
-    if (this.role === 'server') c.SSL_CTX_set_alpn_select_cb(at, callbacks.alpn, 0);
-    else c.SSL_CTX_set_alpn_protos(at, this.alpn, this.alpn.length);
   }
 
   #useCertificate(pem: string): void {
@@ -130,6 +164,11 @@ export class DtlsContext {
       for (const certificate of certificates) c.X509_free(certificate);
     }
   }
+}
+
+function methodOf({ role, stream }: DtlsSettings, { c }: Library): Pointer {
+  if (stream) return role === 'server' ? c.TLS_server_method() : c.TLS_client_method();
+  return role === 'server' ? c.DTLS_server_method() : c.DTLS_client_method();
 }
 
 function alpnList(protocols: readonly string[]): Buffer {

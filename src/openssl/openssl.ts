@@ -13,9 +13,13 @@ export interface OpenSsl {
   // Contexts
   DTLS_server_method(): Pointer;
   DTLS_client_method(): Pointer;
+  TLS_server_method(): Pointer;
+  TLS_client_method(): Pointer;
   SSL_CTX_new(method: Pointer): Pointer;
   SSL_CTX_free(context: Pointer): void;
   SSL_CTX_ctrl(context: Pointer, command: number, number: number, pointer: Pointer): number;
+  SSL_CTX_ctrl_bytes(context: Pointer, command: number, number: number, bytes: Bytes): number;
+  SSL_CTX_set_session_id_context(context: Pointer, id: Bytes, size: number): number;
   SSL_CTX_set_options(context: Pointer, options: number): number;
   SSL_CTX_set_verify(context: Pointer, mode: number, callback: Pointer | bigint): void;
   SSL_CTX_set_cookie_verify_cb(context: Pointer, callback: Pointer | bigint): void;
@@ -93,9 +97,13 @@ type Signatures = { readonly [name in keyof OpenSsl]: readonly [result: string, 
 const SIGNATURES: Signatures = {
   DTLS_server_method: [P, []],
   DTLS_client_method: [P, []],
+  TLS_server_method: [P, []],
+  TLS_client_method: [P, []],
   SSL_CTX_new: [P, [P]],
   SSL_CTX_free: ['void', [P]],
   SSL_CTX_ctrl: ['long', [P, 'int', 'long', P]],
+  SSL_CTX_ctrl_bytes: ['long', [P, 'int', 'long', BYTES]],
+  SSL_CTX_set_session_id_context: ['int', [P, BYTES, 'uint']],
   SSL_CTX_set_options: ['uint64', [P, 'uint64']],
   SSL_CTX_set_verify: ['void', [P, 'int', P]],
   SSL_CTX_set_cookie_verify_cb: ['void', [P, P]],
@@ -194,7 +202,8 @@ function load(): Library {
   const program = koffi.load(null);
   const func = (name: string, result: string, parameters: readonly string[]): unknown => {
     try {
-      return program.func(name, result, [...parameters]);
+      // One function may be called with a pointer or with bytes.
+      return program.func(name.replace(/_bytes$/, ''), result, [...parameters]);
     } catch {
       throw new Error(`the OpenSSL of this Node (${process.versions.openssl}) has no ${name}`);
     }

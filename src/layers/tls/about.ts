@@ -1,6 +1,8 @@
 /** What a session knows of a TLS connection: the object `TLS` of its metadata. */
+import { X509Certificate } from 'node:crypto';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { Json, Metadata } from '../../core/metadata.ts';
+import type { Agreed } from '../../openssl/dtls-connection.ts';
 
 /** Metadata of a connection that is terminated here. `refusal`: why the peer's certificate is not taken, if one was asked for. */
 export function connectionMetadata(socket: TLSSocket, asked: boolean, refusal: string | undefined): Metadata {
@@ -11,6 +13,25 @@ export function connectionMetadata(socket: TLSSocket, asked: boolean, refusal: s
   if (!asked) return metadata;
   if (refusal !== undefined) return { ...metadata, authorized: false, authorization_error: refusal };
   return { ...metadata, authorized: true, peer: peerMetadata(socket.getPeerCertificate()) };
+}
+
+/** What was agreed on. `asked`: the peer was asked for a certificate, `refusal`: why it is not taken. */
+export function agreedMetadata(
+  { version, cipher, alpn, certificate }: Agreed,
+  servername: string | undefined,
+  asked: boolean,
+  refusal: string | undefined,
+): Metadata {
+  const metadata: Metadata = {
+    version,
+    cipher,
+    ...(servername !== undefined && { servername }),
+    ...(alpn !== undefined && { alpn }),
+  };
+  if (!asked) return metadata;
+  if (refusal !== undefined || !certificate)
+    return { ...metadata, authorized: false, authorization_error: refusal ?? '' };
+  return { ...metadata, authorized: true, peer: peerMetadata(new X509Certificate(certificate).toLegacyObject()) };
 }
 
 /** Of a certificate that was verified. */

@@ -1,13 +1,11 @@
 /** The side of a listener, on node's TLS. */
 import { TLSSocket } from 'node:tls';
 import type { Channel, MessageAttributes } from '../../core/channel.ts';
-import { L7mpError } from '../../core/errors.ts';
-import type { Rejected } from '../../core/handshakes.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import { connectionMetadata } from './about.ts';
 import { ALERT, alert } from './alert.ts';
 import { type ClientHello, HelloReader } from './client-hello.ts';
-import { noHello } from './no-hello.ts';
+import { noHello, refused } from './no-hello.ts';
 import { NodeTlsChannel } from './node-channel.ts';
 import type { ServerIdentity } from './server-identity.ts';
 
@@ -89,10 +87,4 @@ export class AcceptedTlsChannel extends NodeTlsChannel {
     }
     this.secured();
   }
-}
-
-/** E_HANDSHAKE, and how it is counted. */
-function refused(reject: string, message: string): L7mpError {
-  const cause: Rejected = { reject };
-  return new L7mpError('E_HANDSHAKE', message, { cause });
 }

@@ -1,10 +1,17 @@
+import type { Channel } from '../../core/channel.ts';
 import { dialLayer, listenOnLayer } from '../../core/handshakes.ts';
+import type { LayerChannel } from '../../core/layer.ts';
 import type { Layer } from '../../core/layers.ts';
 import type { ClusterHost, Dialer, ListenerHost, Listening, Spec } from '../../core/protocol.ts';
 import { AcceptedTlsChannel } from './accepted.ts';
 import { checkClient, checkServer, filesOf, secretsOf } from './check.ts';
 import { DialledTlsChannel, readClient } from './dialled.ts';
 import { clientFields, serverFields } from './fields.ts';
+import type { Sources } from './material.ts';
+import { OpensslAcceptedChannel } from './openssl-accepted.ts';
+import { hasOpenssl } from './openssl-channel.ts';
+import { OpensslDialledChannel } from './openssl-dialled.ts';
+import { type OpensslClientIdentity, OpensslServerIdentity, readOpensslClient } from './openssl-identity.ts';
 import { PassedThroughChannel } from './passthrough.ts';
 import { type Load, Reloading } from './reloading.ts';
 import { readServer, ServerIdentity } from './server-identity.ts';
@@ -36,17 +43,49 @@ export const tls: Layer = {
   },
 };
 
-async function listen(tls: ServerInput, below: Spec, host: ListenerHost): Promise<Listening> {
-  const load =
-    (input: ServerInput): Load<ServerIdentity | undefined> =>
-    async (sources) => {
-      if (input.mode === 'passthrough') return undefined;
-      return new ServerIdentity(input, await readServer(input, sources), host.secret, host.name);
-    };
-  const identity = await Reloading.open(load(tls), host);
+/** Whoever encrypts, in the place of a connection. */
+interface Encrypting<I> {
+  load(input: ServerInput, sources: Sources): Promise<I>;
+  accept(lower: Channel, identity: I): LayerChannel;
+  free?(identity: I): void;
+}
+
+function onNode(host: ListenerHost): Encrypting<ServerIdentity> {
+  return {
+    load: async (input, sources) => new ServerIdentity(input, await readServer(input, sources), host.secret, host.name),
+    accept: (lower, identity) => new AcceptedTlsChannel(lower, identity),
+  };
+}
+
+function onOpenssl(host: ListenerHost): Encrypting<OpensslServerIdentity> {
+  return {
+    load: async (input, sources) =>
+      new OpensslServerIdentity(input, await readServer(input, sources), host.secret, host.name),
+    accept: (lower, identity) => new OpensslAcceptedChannel(lower, identity),
+    free: (identity) => identity.free(),
+  };
+}
+
+function listen(tls: ServerInput, below: Spec, host: ListenerHost): Promise<Listening> {
+  return hasOpenssl(host.io)
+    ? listenWith(onOpenssl(host), tls, below, host)
+    : listenWith(onNode(host), tls, below, host);
+}
+
+async function listenWith<I extends object>(
+  { load, accept, free }: Encrypting<I>,
+  tls: ServerInput,
+  below: Spec,
+  host: ListenerHost,
+): Promise<Listening> {
+  const loading =
+    (input: ServerInput): Load<I | undefined> =>
+    async (sources) =>
+      input.mode === 'passthrough' ? undefined : load(input, sources);
+  const identity = await Reloading.open(loading(tls), host, (old) => old && free?.(old));
   try {
     const listening = await listenOnLayer(host, below, (lower) =>
-      identity.current ? new AcceptedTlsChannel(lower, identity.current) : new PassedThroughChannel(lower),
+      identity.current ? accept(lower, identity.current) : new PassedThroughChannel(lower),
     );
     return {
       close: () => {
@@ -54,7 +93,7 @@ async function listen(tls: ServerInput, below: Spec, host: ListenerHost): Promis
         return listening.close();
       },
       reconfigure: async (spec) => {
-        await identity.take(load(serverOf(spec)));
+        await identity.take(loading(serverOf(spec)));
         return true;
       },
     };
@@ -64,15 +103,39 @@ async function listen(tls: ServerInput, below: Spec, host: ListenerHost): Promis
   }
 }
 
-async function open(tls: ClientInput, below: Spec, host: ClusterHost): Promise<Dialer> {
+function open(tls: ClientInput, below: Spec, host: ClusterHost): Promise<Dialer> {
+  if (!hasOpenssl(host.io)) {
+    return openWith(
+      readClient,
+      (lower, identity, address) => new DialledTlsChannel(lower, identity, address),
+      tls,
+      below,
+      host,
+    );
+  }
+  const wrap = (lower: Channel, identity: OpensslClientIdentity, address: string) =>
+    new OpensslDialledChannel(lower, identity, address);
+  return openWith(readOpensslClient, wrap, tls, below, host, ({ context }) => context.free());
+}
+
+async function openWith<I extends object>(
+  read: (input: ClientInput, sources: Sources) => Promise<I>,
+  wrap: (lower: Channel, identity: I, address: string) => LayerChannel,
+  tls: ClientInput,
+  below: Spec,
+  host: ClusterHost,
+  free?: (identity: I) => void,
+): Promise<Dialer> {
   const dialer = await host.dialerOn(below);
-  const load = (input: ClientInput) => (sources: Parameters<typeof readClient>[1]) => readClient(input, sources);
-  const identity = await Reloading.open(load(tls), host);
+  const loading =
+    (input: ClientInput): Load<I> =>
+    (sources) =>
+      read(input, sources);
+  const identity = await Reloading.open(loading(tls), host, free);
   return {
-    dial: (attempt) =>
-      dialLayer(dialer, attempt, (lower) => new DialledTlsChannel(lower, identity.current, attempt.address)),
+    dial: (attempt) => dialLayer(dialer, attempt, (lower) => wrap(lower, identity.current, attempt.address)),
     reconfigure: async (spec) => {
-      await identity.take(load(clientOf(spec)));
+      await identity.take(loading(clientOf(spec)));
       return true;
     },
     close: () => identity.close(),

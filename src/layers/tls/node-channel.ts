@@ -7,10 +7,10 @@ import type { Metadata } from '../../core/metadata.ts';
 import { Wire } from './wire.ts';
 
 /** Any number of bytes may be written: they are cut into records. */
-const NO_LIMIT = 0x7fffffff;
+export const NO_LIMIT = 0x7fffffff;
 
 /** A connection that was cut, by whomever: RFC 8446 section 6.1 wants a close_notify before an end. */
-const TRUNCATED: CloseReason = { kind: 'reset', message: 'the connection was cut off without close_notify' };
+export const TRUNCATED: CloseReason = { kind: 'reset', message: 'the connection was cut off without close_notify' };
 
 /** What both sides have in common: the records, and how they end. */
 export abstract class NodeTlsChannel extends LayerChannel {

@@ -28,14 +28,16 @@ export class Reloading<T> {
   #current: T;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  readonly #free: ((old: T) => void) | undefined;
 
-  /** Rejects as `load` does. To be closed. */
-  static async open<T>(load: Load<T>, host: ReloadingHost): Promise<Reloading<T>> {
+  /** Rejects as `load` does. To be closed. `free`: what becomes of one that is not current any more. */
+  static async open<T>(load: Load<T>, host: ReloadingHost, free?: (old: T) => void): Promise<Reloading<T>> {
     const sources = new Sources(host.enclosure);
-    return new Reloading(load, sources, await load(sources), host);
+    return new Reloading(load, sources, await load(sources), host, free);
   }
 
-  private constructor(load: Load<T>, sources: Sources, current: T, host: ReloadingHost) {
+  private constructor(load: Load<T>, sources: Sources, current: T, host: ReloadingHost, free?: (old: T) => void) {
+    this.#free = free;
     this.#host = host;
     this.#load = load;
     this.#sources = sources;
@@ -50,7 +52,7 @@ export class Reloading<T> {
   /** Takes up others from now on. Rejects as `load` does, and goes on as before then. */
   async take(load: Load<T>): Promise<void> {
     const sources = new Sources(this.#host.enclosure);
-    this.#current = await load(sources);
+    this.#replace(await load(sources));
     this.#load = load;
     this.#sources = sources;
     this.#arm();
@@ -59,6 +61,13 @@ export class Reloading<T> {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#free?.(this.#current);
+  }
+
+  #replace(fresh: T): void {
+    const old = this.#current;
+    this.#current = fresh;
+    this.#free?.(old);
   }
 
   #arm(): void {
@@ -80,7 +89,7 @@ export class Reloading<T> {
     try {
       const fresh = await load(sources);
       if (load !== this.#load || this.#closed) return;
-      this.#current = fresh;
+      this.#replace(fresh);
       log.write('info', name, 'certificates and keys are taken up anew: their files have changed');
     } catch (error) {
       const { message } = asL7mpError(error);
