@@ -1471,8 +1471,8 @@ export type WebSocketCluster = {
 
 export type JSONSocketListenerSpec = {
   protocol: "JSONSocket";
-  transport?: UDPListenerSpec | TCPListenerSpec | UnixDomainSocketListenerSpec | PIPEListenerSpec | SCTPListenerSpec | AF_PACKETListenerSpec | WebSocketListenerSpec;
-  transport_spec?: UDPListenerSpec | TCPListenerSpec | UnixDomainSocketListenerSpec | PIPEListenerSpec | SCTPListenerSpec | AF_PACKETListenerSpec | WebSocketListenerSpec;
+  transport?: UDPListenerSpec | TCPListenerSpec | UnixDomainSocketListenerSpec | PIPEListenerSpec | SCTPListenerSpec | WebSocketListenerSpec;
+  transport_spec?: UDPListenerSpec | TCPListenerSpec | UnixDomainSocketListenerSpec | PIPEListenerSpec | SCTPListenerSpec | WebSocketListenerSpec;
 };
 
 /** JSONSocket version 1: a JSON header each way, then the datagrams or the bytes of the transport underneath. */
@@ -1511,7 +1511,7 @@ export type JSONSocketListener = {
 
 export type JSONSocketClusterSpec = {
   protocol: "JSONSocket";
-  transport?: UDPClusterSpec | TCPClusterSpec | UnixDomainSocketClusterSpec | PIPEClusterSpec | SCTPClusterSpec | AF_PACKETClusterSpec | WebSocketClusterSpec;
+  transport?: UDPClusterSpec | TCPClusterSpec | UnixDomainSocketClusterSpec | PIPEClusterSpec | SCTPClusterSpec | WebSocketClusterSpec;
   /** What the header says beside JSONSocketVersion, in this order: copies of metadata, and fixed values. */
   header?: ({
     /** What is copied: where from, and where to. */
@@ -1530,7 +1530,7 @@ export type JSONSocketClusterSpec = {
       value: unknown;
     };
   })[];
-  transport_spec?: UDPClusterSpec | TCPClusterSpec | UnixDomainSocketClusterSpec | PIPEClusterSpec | SCTPClusterSpec | AF_PACKETClusterSpec | WebSocketClusterSpec;
+  transport_spec?: UDPClusterSpec | TCPClusterSpec | UnixDomainSocketClusterSpec | PIPEClusterSpec | SCTPClusterSpec | WebSocketClusterSpec;
 };
 
 /** JSONSocket version 1: a JSON header each way, then the datagrams or the bytes of the transport underneath. */

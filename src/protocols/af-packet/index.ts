@@ -46,7 +46,6 @@ export const afPacket = defineProtocol({
     schema: spec,
     kind: 'datagram',
     lossy: true,
-    transport: true,
     layers: false,
     idleTimeout: idleTimeoutOf,
     modes: ['singleton', 'server'],
@@ -58,7 +57,6 @@ export const afPacket = defineProtocol({
     schema: spec,
     kind: 'datagram',
     lossy: true,
-    transport: true,
     layers: false,
     idleTimeout: idleTimeoutOf,
     check: ({ mode, ethertype = ALL }) => {

@@ -24,6 +24,8 @@ const UDP_CHECKSUM = 6;
 const IPV6_HEADER = 40;
 const IPV4_HEADER = 20;
 const TCP_HEADER = 20;
+/** Of the flags and the offset of an IPv4 fragment: more follow, or some went before (RFC 791). */
+const FRAGMENT = 0x3fff;
 
 /** Where a frame lies in the arena. */
 export interface Frame {
@@ -96,10 +98,10 @@ interface Transport {
   readonly end: number;
 }
 
-/** Where TCP or UDP begin and end; undefined where it is neither, or behind extension headers. */
+/** Where TCP or UDP begin and end; undefined where it is neither, a fragment, or behind extension headers. */
 function transportOf(u8: Uint8Array, etherType: number, network: number): Transport | undefined {
   const six = etherType === IPV6;
-  if (!six && etherType !== IPV4) return undefined;
+  if (!six && (etherType !== IPV4 || (word(u8, network + 6) & FRAGMENT) !== 0)) return undefined;
   const header = six ? IPV6_HEADER : ((u8[network] as number) & 0xf) * 4;
   const protocol = u8[network + (six ? 6 : 9)] as number;
   if (header < IPV4_HEADER || (protocol !== TCP && protocol !== UDP)) return undefined;
