@@ -4,6 +4,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { engines } from '../../src/io/testing.ts';
 import { ipv4, NONE, tlv, version2 } from '../../src/layers/proxy-protocol/testing.ts';
 import { until } from '../../src/testing/until.ts';
+import { Authority, texts } from '../support/certificates.ts';
 import { refused } from '../support/config.ts';
 import { metricsAt, rejectsOf } from '../support/metrics.ts';
 import { ask, connectDatagram, next, type Peer, serveDatagram } from '../support/peers.ts';
@@ -196,6 +197,33 @@ for (const { name, admin, skip } of engines()) {
       await until(() => server.peers[0]?.messages.length === 1, 'the largest one');
       client.send(Buffer.alloc(65_507 - 27, 'b'));
       await until(async () => (await proxy.session('l')).destination.drops['too-large'] === 1, 'a drop');
+    });
+
+    test('stands below DTLS, whose handshakes are those of the clients that are announced', async (t) => {
+      const authority = await Authority.make((end) => t.after(end));
+      const certificate = texts(await authority.issue());
+      const inner = await start(t, (port) => announced(port, { tls: certificate }));
+      const destination = {
+        spec: {
+          protocol: 'UDP',
+          port: inner.ports.l,
+          proxy_protocol: 'v2',
+          tls: { ca: authority.text, servername: 'localhost' },
+        },
+        endpoints: [{ spec: { address: '127.0.0.1' } }],
+      };
+      const outer = await start(t, announced, { destination });
+      const socket = await connectDatagram(t, outer.ports.l);
+      assert.equal(await ask(socket, from('192.0.2.1', 1, 'one')), 'one');
+      assert.equal(await ask(socket, from('192.0.2.3', 1, 'two')), 'two');
+      const told = (await inner.proxy.sessions('l')).map(({ metadata }) => [
+        metadata.IP.src_addr,
+        metadata.TLS.version,
+      ]);
+      assert.deepEqual(told.sort(), [
+        ['192.0.2.1', 'DTLSv1.2'],
+        ['192.0.2.3', 'DTLSv1.2'],
+      ]);
     });
 
     test('hands what it was told on to the next proxy', async (t) => {

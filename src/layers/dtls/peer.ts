@@ -162,6 +162,10 @@ export class OneOfPeer extends Channel {
     return false;
   }
 
+  override get via(): Channel | undefined {
+    return this.#lower.via;
+  }
+
   override describe(): Metadata {
     return this.#lower.describe();
   }
