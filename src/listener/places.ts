@@ -5,7 +5,7 @@ import type { Registry } from '../core/registry.ts';
 
 /** What a listener listens on, for a person. */
 export function placesOf(spec: Spec, registry: Registry): string[] {
-  const files = registry.filesOf('listener', spec).filter(({ use }) => use === 'listen');
+  const files = registry.filesOf('listener', spec).filter(({ use }) => use === 'listen' || use === 'fifo');
   const paths = files.map(({ path }) => path);
   const place = registry.addressOf(spec);
   if (!place) return paths;

@@ -1,5 +1,5 @@
 /** The FIFOs of an engine, on streams of node's: none has a faster way. */
-import type { QueueLimits } from '../../core/channel.ts';
+import type { CloseReason, QueueLimits } from '../../core/channel.ts';
 import type { Connections } from '../../core/connections.ts';
 import type { Acceptor, FifoAddress, SocketListening } from '../../core/engine.ts';
 import type { Attempt } from '../../core/protocol.ts';
@@ -7,12 +7,14 @@ import type { Binder } from '../binder.ts';
 import { bindFifos } from './bind.ts';
 import type { FifoChannel } from './channel.ts';
 import { connectFifos } from './connect.ts';
-import { listenFifos } from './listen.ts';
+import { type FifoListener, listenFifos } from './listen.ts';
+
+const CLOSED: CloseReason = { kind: 'shutdown', message: 'the engine is closed' };
 
 export class Fifos {
   readonly #connections: Connections;
   readonly #binder: Binder | undefined;
-  readonly #listening = new Set<SocketListening>();
+  readonly #listening = new Set<FifoListener>();
   readonly #open = new Set<FifoChannel>();
 
   /** `binder`: who opens those that are listened on for all. */
@@ -46,7 +48,7 @@ export class Fifos {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#listening].map((listening) => listening.close()));
-    for (const channel of this.#open) channel.lose({ kind: 'shutdown', message: 'the engine is closed' });
+    await Promise.all([...this.#listening].map((listening) => listening.stop(CLOSED)));
+    for (const channel of this.#open) channel.lose(CLOSED);
   }
 }

@@ -1,4 +1,5 @@
 import { Socket } from 'node:net';
+import type { CloseReason } from '../../core/channel.ts';
 import type { Acceptor, FifoAddress, SocketListening } from '../../core/engine.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { BoundFifos } from '../binder.ts';
@@ -15,7 +16,7 @@ const GRACE = 1000;
  * Listens on FIFOs with one session at a time, whichever writers come and go: it begins when there is something to read, and
  * what it has not read is the next one's. Without a FIFO to read it begins at once. Throws E_BIND.
  */
-export function listenFifos(at: FifoAddress, bound: BoundFifos, acceptor: Acceptor): SocketListening {
+export function listenFifos(at: FifoAddress, bound: BoundFifos, acceptor: Acceptor): FifoListener {
   const open = (fd: number, path: string | undefined, readable: boolean): Socket | undefined => {
     if (path === undefined) return undefined;
     try {
@@ -28,7 +29,8 @@ export function listenFifos(at: FifoAddress, bound: BoundFifos, acceptor: Accept
   return new FifoListener({ reader, writer: open(bound.write, at.write, false) }, bound, acceptor);
 }
 
-class FifoListener implements SocketListening {
+/** Listens on FIFOs that are open. */
+export class FifoListener implements SocketListening {
   readonly #reader: Socket | undefined;
   readonly #writer: Socket | undefined;
   readonly #bound: BoundFifos;
@@ -55,6 +57,12 @@ class FifoListener implements SocketListening {
     clearTimeout(this.#pause);
     if (!this.#session) this.#end();
     await this.#bound.release();
+  }
+
+  /** The engine closes: its session ends, too. */
+  async stop(reason: CloseReason): Promise<void> {
+    await this.close();
+    this.#session?.lose(reason);
   }
 
   /** A session lives on without the listener: the FIFOs are its own then. */
