@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 
 import type { Channel } from '../../../../core/channel.ts';
 import type { ByteStream } from '../../../../core/channel-duplex.ts';
 import { wholeNow } from '../../../../core/clock.ts';
+import { ENHANCE_YOUR_CALM, NO_ERROR } from '../../codes.ts';
 import { distrust } from '../../forwarded.ts';
 import { http2 } from '../../http2-module.ts';
 import { cutLater } from '../../linger.ts';
@@ -9,7 +10,7 @@ import type { RequestHead } from '../../metadata.ts';
 import type { RequestTimeouts } from '../connection.ts';
 import { answerStream } from './answer.ts';
 import { headOf, type Wrong, wrongIn } from './head.ts';
-import { CONNECTION_WINDOW, SESSION_OPTIONS } from './limits.ts';
+import { CONNECTION_WINDOW, RESETS, SESSION_OPTIONS } from './limits.ts';
 
 /** A request on HTTP/2, and where its answer goes. */
 export interface StreamCall {
@@ -66,6 +67,9 @@ export class Http2Connection {
   #idleTimer: NodeJS.Timeout | undefined;
   #bodyTimer: NodeJS.Timeout | undefined;
   #closing = false;
+  /** Streams that were taken back, less those that are forgiven, and when it was last counted. */
+  #resets = 0;
+  #resetAt = 0;
 
   /** What has come of the preface is there to be read. */
   constructor({ lower, address, socket, trusted }: Begun, timeouts: () => RequestTimeouts, handlers: Http2Handlers) {
@@ -123,9 +127,15 @@ export class Http2Connection {
 
   #take(stream: ServerHttp2Stream, given: IncomingHttpHeaders, list: readonly string[]): void {
     stream.on('error', () => {});
-    // Taken back before anybody has looked at it: that costs nothing more.
-    if (stream.closed || stream.destroyed) return;
+    // Taken back before anybody has looked at it.
+    if (stream.closed || stream.destroyed) {
+      this.#takenBack();
+      return;
+    }
     this.#streams++;
+    stream.once('close', () => {
+      if (stream.rstCode !== NO_ERROR && !stream.headersSent) this.#takenBack();
+    });
     const wrong = wrongIn(given, list);
     if (wrong) {
       stream.once('close', () => this.#over(undefined));
@@ -139,6 +149,16 @@ export class Http2Connection {
     if (!awaited || stream.endAfterHeaders) return;
     this.#awaited.add(awaited);
     if (!this.#bodyTimer) this.#armBody(this.#timeouts().body);
+  }
+
+  /** Older versions of nghttp2 do not count, or do not close. */
+  #takenBack(): void {
+    const now = wholeNow();
+    this.#resets = Math.max(0, this.#resets - ((now - this.#resetAt) / 1000) * RESETS.rate) + 1;
+    this.#resetAt = now;
+    if (this.#resets <= RESETS.burst || this.gone) return;
+    this.#handlers.wrong();
+    this.#session.destroy(new Error('too many requests were taken back'), ENHANCE_YOUR_CALM);
   }
 
   #refuseStream(stream: ServerHttp2Stream, { status, why }: Wrong): void {

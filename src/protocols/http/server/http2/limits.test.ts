@@ -47,6 +47,21 @@ describe('what a client of HTTP/2 may send', () => {
     assert.ok(host.channels.length < 1000, `${host.channels.length} sessions`);
   });
 
+  test('requests that are taken back before their answer, one by one, end the connection too', async (t) => {
+    const { host, port } = await listenTo(t, http);
+    const peer = new FramePeer(t, port).hello();
+    await peer.frame(TYPES.settings);
+    let n = 0;
+    for (; n < 1000 && !peer.socket.closed; n++) {
+      const id = 2 * n + 1;
+      peer.send(frame(TYPES.headers, WHOLE, id, GET));
+      await until(() => host.channels.length > n || peer.socket.closed, 'the session');
+      peer.send(frame(TYPES.reset, 0, id, Buffer.of(0, 0, 0, CANCEL)));
+    }
+    await peer.untilClosed();
+    assert.ok(n >= 100, `after ${n} requests`);
+  });
+
   test('a head without an end is cut off', async (t) => {
     const { host, port } = await listenTo(t, http);
     const peer = new FramePeer(t, port).hello().send(frame(TYPES.headers, END_STREAM, 1, GET));

@@ -18,13 +18,17 @@ export const CONNECTION_WINDOW = 1 << 20;
 const MAX_HEADER_LIST = 64 << 10;
 const MAX_HEADER_FIELDS = MAX_HEADER_LIST / 32;
 
-/** Streams that a client may open and take back: so many at once, and so many per second in the long run (CVE-2023-44487). */
-const RESETS = { streamResetBurst: 200, streamResetRate: 33 };
+/**
+ * Streams that a client may open and take back: so many at once, and so many per second in the long run (CVE-2023-44487). What
+ * makes us reset them, as frames that are wrong, counts alike (CVE-2025-8671).
+ */
+export const RESETS = { burst: 200, rate: 33 };
 
 // nghttp2 itself bounds CONTINUATION frames (8), answers to PING and SETTINGS that the client does not read (1,000), and frames
 // that make it reset a stream; node bounds empty frames (1,000) and what a session holds (10 MB).
 export const SESSION_OPTIONS: ServerSessionOptions = {
-  ...RESETS,
+  streamResetBurst: RESETS.burst,
+  streamResetRate: RESETS.rate,
   maxHeaderListPairs: MAX_HEADER_FIELDS,
   settings: { maxConcurrentStreams: MAX_STREAMS, initialWindowSize: STREAM_WINDOW, maxHeaderListSize: MAX_HEADER_LIST },
 };
