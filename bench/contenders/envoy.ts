@@ -17,6 +17,8 @@ export const envoy: Contender = {
     udp: (place) => commands(place, udpListener(place)),
     tcp: (place) => commands(place, tcpListener(place)),
     http: (place) => commands(place, httpListener(place, { direct_response: { status: 200 } })),
+    // It tells the versions apart as we do.
+    http2: (place) => commands(place, httpListener(place, { direct_response: { status: 200 } })),
     'http-proxied': (place) => commands(place, httpListener(place, { route: { cluster: 'load', timeout: '0s' } })),
     websocket: (place) => commands(place, httpListener(place, { route: { cluster: 'load', timeout: '0s' } })),
   },

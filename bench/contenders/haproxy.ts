@@ -12,6 +12,7 @@ function variant(name: string, options: readonly string[], unfit?: Contender['un
     carries: {
       tcp: (place) => run(place, configuration('tcp', options, relay(place))),
       http: (place) => run(place, configuration('http', [], answer(place))),
+      http2: (place) => run(place, configuration('http', [], answer(place))),
       'http-proxied': (place) => run(place, configuration('http', [], `${relay(place)}\n  http-reuse always`)),
       websocket: (place) => run(place, configuration('http', [], relay(place))),
     },

@@ -86,6 +86,7 @@ function carriesTraffic(start: Start): Contender['carries'] {
     udp: (place) => [start(place, straight(place, 'UDP'))],
     tcp: (place) => [start(place, straight(place, 'TCP'))],
     http: (place) => [start(place, { ...listener('HTTP', place.listen), clusters: [virtual('load', 'Echo')] })],
+    http2: (place) => [start(place, { ...listener('HTTP', place.listen), clusters: [virtual('load', 'Echo')] })],
     'http-proxied': (place) => [start(place, straight(place, 'HTTP'))],
     websocket: (place) => [start(place, straight(place, 'WebSocket'))],
     'udp-websocket-udp': (place) => {

@@ -19,6 +19,7 @@ export const nginx: Contender = {
     udp: (place) => commands(place, stream(place, 'udp reuseport rcvbuf=4m')),
     tcp: (place) => commands(place, stream(place, 'backlog=4096 so_keepalive=off')),
     http: (place) => commands(place, http(place, 'return 200;')),
+    http2: (place) => commands(place, http(place, 'return 200;', '', 'http2')),
     'http-proxied': (place) => commands(place, http(place, PROXIED, kept(place))),
     websocket: (place) => commands(place, http(place, upgraded(place))),
   },
@@ -34,13 +35,13 @@ function stream({ listen, upstream }: Place, options: string): string {
 }
 
 /** A connection serves any number of requests: the default ends it after 1,000. */
-function http({ listen }: Place, location: string, more = ''): string {
+function http({ listen }: Place, location: string, more = '', options = ''): string {
   return `http {
   access_log off;
   keepalive_requests 1000000000;
   proxy_buffer_size 64k; proxy_buffers 8 64k;
   ${more}
-  server { listen 127.0.0.1:${listen} backlog=4096; location / { ${location} } }
+  server { listen 127.0.0.1:${listen} backlog=4096 ${options}; location / { ${location} } }
 }`;
 }
 

@@ -68,6 +68,7 @@ const ATTEMPTS: Readonly<Record<Carries, (place: Place) => Promise<boolean>>> = 
   tcp: connects,
   http: connects,
   'http-proxied': connects,
+  http2: connects,
   websocket: connects,
   'udp-websocket-udp': echoes,
   'udp-namespaces': echoes,

@@ -3,7 +3,7 @@ import type { Network } from './network.ts';
 
 /**
  * What lies between the load and its server: a proxy on the loopback; two of them, with a WebSocket between them; or a
- * proxy on a host of its own, between that of the load and that of the server. Of `http`, the proxy answers by itself; of
+ * proxy on a host of its own, between that of the load and that of the server. Of `http` and `http2`, the proxy answers by itself; of
  * `http-proxied`, an HTTP server behind it. What
  * begins with `workers-` is for contenders that differ in the number of their workers.
  */
@@ -12,6 +12,7 @@ export type Carries =
   | 'tcp'
   | 'http'
   | 'http-proxied'
+  | 'http2'
   | 'websocket'
   | 'udp-websocket-udp'
   | 'udp-namespaces'
