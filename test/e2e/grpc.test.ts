@@ -1,9 +1,11 @@
 /** gRPC through the proxy, HTTP/2 on both sides, with the client and the server of @grpc/grpc-js. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
+import { Authority, type Certificate } from '../support/certificates.ts';
 import { listener, startProxy, type TestProxy } from '../support/proxy.ts';
 
 const text = { serialize: (value: string) => Buffer.from(value), deserialize: (bytes: Buffer) => bytes.toString() };
@@ -29,7 +31,17 @@ interface Served {
   readonly calls: Call[];
 }
 
-async function serving(t: TestContext, handlers: Partial<grpc.UntypedServiceImplementation> = {}): Promise<Served> {
+/** Whose certificates are shown. */
+interface Secure {
+  readonly authority: Authority;
+  readonly own: Certificate;
+}
+
+async function serving(
+  t: TestContext,
+  handlers: Partial<grpc.UntypedServiceImplementation> = {},
+  secure?: Secure,
+): Promise<Served> {
   const calls: Call[] = [];
   const server = new grpc.Server();
   const chat = (call: Call): void => {
@@ -43,22 +55,38 @@ async function serving(t: TestContext, handlers: Partial<grpc.UntypedServiceImpl
   const port = await freePort();
   await new Promise<void>((resolve, reject) => {
     const bound = (error: Error | null): void => (error ? reject(error) : resolve());
-    server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), bound);
+    server.bindAsync(`127.0.0.1:${port}`, serverCredentials(secure), bound);
   });
   t.after(() => server.forceShutdown());
+  const tls = secure && { ca: secure.authority.cert, servername: 'localhost' };
   const { proxy, ports } = await startProxy(t, ['grpc'], ({ grpc: at }) => ({
-    listeners: [listener('grpc', { protocol: 'HTTP', port: at, address: '127.0.0.1' }, { destination: 'servers' })],
+    listeners: [
+      listener(
+        'grpc',
+        { protocol: 'HTTP', port: at, address: '127.0.0.1', ...(secure && { tls: secure.own }) },
+        { destination: 'servers' },
+      ),
+    ],
     clusters: [
       {
         name: 'servers',
-        spec: { protocol: 'HTTP', version: '2', port },
+        spec: { protocol: 'HTTP', version: '2', port, ...(tls && { tls }) },
         endpoints: [{ spec: { address: '127.0.0.1' } }],
       },
     ],
   }));
-  const client = new grpc.Client(`127.0.0.1:${ports.grpc}`, grpc.credentials.createInsecure());
+  const credentials = secure
+    ? grpc.credentials.createSsl(readFileSync(secure.authority.cert))
+    : grpc.credentials.createInsecure();
+  const client = new grpc.Client(`localhost:${ports.grpc}`, credentials);
   t.after(() => client.close());
   return { proxy, client, calls };
+}
+
+function serverCredentials(secure: Secure | undefined): grpc.ServerCredentials {
+  if (!secure) return grpc.ServerCredentials.createInsecure();
+  const pair = { cert_chain: readFileSync(secure.own.cert), private_key: readFileSync(secure.own.key) };
+  return grpc.ServerCredentials.createSsl(null, [pair]);
 }
 
 interface Said {
@@ -90,6 +118,18 @@ describe('gRPC through HTTP/2 on both sides', () => {
     const { client } = await serving(t);
     const { error, value } = await say(client, 'you');
     assert.deepEqual([error, value], [null, 'hello you']);
+  });
+
+  test('a call and a stream over TLS on both sides', async (t) => {
+    const authority = await Authority.make((end) => t.after(end));
+    const { client } = await serving(t, {}, { authority, own: await authority.issue() });
+    const { error, value } = await say(client, 'you');
+    assert.deepEqual([error, value], [null, 'hello you']);
+    const { call, received, status } = chat(client);
+    call.write('a');
+    await until(() => received.length === 1, 'the echo');
+    call.end();
+    assert.deepEqual([(await status).code, received], [grpc.status.OK, ['a!']]);
   });
 
   test('many calls at once share a connection to the server', async (t) => {
