@@ -34,6 +34,16 @@ export function agreedMetadata(
   return { ...metadata, authorized: true, peer: peerMetadata(new X509Certificate(certificate).toLegacyObject()) };
 }
 
+/** All of it anew: rules may change what a session knows. structuredClone() takes ten times as long. */
+export function copyOf(metadata: Metadata): Metadata {
+  const copy: Metadata = {};
+  for (const [name, value] of Object.entries(metadata)) {
+    if (Array.isArray(value)) copy[name] = [...value];
+    else copy[name] = typeof value === 'object' && value !== null ? copyOf(value as Metadata) : value;
+  }
+  return copy;
+}
+
 /** Of a certificate that was verified. */
 export function peerMetadata({ subject, issuer, subjectaltname, fingerprint256 }: PeerCertificate): Metadata {
   return {

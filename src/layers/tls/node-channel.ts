@@ -4,6 +4,7 @@ import type { Channel, CloseReason, MessageAttributes } from '../../core/channel
 import { L7mpError } from '../../core/errors.ts';
 import { LayerChannel } from '../../core/layer.ts';
 import type { Metadata } from '../../core/metadata.ts';
+import { copyOf } from './about.ts';
 import { Wire } from './wire.ts';
 
 /** Any number of bytes may be written: they are cut into records. */
@@ -51,7 +52,7 @@ export abstract class NodeTlsChannel extends LayerChannel {
   protected abstract metadata(socket: TLSSocket): Metadata;
 
   protected override about(): Metadata {
-    return this.#known ? { TLS: structuredClone(this.#known) } : {};
+    return this.#known ? { TLS: copyOf(this.#known) } : {};
   }
 
   /** The handshake is over, and was right. */

@@ -6,6 +6,7 @@ import { LayerChannel } from '../../core/layer.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import { openssl } from '../../openssl/openssl.ts';
 import type { TlsConnection } from '../../openssl/tls-connection.ts';
+import { copyOf } from './about.ts';
 import { NO_LIMIT, TRUNCATED } from './node-channel.ts';
 
 /** Whether it can be used beside such an engine. */
@@ -53,7 +54,7 @@ export abstract class OpensslTlsChannel extends LayerChannel {
   }
 
   protected override about(): Metadata {
-    return this.#known ? { TLS: structuredClone(this.#known) } : {};
+    return this.#known ? { TLS: copyOf(this.#known) } : {};
   }
 
   /** Begins with what is the channel's to free from now on. */
