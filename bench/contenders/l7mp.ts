@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CERTIFIED, certificate } from '../harness/certificate.ts';
 import type { Command, Contender, Place, Row } from '../harness/types.ts';
 import { output } from '../harness/version.ts';
 
@@ -95,6 +96,17 @@ function carriesTraffic(start: Start): Contender['carries'] {
       const near = { role: 'near', ...listener('UDP', listen), ...cluster('WebSocket', middle) };
       return [start(place, far), start(place, near)];
     },
+    'udp-dtls-udp': (place) => {
+      const { listen, middle, upstream } = place;
+      const { cert, key } = certificate(place.folder);
+      const far = {
+        role: 'far',
+        ...listener('UDP', middle, {}, 'bench', HOST, { cert, key }),
+        ...cluster('UDP', upstream),
+      };
+      const to = cluster('UDP', middle, HOST, { ca: cert, servername: CERTIFIED });
+      return [start(place, far), start(place, { role: 'near', ...listener('UDP', listen), ...to })];
+    },
     'udp-namespaces': (place) => [start(place, straight(place, 'UDP'))],
   };
 }
@@ -134,13 +146,20 @@ function straight({ network, listen, upstream }: Place, protocol: string): Confi
   return { ...listener(protocol, listen, {}, 'bench', network.proxy), ...cluster(protocol, upstream, network.server) };
 }
 
-function listener(protocol: string, port: number, route: object = {}, name = 'bench', address = HOST) {
+function listener(
+  protocol: string,
+  port: number,
+  route: object = {},
+  name = 'bench',
+  address = HOST,
+  tls: object | undefined = undefined,
+) {
   const rules = [{ action: { route: { destination: 'load', ...route } } }];
-  return { listeners: [{ name, spec: { protocol, port, address }, rules }] };
+  return { listeners: [{ name, spec: { protocol, port, address, tls }, rules }] };
 }
 
-function cluster(protocol: string, port: number, address = HOST) {
-  return { clusters: [{ name: 'load', spec: { protocol, port }, endpoints: [{ spec: { address } }] }] };
+function cluster(protocol: string, port: number, address = HOST, tls: object | undefined = undefined) {
+  return { clusters: [{ name: 'load', spec: { protocol, port, tls }, endpoints: [{ spec: { address } }] }] };
 }
 
 const virtual = (name: string, protocol: string) => ({ name, spec: { protocol } });

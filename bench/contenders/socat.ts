@@ -1,3 +1,4 @@
+import { CERTIFIED, certificate } from '../harness/certificate.ts';
 import type { Contender, Row } from '../harness/types.ts';
 import { output } from '../harness/version.ts';
 
@@ -23,6 +24,15 @@ export const socat: Contender = {
         ],
       },
     ],
+    'udp-dtls-udp': ({ listen, middle, upstream, folder }) => {
+      const { cert, both } = certificate(folder);
+      const server = `OPENSSL-DTLS-SERVER:${middle},bind=127.0.0.1,fork,reuseaddr,cert=${both},verify=0`;
+      const client = `OPENSSL-DTLS-CLIENT:127.0.0.1:${middle},cafile=${cert},commonname=${CERTIFIED}`;
+      return [
+        { file: 'socat', args: [server, `UDP4:127.0.0.1:${upstream}`] },
+        { file: 'socat', args: [`UDP4-LISTEN:${listen},bind=127.0.0.1,fork,reuseaddr,rcvbuf=4194304`, client] },
+      ];
+    },
   },
   unfit: ({ id }: Row) =>
     ['memory-tcp', 'memory-udp', 'udp-1000x1', 'tcp-pingpong-500'].includes(id)

@@ -71,6 +71,7 @@ const ATTEMPTS: Readonly<Record<Carries, (place: Place) => Promise<boolean>>> = 
   http2: connects,
   websocket: connects,
   'udp-websocket-udp': echoes,
+  'udp-dtls-udp': echoes,
   'udp-namespaces': echoes,
   'workers-javascript': ({ network, middle }) => connects({ network, listen: middle }),
   'workers-tcp': connects,

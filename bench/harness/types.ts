@@ -2,7 +2,7 @@
 import type { Network } from './network.ts';
 
 /**
- * What lies between the load and its server: a proxy on the loopback; two of them, with a WebSocket between them; or a
+ * What lies between the load and its server: a proxy on the loopback; two of them, with a WebSocket or DTLS between them; or a
  * proxy on a host of its own, between that of the load and that of the server. Of `http` and `http2`, the proxy answers by itself; of
  * `http-proxied`, an HTTP server behind it. What
  * begins with `workers-` is for contenders that differ in the number of their workers.
@@ -15,6 +15,7 @@ export type Carries =
   | 'http2'
   | 'websocket'
   | 'udp-websocket-udp'
+  | 'udp-dtls-udp'
   | 'udp-namespaces'
   | 'workers-javascript'
   | 'workers-tcp';

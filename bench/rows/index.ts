@@ -5,7 +5,17 @@ import { http2 } from './http2.ts';
 import { latency } from './latency.ts';
 import { memoryRows } from './memory.ts';
 import { tcp } from './tcp.ts';
-import { udp, websocket } from './udp.ts';
+import { dtls, udp, websocket } from './udp.ts';
 import { workers } from './workers.ts';
 
-export const ROWS: readonly Row[] = [...udp, ...tcp, ...http, ...http2, websocket, ...workers, ...memoryRows, latency];
+export const ROWS: readonly Row[] = [
+  ...udp,
+  ...tcp,
+  ...http,
+  ...http2,
+  websocket,
+  ...dtls,
+  ...workers,
+  ...memoryRows,
+  latency,
+];

@@ -50,3 +50,16 @@ export const websocket: Row = closedLoop({
   args: [OWN_PORT, 16, 8, SIZE],
   unit: { name: 'message there and back', size: 1, rate: '/s', cpu: 'µs' },
 });
+
+const dtlsEcho = (flows: number, inFlight: number): Row =>
+  closedLoop({
+    id: `udp-dtls-udp-${flows}x${inFlight}`,
+    title: `UDP → DTLS → UDP, ${flows} × ${inFlight}`,
+    carries: 'udp-dtls-udp',
+    server: ['udp_echo'],
+    program: 'udp_load',
+    args: [OWN_PORT, flows, inFlight, SIZE],
+    unit: { name: 'message there and back', size: 1, rate: '/s', cpu: 'µs' },
+  });
+
+export const dtls: readonly Row[] = [dtlsEcho(1, 1), dtlsEcho(16, 8)];

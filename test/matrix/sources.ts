@@ -43,6 +43,8 @@ export interface Source {
   readonly text?: boolean;
   /** It is held up instead of losing anything, and its end is seen. */
   readonly connected: boolean;
+  /** Its clients are told of the end, though what is sent may be lost. */
+  readonly told?: boolean;
   /** Only native I/O has it. */
   readonly native?: boolean;
   /** One session that is there from the beginning. */
@@ -186,6 +188,7 @@ const DTLS: Source = {
     connectDtls(t, port, { ca: CA, verify: 'require', servername: 'localhost', mtu: RECORD_MTU }),
   session: internet('UDP', 'UDP', true, { TLS: { version: 'DTLSv1.2', servername: 'localhost' } }),
   largest: RECORD_MAX,
+  told: true,
   smallest: 1,
 };
 

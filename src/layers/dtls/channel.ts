@@ -105,6 +105,12 @@ export abstract class DtlsChannel extends LayerChannel implements Waiting {
     this.abort(CLOSE_NOTIFY);
   }
 
+  // Datagrams have no whole that could be taken for complete: who is left is told in any case, and may begin anew at once.
+  protected override shut(reason: CloseReason): void {
+    if (reason.kind === 'reset' && this.#established && this.#connection?.live) this.#sayGoodbye(this.#connection);
+    super.shut(reason);
+  }
+
   protected override flush(): void {
     if (this.#established && this.#connection?.live) this.#sayGoodbye(this.#connection);
     this.flushed();

@@ -131,9 +131,12 @@ test('a cluster’s handshake survives the loss of any of its datagrams', async 
 test('what is no DTLS is dropped and counted, from strangers and from the address of a client', async (t) => {
   const { proxy, port, rejects } = await listen(t);
   const stranger = await connectDatagram(t, port);
-  for (const junk of ['', 'x', 'GET / HTTP/1.1\r\n\r\n', Buffer.alloc(60), Buffer.from([22, 0xfe])])
-    stranger.send(junk);
-  await rejects('not-dtls', 5);
+  const junk = ['', 'x', 'GET / HTTP/1.1\r\n\r\n', Buffer.alloc(60), Buffer.from([22, 0xfe])];
+  for (const [n, datagram] of junk.entries()) {
+    stranger.send(datagram);
+    // One by one: the kernel may join what comes together, which is looked at once.
+    await rejects('not-dtls', n + 1);
+  }
   // A record of data of a client that nobody knows.
   stranger.send(Buffer.from([23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0]));
   await rejects('no-handshake');
@@ -365,7 +368,8 @@ test('5,000 handshakes that are begun and left do not hold up others', async (t)
   assert.equal(await ask(fresh, 'hello'), 'hello');
   assert.equal(await ask(live, 'again'), 'again');
   assert.equal((await proxy.sessions('l')).length, 2);
-  await rejects('too-many-handshakes');
+  // Which of them comes first depends on the machine.
+  await rejects('(?:too-many-handshakes|handshake-timeout)');
 });
 
 // -------------------------------------------------------------------- workers
