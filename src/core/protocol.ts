@@ -225,7 +225,7 @@ export interface ClusterSide<T extends TObject = any> extends SideBase<T, Stream
   /** The address of the only endpoint, where the specification holds it and no endpoint is given. */
   defaultAddress?(spec: Static<T>): string | undefined;
   /** Checks the address of an endpoint, where the protocol knows what addresses are like. Throws E_INVALID. */
-  checkAddress?(address: string): void;
+  checkAddress?(address: string, spec: Static<T>): void;
   /**
    * All sessions are over, and the process is about to end: resolves when nothing is left of what they have begun. Of a side
    * whose `scope` is the process.

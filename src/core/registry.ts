@@ -80,7 +80,7 @@ export class Registry {
   checkAddress(spec: Spec, address: string): void {
     const under = this.under('cluster', spec);
     if (under) this.checkAddress(under, address);
-    else this.cluster(spec.protocol).checkAddress?.(address);
+    else this.cluster(spec.protocol).checkAddress?.(address, spec);
   }
 
   /** The files that a specification names, those of what it stands on among them. */

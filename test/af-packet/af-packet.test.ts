@@ -322,6 +322,24 @@ describe('AF_PACKET', { skip: noNamespaces() ?? false }, () => {
     assert.match(cluster.body, /interface nowhere0: there is none of that name/);
   });
 
+  test('an endpoint is a link address, or the interface, as the mode says', async (t) => {
+    const proxy = await new LinkProxy(t).start([]);
+    const make = (spec: object, address: string) =>
+      proxy.api('POST', 'clusters', { cluster: { name: address, spec, endpoints: [{ spec: { address } }] } });
+    const dgram = link('lo', { mode: 'dgram', ethertype: 0x88b5 });
+    for (const [spec, address] of [
+      [dgram, 'lo'],
+      [dgram, '02:00:00:00:00'],
+      [link('lo'), '02:00:00:00:00:01'],
+    ] as const) {
+      const { status, body } = await make(spec, address);
+      assert.equal(status, 422, body);
+      assert.match(body, /\/cluster\/endpoints\/0\/spec\/address/);
+    }
+    assert.equal((await make(dgram, '02-00-00-00-00-01')).status, 200);
+    assert.equal((await make(link('lo'), 'lo')).status, 200);
+  });
+
   test('a proxy without the capability says which one it is', async (t) => {
     const without = [program('setpriv'), '--bounding-set', '-net_raw', '--inh-caps', '-net_raw'];
     const proxy = await new LinkProxy(t).start([], {}, without);

@@ -63,6 +63,7 @@ export const afPacket = defineProtocol({
       if (mode === 'dgram' && ethertype === ALL)
         throw new L7mpError('E_INVALID', '/ethertype: dgram mode has to know of which type its frames are');
     },
+    checkAddress,
     defaultAddress: ({ interface: name, mode }) => (mode === 'dgram' ? undefined : name),
     open: (given, { io, limits, gathering }) => {
       const messages = messagesOf('AF_PACKET', io);
@@ -78,15 +79,18 @@ function addressOf({ interface: name, mode = 'raw', ethertype = ALL, promiscuous
   return { type: 'packet', interface: name, mode, etherType: ethertype, promiscuous };
 }
 
-/** Throws E_CONNECT where the endpoint's address is of no use in that mode. */
+/** Throws E_INVALID where an endpoint's address is of no use in that mode. */
+function checkAddress(address: string, { mode, interface: name }: PacketSpec): void {
+  if (mode === 'dgram' ? MAC.test(address) : address === name) return;
+  const is = mode === 'dgram' ? 'is a link address, as 02:00:00:00:00:01' : `can only be the interface, ${name}`;
+  throw new L7mpError('E_INVALID', `${JSON.stringify(address)}: in this mode an endpoint ${is}`);
+}
+
+/** An endpoint may have come to the cluster in another mode. */
 function endpointOf(given: PacketSpec, address: string): PacketAddress {
+  checkAddress(address, given);
   const own = addressOf(given);
-  if (own.mode === 'raw') {
-    if (address === own.interface) return own;
-    throw new L7mpError('E_CONNECT', `${address}: in raw mode the only endpoint is the interface ${own.interface}`);
-  }
-  if (MAC.test(address)) return { ...own, peer: address };
-  throw new L7mpError('E_CONNECT', `${address}: in dgram mode an endpoint is a link address, as 02:00:00:00:00:01`);
+  return own.mode === 'raw' ? own : { ...own, peer: address };
 }
 
 // What is on a link is one session; a link address may be gone for good.
