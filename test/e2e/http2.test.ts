@@ -262,6 +262,29 @@ describe('an endpoint of HTTP/2', () => {
   });
 });
 
+describe('a proxy that drains', () => {
+  test('tells clients of HTTP/2 to go elsewhere, and lets their streams end', async (t) => {
+    const { proxy, ports } = await startProxy(t, ['echo'], ({ echo: port }) => ({
+      listeners: [
+        listener('echo', { protocol: 'HTTP', port, address: HOST }, { destination: { spec: { protocol: 'Echo' } } }),
+      ],
+    }));
+    const client = connectTo(t, ports.echo);
+    const gone = once(client, 'goaway');
+    const { stream, answer } = ask(client, { ':method': 'POST' });
+    stream.write('before ');
+    await once(stream, 'response');
+    assert.equal((await proxy.api('POST', 'drain')).status, 202);
+    assert.equal((await gone)[0], http2.constants.NGHTTP2_NO_ERROR);
+    stream.end('after');
+    assert.equal((await answer).text, 'before after');
+    await until(() => client.destroyed, 'the end of the connection');
+    await proxy.ok('DELETE', 'drain');
+    const again = await ask(connectTo(t, ports.echo), { ':method': 'POST' }, 'again').answer;
+    assert.equal(again.text, 'again');
+  });
+});
+
 describe('HTTP/2 over TLS', () => {
   /** A server that speaks these, and what it says to a cluster of this version. */
   async function asked(t: TestContext, alpn: readonly Version[], version: string): Promise<string> {
