@@ -88,14 +88,22 @@ export function render(schema: Schema, seen = true): Schema {
  */
 export function brief(schema: Schema): Schema {
   const { description: _, ...others } = schema;
-  return within(others, brief);
+  return within(asPort(others), brief);
 }
 
 /** Also without the fields that a protocol underneath has: the proxies check them. */
 export function outline(schema: Schema): Schema {
   if (schema.part === 'carried') return carried(schema);
   const { description: _, ...others } = schema;
-  return within(others, outline);
+  return within(asPort(others), outline);
+}
+
+/** A number or an object, such as a cluster's port, stands at each protocol: of the object the proxies check the fields. */
+function asPort(schema: Schema): Schema {
+  const { type, minimum, maximum, properties } = schema;
+  return type === undefined && properties && minimum !== undefined && maximum !== undefined
+    ? { minimum, maximum, ...FREE }
+    : schema;
 }
 
 /** Which protocols carry which; their fields are free. */
