@@ -11,6 +11,7 @@ import sys
 
 SCTP = 132
 INITMSG, RECVRCVINFO, BINDX_ADD, PEER_ADDRS, CONNECTX = 2, 32, 100, 108, 110
+SO_SNDBUFFORCE = 32
 SNDINFO, RCVINFO, UNORDERED, MSG_EOR = 2, 3, 1, 0x80
 
 
@@ -54,6 +55,8 @@ def peer_addresses(sock):
 
 def send(sock, text, stream=0, ppid=0, unordered=False, size=None):
     info = struct.pack('HH', stream, UNORDERED if unordered else 0) + struct.pack('!I', ppid) + bytes(8)
+    if size is not None:
+        sock.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 2 * size)
     data = text.encode() if size is None else (text.encode() * size)[:size]
     sock.sendmsg([data], [(SCTP, SNDINFO, info)])
 

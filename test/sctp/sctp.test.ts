@@ -111,6 +111,13 @@ function withSctp(): void {
     );
   });
 
+  test('a message that is too large to be put together is lost, and counted, and the next one comes', async (t) => {
+    const { proxy, client, server } = await chain(t);
+    client.send({ send: 'x', size: 1_500_000, stream: 1 }, { send: 'next', stream: 1, ppid: 5 });
+    assert.deepEqual((await server.received(1)).map(said), whole([{ send: 'next', stream: 1, ppid: 5 }]));
+    assert.deepEqual((await proxy.session('l')).source.drops, { 'too-large': 1 });
+  });
+
   test('an end, and a break, are passed on as such', async (t) => {
     const ended = await chain(t);
     ended.client.send({ send: 'last' });
