@@ -85,7 +85,7 @@ export class Stage implements ChannelOwner, DialObserver {
   get mends(): boolean {
     const { exchange, retry } = this.#owner;
     if (!retry.onDisconnect || retry.retries === 0 || this.cluster.side.virtual) return false;
-    return !exchange || !this.#used;
+    return !(exchange || this.channel?.exchange) || !this.#used;
   }
 
   /** Something has passed through it, in either direction. */

@@ -175,6 +175,7 @@ function webSocketInMemory(): Subject {
 }
 
 const webSocket = (transport: Spec): Spec => ({ protocol: 'WebSocket', transport });
+const httpOn = (transport: Spec): Spec => ({ protocol: 'HTTP', transport });
 const jsonSocket = (transport: Spec): Spec => ({ protocol: 'JSONSocket', transport });
 
 const authority = await Authority.make(after);
@@ -243,6 +244,7 @@ for (const { name, create, skip } of engines()) {
     overPort('TCP', {}, jsonSocket),
     overPort('WebSocket', WEBSOCKET, jsonSocket),
     overPath('UnixDomainSocket', webSocket, WEBSOCKET),
+    overPath('UnixDomainSocket', httpOn, HTTP),
     overPath('UnixDomainSocket', jsonSocket),
     ofType('stream', UNIX, abstract),
     secured(overPort('TCP')),

@@ -5,6 +5,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
 import { Raw, request } from '../support/http.ts';
+import { bytes, connectStream } from '../support/peers.ts';
 import { answerWhole, echo, OK, proxyTo, rawUpstream, upstream } from '../support/upstreams.ts';
 
 /** Each worker has connections of its own. */
@@ -199,6 +200,29 @@ describe('an upstream that fails', () => {
     const raw = new Raw(t, port).send('GET / HTTP/1.1\r\nHost: h\r\n\r\n');
     await raw.untilEnd();
     assert.equal(heard.length, 1);
+  });
+
+  test('is not asked for the rest of a stream whose beginning another one has', async (t) => {
+    const { port: up, heard } = await rawUpstream(t, (socket) => socket.end(`${OK}`));
+    const route = { retry: { retry_on: 'always', num_retries: 3, timeout: 50 } };
+    const { port } = await proxyTo(t, [up], { source: { protocol: 'TCP' }, route });
+    const peer = await connectStream(t, { port });
+    peer.send('begin');
+    await until(() => peer.ended, 'the end of the answer');
+    peer.send('rest');
+    peer.end();
+    await until(() => peer.closed !== undefined, 'the end');
+    assert.equal(bytes(peer).toString(), 'ok');
+    assert.equal(heard.length, 1);
+  });
+
+  test('is told that the client has gone', async (t) => {
+    const { port: up, heard, sockets } = await rawUpstream(t, () => {});
+    const { port } = await proxyTo(t, [up]);
+    const raw = new Raw(t, port).send('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nbegin');
+    await until(() => heard[0]?.endsWith('begin'), 'a part of the request');
+    raw.socket.destroy();
+    await until(() => sockets[0]?.closed, 'the connection is closed');
   });
 
   test('answers before it has the whole request, and breaks off: the client has the answer', async (t) => {

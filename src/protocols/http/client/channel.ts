@@ -59,6 +59,10 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
     return true;
   }
 
+  override get exchange(): boolean {
+    return true;
+  }
+
   override get answer(): Head {
     return TELLS_CONTINUE;
   }
