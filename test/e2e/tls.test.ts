@@ -325,6 +325,31 @@ for (const { name, admin, skip } of engines()) {
       assert.deepEqual([part.closed, part.ended], ['ECONNRESET', false]);
     });
 
+    test('a record that was changed, or is none, ends the session, and nothing of it reaches anybody', async (t) => {
+      const server = await serveStream(t);
+      const to = {
+        destination: { spec: { protocol: 'TCP', port: server.port }, endpoints: [{ spec: { address: HOST } }] },
+      };
+      const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
+        admin,
+        listeners: [listener('l', { protocol: 'TCP', port: l, address: HOST, tls: own }, to)],
+      }));
+      const record = Buffer.concat([Buffer.from([23, 3, 3, 0, 64]), Buffer.alloc(64, 7)]);
+      for (const wrong of [record, Buffer.from('no record at all'), Buffer.from([23, 3, 3, 0xff, 0xff])]) {
+        const below = net.connect({ host: HOST, port: ports.l });
+        const socket = await secure(t, 0, { socket: below } as object);
+        socket.on('error', () => {});
+        socket.write('good');
+        await until(() => server.peers.some((peer) => String(bytes(peer)) === 'good' && !peer.closed), 'what was good');
+        below.write(wrong);
+        await proxy.noSession('l');
+      }
+      for (const peer of server.peers) {
+        assert.equal(String(bytes(peer)), 'good');
+        await until(() => peer.closed !== undefined || peer.ended, 'its end');
+      }
+    });
+
     test('files are taken up anew within seconds, also behind links, without touching a session; bad ones are not', async (t) => {
       const log = await testLog(t, 'info');
       const volume = join(authority.directory, `volume-${name}`);

@@ -70,6 +70,8 @@ export abstract class NodeTlsChannel extends LayerChannel {
     socket.on('drain', () => this.drained());
     socket.on('end', () => this.deliverEnd());
     socket.on('error', (error) => this.#failed(error));
+    // Of a socket that has no server of node's, an error behind the handshake is told of by this alone.
+    socket.on('_tlsError', (error: Error) => process.nextTick(() => this.#failed(error)));
   }
 
   // ------------------------------------------------------------------ the channel

@@ -20,7 +20,7 @@ interface Protocol {
   readonly unsupported?: string;
 }
 
-const NO_TLS = 'the proxy has no TLS yet';
+const NO_TLS = 'certificates of Gateways are not supported yet';
 
 /** HTTP is listened to, so that requests get their 404, though nothing can be routed: the proxy has no HTTP clusters yet. */
 const PROTOCOLS: Readonly<Record<string, Protocol>> = {
