@@ -7,7 +7,7 @@ import { type ErrorCode, L7mpError } from './errors.ts';
 import type { LayerChannel } from './layer.ts';
 import type { Attempt, Dialer, ListenerHost, Listening, Spec } from './protocol.ts';
 import { Shares } from './shares.ts';
-import { peerOf, sourceOf } from './source.ts';
+import { addressOf, peerOf, sourceOfAddress } from './source.ts';
 
 /** Milliseconds that a peer's handshake may take, where the listener's options do not say. */
 export const HANDSHAKE_TIMEOUT = 5000;
@@ -36,6 +36,8 @@ export interface HandshakeHost extends Pick<ListenerHost, 'name' | 'options' | '
 
 interface Pending {
   readonly layer: LayerChannel;
+  /** The peer's, where it has one. */
+  readonly address: string | undefined;
   /** When it began, on the clock of performance.now(). */
   readonly since: number;
 }
@@ -71,15 +73,16 @@ export class Handshakes {
       return;
     }
     const layer = wrap(lower);
-    const source = sourceOf(lower);
+    const address = addressOf(lower);
     if (!layer) {
-      this.#admit(lower, source);
+      this.#admit(lower, address);
       return;
     }
+    const source = address === undefined ? undefined : sourceOfAddress(address);
     if (this.#pending.size >= this.#most || this.#host.io.connections.scarce) {
       this.#pending.victim(source)?.layer.fail(new L7mpError('E_LIMIT', 'gave way to a newer handshake'), 'refused');
     }
-    const pending: Pending = { layer, since: performance.now() };
+    const pending: Pending = { layer, address, since: performance.now() };
     this.#pending.add(pending, source);
     // One timer for all, and none for a handshake that is over within its first message.
     this.#timer ??= setTimeout(this.#expire, Math.min(this.#timeout, LOOKS)).unref();
@@ -101,9 +104,9 @@ export class Handshakes {
   // The transport has asked `admit` before, and has counted what it refused. That was before the handshake, and many
   // may be going on at once: so it is asked again, of those that were let through then.
   #completed(pending: Pending): void {
-    const source = this.#pending.delete(pending);
-    const { layer } = pending;
-    this.#admit(layer, layer.announced ?? source);
+    this.#pending.delete(pending);
+    const { layer, address } = pending;
+    this.#admit(layer, layer.announced ?? address);
   }
 
   #admit(channel: Channel, address: string | undefined): void {

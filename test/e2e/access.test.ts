@@ -69,6 +69,32 @@ for (const { name, admin, skip } of engines()) {
       });
     }
 
+    test('an address of IPv6 is itself, also below and behind a handshake', async (t) => {
+      const specs: ((port: number) => object)[] = [
+        (port) => ({ protocol: 'JSONSocket', transport: { protocol: 'TCP', port, address: '::1' } }),
+        (port) => ({
+          protocol: 'TCP',
+          port,
+          address: '::1',
+          proxy_protocol: true,
+          proxy_protocol_from: ['10.0.0.0/8'],
+        }),
+      ];
+      for (const spec of specs) {
+        const begins = STREAMS['JSONSocket on TCP']?.begins as string;
+        const { proxy, ports } = await start(t, spec, { allow: ['::1'] });
+        const client = await connectStream(t, { port: ports.l, host: '::1' });
+        client.send(begins);
+        await until(() => client.messages.length > 0, 'an answer');
+        await setOptions(proxy, { deny: ['::1'] });
+        const other = await connectStream(t, { port: ports.l, host: '::1' });
+        other.send(begins);
+        await until(() => other.ended || other.closed !== undefined, 'the end');
+        assert.deepEqual(other.messages, []);
+        await denied(ports.metrics);
+      }
+    });
+
     test('a session that is there stays when its peer is denied later', async (t) => {
       const { proxy, ports } = await start(t, on('TCP'), {});
       const client = await connectStream(t, { port: ports.l });
