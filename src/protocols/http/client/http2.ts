@@ -16,7 +16,7 @@ import { describeError } from '../../../io/connect-error.ts';
 import { CANCEL, codeForServer, REFUSED_STREAM, type Reset, resetBy } from '../codes.ts';
 import { plainHeaders } from '../headers.ts';
 import { http2 } from '../http2-module.ts';
-import { LINGER } from '../linger.ts';
+import { cutLater, LINGER } from '../linger.ts';
 import type { AnswerReader, ConnectionOwner, RequestHead, UpstreamConnection, UpstreamExchange } from './upstream.ts';
 
 /** Requests at a time, where the upstream would take more: they share one connection's fate, and its order. */
@@ -164,12 +164,13 @@ export class Http2Connection implements UpstreamConnection {
   #over(exchange: Http2Exchange): void {
     this.#exchanges.delete(exchange);
     if (this.room > 0) this.#owner.free(this);
-    else if (this.#closing && this.busy === 0) this.#leave();
+    else if ((this.#closing || this.gone) && this.busy === 0) this.#leave();
   }
 
   #leave(): void {
     this.#session.destroy();
     this.#socket.destroySoon();
+    cutLater(this.#socket);
   }
 
   #gone(): void {

@@ -87,7 +87,7 @@ export class Http2Connection {
     session.on('error', () => {});
     session.on('stream', (stream, headers, _flags, list) => this.#take(stream, headers, list as unknown as string[]));
     // A client that ends its direction can send no more, not even that a window is open again.
-    socket.once('end', () => session.destroy());
+    socket.once('end', () => this.cut());
     socket.once('close', () => this.#gone());
     this.#armIdle(this.#timeouts().header);
   }
@@ -113,6 +113,7 @@ export class Http2Connection {
   /** Closes it at once. */
   cut(): void {
     this.#session.destroy();
+    cutLater(this.#socket);
   }
 
   /** Refuses it, with the code. */
@@ -159,6 +160,7 @@ export class Http2Connection {
     if (this.#resets <= RESETS.burst || this.gone) return;
     this.#handlers.wrong();
     this.#session.destroy(new Error('too many requests were taken back'), ENHANCE_YOUR_CALM);
+    cutLater(this.#socket);
   }
 
   #refuseStream(stream: ServerHttp2Stream, { status, why }: Wrong): void {
@@ -186,6 +188,11 @@ export class Http2Connection {
 
   #lookIdle = (): void => {
     const { header } = this.#timeouts();
+    // Node waits for ever until what it has said of an error is taken.
+    if (this.gone) {
+      this.#socket.destroy();
+      return;
+    }
     const left = this.busy ? header : this.#idleSince + header - wholeNow();
     if (left > 0 || header === 0) this.#armIdle(left);
     else this.close();
