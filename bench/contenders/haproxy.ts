@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CERTIFIED, certificate } from '../harness/certificate.ts';
 import type { Command, Contender, Place } from '../harness/types.ts';
 import { output } from '../harness/version.ts';
 
@@ -11,6 +12,7 @@ function variant(name: string, options: readonly string[], unfit?: Contender['un
     version: async () => (await output('haproxy', '-v')).match(/version (\S+)/)?.[1] ?? 'unknown',
     carries: {
       tcp: (place) => run(place, configuration('tcp', options, relay(place))),
+      'tcp-tls-tcp': (place) => run(place, configuration('tcp', [], encrypted(place))),
       http: (place) => run(place, configuration('http', [], answer(place))),
       http2: (place) => run(place, configuration('http', [], answer(place))),
       'http-proxied': (place) => run(place, configuration('http', [], `${relay(place)}\n  http-reuse always`)),
@@ -49,6 +51,17 @@ function relay({ listen, upstream }: Place): string {
   return `listen bench
   bind 127.0.0.1:${listen}
   server load 127.0.0.1:${upstream}`;
+}
+
+/** Two hops, with TLS between them: each connection shakes hands in full. */
+function encrypted({ listen, middle, upstream, folder }: Place): string {
+  const { cert, both } = certificate(folder);
+  return `listen far
+  bind 127.0.0.1:${middle} ssl crt ${both} no-tls-tickets
+  server load 127.0.0.1:${upstream}
+listen bench
+  bind 127.0.0.1:${listen}
+  server far 127.0.0.1:${middle} ssl verify required ca-file ${cert} verifyhost ${CERTIFIED} no-ssl-reuse`;
 }
 
 function answer({ listen }: Place): string {

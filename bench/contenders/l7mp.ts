@@ -107,6 +107,15 @@ function carriesTraffic(start: Start): Contender['carries'] {
       const to = cluster('UDP', middle, HOST, { ca: cert, servername: CERTIFIED });
       return [start(place, far), start(place, { role: 'near', ...listener('UDP', listen), ...to })];
     },
+    'tcp-tls-tcp': (place) => {
+      const { listen, middle, upstream } = place;
+      const { cert, key } = certificate(place.folder);
+      const far = listener('TCP', middle, { destination: 'far' }, 'far', HOST, { cert, key });
+      const to = cluster('TCP', middle, HOST, { ca: cert, servername: CERTIFIED });
+      const [behind] = cluster('TCP', upstream).clusters;
+      const listeners = [...far.listeners, ...listener('TCP', listen).listeners];
+      return [start(place, { listeners, clusters: [...to.clusters, { ...behind, name: 'far' }] })];
+    },
     'udp-namespaces': (place) => [start(place, straight(place, 'UDP'))],
   };
 }

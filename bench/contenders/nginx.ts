@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CERTIFIED, certificate } from '../harness/certificate.ts';
 import type { Command, Contender, Place } from '../harness/types.ts';
 import { output } from '../harness/version.ts';
 
@@ -18,6 +19,7 @@ export const nginx: Contender = {
   carries: {
     udp: (place) => commands(place, stream(place, 'udp reuseport rcvbuf=4m')),
     tcp: (place) => commands(place, stream(place, 'backlog=4096 so_keepalive=off')),
+    'tcp-tls-tcp': (place) => commands(place, encrypted(place)),
     http: (place) => commands(place, http(place, 'return 200;')),
     http2: (place) => commands(place, http(place, 'return 200;', '', 'http2')),
     'http-proxied': (place) => commands(place, http(place, PROXIED, kept(place))),
@@ -31,6 +33,28 @@ function stream({ listen, upstream }: Place, options: string): string {
   proxy_buffer_size 64k;
   proxy_timeout 1h;
   server { listen 127.0.0.1:${listen} ${options}; proxy_pass 127.0.0.1:${upstream}; }
+}`;
+}
+
+/** Two hops in one worker, with TLS between them, as `encrypted` is for the others: each connection shakes hands in full. */
+function encrypted({ listen, middle, upstream, folder }: Place): string {
+  const { cert, key } = certificate(folder);
+  return `stream {
+  tcp_nodelay on;
+  proxy_buffer_size 64k;
+  proxy_timeout 1h;
+  ssl_session_tickets off; ssl_session_cache off; proxy_ssl_session_reuse off;
+  server {
+    listen 127.0.0.1:${middle} ssl backlog=4096 so_keepalive=off;
+    ssl_certificate ${cert}; ssl_certificate_key ${key}; ssl_protocols TLSv1.2 TLSv1.3;
+    proxy_pass 127.0.0.1:${upstream};
+  }
+  server {
+    listen 127.0.0.1:${listen} backlog=4096 so_keepalive=off;
+    proxy_ssl on; proxy_ssl_verify on; proxy_ssl_trusted_certificate ${cert}; proxy_ssl_name ${CERTIFIED};
+    proxy_ssl_protocols TLSv1.2 TLSv1.3;
+    proxy_pass 127.0.0.1:${middle};
+  }
 }`;
 }
 

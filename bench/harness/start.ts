@@ -72,6 +72,7 @@ const ATTEMPTS: Readonly<Record<Carries, (place: Place) => Promise<boolean>>> = 
   websocket: connects,
   'udp-websocket-udp': echoes,
   'udp-dtls-udp': echoes,
+  'tcp-tls-tcp': connects,
   'udp-namespaces': echoes,
   'workers-javascript': ({ network, middle }) => connects({ network, listen: middle }),
   'workers-tcp': connects,

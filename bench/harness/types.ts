@@ -2,7 +2,7 @@
 import type { Network } from './network.ts';
 
 /**
- * What lies between the load and its server: a proxy on the loopback; two of them, with a WebSocket or DTLS between them; or a
+ * What lies between the load and its server: a proxy on the loopback; two hops, with a WebSocket, DTLS or TLS between them; or a
  * proxy on a host of its own, between that of the load and that of the server. Of `http` and `http2`, the proxy answers by itself; of
  * `http-proxied`, an HTTP server behind it. What
  * begins with `workers-` is for contenders that differ in the number of their workers.
@@ -16,6 +16,7 @@ export type Carries =
   | 'websocket'
   | 'udp-websocket-udp'
   | 'udp-dtls-udp'
+  | 'tcp-tls-tcp'
   | 'udp-namespaces'
   | 'workers-javascript'
   | 'workers-tcp';

@@ -1,12 +1,12 @@
 import type { Row } from '../harness/types.ts';
-import { closedLoop } from './closed-loop.ts';
+import { type ClosedLoop, closedLoop } from './closed-loop.ts';
 
 const GBIT = { name: 'Gbit', size: 1e9 / 8, rate: 'Gbit/s', cpu: 'ms' };
 /** Bytes of a ping-pong message. */
 const SIZE = 64;
 
-function bulk(streams: number): Row {
-  return closedLoop({
+function bulk(streams: number): ClosedLoop {
+  return {
     id: `tcp-bulk-${streams}`,
     title: `TCP bulk, ${streams} ${streams > 1 ? 'streams' : 'stream'}`,
     carries: 'tcp',
@@ -14,21 +14,21 @@ function bulk(streams: number): Row {
     program: 'tcp_sink',
     args: [streams],
     unit: GBIT,
-  });
+  };
 }
 
-function pingPong(connections: number): Row {
-  return closedLoop({
+function pingPong(connections: number): ClosedLoop {
+  return {
     id: `tcp-pingpong-${connections}`,
     title: `TCP ping-pong × ${connections}`,
     carries: 'tcp',
     server: ['tcp_echo'],
     program: 'tcp_pingpong',
     args: [connections, SIZE],
-  });
+  };
 }
 
-const connections: Row = closedLoop({
+const connections: ClosedLoop = {
   id: 'tcp-connections',
   title: 'TCP connections',
   carries: 'tcp',
@@ -36,6 +36,19 @@ const connections: Row = closedLoop({
   program: 'tcp_connect',
   args: [16],
   unit: { name: 'connection', size: 1, rate: '/s', cpu: 'µs' },
-});
+};
 
-export const tcp: readonly Row[] = [bulk(1), bulk(10), pingPong(1), pingPong(32), pingPong(500), connections];
+/** The same through two hops, between which it is encrypted. */
+const encrypted = (loop: ClosedLoop): Row =>
+  closedLoop({
+    ...loop,
+    id: loop.id.replace('tcp', 'tcp-tls-tcp'),
+    title: loop.title.replace('TCP', 'TCP → TLS → TCP,'),
+    carries: 'tcp-tls-tcp',
+  });
+
+export const tcp: readonly Row[] = [
+  ...[bulk(1), bulk(10), pingPong(1), pingPong(32), pingPong(500), connections].map(closedLoop),
+  // Each connection shakes hands in full: nobody resumes.
+  ...[bulk(1), bulk(10), pingPong(32), connections].map(encrypted),
+];
