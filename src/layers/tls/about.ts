@@ -15,12 +15,26 @@ export function connectionMetadata(socket: TLSSocket, asked: boolean, refusal: s
   return { ...metadata, authorized: true, peer: peerMetadata(socket.getPeerCertificate()) };
 }
 
-/** What was agreed on. `asked`: the peer was asked for a certificate, `refusal`: why it is not taken. */
+/** The certificate that was described last: an endpoint shows the same one each time, and node takes as long for it as for half a handshake. */
+export class LatestCertificate {
+  #der: Buffer | undefined;
+  #described: Metadata = {};
+
+  /** Not to be changed. `der`: a certificate that was verified. */
+  describe(der: Buffer): Metadata {
+    if (!this.#der?.equals(der)) this.#described = peerMetadata(new X509Certificate(der).toLegacyObject());
+    this.#der = der;
+    return this.#described;
+  }
+}
+
+/** What was agreed on; not to be changed. `asked`: the peer was asked for a certificate, `refusal`: why it is not taken. */
 export function agreedMetadata(
   { version, cipher, alpn, certificate }: Agreed,
   servername: string | undefined,
   asked: boolean,
   refusal: string | undefined,
+  latest = new LatestCertificate(),
 ): Metadata {
   const metadata: Metadata = {
     version,
@@ -31,7 +45,7 @@ export function agreedMetadata(
   if (!asked) return metadata;
   if (refusal !== undefined || !certificate)
     return { ...metadata, authorized: false, authorization_error: refusal ?? '' };
-  return { ...metadata, authorized: true, peer: peerMetadata(new X509Certificate(certificate).toLegacyObject()) };
+  return { ...metadata, authorized: true, peer: latest.describe(certificate) };
 }
 
 /** All of it anew: rules may change what a session knows. structuredClone() takes ten times as long. */

@@ -46,7 +46,8 @@ export class OpensslDialledChannel extends OpensslTlsChannel {
   }
 
   protected override metadata(connection: TlsConnection): Metadata {
-    const { verify = true } = this.#identity.input;
-    return agreedMetadata(connection.agreed(), this.#servername, true, verify ? undefined : 'it was not verified');
+    const { input, latest } = this.#identity;
+    const refusal = (input.verify ?? true) ? undefined : 'it was not verified';
+    return agreedMetadata(connection.agreed(), this.#servername, true, refusal, latest);
   }
 }

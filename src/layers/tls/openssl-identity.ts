@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { L7mpError } from '../../core/errors.ts';
 import type { SharedSecret } from '../../core/shared-secret.ts';
 import { DtlsContext, type DtlsSettings } from '../../openssl/dtls-context.ts';
+import { LatestCertificate } from './about.ts';
 import type { KeyPair, Sources } from './material.ts';
 import type { ServerMaterial } from './server-identity.ts';
 import { Servernames } from './servernames.ts';
@@ -85,6 +86,8 @@ export class OpensslServerIdentity {
 export interface OpensslClientIdentity {
   readonly input: ClientInput;
   readonly context: DtlsContext;
+  /** Of its endpoints. */
+  readonly latest: LatestCertificate;
 }
 
 /** Rejects with E_FILE or E_CERTIFICATE, naming the field. */
@@ -100,7 +103,7 @@ export async function readOpensslClient(input: ClientInput, sources: Sources): P
     ca: authorities?.join('\n'),
     stream: { minVersion },
   });
-  return { input, context };
+  return { input, context, latest: new LatestCertificate() };
 }
 
 function contextOf(settings: DtlsSettings): DtlsContext {
