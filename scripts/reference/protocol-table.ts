@@ -84,6 +84,6 @@ function modeOf({ listener }: Protocol): string {
 
 /** Whether a session that loses its endpoint gets another connection, and whether there are several endpoints to choose from. */
 function reLb({ cluster }: Protocol): string {
-  if (!cluster) return 'no/no';
+  if (!cluster || cluster.runsCode) return 'no/no';
   return `yes/${cluster.virtual ? 'no' : 'yes'}`;
 }
