@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { after, describe, test } from 'node:test';
 import { Authority, texts } from '../../test/support/certificates.ts';
 import { helloIn, helloVerifyRequest } from '../layers/dtls/record.ts';
-import { DtlsConnection, type ServerName } from './dtls-connection.ts';
+import { DtlsConnection } from './dtls-connection.ts';
 import { DtlsContext, type DtlsSettings } from './dtls-context.ts';
+import type { ServerName } from './ssl.ts';
 
 const authority = await Authority.make(after);
 const own = texts(await authority.issue());

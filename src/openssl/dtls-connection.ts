@@ -4,49 +4,15 @@
  *
  * All connections of a thread share two BIOs, since each has room for many datagrams: nothing is left in them between calls.
  */
-import { isIP } from 'node:net';
 import type { DtlsContext } from './dtls-context.ts';
 import { takeErrors } from './errors.ts';
-import { type Library, openssl, type Pointer } from './openssl.ts';
-import { derOf } from './pem.ts';
+import { openssl, type Pointer } from './openssl.ts';
+import { type Agreed, type Memory, type ServerName, SSL_ERROR_WANT_READ, SSL_ERROR_ZERO_RETURN, Ssl } from './ssl.ts';
 
-/** A peer with another name, or who has no good certificate, is not talked to. */
-export interface ServerName {
-  /** What it is asked for (RFC 6066 section 3); not an address. */
-  readonly servername?: string | undefined;
-  /** The name or address that its certificate is to have; left out: none. */
-  readonly verifyName?: string | undefined;
-}
-
-/** What was agreed on in a handshake. */
-export interface Agreed {
-  /** `DTLSv1.2` */
-  readonly version: string;
-  /** As OpenSSL names it. */
-  readonly cipher: string;
-  readonly alpn: string | undefined;
-  /** The peer's certificate, in DER. */
-  readonly certificate: Buffer | undefined;
-  /** What is wrong with it; undefined where it is good, or nobody has looked. */
-  readonly flaw: string | undefined;
-}
-
-const SSL_ERROR_WANT_READ = 2;
-const SSL_ERROR_ZERO_RETURN = 6;
-
-const SSL_CTRL_MODE = 33;
-const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
 const DTLS_CTRL_GET_TIMEOUT = 73;
 const DTLS_CTRL_HANDLE_TIMEOUT = 74;
 const DTLS_CTRL_SET_LINK_MTU = 120;
-const SSL_MODE_RELEASE_BUFFERS = 0x10;
 const SSL_OP_NO_QUERY_MTU = 0x1000;
-const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 4;
-const X509_V_OK = 0;
-const OPENSSL_NPN_NEGOTIATED = 1;
-const SSL_TLSEXT_ERR_OK = 0;
-const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
-
 /** The largest payload of a record (RFC 6347 section 4.1), and what encryption may add. */
 const LARGEST_PAYLOAD = 16_384;
 const LARGEST_RECORD = LARGEST_PAYLOAD + 2048;
@@ -65,11 +31,7 @@ const APPLICATION_DATA = 23;
 const RECORD_HEADER = 13;
 
 /** What the connections of a thread share. */
-interface Shared {
-  readonly library: Library;
-  /** What has come, and what is to leave. */
-  readonly arriving: Pointer;
-  readonly leaving: Pointer;
+interface Shared extends Memory {
   /** Room for the address of a peer, which nobody looks at. */
   readonly peer: Pointer;
   readonly record: Uint8Array;
@@ -99,7 +61,7 @@ function sharedOf(): Shared {
 export class DtlsConnection {
   readonly #shared = sharedOf();
   readonly #context: DtlsContext;
-  #ssl: Pointer;
+  readonly #ssl: Ssl;
   /** It has read all that has come, and its timer does not run: then one record of data is read by one call, and answered by none. */
   #drained = false;
   #armed = false;
@@ -108,35 +70,24 @@ export class DtlsConnection {
   #least = 0;
 
   /** `mtu`: the largest payload of a datagram, in bytes. Throws where there is no memory for it. */
-  constructor(context: DtlsContext, mtu: number, { servername, verifyName }: ServerName = {}) {
-    const { library, arriving, leaving } = this.#shared;
-    const { c } = library;
+  constructor(context: DtlsContext, mtu: number, name: ServerName = {}) {
+    const { c } = this.#shared.library;
     this.#context = context;
-    this.#ssl = c.SSL_new(context.pointer);
-    if (!this.#ssl) throw new Error(takeErrors(library, 'no connection of DTLS can be made'));
-    c.BIO_up_ref(arriving);
-    c.BIO_up_ref(leaving);
-    c.SSL_set_bio(this.#ssl, arriving, leaving);
-    c.SSL_set_options(this.#ssl, SSL_OP_NO_QUERY_MTU);
-    c.SSL_ctrl(this.#ssl, SSL_CTRL_MODE, SSL_MODE_RELEASE_BUFFERS, null);
-    c.SSL_ctrl(this.#ssl, DTLS_CTRL_SET_LINK_MTU, mtu, null);
-    if (context.role === 'server') c.SSL_set_accept_state(this.#ssl);
-    else c.SSL_set_connect_state(this.#ssl);
-    if (servername !== undefined) this.#askFor(servername);
-    if (verifyName !== undefined) this.#expect(verifyName);
+    this.#ssl = new Ssl(context, this.#shared, name);
+    c.SSL_set_options(this.#ssl.pointer, SSL_OP_NO_QUERY_MTU);
+    c.SSL_ctrl(this.#ssl.pointer, DTLS_CTRL_SET_LINK_MTU, mtu, null);
   }
 
   /** It was not freed yet. */
   get live(): boolean {
-    return this.#ssl !== 0;
+    return this.#ssl.pointer !== 0;
   }
 
   /** Frees its memory; nothing may be called afterwards but this, and `live`. What was not taken is lost. */
   free(): void {
-    if (!this.#ssl) return;
+    if (!this.live) return;
     if (this.#mayHaveWritten) this.take();
-    this.#shared.library.c.SSL_free(this.#ssl);
-    this.#ssl = 0;
+    this.#ssl.free();
   }
 
   /** There may be something to `take`. */
@@ -150,7 +101,7 @@ export class DtlsConnection {
   listen(hello: Uint8Array): boolean {
     const { library, peer } = this.#shared;
     this.#put(hello);
-    const taken = library.c.DTLSv1_listen(this.#ssl, peer) === 1;
+    const taken = library.c.DTLSv1_listen(this.#ssl.pointer, peer) === 1;
     if (!taken) this.#clear();
     return taken;
   }
@@ -161,15 +112,12 @@ export class DtlsConnection {
     const { c } = library;
     if (datagram) this.#put(datagram);
     this.#mayHaveWritten = true;
-    const choose = this.#context.role === 'server' && this.#context.alpn ? this.#chooseAlpn : undefined;
-    library.alpn = choose;
-    const result = c.SSL_do_handshake(this.#ssl);
-    library.alpn = undefined;
+    const result = this.#ssl.handshake();
     if (result === 1) {
-      this.#least = leastOf(c.SSL_CIPHER_get_name(c.SSL_get_current_cipher(this.#ssl)));
+      this.#least = leastOf(this.#ssl.cipher());
       return true;
     }
-    if (c.SSL_get_error(this.#ssl, result) === SSL_ERROR_WANT_READ) return false;
+    if (c.SSL_get_error(this.#ssl.pointer, result) === SSL_ERROR_WANT_READ) return false;
     throw this.#failure();
   }
 
@@ -177,7 +125,7 @@ export class DtlsConnection {
   timeout(): number | undefined {
     const time = new BigInt64Array(2);
     const { c } = this.#shared.library;
-    this.#armed = c.SSL_ctrl(this.#ssl, DTLS_CTRL_GET_TIMEOUT, 0, new Uint8Array(time.buffer)) === 1;
+    this.#armed = c.SSL_ctrl(this.#ssl.pointer, DTLS_CTRL_GET_TIMEOUT, 0, new Uint8Array(time.buffer)) === 1;
     const [seconds = 0n, microseconds = 0n] = time;
     return this.#armed ? Number(seconds) * 1000 + Math.ceil(Number(microseconds) / 1000) : undefined;
   }
@@ -186,27 +134,16 @@ export class DtlsConnection {
   retransmit(): void {
     this.#mayHaveWritten = true;
     const { c } = this.#shared.library;
-    if (c.SSL_ctrl(this.#ssl, DTLS_CTRL_HANDLE_TIMEOUT, 0, null) < 0) throw this.#failure();
+    if (c.SSL_ctrl(this.#ssl.pointer, DTLS_CTRL_HANDLE_TIMEOUT, 0, null) < 0) throw this.#failure();
   }
 
   /** After the handshake: the largest message, in bytes, whose record fits the MTU. */
   maxMessage(): number {
-    return Math.min(LARGEST_PAYLOAD, Number(this.#shared.library.c.DTLS_get_data_mtu(this.#ssl)));
+    return Math.min(LARGEST_PAYLOAD, Number(this.#shared.library.c.DTLS_get_data_mtu(this.#ssl.pointer)));
   }
 
   agreed(): Agreed {
-    const { library } = this.#shared;
-    const { c } = library;
-    const certificate = c.SSL_get1_peer_certificate(this.#ssl);
-    const der = certificate ? derOf(library, certificate) : undefined;
-    if (certificate) c.X509_free(certificate);
-    return {
-      version: c.SSL_get_version(this.#ssl),
-      cipher: c.SSL_CIPHER_get_name(c.SSL_get_current_cipher(this.#ssl)),
-      alpn: this.#alpn(),
-      certificate: der,
-      flaw: der && this.#flaw(),
-    };
+    return this.#ssl.agreed();
   }
 
   // ------------------------------------------------------------------ data
@@ -245,7 +182,7 @@ export class DtlsConnection {
   /** Encrypts a message of 1 to `maxMessage` bytes. Returns its datagram, good until the next call; undefined where it failed. */
   write(bytes: Uint8Array): Uint8Array | undefined {
     const { c } = this.#shared.library;
-    if (c.SSL_write(this.#ssl, bytes, bytes.length) === bytes.length) return this.#next();
+    if (c.SSL_write(this.#ssl.pointer, bytes, bytes.length) === bytes.length) return this.#next();
     c.ERR_clear_error();
     return undefined;
   }
@@ -254,7 +191,7 @@ export class DtlsConnection {
   shutdown(): void {
     this.#mayHaveWritten = true;
     const { c } = this.#shared.library;
-    c.SSL_shutdown(this.#ssl);
+    c.SSL_shutdown(this.#ssl.pointer);
     c.ERR_clear_error();
   }
 
@@ -289,23 +226,16 @@ export class DtlsConnection {
   #failure(): Error {
     const { library } = this.#shared;
     const { c } = library;
-    const flaw = this.#context.role === 'client' || this.#context.verify === 'require' ? this.#flaw() : undefined;
+    const flaw = this.#context.role === 'client' || this.#context.verify === 'require' ? this.#ssl.flaw() : undefined;
     const text = takeErrors(library, 'the handshake failed');
     this.#clear();
     c.ERR_clear_error();
     return new Error(flaw === undefined ? text : `${text}: ${flaw}`);
   }
 
-  /** What was found wrong with the peer's certificate. */
-  #flaw(): string | undefined {
-    const { c } = this.#shared.library;
-    const code = c.SSL_get_verify_result(this.#ssl);
-    return code === X509_V_OK ? undefined : c.X509_verify_cert_error_string(code);
-  }
-
   #readOne(take: (bytes: Uint8Array) => void): boolean {
     const room = this.#room();
-    const size = this.#shared.library.c.SSL_read(this.#ssl, room, room.length);
+    const size = this.#shared.library.c.SSL_read(this.#ssl.pointer, room, room.length);
     if (size <= 0) return this.#readAll(take);
     this.#hand(room, size, take);
     return true;
@@ -314,14 +244,14 @@ export class DtlsConnection {
   #readAll(take: (bytes: Uint8Array) => void): boolean {
     const { c } = this.#shared.library;
     this.#mayHaveWritten = true;
-    while (this.#ssl) {
+    while (this.live) {
       const room = this.#room();
-      const size = c.SSL_read(this.#ssl, room, room.length);
+      const size = c.SSL_read(this.#ssl.pointer, room, room.length);
       if (size > 0) {
         this.#hand(room, size, take);
         continue;
       }
-      const error = c.SSL_get_error(this.#ssl, size);
+      const error = c.SSL_get_error(this.#ssl.pointer, size);
       this.#drained = error === SSL_ERROR_WANT_READ;
       if (error === SSL_ERROR_WANT_READ) return true;
       if (error === SSL_ERROR_ZERO_RETURN) return false;
@@ -343,40 +273,6 @@ export class DtlsConnection {
     } finally {
       this.#shared.reading = reading;
     }
-  }
-
-  // ------------------------------------------------------------------ names and protocols
-
-  #askFor(servername: string): void {
-    // TLSEXT_NAMETYPE_host_name is 0.
-    this.#shared.library.c.SSL_ctrl(this.#ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, 0, Buffer.from(`${servername}\0`));
-  }
-
-  #expect(name: string): void {
-    const { c } = this.#shared.library;
-    const parameters = c.SSL_get0_param(this.#ssl);
-    if (isIP(name) !== 0) {
-      c.X509_VERIFY_PARAM_set1_ip_asc(parameters, name);
-      return;
-    }
-    c.X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    c.X509_VERIFY_PARAM_set1_host(parameters, name, Buffer.byteLength(name));
-  }
-
-  #chooseAlpn = (out: Pointer, outSize: Pointer, offered: Pointer, size: number): number => {
-    const { c } = this.#shared.library;
-    const { alpn } = this.#context;
-    const chosen = c.SSL_select_next_proto(out, outSize, alpn as Buffer, alpn?.length ?? 0, offered, size);
-    return chosen === OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
-  };
-
-  #alpn(): string | undefined {
-    const { library } = this.#shared;
-    const at = new BigUint64Array(1);
-    const size = new Uint32Array(1);
-    library.c.SSL_get0_alpn_selected(this.#ssl, at, size);
-    const [length = 0] = size;
-    return length === 0 ? undefined : library.copy(Number(at[0]), length).toString();
   }
 }
 

@@ -5,23 +5,10 @@
  * All connections of a thread share two BIOs and the room for what is read: nothing is left in them between calls. OpenSSL keeps
  * a part of a record by itself.
  */
-import { isIP } from 'node:net';
-import type { Agreed, ServerName } from './dtls-connection.ts';
 import type { DtlsContext } from './dtls-context.ts';
 import { takeErrors } from './errors.ts';
-import { type Library, openssl, type Pointer } from './openssl.ts';
-import { derOf } from './pem.ts';
-
-const SSL_ERROR_WANT_READ = 2;
-const SSL_ERROR_ZERO_RETURN = 6;
-const SSL_CTRL_MODE = 33;
-const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
-const SSL_MODE_RELEASE_BUFFERS = 0x10;
-const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 4;
-const X509_V_OK = 0;
-const OPENSSL_NPN_NEGOTIATED = 1;
-const SSL_TLSEXT_ERR_OK = 0;
-const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
+import { openssl } from './openssl.ts';
+import { type Agreed, type Memory, type ServerName, SSL_ERROR_WANT_READ, SSL_ERROR_ZERO_RETURN, Ssl } from './ssl.ts';
 
 /** Bytes that are taken in at a time. */
 const SLICE = 65_536;
@@ -30,10 +17,7 @@ const ROOM = SLICE + 32_768;
 /** What such a piece is encrypted, and more. */
 const SENT = 131_072;
 
-interface Shared {
-  readonly library: Library;
-  readonly arriving: Pointer;
-  readonly leaving: Pointer;
+interface Shared extends Memory {
   readonly record: Uint8Array;
   /** Of which what is being handed on is a part, if `busy`. */
   readonly plain: Uint8Array;
@@ -64,36 +48,23 @@ export class TlsConnection {
   readonly #context: DtlsContext;
   /** Sends what is lent to it, but for what is `owned`, and returns whether more fits. */
   readonly #send: Send;
-  #ssl: Pointer;
+  readonly #ssl: Ssl;
 
   /** Throws where there is no memory for it. */
-  constructor(context: DtlsContext, send: Send, { servername, verifyName }: ServerName = {}) {
-    const { library, arriving, leaving } = this.#shared;
-    const { c } = library;
+  constructor(context: DtlsContext, send: Send, name: ServerName = {}) {
     this.#context = context;
     this.#send = send;
-    this.#ssl = c.SSL_new(context.pointer);
-    if (!this.#ssl) throw new Error(takeErrors(library, 'no connection of TLS can be made'));
-    c.BIO_up_ref(arriving);
-    c.BIO_up_ref(leaving);
-    c.SSL_set_bio(this.#ssl, arriving, leaving);
-    c.SSL_ctrl(this.#ssl, SSL_CTRL_MODE, SSL_MODE_RELEASE_BUFFERS, null);
-    if (context.role === 'server') c.SSL_set_accept_state(this.#ssl);
-    else c.SSL_set_connect_state(this.#ssl);
-    if (servername !== undefined) this.#askFor(servername);
-    if (verifyName !== undefined) this.#expect(verifyName);
+    this.#ssl = new Ssl(context, this.#shared, name);
   }
 
   /** It was not freed yet. */
   get live(): boolean {
-    return this.#ssl !== 0;
+    return this.#ssl.pointer !== 0;
   }
 
   /** Frees its memory; nothing may be called afterwards but this, and `live`. */
   free(): void {
-    if (!this.#ssl) return;
-    this.#shared.library.c.SSL_free(this.#ssl);
-    this.#ssl = 0;
+    this.#ssl.free();
   }
 
   /**
@@ -105,10 +76,8 @@ export class TlsConnection {
     const { c } = library;
     c.ERR_clear_error();
     if (bytes) c.BIO_write(arriving, bytes, bytes.length);
-    library.alpn = this.#context.role === 'server' && this.#context.alpn ? this.#chooseAlpn : undefined;
-    const result = c.SSL_do_handshake(this.#ssl);
-    library.alpn = undefined;
-    const error = result === 1 ? 0 : c.SSL_get_error(this.#ssl, result);
+    const result = this.#ssl.handshake();
+    const error = result === 1 ? 0 : c.SSL_get_error(this.#ssl.pointer, result);
     const failure = error === 0 || error === SSL_ERROR_WANT_READ ? undefined : this.#failure();
     // Before anybody else may use what is shared.
     const rest = result === 1 ? this.#decrypt() : undefined;
@@ -128,7 +97,7 @@ export class TlsConnection {
     this.#rest = undefined;
     if (rest && !this.#hand(rest, take)) return false;
     const length = bytes?.length ?? 0;
-    for (let at = 0; at < length && this.#ssl; at += SLICE) {
+    for (let at = 0; at < length && this.live; at += SLICE) {
       const slice = length <= SLICE ? (bytes as Uint8Array) : (bytes as Uint8Array).subarray(at, at + SLICE);
       library.c.BIO_write(arriving, slice, slice.length);
       const decrypted = this.#decrypt();
@@ -142,31 +111,20 @@ export class TlsConnection {
   write(bytes: Uint8Array): boolean {
     const { library } = this.#shared;
     library.c.ERR_clear_error();
-    if (bytes.length > 0 && library.c.SSL_write(this.#ssl, bytes, bytes.length) <= 0) throw this.#failure();
+    if (bytes.length > 0 && library.c.SSL_write(this.#ssl.pointer, bytes, bytes.length) <= 0) throw this.#failure();
     return this.#drain();
   }
 
   /** Says that nothing follows. */
   end(): void {
     const { library } = this.#shared;
-    library.c.SSL_shutdown(this.#ssl);
+    library.c.SSL_shutdown(this.#ssl.pointer);
     library.c.ERR_clear_error();
     this.#drain();
   }
 
   agreed(): Agreed {
-    const { library } = this.#shared;
-    const { c } = library;
-    const certificate = c.SSL_get1_peer_certificate(this.#ssl);
-    const der = certificate ? derOf(library, certificate) : undefined;
-    if (certificate) c.X509_free(certificate);
-    return {
-      version: c.SSL_get_version(this.#ssl),
-      cipher: c.SSL_CIPHER_get_name(c.SSL_get_current_cipher(this.#ssl)),
-      alpn: this.#alpn(),
-      certificate: der,
-      flaw: der && this.#flaw(),
-    };
+    return this.#ssl.agreed();
   }
 
   // ------------------------------------------------------------------ own
@@ -180,12 +138,12 @@ export class TlsConnection {
     let size = 0;
     for (;;) {
       const part = size === 0 ? room : room.subarray(size);
-      const read = c.SSL_read(this.#ssl, part, part.length);
+      const read = c.SSL_read(this.#ssl.pointer, part, part.length);
       if (read > 0) {
         size += read;
         continue;
       }
-      const error = c.SSL_get_error(this.#ssl, read);
+      const error = c.SSL_get_error(this.#ssl.pointer, read);
       const bytes = room.subarray(0, size);
       if (error === SSL_ERROR_WANT_READ) return { bytes, goesOn: true };
       this.#empty();
@@ -229,49 +187,10 @@ export class TlsConnection {
 
   #failure(): Error {
     const { library } = this.#shared;
-    const flaw = this.#context.verify === 'require' ? this.#flaw() : undefined;
+    const flaw = this.#context.verify === 'require' ? this.#ssl.flaw() : undefined;
     const text = takeErrors(library, 'the connection is broken');
     this.#empty();
     return new Error(flaw === undefined ? text : flaw);
-  }
-
-  /** What was found wrong with the peer's certificate. */
-  #flaw(): string | undefined {
-    const { c } = this.#shared.library;
-    const code = c.SSL_get_verify_result(this.#ssl);
-    return code === X509_V_OK ? undefined : c.X509_verify_cert_error_string(code);
-  }
-
-  #askFor(servername: string): void {
-    // TLSEXT_NAMETYPE_host_name is 0.
-    this.#shared.library.c.SSL_ctrl(this.#ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, 0, Buffer.from(`${servername}\0`));
-  }
-
-  #expect(name: string): void {
-    const { c } = this.#shared.library;
-    const parameters = c.SSL_get0_param(this.#ssl);
-    if (isIP(name) !== 0) {
-      c.X509_VERIFY_PARAM_set1_ip_asc(parameters, name);
-      return;
-    }
-    c.X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    c.X509_VERIFY_PARAM_set1_host(parameters, name, Buffer.byteLength(name));
-  }
-
-  #chooseAlpn = (out: Pointer, outSize: Pointer, offered: Pointer, size: number): number => {
-    const { c } = this.#shared.library;
-    const { alpn } = this.#context;
-    const chosen = c.SSL_select_next_proto(out, outSize, alpn as Buffer, alpn?.length ?? 0, offered, size);
-    return chosen === OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
-  };
-
-  #alpn(): string | undefined {
-    const { library } = this.#shared;
-    const at = new BigUint64Array(1);
-    const size = new Uint32Array(1);
-    library.c.SSL_get0_alpn_selected(this.#ssl, at, size);
-    const [length = 0] = size;
-    return length === 0 ? undefined : library.copy(Number(at[0]), length).toString();
   }
 }
 

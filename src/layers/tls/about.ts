@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { Json, Metadata } from '../../core/metadata.ts';
-import type { Agreed } from '../../openssl/dtls-connection.ts';
+import type { Agreed } from '../../openssl/ssl.ts';
 
 /** Metadata of a connection that is terminated here. `refusal`: why the peer's certificate is not taken, if one was asked for. */
 export function connectionMetadata(socket: TLSSocket, asked: boolean, refusal: string | undefined): Metadata {
