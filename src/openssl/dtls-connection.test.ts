@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { after, describe, test } from 'node:test';
 import { Authority, texts } from '../../test/support/certificates.ts';
 import { helloIn, helloVerifyRequest } from '../layers/dtls/record.ts';
+import { SslContext, type SslSettings } from './context.ts';
 import { DtlsConnection } from './dtls-connection.ts';
-import { DtlsContext, type DtlsSettings } from './dtls-context.ts';
 import type { ServerName } from './ssl.ts';
 
 const authority = await Authority.make(after);
@@ -12,10 +12,9 @@ const own = texts(await authority.issue());
 const another = texts(await authority.issue());
 const stranger = await Authority.make(after, 'another authority');
 
-const server = (more: Partial<DtlsSettings> = {}) =>
-  new DtlsContext({ role: 'server', verify: 'none', ...own, ...more });
-const client = (more: Partial<DtlsSettings> = {}) =>
-  new DtlsContext({ role: 'client', verify: 'require', ca: authority.text, ...more });
+const server = (more: Partial<SslSettings> = {}) => new SslContext({ role: 'server', verify: 'none', ...own, ...more });
+const client = (more: Partial<SslSettings> = {}) =>
+  new SslContext({ role: 'client', verify: 'require', ca: authority.text, ...more });
 
 const LOCAL: ServerName = { servername: 'localhost', verifyName: 'localhost' };
 

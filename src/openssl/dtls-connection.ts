@@ -4,7 +4,7 @@
  *
  * All connections of a thread share two BIOs, since each has room for many datagrams: nothing is left in them between calls.
  */
-import type { DtlsContext } from './dtls-context.ts';
+import type { SslContext } from './context.ts';
 import { takeErrors } from './errors.ts';
 import { openssl, type Pointer } from './openssl.ts';
 import { type Agreed, type Memory, type ServerName, SSL_ERROR_WANT_READ, SSL_ERROR_ZERO_RETURN, Ssl } from './ssl.ts';
@@ -60,7 +60,7 @@ function sharedOf(): Shared {
 
 export class DtlsConnection {
   readonly #shared = sharedOf();
-  readonly #context: DtlsContext;
+  readonly #context: SslContext;
   readonly #ssl: Ssl;
   /** It has read all that has come, and its timer does not run: then one record of data is read by one call, and answered by none. */
   #drained = false;
@@ -70,7 +70,7 @@ export class DtlsConnection {
   #least = 0;
 
   /** `mtu`: the largest payload of a datagram, in bytes. Throws where there is no memory for it. */
-  constructor(context: DtlsContext, mtu: number, name: ServerName = {}) {
+  constructor(context: SslContext, mtu: number, name: ServerName = {}) {
     const { c } = this.#shared.library;
     this.#context = context;
     this.#ssl = new Ssl(context, this.#shared, name);

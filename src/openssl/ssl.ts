@@ -1,6 +1,6 @@
 /** What connections of TLS and of DTLS do alike: an SSL of OpenSSL's that reads and writes memory. */
 import { isIP } from 'node:net';
-import type { DtlsContext } from './dtls-context.ts';
+import type { SslContext } from './context.ts';
 import { takeErrors } from './errors.ts';
 import type { Library, Pointer } from './openssl.ts';
 import { derOf } from './pem.ts';
@@ -50,10 +50,10 @@ export class Ssl {
   /** 0 once it was freed. */
   pointer: Pointer;
   readonly #library: Library;
-  readonly #context: DtlsContext;
+  readonly #context: SslContext;
 
   /** Throws where there is no memory for it. */
-  constructor(context: DtlsContext, { library, arriving, leaving }: Memory, { servername, verifyName }: ServerName) {
+  constructor(context: SslContext, { library, arriving, leaving }: Memory, { servername, verifyName }: ServerName) {
     const { c } = library;
     this.#library = library;
     this.#context = context;

@@ -5,7 +5,7 @@
  * All connections of a thread share two BIOs and the room for what is read: nothing is left in them between calls. OpenSSL keeps
  * a part of a record by itself.
  */
-import type { DtlsContext } from './dtls-context.ts';
+import type { SslContext } from './context.ts';
 import { takeErrors } from './errors.ts';
 import { openssl } from './openssl.ts';
 import { type Agreed, type Memory, type ServerName, SSL_ERROR_WANT_READ, SSL_ERROR_ZERO_RETURN, Ssl } from './ssl.ts';
@@ -45,13 +45,13 @@ type Send = (bytes: Uint8Array, owned: boolean) => boolean;
 
 export class TlsConnection {
   readonly #shared = sharedOf();
-  readonly #context: DtlsContext;
+  readonly #context: SslContext;
   /** Sends what is lent to it, but for what is `owned`, and returns whether more fits. */
   readonly #send: Send;
   readonly #ssl: Ssl;
 
   /** Throws where there is no memory for it. */
-  constructor(context: DtlsContext, send: Send, name: ServerName = {}) {
+  constructor(context: SslContext, send: Send, name: ServerName = {}) {
     this.#context = context;
     this.#send = send;
     this.#ssl = new Ssl(context, this.#shared, name);

@@ -3,8 +3,8 @@ import * as dgram from 'node:dgram';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { helloIn, helloVerifyRequest, isHello } from '../../src/layers/dtls/record.ts';
+import { SslContext, type SslSettings } from '../../src/openssl/context.ts';
 import { DtlsConnection } from '../../src/openssl/dtls-connection.ts';
-import { DtlsContext, type DtlsSettings } from '../../src/openssl/dtls-context.ts';
 import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
 import type { Peer, Server, ServerOptions } from './peers.ts';
@@ -14,7 +14,7 @@ const HOST = '127.0.0.1';
 /** Milliseconds between two looks whether something is to be sent again. */
 const LOOKS = 50;
 
-export interface DtlsOptions extends Partial<Omit<DtlsSettings, 'role'>> {
+export interface DtlsOptions extends Partial<Omit<SslSettings, 'role'>> {
   readonly servername?: string | undefined;
   /** Its own port. */
   readonly port?: number;
@@ -96,7 +96,7 @@ export async function beginDtls(
   to: number,
   { servername, port = 0, mtu = 1200, verify = 'none', ...settings }: DtlsOptions = {},
 ): Promise<Peer & { readonly shaken: boolean; readonly connection: DtlsConnection; readonly socket: dgram.Socket }> {
-  const context = new DtlsContext({ verify, ...settings, role: 'client' });
+  const context = new SslContext({ verify, ...settings, role: 'client' });
   const socket = dgram.createSocket('udp4');
   socket.bind({ address: HOST, port });
   await once(socket, 'listening');
@@ -133,7 +133,7 @@ export async function connectDtls(t: TestContext, to: number, options: DtlsOptio
 /** A server, which asks for a cookie that is always the same. */
 export async function serveDtls(t: TestContext, options: ServerOptions & DtlsOptions): Promise<Server> {
   const { reply = (data: Buffer) => data, onPeer, mtu = 1200, verify = 'none', ...settings } = options;
-  const context = new DtlsContext({ verify, ...settings, role: 'server' });
+  const context = new SslContext({ verify, ...settings, role: 'server' });
   const socket = dgram.createSocket('udp4');
   const ends = new Map<string, End>();
   const peers: Peer[] = [];

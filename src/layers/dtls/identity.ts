@@ -1,6 +1,6 @@
 /** What a listener or a cluster has of its certificates and keys: contexts of OpenSSL's, to be freed. */
 import { L7mpError } from '../../core/errors.ts';
-import { DtlsContext, type DtlsSettings } from '../../openssl/dtls-context.ts';
+import { SslContext, type SslSettings } from '../../openssl/context.ts';
 import type { KeyPair, Sources } from '../tls/material.ts';
 import { type Load, Reloading, type ReloadingHost } from '../tls/reloading.ts';
 import { readServer, type ServerMaterial } from '../tls/server-identity.ts';
@@ -17,7 +17,7 @@ export type DtlsClientInput = ClientInput & Sized;
 
 abstract class Identity {
   readonly mtu: number;
-  readonly #contexts: DtlsContext[] = [];
+  readonly #contexts: SslContext[] = [];
 
   constructor({ mtu = DEFAULT_MTU }: Sized) {
     this.mtu = mtu;
@@ -28,9 +28,9 @@ abstract class Identity {
     for (const context of this.#contexts) context.free();
   }
 
-  protected make(settings: DtlsSettings): DtlsContext {
+  protected make(settings: SslSettings): SslContext {
     try {
-      const context = new DtlsContext(settings);
+      const context = new SslContext(settings);
       this.#contexts.push(context);
       return context;
     } catch (error) {
@@ -42,21 +42,21 @@ abstract class Identity {
 
 export class DtlsServerIdentity extends Identity {
   readonly input: DtlsServerInput;
-  readonly #own: DtlsContext | undefined;
-  readonly #names: Servernames<DtlsContext>;
+  readonly #own: SslContext | undefined;
+  readonly #names: Servernames<SslContext>;
 
   constructor(input: DtlsServerInput, { own, named, authorities }: ServerMaterial) {
     super(input);
     this.input = input;
     const { client_auth: verify = 'none', alpn } = input;
-    const context = (pair: KeyPair): DtlsContext =>
+    const context = (pair: KeyPair): SslContext =>
       this.make({ ...pair, role: 'server', verify, alpn, ca: authorities?.join('\n') });
     this.#own = own && context(own);
     this.#names = new Servernames(named.map(([servernames, pair]) => [servernames, context(pair)] as const));
   }
 
   /** For a client that asks for this name; undefined where it is to be told that there is no such one. */
-  contextFor(servername: string | undefined): DtlsContext | undefined {
+  contextFor(servername: string | undefined): SslContext | undefined {
     const found = servername === undefined ? undefined : this.#names.find(servername);
     if (found || (servername !== undefined && this.input.strict_sni)) return found;
     return this.#own;
@@ -65,7 +65,7 @@ export class DtlsServerIdentity extends Identity {
 
 export class DtlsClientIdentity extends Identity {
   readonly input: DtlsClientInput;
-  readonly context: DtlsContext;
+  readonly context: SslContext;
 
   constructor(input: DtlsClientInput, pair: KeyPair | undefined, authorities: readonly string[] | undefined) {
     super(input);

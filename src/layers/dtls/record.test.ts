@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SslContext } from '../../openssl/context.ts';
 import { DtlsConnection } from '../../openssl/dtls-connection.ts';
-import { DtlsContext } from '../../openssl/dtls-context.ts';
 import { helloIn, helloVerifyRequest, isRecord } from './record.ts';
 
 /** OpenSSL's own ClientHello. */
 function hello(servername?: string, alpn?: readonly string[]): { client: DtlsConnection; datagram: Uint8Array } {
-  const context = new DtlsContext({ role: 'client', verify: 'none', alpn });
+  const context = new SslContext({ role: 'client', verify: 'none', alpn });
   const client = new DtlsConnection(context, 1200, { servername });
   context.free();
   client.shake();

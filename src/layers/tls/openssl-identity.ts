@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { L7mpError } from '../../core/errors.ts';
 import type { SharedSecret } from '../../core/shared-secret.ts';
-import { DtlsContext, type DtlsSettings } from '../../openssl/dtls-context.ts';
+import { SslContext, type SslSettings } from '../../openssl/context.ts';
 import { LatestCertificate } from './about.ts';
 import type { KeyPair, Sources } from './material.ts';
 import type { ServerMaterial } from './server-identity.ts';
@@ -15,9 +15,9 @@ const TICKET_KEYS = 80;
 interface Contexts {
   /** Of the secret that the keys of their tickets are made of. */
   readonly version: number;
-  readonly own: DtlsContext | undefined;
-  readonly names: Servernames<DtlsContext>;
-  readonly all: readonly DtlsContext[];
+  readonly own: SslContext | undefined;
+  readonly names: Servernames<SslContext>;
+  readonly all: readonly SslContext[];
 }
 
 export class OpensslServerIdentity {
@@ -40,7 +40,7 @@ export class OpensslServerIdentity {
   }
 
   /** For a client that asks for this name; undefined where it is to be told that there is no such one. */
-  contextFor(servername: string | undefined): DtlsContext | undefined {
+  contextFor(servername: string | undefined): SslContext | undefined {
     const { own, names } = this.#contexts();
     const found = servername === undefined ? undefined : names.find(servername);
     if (found || (servername !== undefined && this.input.strict_sni)) return found;
@@ -68,8 +68,8 @@ export class OpensslServerIdentity {
     const { client_auth: verify = 'none', alpn, min_version: minVersion = '1.2' } = this.input;
     const keys = this.#secret.derive(`TLS tickets of OpenSSL ${this.#owner.toString('hex')}`, TICKET_KEYS);
     const stream = { minVersion, tickets: { keys, owner: this.#owner } };
-    const all: DtlsContext[] = [];
-    const context = (pair: KeyPair): DtlsContext => {
+    const all: SslContext[] = [];
+    const context = (pair: KeyPair): SslContext => {
       const made = contextOf({ ...pair, role: 'server', verify, alpn, stream, ca: authorities?.join('\n') });
       all.push(made);
       return made;
@@ -85,7 +85,7 @@ export class OpensslServerIdentity {
 
 export interface OpensslClientIdentity {
   readonly input: ClientInput;
-  readonly context: DtlsContext;
+  readonly context: SslContext;
   /** Of its endpoints. */
   readonly latest: LatestCertificate;
 }
@@ -106,9 +106,9 @@ export async function readOpensslClient(input: ClientInput, sources: Sources): P
   return { input, context, latest: new LatestCertificate() };
 }
 
-function contextOf(settings: DtlsSettings): DtlsContext {
+function contextOf(settings: SslSettings): SslContext {
   try {
-    return new DtlsContext(settings);
+    return new SslContext(settings);
   } catch (error) {
     throw new L7mpError('E_CERTIFICATE', `/tls: ${(error as Error).message}`, { cause: error });
   }

@@ -92,17 +92,17 @@ describe('a program and its session', () => {
   });
 
   test('it runs in the directory and with the variables that it is given, and with those of the proxy', async (t) => {
-    process.env.L7MP_TEST_TAKEN = 'there';
-    process.env.L7MP_TEST_KEPT = 'kept';
+    process.env.L7MP_FORK_TAKEN = 'there';
+    process.env.L7MP_FORK_KEPT = 'kept';
     t.after(() => {
-      delete process.env.L7MP_TEST_TAKEN;
-      delete process.env.L7MP_TEST_KEPT;
+      delete process.env.L7MP_FORK_TAKEN;
+      delete process.env.L7MP_FORK_KEPT;
     });
-    const env = { L7MP_TEST_TAKEN: null, L7MP_TEST_GIVEN: 'a=b' };
-    const { open } = await setUp(t, { ...sh('pwd; env | grep ^L7MP_TEST_ | sort'), cwd: '/usr', env });
+    const env = { L7MP_FORK_TAKEN: null, L7MP_FORK_GIVEN: 'a=b' };
+    const { open } = await setUp(t, { ...sh('pwd; env | grep ^L7MP_FORK_ | sort'), cwd: '/usr', env });
     const one = await open();
     await until(() => one.ends === 1);
-    assert.equal(one.texts.join(''), '/usr\nL7MP_TEST_GIVEN=a=b\nL7MP_TEST_KEPT=kept\n');
+    assert.equal(one.texts.join(''), '/usr\nL7MP_FORK_GIVEN=a=b\nL7MP_FORK_KEPT=kept\n');
   });
 
   test('one that reads nothing holds its writer up, and one that closes its stdin does not', async (t) => {

@@ -6,8 +6,8 @@ import { once } from 'node:events';
 import { after, type TestContext, test } from 'node:test';
 import { engines } from '../../../src/io/testing.ts';
 import { helloIn } from '../../../src/layers/dtls/record.ts';
+import { SslContext } from '../../../src/openssl/context.ts';
 import { DtlsConnection } from '../../../src/openssl/dtls-connection.ts';
-import { DtlsContext } from '../../../src/openssl/dtls-context.ts';
 import { freePort } from '../../../src/testing/ports.ts';
 import { until } from '../../../src/testing/until.ts';
 import { Authority, texts } from '../../support/certificates.ts';
@@ -222,7 +222,7 @@ test('an endpoint that says close_notify ends the session', async (t) => {
 
 /** The first words of a client, by which it is known; and those with a cookie. */
 function beginning(t: TestContext): { connection: DtlsConnection; hello: Buffer } {
-  const context = new DtlsContext({ role: 'client', verify: 'none' });
+  const context = new SslContext({ role: 'client', verify: 'none' });
   const connection = new DtlsConnection(context, 1200);
   context.free();
   t.after(() => connection.free());

@@ -7,7 +7,7 @@ import { type Library, openssl, type Pointer } from './openssl.ts';
 import { readCertificates, readKey } from './pem.ts';
 
 /** What a context is made of. Texts are PEM. */
-export interface DtlsSettings {
+export interface SslSettings {
   readonly role: 'server' | 'client';
   /** The certificate, and those between it and a root behind it. */
   readonly cert?: string | undefined;
@@ -45,16 +45,16 @@ const VERIFY = { none: 0, request: 1, require: 3 } as const;
 /** The authorities of Node as a store of OpenSSL's, which is read once: it takes some milliseconds. */
 let nodesAuthorities: Pointer | undefined;
 
-export class DtlsContext {
-  readonly role: DtlsSettings['role'];
-  readonly verify: DtlsSettings['verify'];
+export class SslContext {
+  readonly role: SslSettings['role'];
+  readonly verify: SslSettings['verify'];
   /** As it goes over the wire (RFC 7301): each name behind its length. */
   readonly alpn: Buffer | undefined;
   readonly #library: Library;
   #pointer: Pointer;
 
   /** Throws one line that says what is wrong with a text, or what OpenSSL lacks; nothing is left behind then. */
-  constructor(settings: DtlsSettings) {
+  constructor(settings: SslSettings) {
     const library = openssl();
     const { c } = library;
     this.#library = library;
@@ -84,7 +84,7 @@ export class DtlsContext {
     this.#pointer = 0;
   }
 
-  #prepare({ stream }: DtlsSettings): void {
+  #prepare({ stream }: SslSettings): void {
     const { c, callbacks } = this.#library;
     const at = this.#pointer;
     if (stream) this.#prepareStream(stream);
@@ -139,7 +139,7 @@ export class DtlsContext {
     if (taken !== 1) throw new Error(takeErrors(this.#library, 'the private key cannot be used'));
   }
 
-  #trust({ ca, role, verify }: DtlsSettings): void {
+  #trust({ ca, role, verify }: SslSettings): void {
     const { c } = this.#library;
     if (ca === undefined) {
       if (role === 'client' && verify !== 'none') c.SSL_CTX_set1_cert_store(this.#pointer, authorities(this.#library));
@@ -166,7 +166,7 @@ export class DtlsContext {
   }
 }
 
-function methodOf({ role, stream }: DtlsSettings, { c }: Library): Pointer {
+function methodOf({ role, stream }: SslSettings, { c }: Library): Pointer {
   if (stream) return role === 'server' ? c.TLS_server_method() : c.TLS_client_method();
   return role === 'server' ? c.DTLS_server_method() : c.DTLS_client_method();
 }
