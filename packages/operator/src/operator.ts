@@ -1,14 +1,14 @@
 /** Puts the parts together: the cluster's cache, what follows from it, the election, and what the leader does. */
 import type { TlsOptions } from '@l7mp/client';
-import { Cluster } from './cluster/cluster.ts';
+import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
 import type { Key } from './cluster/contract.ts';
+import { secretsNamed } from './gateway/gateway.ts';
 import { Webhook } from './injection/webhook.ts';
 import type { Access } from './kubernetes/access.ts';
 import { ApiClient } from './kubernetes/api.ts';
 import { Backoff, pause } from './kubernetes/backoff.ts';
 import { Election, type ElectionTimings } from './kubernetes/election.ts';
 import { messageOf } from './kubernetes/errors.ts';
-import type { Timings as WatchTimings } from './kubernetes/reflector.ts';
 import { Leader } from './leader.ts';
 import { type Changes, Model } from './model.ts';
 import { KINDS, type Kind } from './resources/kinds.ts';
@@ -36,7 +36,7 @@ export interface OperatorOptions extends TranslationOptions {
   readonly ownNamespace: string;
   /** Of several replicas one leads; without it, this one does. */
   readonly elects: boolean;
-  readonly timings?: { readonly lease?: ElectionTimings; readonly watch?: Partial<WatchTimings> };
+  readonly timings?: { readonly lease?: ElectionTimings; readonly watch?: ClusterOptions['timings'] };
   /** Another one for each replica. */
   readonly identity: string;
   readonly log: Logger;
@@ -84,6 +84,7 @@ export class Operator {
       namespaces,
       changed: (keys) => this.#changed(keys),
       statusChanged: (keys) => this.#leader?.statusChanged(keys),
+      secrets: secretsNamed,
       observer: (kind, namespace) => toldByReflector(options.log, metrics, kind, namespace),
       ...(options.timings?.watch && { timings: options.timings.watch }),
     });

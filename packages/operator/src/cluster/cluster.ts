@@ -1,10 +1,11 @@
 /** Keeps the cache in step with the API server, and tells what has changed, a batch for a turn of the event loop. */
 import type { ApiClient } from '../kubernetes/api.ts';
 import { Reflector, type ReflectorObserver, type Timings } from '../kubernetes/reflector.ts';
-import { GATEWAY_KINDS, KINDS, type Kind } from '../resources/kinds.ts';
+import { GATEWAY_KINDS, KINDS, type Kind, NAMED_KINDS } from '../resources/kinds.ts';
 import type { AnyObject } from '../resources/objects.ts';
 import { Cache } from './cache.ts';
 import type { Key, Snapshot } from './contract.ts';
+import { type SecretName, Secrets } from './secrets.ts';
 import { trim } from './trim.ts';
 
 export interface ClusterOptions {
@@ -15,8 +16,10 @@ export interface ClusterOptions {
   changed(keys: readonly Key[]): void;
   /** Objects whose status somebody has written, us included; not before the first call of `changed`. */
   statusChanged(keys: readonly Key[]): void;
+  /** The Secrets that are wanted, as of the snapshot. None is read without it. */
+  secrets?(snapshot: Snapshot): Iterable<SecretName>;
   observer?(kind: Kind, namespace: string | undefined): ReflectorObserver;
-  readonly timings?: Partial<Timings>;
+  readonly timings?: Partial<Timings> & { readonly secrets?: number };
 }
 
 /** Where the Gateway API of a cluster is older. */
@@ -29,6 +32,9 @@ const OLDER_VERSIONS: Partial<Record<Kind, readonly string[]>> = {
 /** Kinds without a namespace: with a list of namespaces, we need not be allowed to read them. */
 const CLUSTER_SCOPED: ReadonlySet<Kind> = new Set<Kind>(['GatewayClass', 'Namespace']);
 
+/** Of which it follows what Secrets are wanted. */
+const NAMING: ReadonlySet<Kind> = new Set<Kind>(['Gateway', 'GatewayClass', 'ReferenceGrant']);
+
 interface Reading {
   readonly kind: Kind;
   readonly isOptional: boolean;
@@ -39,6 +45,7 @@ export class Cluster {
   readonly #options: ClusterOptions;
   readonly #cache: Cache;
   readonly #readings: readonly Reading[];
+  readonly #secrets: Secrets;
   #changed = new Map<string, Key>();
   #statusChanged = new Map<string, Key>();
   #turn: NodeJS.Immediate | undefined;
@@ -51,7 +58,17 @@ export class Cluster {
       changed: (key) => this.#note(this.#changed, key),
       statusChanged: (key) => this.#note(this.#statusChanged, key),
     });
-    this.#readings = (Object.keys(KINDS) as Kind[]).flatMap((kind) => {
+    const told = options.observer?.('Secret', undefined);
+    this.#secrets = new Secrets({
+      api: options.api,
+      set: (secret) => this.#cache.set(secret),
+      remove: (secret) => this.#cache.remove(secret),
+      settled: () => this.#schedule(),
+      failed: (message, wait) => told?.failed?.(new Error(message), wait),
+      ...(options.timings?.secrets !== undefined && { interval: options.timings.secrets }),
+    });
+    const watched = (Object.keys(KINDS) as Kind[]).filter((kind) => !(kind in NAMED_KINDS));
+    this.#readings = watched.flatMap((kind) => {
       const isEverywhere = options.namespaces.length === 0 || CLUSTER_SCOPED.has(kind);
       return (isEverywhere ? [undefined] : options.namespaces).map((namespace) => this.#reading(kind, namespace));
     });
@@ -66,8 +83,13 @@ export class Cluster {
     return this.#isSynced;
   }
 
-  /** Kinds of which there was no complete list yet. */
+  /** Kinds of which not all was read yet. */
   get missing(): readonly Kind[] {
+    return this.#secrets.isSettled ? this.#unlisted : [...this.#unlisted, 'Secret'];
+  }
+
+  /** Kinds of which there was no complete list yet. */
+  get #unlisted(): Kind[] {
     const missing = this.#readings.filter(
       ({ isOptional, reflector: { state } }) => state !== 'listed' && !(isOptional && state === 'absent'),
     );
@@ -85,7 +107,7 @@ export class Cluster {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearImmediate(this.#turn);
-    await Promise.all(this.#readings.map(({ reflector }) => reflector.stop()));
+    await Promise.all([this.#secrets.close(), ...this.#readings.map(({ reflector }) => reflector.stop())]);
   }
 
   #reading(kind: Kind, namespace: string | undefined): Reading {
@@ -126,10 +148,19 @@ export class Cluster {
     this.#turn ??= setImmediate(() => this.#tell());
   }
 
+  #wantSecrets(): void {
+    const { secrets } = this.#options;
+    if (!secrets || ![...this.#changed.values()].some(({ kind }) => NAMING.has(kind))) return;
+    this.#secrets.want(secrets(this.#cache));
+  }
+
   #tell(): void {
     this.#turn = undefined;
     if (this.#isClosed) return;
-    if (!this.#isSynced && this.missing.length > 0) return;
+    if (!this.#isSynced && this.#unlisted.length > 0) return;
+    this.#wantSecrets();
+    // A listener without its certificate would be closed on the proxies that have it.
+    if (!this.#secrets.isSettled) return;
     const isFirst = !this.#isSynced;
     this.#isSynced = true;
     const changed = [...this.#changed.values()];

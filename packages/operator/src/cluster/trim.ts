@@ -10,6 +10,7 @@ import type {
   ObjectOf,
   OwnerReference,
   Pod,
+  Secret,
   Service,
 } from '../resources/objects.ts';
 
@@ -25,7 +26,13 @@ export function trim<K extends Kind>(kind: K, raw: RawObject): ObjectOf<K> {
   return ((TRIMMERS as Partial<Record<Kind, (raw: Raw) => AnyObject>>)[kind] ?? own(kind))(raw as Raw) as ObjectOf<K>;
 }
 
-const TRIMMERS = { Pod: pod, Service: service, EndpointSlice: endpointSlice, Namespace: namespace } as const;
+const TRIMMERS = {
+  Pod: pod,
+  Service: service,
+  EndpointSlice: endpointSlice,
+  Namespace: namespace,
+  Secret: secret,
+} as const;
 
 /** Of our own kinds and the Gateway API's all is looked at. */
 function own(kind: Kind): (raw: Raw) => AnyObject {
@@ -103,6 +110,16 @@ function endpointSlice({ metadata, addressType, ports, endpoints }: Raw): Endpoi
 
 function namespace({ metadata }: Raw): ObjectOf<'Namespace'> {
   return { kind: 'Namespace', metadata: { ...trimMetadata(metadata as Json), generation: 0 } } as ObjectOf<'Namespace'>;
+}
+
+/** Labels and annotations may hold anything: kubectl keeps the whole object in one. */
+function secret({ metadata, type, data }: Raw): Secret {
+  return {
+    kind: 'Secret',
+    metadata: { ...trimMetadata(metadata as Json), labels: {}, annotations: {}, generation: 0 },
+    type,
+    data: pick((data ?? {}) as Json, 'tls.crt', 'tls.key'),
+  } as Secret;
 }
 
 function trimMetadata(raw: Json): Metadata {

@@ -113,8 +113,8 @@ function acceptance(
     return refused('NotAllowedByListeners', why);
   }
   if (!usable) return refused('GatewayNotAccepted', 'the Gateway is not accepted');
-  const open = allowed.filter(({ accepted }) => accepted);
-  if (!open.length) return refused('ListenersNotValid', 'no listener that lets it in is accepted');
+  const open = allowed.filter(({ isOpen }) => isOpen);
+  if (!open.length) return refused('ListenersNotValid', 'no listener that lets it in is valid');
   // A route that comes too late is accepted nevertheless, says the conformance suite (TCPRouteMultipleRoutesAttachment).
   const late = open.flatMap((view) => {
     const [first] = attached.get(view) ?? [];

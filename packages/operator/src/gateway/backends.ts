@@ -3,8 +3,8 @@ import type { Snapshot } from '../cluster/contract.ts';
 import type { Condition, EndpointSlice, Service } from '../resources/objects.ts';
 import type { DerivedEndpoint } from '../translation/derived.ts';
 import { type Address, addressesOf, type ServicePort } from './endpoints.ts';
-import { mayReachService } from './grants.ts';
-import { keyText } from './names.ts';
+import { mayRefer } from './grants.ts';
+import { grantsTopic, keyText } from './names.ts';
 import type { BackendReference, Route, RouteKind } from './objects.ts';
 import { endpointWeights } from './weights.ts';
 
@@ -28,7 +28,6 @@ export interface Backends {
 export type SlicesOf = (namespace: string, service: string) => readonly EndpointSlice[];
 
 export const slicesTopic = (namespace: string, service: string): string => `slices/${namespace}/${service}`;
-export const grantsTopic = (namespace: string): string => `grants/${namespace}`;
 
 interface Problem {
   readonly reason: string;
@@ -77,7 +76,7 @@ function lookUp({ kind, metadata }: Route, ref: BackendReference, snapshot: Snap
   if (namespace !== metadata.namespace) topics.add(grantsTopic(namespace));
   topics.add(keyText('Service', namespace, name));
   topics.add(slicesTopic(namespace, name));
-  if (!mayReachService({ kind, namespace: metadata.namespace }, { namespace, name }, snapshot)) {
+  if (!mayRefer({ kind, namespace: metadata.namespace }, { kind: 'Service', namespace, name }, snapshot)) {
     return problem('RefNotPermitted', `no ReferenceGrant in ${namespace} lets this route refer to Service ${name}`);
   }
   const service = snapshot.get('Service', namespace, name);

@@ -2,29 +2,34 @@
  * From the Gateway API's objects to ours: each listener of a Gateway that is accepted becomes a VirtualService on the Gateway's
  * pods, each route a Route, and its backends a Target.
  */
+import type { RuleSpec } from '../resources/objects.ts';
 import type { DerivedObject } from '../translation/derived.ts';
 import type { AttachedListener } from './attachment.ts';
 import type { Backends } from './backends.ts';
 import { type GatewayView, isAccepted } from './gateway.ts';
 import { fullName, GATEWAY_NAME_LABEL, labelValue } from './names.ts';
 import type { Gateway, Route, RouteKind } from './objects.ts';
+import { rulesOf, tlsOf } from './tls.ts';
 
 export function deriveGateway(view: GatewayView): DerivedObject[] {
   if (!isAccepted(view)) return [];
-  return listening(view).map((listener) => virtualService(view.gateway, listener));
+  return listening(view).map((first) => {
+    const sharing = view.listeners.filter((one) => one.isOpen && isSamePort(one, first.listener));
+    return virtualService(view.gateway, first, sharing);
+  });
 }
 
-/** The full name of the VirtualService that a listener has become, or shares; undefined where it is not accepted. */
-export function virtualServiceOf(view: GatewayView, { listener, accepted }: AttachedListener): string | undefined {
-  if (!accepted || !isAccepted(view)) return undefined;
+/** The full name of the VirtualService that a listener has become, or shares; undefined where its port is not opened. */
+export function virtualServiceOf(view: GatewayView, { listener, isOpen }: AttachedListener): string | undefined {
+  if (!isOpen || !isAccepted(view)) return undefined;
   const shared = listening(view).find((one) => isSamePort(one, listener));
   return shared && listenerName(view.gateway, shared);
 }
 
-/** HTTP listeners that differ by their hostnames share a port, and one listener of the proxy. */
+/** Listeners that differ by their hostnames share a port, and one listener of the proxy, named after the first of them. */
 function listening({ listeners }: GatewayView): AttachedListener[] {
-  const accepted = listeners.filter((view) => view.accepted);
-  return accepted.filter((view, n) => accepted.findIndex((one) => isSamePort(one, view.listener)) === n);
+  const open = listeners.filter((view) => view.isOpen);
+  return open.filter((view, n) => open.findIndex((one) => isSamePort(one, view.listener)) === n);
 }
 
 function isSamePort({ listener }: AttachedListener, { protocol, port }: AttachedListener['listener']): boolean {
@@ -35,20 +40,33 @@ function listenerName({ metadata }: Gateway, { listener }: AttachedListener): st
   return fullName({ kind: 'Gateway', ...metadata }, listener.name);
 }
 
-function virtualService(gateway: Gateway, view: AttachedListener): DerivedObject {
-  const { protocol, port } = view.listener;
-  const [route] = view.routes;
+function virtualService(
+  gateway: Gateway,
+  first: AttachedListener,
+  sharing: readonly AttachedListener[],
+): DerivedObject {
   return {
     kind: 'VirtualService',
-    fullName: listenerName(gateway, view),
+    fullName: listenerName(gateway, first),
     source: 'Gateway',
     metadata: gateway.metadata,
     spec: {
       selector: { matchLabels: { [GATEWAY_NAME_LABEL]: labelValue(gateway.metadata.name) } },
-      // Without a rule its sessions are refused: a datagram is dropped, a connection closed, a request answered with 404.
-      listener: { spec: { [protocol]: { port } }, rules: route ? [{ action: { routeRef: routeName(route) } }] : [] },
+      listener: listenerOf(first, sharing),
     },
   };
+}
+
+/** Without a rule its sessions are refused: a datagram is dropped, a connection closed, a request answered with 404. */
+function listenerOf(first: AttachedListener, sharing: readonly AttachedListener[]) {
+  const { protocol, port } = first.listener;
+  if (protocol === 'TLS') return { spec: { TCP: { port, tls: tlsOf(sharing) } }, rules: rulesOf(sharing, actionOf) };
+  const action = actionOf(first);
+  return { spec: { [protocol]: { port } }, rules: action ? [{ action }] : [] };
+}
+
+function actionOf({ routes: [route] }: AttachedListener): RuleSpec['action'] | undefined {
+  return route && { routeRef: routeName(route) };
 }
 
 // -------------------------------------------------------------------- routes

@@ -4,13 +4,15 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Key, Snapshot } from '../cluster/contract.ts';
+import type { Kind } from '../resources/kinds.ts';
 import type { Metadata } from '../resources/objects.ts';
 import type { DerivedObject, DerivedObjects } from '../translation/derived.ts';
 import { isGateway } from './attachment.ts';
-import { type Backends, grantsTopic, slicesTopic, viewBackends } from './backends.ts';
+import { type Backends, slicesTopic, viewBackends } from './backends.ts';
+import { Certificates } from './certificates.ts';
 import { deriveGateway, deriveRoute } from './derive.ts';
-import { type GatewayView, isOurs, viewGateway } from './gateway.ts';
-import { keyText, parseKey } from './names.ts';
+import { type GatewayView, type GatewayWorld, isOurs, viewGateway } from './gateway.ts';
+import { grantsTopic, keyText, parseKey } from './names.ts';
 import { selectsNamespaces } from './namespaces.ts';
 import type { Gateway, GatewayClass, Route, RouteKind } from './objects.ts';
 import { Relation } from './relation.ts';
@@ -38,10 +40,14 @@ export interface FrontChanges {
   readonly routes: ReadonlySet<string>;
 }
 
+/** Kinds of what Gateways and routes name, or are named after. */
+const NAMED: ReadonlySet<Kind> = new Set<Kind>(['GatewayClass', 'Service', 'Namespace', 'Secret']);
+
 export class GatewayFront implements DerivedObjects {
   readonly #snapshot: Snapshot;
   readonly #options: FrontOptions;
   readonly #slices: Slices;
+  readonly #certificates: Certificates;
   /** Gateways and routes on what they were made of. */
   readonly #relation = new Relation();
   /** Routes on the Gateways that they refer to, whosever these are. */
@@ -56,6 +62,7 @@ export class GatewayFront implements DerivedObjects {
     this.#snapshot = snapshot;
     this.#options = options;
     this.#slices = new Slices(snapshot);
+    this.#certificates = new Certificates(snapshot);
   }
 
   /** Those of ours, by key. */
@@ -113,8 +120,7 @@ export class GatewayFront implements DerivedObjects {
     const { kind, namespace, name } = key;
     if (kind === 'EndpointSlice') return this.#slices.update(key).map((service) => slicesTopic(namespace, service));
     if (kind === 'ReferenceGrant') return [grantsTopic(namespace)];
-    if (kind === 'GatewayClass' || kind === 'Service' || kind === 'Namespace') return [keyText(kind, namespace, name)];
-    return [];
+    return NAMED.has(kind) ? [keyText(kind, namespace, name)] : [];
   }
 
   // ------------------------------------------------------------------ looking again
@@ -135,7 +141,8 @@ export class GatewayFront implements DerivedObjects {
       if (gateway.spec.listeners?.some(selectsNamespaces)) {
         for (const { metadata } of routes) topics.add(keyText('Namespace', '', metadata.namespace));
       }
-      const view = viewGateway(gateway, gatewayClass, routes, { snapshot: this.#snapshot, ...this.#options });
+      const view = viewGateway(gateway, gatewayClass, routes, this.#world);
+      for (const topic of view.topics) topics.add(topic);
       this.#gateways.set(key, view);
       this.#make(key, deriveGateway(view), derived);
     }
@@ -155,6 +162,11 @@ export class GatewayFront implements DerivedObjects {
     this.#routes.set(key, { route, backends, gateways });
     this.#relation.set(key, backends.topics);
     this.#make(key, deriveRoute(route, backends), derived);
+  }
+
+  get #world(): GatewayWorld {
+    const { proxyPort } = this.#options;
+    return { snapshot: this.#snapshot, certificates: this.#certificates, proxyPort };
   }
 
   #routesOf(gateway: string): Route[] {

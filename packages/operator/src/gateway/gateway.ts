@@ -1,11 +1,15 @@
 /** What becomes of one Gateway: a pure function of it, its class and the routes that refer to it. */
 import type { Snapshot } from '../cluster/contract.ts';
+import type { SecretName } from '../cluster/secrets.ts';
 import type { Condition } from '../resources/objects.ts';
 import { type Attachment, attach } from './attachment.ts';
+import { type Certificates, secretsOf } from './certificates.ts';
 import { viewListeners } from './listeners.ts';
 import { CONTROLLER, type Gateway, type GatewayClass, type Route } from './objects.ts';
 
 export interface GatewayView extends Attachment {
+  /** What the certificates were made of: keys of Secrets, and `grants/…`. */
+  readonly topics: ReadonlySet<string>;
   readonly gateway: Gateway;
   /** Accepted */
   readonly accepted: Condition;
@@ -16,6 +20,15 @@ export function isOurs(gatewayClass: GatewayClass | undefined): gatewayClass is 
   return gatewayClass?.spec.controllerName === CONTROLLER;
 }
 
+/** The Secrets that Gateways of ours name and may have. */
+export function* secretsNamed(snapshot: Snapshot): Iterable<SecretName> {
+  for (const object of snapshot.list('Gateway')) {
+    const gateway = object as unknown as Gateway;
+    const gatewayClass = snapshot.get('GatewayClass', '', gateway.spec.gatewayClassName) as GatewayClass | undefined;
+    if (isOurs(gatewayClass)) yield* secretsOf(gateway, snapshot);
+  }
+}
+
 /** Accepted. A class takes no parameters. */
 export function classAccepted({ spec: { parametersRef } }: GatewayClass): Condition {
   if (!parametersRef) return accepted('Accepted', '');
@@ -23,19 +36,28 @@ export function classAccepted({ spec: { parametersRef } }: GatewayClass): Condit
   return refused('InvalidParameters', `parametersRef ${kind} ${name}: a class of this controller takes none`);
 }
 
-/** `routes`: those that refer to it. `proxyPort`: of the proxies' REST API. */
+export interface GatewayWorld {
+  readonly snapshot: Snapshot;
+  readonly certificates: Certificates;
+  /** Of the proxies' REST API. */
+  readonly proxyPort: number;
+}
+
+/** `routes`: those that refer to it. */
 export function viewGateway(
   gateway: Gateway,
   gatewayClass: GatewayClass,
   routes: readonly Route[],
-  { snapshot, proxyPort }: { readonly snapshot: Snapshot; readonly proxyPort: number },
+  { snapshot, certificates, proxyPort }: GatewayWorld,
 ): GatewayView {
-  const listeners = viewListeners(gateway, proxyPort);
+  const topics = new Set<string>();
+  const listeners = viewListeners(gateway, proxyPort, (one) => certificates.of(gateway, one, topics));
   const refusal = refusalOf(gateway, gatewayClass);
-  const invalid = listeners.filter((view) => !view.accepted).map(({ listener }) => listener.name);
+  const invalid = listeners.filter((view) => !view.isOpen).map(({ listener }) => listener.name);
   const usable = !refusal && invalid.length < listeners.length;
   return {
     gateway,
+    topics,
     accepted: refusal ?? withListeners(invalid, listeners.length),
     ...attach(gateway, listeners, routes, usable, snapshot),
   };

@@ -122,8 +122,8 @@ function service(view: GatewayView, name: string): Manifest {
 /** One for each port and transport, whatever the number of listeners there. */
 function servicePorts({ listeners }: GatewayView) {
   const ports = new Map<string, { name: string; port: number; targetPort: number; protocol: string }>();
-  for (const { listener, accepted } of listeners) {
-    if (!accepted) continue;
+  for (const { listener, isOpen } of listeners) {
+    if (!isOpen) continue;
     const { port } = listener;
     const protocol = transportOf(listener) ?? 'TCP';
     const name = `${protocol.toLowerCase()}-${port}`;

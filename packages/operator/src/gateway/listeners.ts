@@ -1,5 +1,6 @@
 /** What becomes of each listener of a Gateway by itself, before any route is looked at. */
 import type { Condition } from '../resources/objects.ts';
+import { type Certificate, type Certified, terminatesTls } from './certificates.ts';
 import { GATEWAY_GROUP, type Gateway, type GatewayListener, type RouteGroupKind, type RouteKind } from './objects.ts';
 
 export interface ListenerView {
@@ -7,8 +8,9 @@ export interface ListenerView {
   /** The protocol has it, and the listener lets it in. At most one kind, since no protocol has two. */
   readonly route: RouteKind | undefined;
   readonly supportedKinds: readonly RouteGroupKind[];
-  /** Its port is opened. */
-  readonly accepted: boolean;
+  /** Its port is opened: it is accepted, and has a certificate where it needs one. */
+  readonly isOpen: boolean;
+  readonly certificates: readonly Certificate[];
   /** Accepted, ResolvedRefs, Conflicted. */
   readonly conditions: readonly Condition[];
 }
@@ -16,33 +18,42 @@ export interface ListenerView {
 interface Protocol {
   readonly transport: 'TCP' | 'UDP';
   readonly route?: RouteKind;
-  /** Why it is refused; absent where the proxy can listen so. */
+  /** Clients say whom they mean: listeners with other hostnames may share the port. */
+  readonly tls?: true;
+  /** Why it is refused; absent where the operator makes a listener of it. */
   readonly unsupported?: string;
 }
-
-const NO_TLS = 'certificates of Gateways are not supported yet';
 
 /** HTTP is listened to, so that requests get their 404, though nothing can be routed: the proxy has no HTTP clusters yet. */
 const PROTOCOLS: Readonly<Record<string, Protocol>> = {
   UDP: { transport: 'UDP', route: 'UDPRoute' },
   TCP: { transport: 'TCP', route: 'TCPRoute' },
   HTTP: { transport: 'TCP' },
-  HTTPS: { transport: 'TCP', unsupported: NO_TLS },
-  TLS: { transport: 'TCP', unsupported: NO_TLS },
+  HTTPS: { transport: 'TCP', tls: true, unsupported: 'no HTTPRoutes are supported yet' },
+  TLS: { transport: 'TCP', tls: true, route: 'TCPRoute' },
 };
 
-/** In the order of the specification. `proxyPort` is that of the proxies' REST API (TCP), which no listener can have. */
-export function viewListeners({ spec: { listeners = [] } }: Gateway, proxyPort: number): ListenerView[] {
+/**
+ * In the order of the specification. `proxyPort` is that of the proxies' REST API (TCP), which no listener can have. `certify`: the
+ * certificates of a listener; those that need none have none, and no problem.
+ */
+export function viewListeners(
+  { spec: { listeners = [] } }: Gateway,
+  proxyPort: number,
+  certify: (listener: GatewayListener) => Certified,
+): ListenerView[] {
   return listeners.map((listener) => {
     const conflict = conflictOf(listener, listeners);
     const accepted = acceptance(listener, conflict, proxyPort);
-    const { kinds, resolved } = kindsOf(listener);
+    const { kinds, mismatched } = kindsOf(listener);
+    const { certificates, problems } = certify(listener);
     return {
       listener,
       route: kinds[0],
       supportedKinds: kinds.map((kind) => ({ group: GATEWAY_GROUP, kind })),
-      accepted: accepted.status === 'True',
-      conditions: [accepted, resolved, conflicted(conflict)],
+      isOpen: accepted.status === 'True' && (certificates.length > 0 || !problems.length),
+      certificates,
+      conditions: [accepted, resolvedRefs([...problems, ...mismatched]), conflicted(conflict)],
     };
   });
 }
@@ -71,11 +82,11 @@ function clash(one: GatewayListener, other: GatewayListener): Conflict['reason']
   const transport = transportOf(one);
   if (one.port !== other.port || transport === undefined || transport !== transportOf(other)) return undefined;
   if (one.protocol !== other.protocol) {
-    // Both are told apart by SNI, were there TLS.
-    const tls = PROTOCOLS[one.protocol]?.unsupported && PROTOCOLS[other.protocol]?.unsupported;
-    return tls ? undefined : 'ProtocolConflict';
-  }
-  if (protocolOf(one.protocol)?.route) return 'ProtocolConflict';
+    if (!protocolOf(one.protocol)?.tls || !protocolOf(other.protocol)?.tls) return 'ProtocolConflict';
+  } else if (one.protocol === 'TLS') {
+    // The proxy either terminates what comes to a port, or passes it through.
+    if (terminatesTls(one) !== terminatesTls(other)) return 'ProtocolConflict';
+  } else if (protocolOf(one.protocol)?.route) return 'ProtocolConflict';
   return (one.hostname ?? '') === (other.hostname ?? '') ? 'HostnameConflict' : undefined;
 }
 
@@ -84,7 +95,7 @@ function acceptance(listener: GatewayListener, conflict: Conflict | undefined, p
   const known = protocolOf(protocol);
   const refused = (reason: string, message: string): Condition => condition('Accepted', 'False', reason, message);
   if (!known || known.unsupported !== undefined) {
-    const supported = 'UDP, TCP and HTTP are supported';
+    const supported = 'UDP, TCP, TLS and HTTP are supported';
     return refused('UnsupportedProtocol', `${protocol}: ${known?.unsupported ?? 'unknown'}; ${supported}`);
   }
   if (conflict) return refused(conflict.reason, `shares port ${port} with ${conflict.with.join(', ')}`);
@@ -95,7 +106,15 @@ function acceptance(listener: GatewayListener, conflict: Conflict | undefined, p
   return condition('Accepted', 'True', 'Accepted', message);
 }
 
-function kindsOf({ protocol, allowedRoutes }: GatewayListener): { kinds: readonly RouteKind[]; resolved: Condition } {
+interface Unresolved {
+  readonly reason: string;
+  readonly message: string;
+}
+
+function kindsOf({ protocol, allowedRoutes }: GatewayListener): {
+  readonly kinds: readonly RouteKind[];
+  readonly mismatched: readonly Unresolved[];
+} {
   const known = protocolOf(protocol);
   const possible = known?.route ? [known.route] : [];
   const wanted = allowedRoutes?.kinds ?? [];
@@ -106,9 +125,15 @@ function kindsOf({ protocol, allowedRoutes }: GatewayListener): { kinds: readonl
       .join(', ');
     const message = `not supported by a listener of protocol ${protocol}: ${names}`;
     const kinds = possible.filter((kind) => wanted.some((one) => isOneOf([kind], one.group, one.kind)));
-    return { kinds, resolved: condition('ResolvedRefs', 'False', 'InvalidRouteKinds', message) };
+    return { kinds, mismatched: [{ reason: 'InvalidRouteKinds', message }] };
   }
-  return { kinds: possible, resolved: condition('ResolvedRefs', 'True', 'ResolvedRefs', '') };
+  return { kinds: possible, mismatched: [] };
+}
+
+function resolvedRefs(problems: readonly Unresolved[]): Condition {
+  const [first] = problems;
+  if (!first) return condition('ResolvedRefs', 'True', 'ResolvedRefs', '');
+  return condition('ResolvedRefs', 'False', first.reason, problems.map(({ message }) => message).join('; '));
 }
 
 function isOneOf(kinds: readonly RouteKind[], group: string | undefined, kind: string): boolean {

@@ -9,6 +9,9 @@ export function keyText(kind: Kind, namespace: string, name: string): string {
   return `${kind}/${namespace}/${name}`;
 }
 
+/** What a change of a namespace's ReferenceGrants concerns. */
+export const grantsTopic = (namespace: string): string => `grants/${namespace}`;
+
 export function parseKey(text: string): Key {
   const [kind = '', namespace = '', name = ''] = text.split('/');
   return { kind: kind as Kind, namespace, name };

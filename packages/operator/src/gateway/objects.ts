@@ -40,12 +40,24 @@ export interface RouteGroupKind {
   readonly kind: string;
 }
 
+/** A Secret, where nothing else is said. */
+export interface CertificateReference {
+  readonly group?: string;
+  readonly kind?: string;
+  readonly namespace?: string;
+  readonly name: string;
+}
+
 export interface GatewayListener {
   readonly name: string;
   readonly hostname?: string;
   readonly port: number;
   /** HTTP, HTTPS, TLS, TCP, UDP, or a prefixed name of somebody's own. */
   readonly protocol: string;
+  readonly tls?: {
+    readonly mode?: 'Terminate' | 'Passthrough';
+    readonly certificateRefs?: readonly CertificateReference[];
+  };
   readonly allowedRoutes?: {
     readonly namespaces?: { readonly from?: 'All' | 'Selector' | 'Same' | 'None'; readonly selector?: LabelSelector };
     readonly kinds?: readonly RouteGroupKind[];

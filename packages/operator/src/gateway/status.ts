@@ -81,7 +81,7 @@ function listenerStatus(
 
 function listenerProgrammed(view: GatewayView, listener: AttachedListener, facts: GatewayFacts): Condition {
   const name = virtualServiceOf(view, listener);
-  if (name === undefined) return not('Invalid', 'it is not accepted');
+  if (name === undefined) return not('Invalid', isAccepted(view) ? 'it is not valid' : 'the Gateway is not accepted');
   const { selected = 0, programmed: done = 0, message = '' } = facts.progress(name) ?? {};
   const count = `on ${done} of ${selected} proxies`;
   if (done > 0) return yes(done === selected ? '' : `${count}${message && `: ${message}`}`);
@@ -97,9 +97,7 @@ function programmed(view: GatewayView, facts: GatewayFacts): Condition {
   if (!addresses.length) return not('AddressNotAssigned', 'its Service has no address yet');
   const missing = requested.filter((value) => !addresses.some((address) => address.value === value));
   if (missing.length) return not('AddressNotUsable', `not assigned by the cluster: ${missing.join(', ')}`);
-  const waiting = view.listeners.filter(
-    (one) => one.accepted && listenerProgrammed(view, one, facts).status !== 'True',
-  );
+  const waiting = view.listeners.filter((one) => one.isOpen && listenerProgrammed(view, one, facts).status !== 'True');
   if (waiting.length)
     return not('Pending', `not programmed yet: ${waiting.map(({ listener }) => listener.name).join(', ')}`);
   return yes('');

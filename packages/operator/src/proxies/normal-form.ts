@@ -11,6 +11,10 @@ type Fields = Record<string, unknown>;
 const DEFAULT_RETRY = { retry_on: 'never', num_retries: 1, timeout: 2000 };
 const DEFAULT_POLICY = 'Trivial';
 
+/** What makes a text of the path that it would be else, and what stands for it. */
+const PEM = '-----BEGIN ';
+const REDACTED = '<redacted>';
+
 const NORMAL: { readonly [K in Kind | 'endpoints']: (fields: Fields) => Fields } = {
   listeners: ({ spec, options, ...listener }) => ({
     ...listener,
@@ -72,7 +76,21 @@ export class NormalForms {
 /** `transport_spec` is another word for `transport`. */
 function normalSpec(spec: unknown): unknown {
   const { transport_spec, transport = transport_spec, ...rest } = (spec ?? {}) as Fields;
-  return transport === undefined ? rest : { ...rest, transport: normalSpec(transport) };
+  const own = 'tls' in rest ? { ...rest, tls: withoutKeys(rest.tls) } : rest;
+  return transport === undefined ? own : { ...own, transport: normalSpec(transport) };
+}
+
+/** The proxy shows no key that is a text, but the certificate of it; where the one is another, so is the other. */
+function withoutKeys(tls: unknown): unknown {
+  if (typeof tls !== 'object' || tls === null) return tls;
+  const { key, certificates, ...rest } = tls as Fields;
+  return {
+    ...rest,
+    ...(key !== undefined && { key: typeof key === 'string' && key.includes(PEM) ? REDACTED : key }),
+    ...(certificates !== undefined && {
+      certificates: Array.isArray(certificates) ? certificates.map(withoutKeys) : certificates,
+    }),
+  };
 }
 
 /** A text, or an object that the API shows for it, matches everything, as no match does. */

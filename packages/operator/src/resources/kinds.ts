@@ -36,7 +36,12 @@ export const GATEWAY_KINDS = {
   TCPRoute: kind(GATEWAY, 'v1', 'tcproutes'),
 } as const;
 
-export const KINDS = { ...L7MP_KINDS, ...CORE_KINDS, ...GATEWAY_KINDS } as const;
+/** Read one by one, where a Gateway names them; never listed or watched. */
+export const NAMED_KINDS = {
+  Secret: kind('', 'v1', 'secrets'),
+} as const;
+
+export const KINDS = { ...L7MP_KINDS, ...CORE_KINDS, ...GATEWAY_KINDS, ...NAMED_KINDS } as const;
 
 export type L7mpKind = keyof typeof L7MP_KINDS;
 export type Kind = keyof typeof KINDS;

@@ -226,6 +226,15 @@ export interface EndpointSlice extends ObjectOfKind<'EndpointSlice'> {
   }[];
 }
 
+/** What is looked at of one that holds a certificate and its key. */
+export interface Secret extends ObjectOfKind<'Secret'> {
+  readonly type: string;
+  /** In base64. */
+  readonly data: Readonly<Record<string, string>>;
+  /** It may be there: why it could not be read, in words that go on behind its name. */
+  readonly unreadable?: string;
+}
+
 export interface ReferenceGrant extends ObjectOfKind<'ReferenceGrant'> {
   readonly spec: {
     readonly from: readonly { readonly group: string; readonly kind: string; readonly namespace: string }[];
@@ -249,6 +258,7 @@ export interface ObjectsByKind {
   Pod: Pod;
   Service: Service;
   EndpointSlice: EndpointSlice;
+  Secret: Secret;
   ReferenceGrant: ReferenceGrant;
   GatewayClass: GatewayObject<'GatewayClass'>;
   Gateway: GatewayObject<'Gateway'>;
