@@ -36,6 +36,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, object>>>> = {
       proxyPort: 4321,
       proxyImage: { repository: 'registry.test/proxy', tag: 'next' },
       injection: { enabled: true },
+      gatewayCertificates: { secretNames: ['edge-certificate'] },
       rbac: { extraRules: [{ apiGroups: ['apps'], resources: ['deployments/status'], verbs: ['get', 'patch'] }] },
       serviceAccount: { name: 'mesh', annotations: { a: 'b' } },
       podAnnotations: { a: 'b' },
@@ -47,7 +48,12 @@ const CASES: Readonly<Record<string, Readonly<Record<string, object>>>> = {
       extraArgs: ['--help'],
       global: { proxyAuth: { existingSecret: 'own-token' } },
     },
-    open: { global: { proxyAuth: { enabled: false } }, rbac: { create: false }, serviceAccount: { create: false } },
+    open: {
+      gatewayCertificates: { enabled: false },
+      global: { proxyAuth: { enabled: false } },
+      rbac: { create: false },
+      serviceAccount: { create: false },
+    },
   },
   'l7mp-ingress': {
     defaults: {},

@@ -1,13 +1,19 @@
 /** The Gateway API, as its users write it: a Gateway gets proxies of its own, and routes lead through them to Services. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
+import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
+import { Authority, type Certificate, texts } from '../support/certificates.ts';
+import { program } from '../support/programs.ts';
 import { Cluster } from './support/cluster.ts';
 import { gatewayObject, installGatewayApi, listener, parent, says, whole } from './support/gateway-api.ts';
 import { ask, namesOn, tagOf } from './support/mesh.ts';
+import { NODE_ADDRESS } from './support/node.ts';
 import { installKinds, Operator } from './support/operator.ts';
 import type { RunningPod } from './support/pod.ts';
 
@@ -338,12 +344,177 @@ spec:
   });
 });
 
+describe('a listener that terminates TLS', () => {
+  const secretOf = (name: string, certificate: Certificate, namespace = 'default'): string =>
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name, namespace },
+      type: 'kubernetes.io/tls',
+      stringData: { 'tls.crt': texts(certificate).cert, 'tls.key': texts(certificate).key },
+    });
+
+  /** What openssl says of a connection that asks for the name, and what came in it. */
+  async function askTls(pod: RunningPod, port: number, name?: string): Promise<{ subject: string; answer: string }> {
+    const server = name === undefined ? ['-noservername'] : ['-servername', name];
+    const child = spawn(program('openssl'), ['s_client', '-connect', `${pod.address}:${port}`, '-ign_eof', ...server]);
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (part) => {
+      text += part;
+    });
+    child.stderr.resume();
+    child.stdin.on('error', () => {});
+    await once(child, 'close');
+    return {
+      subject: /^subject=(?:CN ?= ?)?(.*)$/m.exec(text)?.[1] ?? '',
+      answer: /(?:web|api)(?:-[a-z0-9]+)+/.exec(text)?.[0] ?? '',
+    };
+  }
+
+  const UNRESOLVED = (reason: string): string =>
+    LISTENS.replace('=True ResolvedRefs', `=False ${reason}`).replace('=True Programmed', '=False Invalid');
+  const secure = (name: string, port: number, ref: string, hostname = ''): string =>
+    `{ name: ${name}, protocol: TLS, port: ${port}, ${hostname && `hostname: "${hostname}", `}tls: { mode: Terminate, certificateRefs: [${ref}] } }`;
+
+  let authority: Authority;
+  let forget: (() => Promise<void>) | undefined;
+
+  after(() => forget?.());
+
+  before(async () => {
+    authority = await Authority.make((end) => {
+      forget = end;
+    });
+    await cluster.apply(backend('web', 1) + backend('api', 1));
+    await cluster.kubectl('create', 'namespace', 'vault');
+  });
+
+  test('waits for its Secret, serves what it holds, and says what is wrong with another one', async () => {
+    const listeners = [
+      secure('web', 443, '{ name: web-tls }'),
+      secure('far', 444, '{ name: far-tls, namespace: vault }'),
+    ];
+    await cluster.apply(
+      gateway('secure', `${listeners.join(', ')}, { name: plain, protocol: TCP, port: 80 }`) +
+        route('TCPRoute', 'web', '{ name: secure }', '{ name: web, port: 53 }'),
+    );
+    await says(cluster, ['gateways', 'secure'], whole, 'Accepted=True ListenersNotValid, Programmed=True Programmed');
+    await says(cluster, ['gateways', 'secure'], listener('web'), UNRESOLVED('InvalidCertificateRef'));
+    await says(cluster, ['gateways', 'secure'], listener('far'), UNRESOLVED('RefNotPermitted'));
+    const certificate = await authority.issue({ names: 'DNS:one.example' });
+    await cluster.apply(secretOf('web-tls', certificate));
+    await cluster.apply(secretOf('far-tls', await authority.issue({ names: 'DNS:far.example' }), 'vault'));
+    await says(cluster, ['gateways', 'secure'], listener('web'), LISTENS);
+    const proxy = await proxyOf('secure');
+    await until(async () => (await askTls(proxy, 443)).answer.startsWith('web-'), 'it is answered');
+    assert.equal((await askTls(proxy, 443)).subject, 'one.example');
+    await cluster.apply(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: ReferenceGrant
+metadata: { name: secure, namespace: vault }
+spec:
+  from: [{ group: gateway.networking.k8s.io, kind: Gateway, namespace: default }]
+  to: [{ group: "", kind: Secret, name: far-tls }]
+`);
+    await says(cluster, ['gateways', 'secure'], whole, PROGRAMMED);
+    assert.equal((await askTls(proxy, 444)).subject, 'far.example');
+    const shown = JSON.stringify((await ask(proxy, 'GET', 'listeners')).body);
+    assert.ok(shown.includes('<redacted>'));
+    for (const text of [shown, operator.log, JSON.stringify(await gatewayObject(cluster, 'gateways', 'secure'))]) {
+      assert.ok(!text.includes('PRIVATE KEY') && !text.includes(texts(certificate).key.split('\n')[1] ?? ''));
+    }
+  });
+
+  test('takes up another certificate in place, and no connection is lost', async () => {
+    const proxy = await proxyOf('secure');
+    await cluster.apply(secretOf('web-tls', await authority.issue({ names: 'DNS:two.example' })));
+    await until(async () => {
+      const { subject, answer } = await askTls(proxy, 443);
+      assert.ok(answer.startsWith('web-'));
+      return subject === 'two.example';
+    }, 'the new certificate is shown');
+    const tag = await tagOf(proxy);
+    await cluster.kubectl('annotate', 'gateway', 'secure', 'seen=again');
+    await cluster.apply(gateway('later', '{ name: udp, protocol: UDP, port: 54 }'));
+    await says(cluster, ['gateways', 'later'], whole, PROGRAMMED);
+    assert.equal(await tagOf(proxy), tag);
+  });
+
+  test('keeps its port while the operator is killed and comes back', async () => {
+    const proxy = await proxyOf('secure');
+    const tag = await tagOf(proxy);
+    await operator.stop('SIGKILL');
+    assert.equal((await askTls(proxy, 443)).subject, 'two.example');
+    operator.startAgain();
+    await cluster.apply(gateway('later', '{ name: udp, protocol: UDP, port: 55 }'));
+    await says(cluster, ['gateways', 'later'], whole, PROGRAMMED);
+    assert.equal(await tagOf(proxy), tag);
+    await cluster.kubectl('delete', 'gateway', 'later');
+  });
+
+  test('shares its port with others by their hostnames, each with its certificate and its routes', async () => {
+    await cluster.apply(secretOf('a-tls', await authority.issue({ names: 'DNS:a.example' })));
+    const listeners = [secure('rest', 443, '{ name: web-tls }'), secure('a', 443, '{ name: a-tls }', 'a.example')];
+    await cluster.apply(
+      gateway('names', listeners.join(', ')) +
+        route('TCPRoute', 'rest', '{ name: names, sectionName: rest }', '{ name: web, port: 53 }') +
+        route('TCPRoute', 'a', '{ name: names, sectionName: a }', '{ name: api, port: 53 }'),
+    );
+    await says(cluster, ['gateways', 'names'], whole, PROGRAMMED);
+    const proxy = await proxyOf('names');
+    await until(async () => (await askTls(proxy, 443, 'a.example')).answer.startsWith('api-'), 'its route is there');
+    assert.equal((await askTls(proxy, 443, 'A.example')).subject, 'a.example');
+    const other = await askTls(proxy, 443, 'b.example');
+    assert.ok(other.answer.startsWith('web-'));
+    assert.equal(other.subject, 'two.example');
+  });
+
+  test('is closed when its Secret goes, or is of no use', async () => {
+    await cluster.kubectl('delete', 'secret', 'web-tls');
+    await says(cluster, ['gateways', 'secure'], listener('web'), UNRESOLVED('InvalidCertificateRef'));
+    const proxy = await proxyOf('secure');
+    await until(async () => (await askTls(proxy, 443)).subject === '', 'nobody listens');
+    assert.equal((await askTls(proxy, 444)).subject, 'far.example');
+  });
+
+  test('passes TLS through by the name that is asked for', async (t) => {
+    const server = await authority.issue({ names: 'DNS:inner.example' });
+    const { cert, key } = texts(server);
+    const port = await freePort();
+    const inner = createTlsServer({ cert, key }, (socket) => socket.on('error', () => {}).end('web-inner'));
+    inner.listen(port, NODE_ADDRESS);
+    await once(inner, 'listening');
+    t.after(() => inner.close());
+    await cluster.apply(`
+apiVersion: v1
+kind: Service
+metadata: { name: inner }
+spec: { ports: [{ port: 443, targetPort: ${port} }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: inner, labels: { kubernetes.io/service-name: inner } }
+addressType: IPv4
+ports: [{ name: "", port: ${port} }]
+endpoints: [{ addresses: [${NODE_ADDRESS}] }]
+---
+${gateway('passing', '{ name: tls, protocol: TLS, port: 443, hostname: "*.example", tls: { mode: Passthrough } }')}
+${route('TCPRoute', 'passing', '{ name: passing }', '{ name: inner, port: 443 }')}
+`);
+    await says(cluster, ['gateways', 'passing'], whole, PROGRAMMED);
+    const proxy = await proxyOf('passing');
+    await until(async () => (await askTls(proxy, 443, 'x.example')).answer === 'web-inner', 'it is answered');
+    assert.equal((await askTls(proxy, 443, 'x.example')).subject, 'inner.example');
+    assert.equal((await askTls(proxy, 443, 'x.test')).subject, '');
+  });
+});
+
 describe('what cannot be', () => {
   test('is said of each listener, and costs the others nothing', async () => {
     const listeners = [
       '{ name: udp, protocol: UDP, port: 5000 }',
       '{ name: http, protocol: HTTP, port: 80, allowedRoutes: { kinds: [{ kind: HTTPRoute }] } }',
-      '{ name: tls, protocol: TLS, port: 443, tls: { mode: Passthrough } }',
+      '{ name: https, protocol: HTTPS, port: 443, tls: { certificateRefs: [{ name: any }] } }',
       '{ name: api, protocol: TCP, port: 1234 }',
       '{ name: clash-a, protocol: TCP, port: 81 }',
       '{ name: clash-b, protocol: HTTP, port: 81 }',
@@ -359,7 +530,7 @@ describe('what cannot be', () => {
       listener('http'),
       LISTENS.replace('=True ResolvedRefs', '=False InvalidRouteKinds'),
     );
-    await says(cluster, ['gateways', 'odd'], listener('tls'), refused('UnsupportedProtocol'));
+    await says(cluster, ['gateways', 'odd'], listener('https'), refused('UnsupportedProtocol'));
     await says(cluster, ['gateways', 'odd'], listener('api'), refused('PortUnavailable'));
     await says(cluster, ['gateways', 'odd'], listener('clash-a'), refused('ProtocolConflict', 'True ProtocolConflict'));
     const proxy = await proxyOf('odd');

@@ -31,6 +31,15 @@
   resources: [secrets]
   verbs: [create]
 {{- end }}
+{{- if .Values.gatewayCertificates.enabled }}
+# The certificates that Gateways name: each is asked for by its name, and none are listed.
+- apiGroups: [""]
+  resources: [secrets]
+  {{- with .Values.gatewayCertificates.secretNames }}
+  resourceNames: {{ toJson . }}
+  {{- end }}
+  verbs: [get]
+{{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
 import { ApiClient } from '../kubernetes/api.ts';
@@ -137,6 +138,94 @@ test('with namespaces, each has a watch of its own, and what the others have is 
     [...cluster.snapshot.list('Pod')].map(({ metadata }) => metadata.namespace),
     ['two'],
   );
+});
+
+/** Secrets that are asked for by their names alone. */
+const NAMED = KINDS.Secret;
+const pair = (text: string): FakeObject => ({
+  metadata: {
+    name: 'tls',
+    namespace: 'default',
+    labels: { a: 'b' },
+    annotations: { 'kubectl.kubernetes.io/last-applied-configuration': 'all of it' },
+  },
+  type: 'kubernetes.io/tls',
+  data: { 'tls.crt': text, 'tls.key': text, other: 'c2VjcmV0' },
+});
+const tls = () => cluster.snapshot.get('Secret', 'default', 'tls');
+
+/** With a Gateway as long as there is one, that names the Secret. */
+async function startNaming(timings: ClusterOptions['timings'] = {}): Promise<void> {
+  for (const kind of Object.values(GATEWAY_KINDS)) fake.serve(kind);
+  fake.set(KINDS.Gateway, { metadata: { name: 'edge', namespace: 'default' }, spec: {} });
+  await start({
+    secrets: (snapshot) => [...snapshot.list('Gateway')].map(() => ({ namespace: 'default', name: 'tls' })),
+    timings: { ...TIMINGS, secrets: 5, ...timings },
+  });
+}
+
+const asked = () => fake.requests.filter(({ url }) => url.pathname.endsWith('/secrets/tls')).length;
+
+test('a Secret that is named is read by its name, noticed when it changes, and let go when nothing names it', async () => {
+  fake.serve(NAMED);
+  fake.set(NAMED, pair('b25l'));
+  await startNaming();
+  await until(() => cluster.isSynced);
+  assert.deepEqual(batches, [['Gateway default/edge', 'Secret default/tls']]);
+  const { data, metadata } = tls() ?? {};
+  assert.deepEqual(data, { 'tls.crt': 'b25l', 'tls.key': 'b25l' });
+  assert.deepEqual([metadata?.labels, metadata?.annotations], [{}, {}]);
+  fake.set(NAMED, pair('dHdv'));
+  await until(() => tls()?.data['tls.crt'] === 'dHdv');
+  await until(() => batches.at(-1)?.[0] === 'Secret default/tls' && batches.length === 2);
+  fake.remove(NAMED, 'default', 'tls');
+  await until(() => !tls());
+  fake.set(NAMED, pair('dGhyZWU='));
+  await until(() => tls());
+  fake.remove(KINDS.Gateway, 'default', 'edge');
+  await until(() => batches.at(-1)?.join() === 'Gateway default/edge,Secret default/tls');
+  assert.equal(tls(), undefined);
+  assert.equal(fake.requests.filter(({ url }) => url.pathname.endsWith('/secrets')).length, 0);
+});
+
+test('nothing is told before a Secret that is named was read, or cannot be', async () => {
+  let held: ServerResponse | undefined;
+  fake.intercept = ({ url }, response) => {
+    if (!url.pathname.endsWith('/secrets/tls')) return false;
+    if (asked() < 3) refuse(response, 500, 'InternalError');
+    else held = response;
+    return true;
+  };
+  await startNaming();
+  await until(() => held);
+  assert.deepEqual([cluster.isSynced, batches, cluster.missing], [false, [], ['Secret']]);
+  fake.intercept = undefined;
+  if (held) refuse(held, 500, 'InternalError');
+  await until(() => cluster.isSynced);
+  assert.equal(tls()?.unreadable, 'cannot be read');
+  fake.serve(NAMED);
+  fake.set(NAMED, pair('b25l'));
+  await until(() => tls()?.data['tls.crt'] === 'b25l');
+});
+
+test('a Secret that may not be read, or cannot, holds nobody up; one that was read stays as it was', async () => {
+  fake.serve(NAMED);
+  fake.set(NAMED, pair('b25l'));
+  let status = 403;
+  fake.intercept = ({ url }, response) => {
+    if (!url.pathname.endsWith('/secrets/tls') || status === 200) return false;
+    refuse(response, status, 'No');
+    return true;
+  };
+  await startNaming();
+  await until(() => cluster.isSynced);
+  assert.deepEqual([tls()?.unreadable, tls()?.data, cluster.missing], ['may not be read by the operator', {}, []]);
+  status = 200;
+  await until(() => tls()?.data['tls.crt'] === 'b25l');
+  status = 503;
+  const before = asked();
+  await until(() => asked() > before + 4);
+  assert.deepEqual([tls()?.data['tls.crt'], tls()?.unreadable], ['b25l', undefined]);
 });
 
 test('an object that was made anew under its name is another one', async () => {

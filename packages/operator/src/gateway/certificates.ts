@@ -72,7 +72,7 @@ export class Certificates {
   }
 
   #find(gateway: Gateway, ref: CertificateReference, topics: Set<string>): Certificate | Problem {
-    if (!isSecret(ref)) return invalid(`${ref.group ?? ''} ${ref.kind ?? ''} ${ref.name}: it must be a Secret`);
+    if (!isSecret(ref)) return invalid(`${ref.kind ?? ''} ${ref.name}: it must be a Secret of the core group`);
     const to = placeOf(gateway, ref);
     const { namespace, name } = to;
     if (namespace !== gateway.metadata.namespace) topics.add(grantsTopic(namespace));

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { freePort } from '../../../../src/testing/ports.ts';
 import { until } from '../../../../src/testing/until.ts';
+import { Authority, texts } from '../../../../test/support/certificates.ts';
 import { podAt, startProxies, startRealProxy, type Written, wishOf } from '../../testing/proxies.ts';
 import { NormalForms } from './normal-form.ts';
 
@@ -166,6 +167,36 @@ test('a change by somebody else costs a read, and nothing if it is none of ours'
   assert.deepEqual(watcher.work, ['read', 'replace']);
   assert.deepEqual(watcher.repairs, []);
   assert.equal((await proxy.client.config()).etag, etag);
+});
+
+test('a key that the proxy does not show is written once, and again with another certificate', async (t) => {
+  const authority = await Authority.make(t.after.bind(t));
+  const [one, other, named] = await Promise.all([1, 2, 3].map(async () => texts(await authority.issue())));
+  const name = at('VirtualService', 'tls');
+  const port = await freePort();
+  const written = (pair: object, certificate: object): Written => {
+    const tls = { ...pair, certificates: [{ servernames: ['a.example'], ...certificate }] };
+    return { listeners: { [name]: { spec: { protocol: 'TCP', port, address: '127.0.0.1', tls }, rules: 'nowhere' } } };
+  };
+  const proxy = await startRealProxy(t);
+  await programOnce(t, proxy.port, written({ ...one }, { ...named }), ['read', 'put']);
+  const pod = podAt('127.0.0.1');
+  const { proxies, watcher, reaches } = startProxies(t, { port: proxy.port, timing: { interval: 20 } });
+  proxies.program(pod, wishOf(written({ ...one }, { ...named })));
+  await reaches(pod.uid, 'programmed');
+  assert.deepEqual(watcher.work, ['read']);
+  proxies.program(pod, wishOf(written({ ...other }, { ...named })));
+  await reaches(pod.uid, 'programmed');
+  proxies.program(pod, wishOf(written({ ...other }, { ...one })));
+  await reaches(pod.uid, 'programmed');
+  const checks = watcher.count('check');
+  await until(() => watcher.count('check') > checks + 2, 'it has looked again');
+  assert.deepEqual(watcher.work, ['read', 'put', 'put']);
+  assert.deepEqual([watcher.repairs, watcher.refusals], [[], []]);
+  const { body } = await proxy.client.config();
+  const listener = (body.listeners ?? []).find((it) => it.name === name);
+  const shown = JSON.stringify(listener);
+  assert.ok(shown.includes(JSON.stringify(other?.cert)) && !shown.includes('PRIVATE KEY'));
 });
 
 test('a way of writing that nobody here knows is learnt from the proxy’s own word', () => {
