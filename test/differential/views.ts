@@ -54,6 +54,8 @@ function withoutPlaces(text: string): string {
 }
 
 function withoutPorts(key: string, value: unknown): unknown {
+  // Who is at the other end of a UNIX socket only native I/O is told.
+  if (key === 'peer') return undefined;
   if (key.endsWith('port')) return '<port>';
   return typeof value === 'string' ? withoutPlaces(value) : value;
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import * as https from 'node:https';
 import { after, type TestContext, test } from 'node:test';
+import { until } from '../../src/testing/until.ts';
 import { Authority, type Certificate } from '../support/certificates.ts';
 import { testLog } from '../support/log.ts';
 import { listener, request, startProxy } from '../support/proxy.ts';
@@ -75,7 +76,8 @@ test('a certificate gives the right of whom it names, by its subject or an alter
   assert.equal((await ask(port, ops, 'POST')).status, 200);
   assert.equal((await ask(port, eyes, 'GET')).status, 200);
   assert.equal((await ask(port, eyes, 'POST')).status, 403);
-  const lines = (await log.lines()).filter((line) => /: POST /.test(line));
+  const posts = async () => (await log.lines()).filter((line) => /: POST /.test(line));
+  const lines = await until(async () => ((await posts()).length === 2 ? posts() : undefined), 'both are logged');
   assert.match(lines[0] ?? '', /POST \/api\/v1\/clusters \(cluster c\) by CN=ops from /);
   assert.match(lines[1] ?? '', /by URI:spiffe:\/\/example\/eyes from .*: 403/);
 });

@@ -102,18 +102,22 @@ for (const { admin, skip } of engines()) {
     skip,
   }, async (t) => {
     const path = join(folderOf(t), 'out');
-    const cluster = { name: 'c', spec: { protocol: 'PIPE', filename: path }, options: { connect_timeout: 200 } };
-    const { ports } = await startProxy(t, ['l'], (ports) => ({
+    const to = (timeout: number): object => ({
+      destination: { spec: { protocol: 'PIPE', filename: path }, options: { connect_timeout: timeout } },
+    });
+    const { ports } = await startProxy(t, ['hasty', 'patient'], (ports) => ({
       admin,
-      listeners: [listener('l', { protocol: 'TCP', port: ports.l }, { destination: 'c' })],
-      clusters: [cluster],
+      listeners: [
+        listener('hasty', { protocol: 'TCP', port: ports.hasty }, to(200)),
+        listener('patient', { protocol: 'TCP', port: ports.patient }, to(30_000)),
+      ],
     }));
-    const nobody = await connectStream(t, { port: ports.l });
+    const nobody = await connectStream(t, { port: ports.hasty });
     await until(() => nobody.ended || nobody.closed !== undefined, 'it is refused');
     const reader = createReadStream(path);
     t.after(() => reader.destroy());
     reader.resume();
-    const peer = await connectStream(t, { port: ports.l });
+    const peer = await connectStream(t, { port: ports.patient });
     await until(() => {
       peer.send('x');
       return reader.bytesRead > 0;
