@@ -63,7 +63,7 @@ test('it runs on a root file system that cannot be written to, with the configur
   const file = 'config/l7mp-minimal.yaml';
   const text = await readFile(join(folder, 'root', config.WorkingDir, file), 'utf8');
   assert.deepEqual(config.Cmd, ['-c', file]);
-  await writeFile(join(folder, 'root', config.WorkingDir, file), text.replace('1234', String(port)));
+  await writeFile(join(folder, 'root', config.WorkingDir, file), text.replaceAll('1234', String(port)));
   t.after(() => writeFile(join(folder, 'root', config.WorkingDir, file), text));
   const health = [`L7MP_HEALTH_URL=http://127.0.0.1:${port}/healthz`];
   const [kind, ...check] = config.Healthcheck.Test;
