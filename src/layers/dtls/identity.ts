@@ -1,8 +1,9 @@
 /** What a listener or a cluster has of its certificates and keys: contexts of OpenSSL's, to be freed. */
 import { L7mpError } from '../../core/errors.ts';
 import { SslContext, type SslSettings } from '../../openssl/context.ts';
-import type { KeyPair, Sources } from '../tls/material.ts';
-import { type Load, Reloading, type ReloadingHost } from '../tls/reloading.ts';
+import { readClientMaterial } from '../tls/client-material.ts';
+import type { KeyPair } from '../tls/material.ts';
+import type { Load } from '../tls/reloading.ts';
 import { readServer, type ServerMaterial } from '../tls/server-identity.ts';
 import { Servernames } from '../tls/servernames.ts';
 import type { ClientInput, ServerInput } from '../tls/settings.ts';
@@ -88,42 +89,7 @@ export const loadServer =
 
 export const loadClient =
   (input: DtlsClientInput): Load<DtlsClientIdentity> =>
-  async (sources: Sources) => {
-    const { cert, key, ca } = input;
-    const pair = cert !== undefined && key !== undefined ? await sources.pair({ cert, key }, '/tls') : undefined;
-    return new DtlsClientIdentity(input, pair, ca === undefined ? undefined : await sources.authorities(ca, '/tls/ca'));
+  async (sources) => {
+    const { pair, authorities } = await readClientMaterial(input, sources);
+    return new DtlsClientIdentity(input, pair, authorities);
   };
-
-/** The identity that counts now. Those before it are freed when it is asked for, or closed. */
-export class CurrentIdentity<T extends Identity> {
-  readonly #reloading: Reloading<T>;
-  #last: T;
-
-  /** Rejects as `load` does. To be closed. */
-  static async open<T extends Identity>(load: Load<T>, host: ReloadingHost): Promise<CurrentIdentity<T>> {
-    return new CurrentIdentity(await Reloading.open(load, host));
-  }
-
-  private constructor(reloading: Reloading<T>) {
-    this.#reloading = reloading;
-    this.#last = reloading.current;
-  }
-
-  get(): T {
-    const { current } = this.#reloading;
-    if (current !== this.#last) this.#last.free();
-    this.#last = current;
-    return current;
-  }
-
-  /** Takes up another one from now on. Rejects as `load` does, and goes on as before then. */
-  async take(load: Load<T>): Promise<void> {
-    await this.#reloading.take(load);
-    this.get();
-  }
-
-  close(): void {
-    this.#reloading.close();
-    this.get().free();
-  }
-}

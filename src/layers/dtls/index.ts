@@ -4,13 +4,14 @@ import type { Layer } from '../../core/layers.ts';
 import type { ClusterHost, Dialer, ListenerHost, Listening, Spec } from '../../core/protocol.ts';
 import { openssl } from '../../openssl/openssl.ts';
 import { checkClient, checkServer, filesOf, secretsOf } from '../tls/check.ts';
+import { Reloading } from '../tls/reloading.ts';
 import { fieldsOf } from '../tls/settings.ts';
 import { AcceptedDtlsChannel } from './accepted.ts';
 import { Cookies } from './cookies.ts';
 import { DialledDtlsChannel } from './dialled.ts';
 import { dtlsClientFields, dtlsServerFields } from './fields.ts';
 import { firstWords } from './first.ts';
-import { CurrentIdentity, type DtlsClientInput, type DtlsServerInput, loadClient, loadServer } from './identity.ts';
+import { type DtlsClientInput, type DtlsServerInput, loadClient, loadServer } from './identity.ts';
 import { DtlsPeer } from './peer.ts';
 import { Retransmissions } from './retransmissions.ts';
 
@@ -42,7 +43,7 @@ export const dtls: Layer = {
 
 async function listen(tls: DtlsServerInput, below: Spec, host: ListenerHost): Promise<Listening> {
   demandOpenssl();
-  const identity = await CurrentIdentity.open(loadServer(tls), host);
+  const identity = await Reloading.open(loadServer(tls), host, (old) => old.free());
   const cookies = new Cookies(host.secret);
   const handshakes = new Handshakes(host);
   const retransmissions = new Retransmissions();
@@ -51,7 +52,7 @@ async function listen(tls: DtlsServerInput, below: Spec, host: ListenerHost): Pr
       below,
       (lower) => {
         new DtlsPeer(lower, cookies, (one, hello) => {
-          handshakes.take(one, () => new AcceptedDtlsChannel(one, hello, identity.get(), retransmissions));
+          handshakes.take(one, () => new AcceptedDtlsChannel(one, hello, identity.current, retransmissions));
         });
       },
       firstWords(cookies, (why) => host.reject(why)),
@@ -76,14 +77,14 @@ async function listen(tls: DtlsServerInput, below: Spec, host: ListenerHost): Pr
 async function open(tls: DtlsClientInput, below: Spec, host: ClusterHost): Promise<Dialer> {
   demandOpenssl();
   const dialer = await host.dialerOn(below);
-  const identity = await CurrentIdentity.open(loadClient(tls), host);
+  const identity = await Reloading.open(loadClient(tls), host, (old) => old.free());
   const retransmissions = new Retransmissions();
   return {
     dial: (attempt) =>
       dialLayer(
         dialer,
         attempt,
-        (lower) => new DialledDtlsChannel(lower, identity.get(), attempt.address, retransmissions),
+        (lower) => new DialledDtlsChannel(lower, identity.current, attempt.address, retransmissions),
       ),
     reconfigure: async (spec) => {
       await identity.take(loadClient(clientOf(spec)));

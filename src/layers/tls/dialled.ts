@@ -5,7 +5,8 @@ import type { Channel } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import { connectionMetadata } from './about.ts';
-import type { KeyPair, Sources } from './material.ts';
+import { readClientMaterial } from './client-material.ts';
+import type { Sources } from './material.ts';
 import { NodeTlsChannel } from './node-channel.ts';
 import type { ClientInput } from './settings.ts';
 
@@ -17,13 +18,11 @@ export interface ClientIdentity {
 
 /** Rejects with E_FILE or E_CERTIFICATE, naming the field. */
 export async function readClient(input: ClientInput, sources: Sources): Promise<ClientIdentity> {
-  const { cert, key, ca, min_version = '1.2' } = input;
-  const pair: KeyPair | undefined =
-    cert !== undefined && key !== undefined ? await sources.pair({ cert, key }, '/tls') : undefined;
-  const authorities = ca === undefined ? undefined : await sources.authorities(ca, '/tls/ca');
+  const { min_version = '1.2' } = input;
+  const { pair, authorities } = await readClientMaterial(input, sources);
   const context = createSecureContext({
     ...pair,
-    ...(authorities && { ca: authorities }),
+    ...(authorities && { ca: [...authorities] }),
     minVersion: `TLSv${min_version}`,
   });
   return { input, context };

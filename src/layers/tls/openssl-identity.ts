@@ -4,6 +4,7 @@ import { L7mpError } from '../../core/errors.ts';
 import type { SharedSecret } from '../../core/shared-secret.ts';
 import { SslContext, type SslSettings } from '../../openssl/context.ts';
 import { LatestCertificate } from './about.ts';
+import { readClientMaterial } from './client-material.ts';
 import type { KeyPair, Sources } from './material.ts';
 import type { ServerMaterial } from './server-identity.ts';
 import { Servernames } from './servernames.ts';
@@ -92,9 +93,8 @@ export interface OpensslClientIdentity {
 
 /** Rejects with E_FILE or E_CERTIFICATE, naming the field. */
 export async function readOpensslClient(input: ClientInput, sources: Sources): Promise<OpensslClientIdentity> {
-  const { cert, key, ca, verify = true, alpn, min_version: minVersion = '1.2' } = input;
-  const pair = cert !== undefined && key !== undefined ? await sources.pair({ cert, key }, '/tls') : undefined;
-  const authorities = ca === undefined ? undefined : await sources.authorities(ca, '/tls/ca');
+  const { verify = true, alpn, min_version: minVersion = '1.2' } = input;
+  const { pair, authorities } = await readClientMaterial(input, sources);
   const context = contextOf({
     ...pair,
     role: 'client',
