@@ -58,9 +58,7 @@ export class DtlsServerIdentity extends Identity {
 
   /** For a client that asks for this name; undefined where it is to be told that there is no such one. */
   contextFor(servername: string | undefined): SslContext | undefined {
-    const found = servername === undefined ? undefined : this.#names.find(servername);
-    if (found || (servername !== undefined && this.input.strict_sni)) return found;
-    return this.#own;
+    return this.#names.choose(servername, this.#own, this.input.strict_sni);
   }
 }
 

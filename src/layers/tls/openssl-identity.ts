@@ -43,9 +43,7 @@ export class OpensslServerIdentity {
   /** For a client that asks for this name; undefined where it is to be told that there is no such one. */
   contextFor(servername: string | undefined): SslContext | undefined {
     const { own, names } = this.#contexts();
-    const found = servername === undefined ? undefined : names.find(servername);
-    if (found || (servername !== undefined && this.input.strict_sni)) return found;
-    return own;
+    return names.choose(servername, own, this.input.strict_sni);
   }
 
   /** Connections that were made with it go on; who asks again gets others. */

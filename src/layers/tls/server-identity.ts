@@ -55,9 +55,7 @@ export class ServerIdentity {
   /** For a client that asks for this name; undefined where it is to be told that there is no such one. */
   contextFor(servername: string | undefined): SecureContext | undefined {
     const { own, names } = this.#contexts();
-    const found = servername === undefined ? undefined : names.find(servername);
-    if (found || (servername !== undefined && this.#input.strict_sni)) return found;
-    return own;
+    return names.choose(servername, own, this.#input.strict_sni);
   }
 
   #contexts(): Contexts {

@@ -16,6 +16,12 @@ export class Servernames<T> {
     return this.#exact.get(name) ?? (dot > 0 ? this.#wild.get(name.slice(dot)) : undefined);
   }
 
+  /** For a client that asks for this name, or for none; else `own`, or undefined where unknown names are refused: `strict`. */
+  choose(name: string | undefined, own: T | undefined, strict = false): T | undefined {
+    const found = name === undefined ? undefined : this.find(name);
+    return found || (name !== undefined && strict) ? found : own;
+  }
+
   #add(name: string, value: T): void {
     const [map, key] = name.startsWith('*.') ? [this.#wild, name.slice(1)] : [this.#exact, name];
     if (!map.has(key)) map.set(key, value);
