@@ -10,7 +10,7 @@ import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
 import { Command } from '../support/command.ts';
 import { refused } from '../support/config.ts';
-import { failing } from '../support/failing.ts';
+import { failing, failsAt, makeFail } from '../support/failing.ts';
 import { bytes, connectStream, serveStream } from '../support/peers.ts';
 import { program } from '../support/programs.ts';
 import { listener, startProxy } from '../support/proxy.ts';
@@ -165,7 +165,7 @@ test('a worker that fails leaves its FIFO, and what is in it, to the next one', 
             destination: { spec: { protocol: 'TCP', port: server.port }, endpoints: [{ spec: { address: HOST } }] },
           },
         ),
-        listener('fails', { protocol: 'TCP', port: ports.fails }, { destination: { spec: { protocol: 'Fails' } } }),
+        failsAt(ports.fails),
       ],
     }),
     { plugins: [await failing(t)] },
@@ -173,7 +173,7 @@ test('a worker that fails leaves its FIFO, and what is in it, to the next one', 
   const heard = () => Buffer.concat(server.peers.flatMap(({ messages }) => messages)).toString();
   execFileSync('sh', ['-c', `echo before > ${path}`]);
   await until(() => heard() === 'before\n', 'it comes');
-  await connectStream(t, { port: ports.fails });
+  await makeFail(ports.fails);
   await until(() => server.peers[0]?.closed !== undefined || server.peers[0]?.ended, 'the worker has failed');
   execFileSync('sh', ['-c', `echo after > ${path}`]);
   await until(() => heard() === 'before\nafter\n', 'it comes');

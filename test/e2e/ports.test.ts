@@ -3,15 +3,12 @@ import assert from 'node:assert/strict';
 import * as dgram from 'node:dgram';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { engines } from '../../src/io/testing.ts';
-import { loadPlugin } from '../../src/plugins/plugins.ts';
 import { freePort, freePorts } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
 import { Command, L7MP, writeConfig } from '../support/command.ts';
+import { failing, failsAt, makeFail } from '../support/failing.ts';
 import { ask, connectDatagram, connectStream, connectWebSocket, type Peer } from '../support/peers.ts';
 import { listener, request, startProxy, type TestProxy } from '../support/proxy.ts';
 
@@ -164,44 +161,20 @@ test('ten thousand UDP ports have a descriptor each, however many workers there 
   await until(() => readdirSync('/proc/self/fd').length < before + 100, 'they are closed');
 });
 
-const plugin = `
-const fail = () => setImmediate(() => { throw new Error('as it was told'); });
-export default {
-  name: 'Fails',
-  title: 'Makes its thread fail.',
-  cluster: {
-    schema: { type: 'object', properties: {}, additionalProperties: false },
-    kind: 'stream',
-    virtual: true,
-    open: () => ({ dial: () => new Promise(fail) }),
-  },
-};
-`;
-
 test('who takes the place of a worker that has failed has its ports', { skip: skipOf('native') }, async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'l7mp-ports-'));
-  t.after(() => rm(folder, { recursive: true }));
-  await writeFile(join(folder, 'fails.mjs'), plugin);
   const first = await freePorts(COUNT);
   const { proxy, ports } = await startProxy(
     t,
     ['fails'],
     ({ fails }) => ({
       admin: { io: 'native', threads: 2, log_level: 'silent' },
-      listeners: [
-        listener('l', onRange('UDP', range(first)), ECHO),
-        listener(
-          'fails',
-          { protocol: 'TCP', port: fails, address: HOST },
-          { destination: { spec: { protocol: 'Fails' } } },
-        ),
-      ],
+      listeners: [listener('l', onRange('UDP', range(first)), ECHO), failsAt(fails)],
     }),
-    { plugins: [await loadPlugin('./fails.mjs', join(folder, 'config.yaml'))] },
+    { plugins: [await failing(t)] },
   );
   const peers = await Promise.all(Array.from({ length: COUNT }, (_, n) => connectDatagram(t, first + n)));
   for (const peer of peers) assert.equal(await ask(peer, 'one'), 'one');
-  await connectStream(t, { port: ports.fails });
+  await makeFail(ports.fails);
   await until(async () => (await proxy.sessions('l').catch(() => [])).length < COUNT, 'sessions are lost');
   for (const [n, peer] of peers.entries()) {
     await until(

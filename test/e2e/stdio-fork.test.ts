@@ -8,7 +8,7 @@ import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
 import { Command, L7MP } from '../support/command.ts';
 import { refused } from '../support/config.ts';
-import { failing } from '../support/failing.ts';
+import { failing, failsAt, makeFail } from '../support/failing.ts';
 import { bytes, connectStream, type Peer } from '../support/peers.ts';
 import { listener, request, startProxy } from '../support/proxy.ts';
 
@@ -76,16 +76,13 @@ test('a program does not outlive the worker that its session is in', async (t) =
     ['stubborn', 'fails'],
     (ports) => ({
       admin: { threads: 1, log_level: 'silent' },
-      listeners: [
-        listener('stubborn', { protocol: 'TCP', port: ports.stubborn }, to(STUBBORN)),
-        listener('fails', { protocol: 'TCP', port: ports.fails }, to({ protocol: 'Fails' })),
-      ],
+      listeners: [listener('stubborn', { protocol: 'TCP', port: ports.stubborn }, to(STUBBORN)), failsAt(ports.fails)],
     }),
     { plugins: [await failing(t)] },
   );
   const pid = await pidOf(await connectStream(t, { port: ports.stubborn }));
   assert.ok(lives(pid));
-  await connectStream(t, { port: ports.fails });
+  await makeFail(ports.fails);
   await until(() => !lives(pid), 'it is gone');
 });
 

@@ -8,7 +8,7 @@ import { engines, sendWithDescriptor } from '../../src/io/testing.ts';
 import { until } from '../../src/testing/until.ts';
 import { Command } from '../support/command.ts';
 import { refused } from '../support/config.ts';
-import { failing } from '../support/failing.ts';
+import { failing, failsAt, makeFail } from '../support/failing.ts';
 import { bytes, connectStream } from '../support/peers.ts';
 import { program } from '../support/programs.ts';
 import { listener, startProxy } from '../support/proxy.ts';
@@ -212,17 +212,14 @@ test('a worker that fails leaves its socket to the next one', { skip }, async (t
     ['fails'],
     (ports) => ({
       admin: { io: 'native', threads: 1, log_level: 'silent' },
-      listeners: [
-        listener('l', unix(path, 'dgram'), ECHO),
-        listener('fails', { protocol: 'TCP', port: ports.fails }, { destination: { spec: { protocol: 'Fails' } } }),
-      ],
+      listeners: [listener('l', unix(path, 'dgram'), ECHO), failsAt(ports.fails)],
     }),
     { plugins: [await failing(t)] },
   );
   const peer = connectMessages(t, 'dgram', path);
   peer.send('before');
   await until(() => bytes(peer).toString() === 'before', 'the echo');
-  await connectStream(t, { port: ports.fails });
+  await makeFail(ports.fails);
   // What is sent meanwhile waits in the socket.
   await until(() => {
     peer.send('.');

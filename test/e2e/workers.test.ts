@@ -1,13 +1,13 @@
 /** Two workers act as one proxy: nobody sees which of them has a session, but for its `worker`. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { lstat, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { mapped } from '../../src/io/native/system/testing-mapped.ts';
-import { loadPlugin } from '../../src/plugins/plugins.ts';
 import { until } from '../../src/testing/until.ts';
+import { failing, failsAt, makeFail } from '../support/failing.ts';
 import { ask, bytes, connectDatagram, connectStream, serveDatagram, serveStream } from '../support/peers.ts';
 import { listener, request, startProxy, type TestProxy } from '../support/proxy.ts';
 
@@ -52,24 +52,7 @@ for (const io of ['native', 'node'] as const) {
   });
 }
 
-const plugin = `
-const fail = () => setImmediate(() => { throw new Error('as it was told'); });
-export default {
-  name: 'Fails',
-  title: 'Makes its thread fail.',
-  cluster: {
-    schema: { type: 'object', properties: {}, additionalProperties: false },
-    kind: 'stream',
-    virtual: true,
-    open: () => ({ dial: () => new Promise(fail) }),
-  },
-};
-`;
-
 test('a worker that fails takes its own sessions with it, and another one takes its place', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'l7mp-workers-'));
-  t.after(() => rm(folder, { recursive: true }));
-  await writeFile(join(folder, 'fails.mjs'), plugin);
   const { proxy, ports } = await startProxy(
     t,
     ['tcp', 'fails', 'metrics'],
@@ -77,7 +60,7 @@ test('a worker that fails takes its own sessions with it, and another one takes 
       admin: { threads: 2, log_level: 'silent' },
       listeners: [
         listener('tcp', { protocol: 'TCP', port: ports.tcp }, { destination: { spec: { protocol: 'Echo' } } }),
-        listener('fails', { protocol: 'TCP', port: ports.fails }, { destination: { spec: { protocol: 'Fails' } } }),
+        failsAt(ports.fails),
         listener(
           'metrics',
           { protocol: 'HTTP', port: ports.metrics },
@@ -85,13 +68,13 @@ test('a worker that fails takes its own sessions with it, and another one takes 
         ),
       ],
     }),
-    { plugins: [await loadPlugin('./fails.mjs', join(folder, 'config.yaml'))] },
+    { plugins: [await failing(t)] },
   );
   const peers = await many(t, { port: ports.tcp });
   for (const peer of peers) assert.equal(await ask(peer, 'x'), 'x');
   const before = await proxy.sessions('tcp');
   const { arenas } = mapped();
-  await connectStream(t, { port: ports.fails });
+  await makeFail(ports.fails);
   const restarts = async (): Promise<string | undefined> => {
     const { text } = await request({ port: ports.metrics });
     return /^l7mp_worker_restarts_total (\d+)$/m.exec(text)?.[1];

@@ -1,8 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { loadPlugin, type PluginModule } from '../../src/plugins/plugins.ts';
+import { listener } from './proxy.ts';
 
 const SOURCE = `
 const fail = () => setImmediate(() => { throw new Error('as it was told'); });
@@ -20,4 +22,19 @@ export async function failing(t: TestContext): Promise<PluginModule> {
   t.after(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'fails.mjs'), SOURCE);
   return loadPlugin('./fails.mjs', join(folder, 'config.yaml'));
+}
+
+/** A listener whose sessions make their worker fail. */
+export function failsAt(port: number) {
+  return listener('fails', { protocol: 'TCP', port }, { destination: { spec: { protocol: 'Fails' } } });
+}
+
+/**
+ * Makes the worker fail that accepts there, and waits until the connection is over. The worker may be gone before the client has
+ * heard that it is connected: then it hears of a reset instead.
+ */
+export async function makeFail(port: number): Promise<void> {
+  const socket = net.connect(port, '127.0.0.1').resume();
+  socket.on('error', () => {});
+  await new Promise((resolve) => socket.once('close', resolve));
 }
