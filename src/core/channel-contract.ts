@@ -63,10 +63,11 @@ export type Tail = Headers;
 
 /**
  * Why a channel closed. `end`: in order. `reset`: the peer, or the way to it, broke. `error`: a fault on our side or a
- * breach of the protocol. `idle`, `deleted`, `shutdown`: we ended it. `refused`: it was never taken.
+ * breach of the protocol. `timeout`: what we have asked for was not answered in time. `idle`, `deleted`, `shutdown`: we ended it.
+ * `refused`: it was never taken.
  */
 export interface CloseReason {
-  readonly kind: 'end' | 'reset' | 'error' | 'idle' | 'deleted' | 'shutdown' | 'refused';
+  readonly kind: 'end' | 'reset' | 'error' | 'timeout' | 'idle' | 'deleted' | 'shutdown' | 'refused';
   /** One line for a person. */
   readonly message: string;
   /**

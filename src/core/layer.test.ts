@@ -336,7 +336,7 @@ function polite(later: boolean) {
   return { lower, told: watch(begin.layer), ...begin };
 }
 
-const EVERY = ['end', 'error', 'idle', 'deleted', 'shutdown', 'refused'] as const;
+const EVERY = ['end', 'error', 'timeout', 'idle', 'deleted', 'shutdown', 'refused'] as const;
 
 describe('the transport of an accepted layer', () => {
   test('is told to open before the handshake, and of the session no more', () => {

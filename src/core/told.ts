@@ -14,6 +14,7 @@ export const MESSAGE_TOO_BIG = 1009;
 const ENDS: Record<Exclude<CloseReason['kind'], 'end'>, string> = {
   reset: textOf('E_DISCONNECT'),
   error: 'the session failed',
+  timeout: 'no answer in time',
   idle: 'no traffic for the idle timeout',
   deleted: 'the session was deleted',
   shutdown: 'the proxy is shutting down',

@@ -39,6 +39,9 @@ export interface SessionHost {
 
 const NONE: readonly never[] = [];
 
+/** Ends that are failures. */
+const FAILURES: ReadonlySet<CloseReason['kind']> = new Set(['reset', 'error', 'timeout']);
+
 /**
  * One connection through the proxy: the listener's channel, the stages that the route names, and the pipes between
  * them. Owns them all; is owned by the session table.
@@ -405,7 +408,7 @@ export class Session implements ClientOwner, StageOwner, Wired, Expiring {
     if (this.over) return;
     this.outcome = reason;
     this.status = 'FINALIZING';
-    const failed = event === 'ERROR' || reason.kind === 'error' || reason.kind === 'reset';
+    const failed = event === 'ERROR' || FAILURES.has(reason.kind);
     this.#event(failed ? 'ERROR' : event, reason.message, failed ? level : 'verbose');
     this.#host.wheel.remove(this);
     this.wiring.release();

@@ -5,6 +5,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
 import { Raw, request } from '../support/http.ts';
+import { metricsAt } from '../support/metrics.ts';
 import { bytes, connectStream } from '../support/peers.ts';
 import { answerWhole, echo, OK, proxyTo, rawUpstream, upstream } from '../support/upstreams.ts';
 
@@ -163,9 +164,13 @@ describe('an upstream that fails', () => {
 
   test('says nothing in time: 504', async (t) => {
     const { port: up, sockets } = await rawUpstream(t, () => {});
-    const { port } = await proxyTo(t, [up], { options: { response_timeout: 100 } });
-    json(504, 'Gateway Timeout', /./, await ask(t, port));
+    const { proxy, port } = await proxyTo(t, [up], { options: { response_timeout: 100 } });
+    json(504, 'Gateway Timeout', /no answer in time/, await ask(t, port));
     await until(() => sockets[0]?.closed, 'its connection is given up');
+    const at = await freePort();
+    await proxy.ok('POST', 'listeners', { listener: metricsAt(at) });
+    const metrics = await fetch(`http://127.0.0.1:${at}/metrics`);
+    assert.match(await metrics.text(), /^l7mp_sessions_ended_total\{outcome="timeout"\} 1$/m);
   });
 
   test('is silent until the session is idle: 504', async (t) => {

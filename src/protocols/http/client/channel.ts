@@ -146,7 +146,7 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
   }
 
   late(): void {
-    this.#fail({ kind: 'idle', message: 'no answer within the response timeout' });
+    this.#fail({ kind: 'timeout', message: 'no answer within the response timeout' });
   }
 
   // ------------------------------------------------------------------ own

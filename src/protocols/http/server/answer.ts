@@ -27,7 +27,7 @@ export function refusal(
 /** What a client is told where a session ends before the answer has begun. */
 export function statusOf({ kind }: CloseReason): number {
   if (kind === 'reset' || kind === 'error') return 502;
-  return kind === 'idle' ? 504 : 503;
+  return kind === 'timeout' || kind === 'idle' ? 504 : 503;
 }
 
 /** Answers a request with an error. */
