@@ -1,10 +1,14 @@
 /** HTTP clusters’ connections, and what becomes of them when an upstream fails. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import type * as http from 'node:http';
+import * as http2 from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { freePort } from '../../src/testing/ports.ts';
 import { until } from '../../src/testing/until.ts';
 import { Raw, request } from '../support/http.ts';
+import { ask as askOf, connectTo } from '../support/http2.ts';
 import { metricsAt } from '../support/metrics.ts';
 import { bytes, connectStream } from '../support/peers.ts';
 import { answerWhole, echo, OK, proxyTo, rawUpstream, upstream } from '../support/upstreams.ts';
@@ -103,20 +107,26 @@ describe('a connection that the upstream has closed meanwhile', () => {
       else if (/\r\n\r\n/.test(text)) socket.write(OK);
     });
 
-  test('costs a request nothing that may be asked twice', async (t) => {
-    const { port: up, heard } = await stale(t);
-    const { port } = await proxyTo(t, [up], ALONE);
-    for (let n = 0; n < 2; n++) {
-      const { req, answer } = request(t, port, { path: `/${n}` });
-      req.end();
-      assert.equal((await answer).text, 'ok');
-    }
-    assert.match(heard[1] ?? '', /^GET \/1 /);
-  });
+  for (const [method, body] of [
+    ['GET', ''],
+    ['PUT', 'body'],
+  ] as const) {
+    test(`costs a ${method} nothing, which may be asked twice`, async (t) => {
+      const { port: up, heard } = await stale(t);
+      const { port } = await proxyTo(t, [up], ALONE);
+      for (let n = 0; n < 2; n++) {
+        const { req, answer } = request(t, port, { method, path: `/${n}`, headers: { 'content-length': body.length } });
+        req.end(body);
+        assert.equal((await answer).text, 'ok');
+      }
+      await until(() => heard[1]?.endsWith(`\r\n\r\n${body}`), 'the whole request');
+      assert.match(heard[1] ?? '', new RegExp(`^${method} /1 `));
+    });
+  }
 
   for (const [what, method, body] of [
     ['a method that may do something twice', 'POST', ''],
-    ['a body', 'PUT', 'body'],
+    ['a body that is not small', 'PUT', 'x'.repeat(64 << 10)],
   ] as const) {
     test(`is a 502 for ${what}, which is not sent again`, async (t) => {
       const { port: up, heard } = await stale(t);
@@ -128,6 +138,52 @@ describe('a connection that the upstream has closed meanwhile', () => {
       req.end(body);
       assert.equal((await answer).status, 502);
       assert.equal(heard.length, 1);
+    });
+  }
+});
+
+describe('an upstream of HTTP/2 that takes fewer requests on a connection than are under way', () => {
+  /** Answers so many on each connection, and does not look at what comes behind them. */
+  async function taking(t: TestContext, each: number) {
+    const server = http2.createServer();
+    const bodies: string[] = [];
+    server.on('session', (session) => {
+      let last = 0;
+      let taken = 0;
+      session.on('error', () => {});
+      session.on('stream', (stream) => {
+        stream.on('error', () => {});
+        if (++taken > each) return;
+        last = stream.id as number;
+        if (taken === each) session.goaway(0, last);
+        const parts: Buffer[] = [];
+        stream.on('data', (part: Buffer) => parts.push(part));
+        stream.on('end', () => {
+          bodies.push(Buffer.concat(parts).toString());
+          stream.respond();
+          stream.end('ok', () => stream.id === last && session.close());
+        });
+      });
+      t.after(() => session.destroy());
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    return { port: (server.address() as AddressInfo).port, bodies };
+  }
+
+  for (const [method, body] of [
+    ['GET', ''],
+    ['POST', 'body'],
+  ] as const) {
+    test(`answers each ${method} once`, async (t) => {
+      const { port: up, bodies } = await taking(t, 2);
+      const { port } = await proxyTo(t, [up], { ...ALONE, spec: { version: '2' } });
+      const client = connectTo(t, port);
+      const all = Array.from({ length: 40 }, () => askOf(client, { ':method': method }, body).answer);
+      const statuses = (await Promise.all(all)).map(({ status }) => status);
+      assert.deepEqual(new Set(statuses), new Set([200]));
+      assert.deepEqual(bodies, new Array(40).fill(body));
     });
   }
 });

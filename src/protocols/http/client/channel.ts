@@ -14,8 +14,11 @@ import type { AnswerReader, Failure, RequestHead, UpstreamExchange } from './ups
 /** Methods that may be asked for twice with the effect of once (RFC 9110 section 9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
-/** Times that a request is made again at most, of which the upstream certainly has not acted on. */
+/** Times that a request is made again at most, while the upstream takes none. */
 const MOST_AGAIN = 3;
+
+/** Bytes of a body that are kept until it is answered, so that it can be sent again. */
+const MOST_KEPT = 16 << 10;
 
 const TELLS_CONTINUE: Head = Object.freeze({ tellsContinue: true });
 
@@ -37,13 +40,16 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
   #lease: Lease | undefined;
   #exchange: UpstreamExchange | undefined;
   #flush: NodeJS.Immediate | undefined;
-  /** Came while the request is made anew. */
-  #early: Uint8Array[] | undefined;
+  /** What has come of the body, while it can be sent again: it is small, and nothing is answered. */
+  #kept: Uint8Array[] | undefined;
+  #keptBytes = 0;
+  #replayable = true;
+  /** A place for the request is waited for, so that it can be made anew. */
+  #anew = false;
   #tail: Tail | undefined;
   /** The request went out on a connection that had carried others. */
   #stale = false;
   #bodiless = false;
-  #bodySent = false;
   #answerOver = false;
   #times = 0;
 
@@ -71,20 +77,17 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
 
   protected override send(bytes: Uint8Array): boolean {
     if (bytes.length === 0) return true;
-    if (this.#early) {
-      this.#early.push(bytes);
-      return false;
-    }
+    if (this.#replayable) this.#keep(bytes);
+    if (this.#anew) return false;
     const exchange = this.#exchange ?? this.#begin(false);
     if (!exchange) return true;
-    this.#bodySent = true;
     this.since = performance.now();
     return exchange.write(bytes);
   }
 
   protected override sendEnd(tail?: Tail): void {
     this.#tail = tail;
-    if (this.#early) return;
+    if (this.#anew) return;
     if (!this.#exchange) this.#begin(tail === undefined);
     else this.#exchange.end(tail);
     this.since = performance.now();
@@ -120,6 +123,7 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
 
   answered(status: number, headers: Headers): void {
     this.#asking.deadlines.delete(this);
+    this.#forgetBody();
     this.owner?.head?.({ status, headers });
   }
 
@@ -141,7 +145,7 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
   failed(failure: Failure): void {
     this.#exchange = undefined;
     if (this.#answerOver) this.#over();
-    else if (this.#mayAgain(failure)) void this.#again(!failure.unseen);
+    else if (this.#mayAgain(failure)) void this.#again(failure);
     else this.#fail(reasonOf(failure));
   }
 
@@ -182,34 +186,48 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
     return this.#exchange;
   }
 
+  #keep(bytes: Uint8Array): void {
+    this.#keptBytes += bytes.length;
+    // What comes while it waits goes out in any case.
+    if (this.#keptBytes > MOST_KEPT && !this.#anew) this.#forgetBody();
+    else if (this.#kept) this.#kept.push(bytes);
+    else this.#kept = [bytes];
+  }
+
+  #forgetBody(): void {
+    this.#replayable = false;
+    this.#kept = undefined;
+  }
+
   /**
-   * The upstream may have closed a connection that was kept while the request was on its way: what it has not answered, and may be
-   * asked twice (RFC 9110 section 9.2.2), is asked anew. A body is never sent twice.
+   * What the upstream certainly has not acted on is asked anew. So is what may be asked twice (RFC 9110 section 9.2.2), where nothing
+   * was answered on a connection that was kept: the upstream may have closed that while the request was on its way.
    */
-  #mayAgain({ kind, unanswered, unseen }: Failure): boolean {
-    if (!this.open || this.#bodySent || this.#times === MOST_AGAIN) return false;
+  #mayAgain({ kind, unanswered, unseen, progress }: Failure): boolean {
+    if (!this.open || !this.#replayable) return false;
+    if (!progress && this.#times === MOST_AGAIN) return false;
     if (unseen) return true;
     return kind === 'reset' && unanswered && this.#stale && IDEMPOTENT.has(this.#request.method);
   }
 
-  async #again(fresh: boolean): Promise<void> {
-    this.#times++;
-    this.#early = [];
+  async #again({ unseen, progress }: Failure): Promise<void> {
+    if (!progress) this.#times++;
+    this.#anew = true;
     try {
-      this.#lease = await this.#asking.lease(fresh);
+      this.#lease = await this.#asking.lease(!unseen);
+      this.#anew = false;
       if (!this.open) this.#leave();
-      else this.#resume(this.#early);
+      else this.#resume();
     } catch (error) {
       this.#fail({ kind: 'reset', message: asL7mpError(error).message });
     }
   }
 
-  #resume(early: readonly Uint8Array[]): void {
-    this.#early = undefined;
+  #resume(): void {
     const exchange = this.#begin(this.#bodiless);
     if (!exchange || this.#bodiless) return;
-    if (early.length > 0) this.#bodySent = true;
-    for (const bytes of early) exchange.write(bytes);
+    for (const bytes of this.#kept ?? []) exchange.write(bytes);
+    if (this.#keptBytes > MOST_KEPT) this.#forgetBody();
     if (this.endSent) exchange.end(this.#tail);
     else this.drained();
   }

@@ -212,6 +212,17 @@ describe('an upstream of HTTP/2 that breaks off', () => {
     assert.deepEqual([unseen, unanswered, owner.frees], [true, true, 1]);
   });
 
+  test('takes no more than it carries, where it has refused one, until one of those is over', async (t) => {
+    const { connection, peer } = await withFrames(t);
+    const [first, second] = [get(connection).reader, get(connection).reader];
+    await peer.frame(TYPES.headers, 3);
+    peer.send(reset(3, REFUSED_STREAM));
+    const { unseen, progress } = await until(() => second.failure, 'the failure');
+    assert.deepEqual([unseen, progress, connection.busy, connection.room], [true, false, 1, 0]);
+    peer.send(ok(1, END_HEADERS | END_STREAM));
+    await until(() => first.over && connection.room > 0, 'room');
+  });
+
   test('has not seen what comes behind its GOAWAY; what it has seen goes on', async (t) => {
     const { owner, connection, peer } = await withFrames(t);
     const first = get(connection).reader;

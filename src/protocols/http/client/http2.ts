@@ -82,12 +82,16 @@ export class Http2Connection implements UpstreamConnection {
   used = false;
   /** Up to which of its streams the upstream may have acted, once it has said so. */
   lastSeen = Number.POSITIVE_INFINITY;
+  /** Answers that have begun. */
+  answers = 0;
   readonly #session: ClientHttp2Session;
   readonly #socket: ByteStream;
   readonly #owner: ConnectionOwner;
   readonly #interval: () => number;
   readonly #exchanges = new Set<Http2Exchange>();
   #most: number;
+  /** It has refused one while it carries others: it takes no more until one of those is over. */
+  #full = false;
   #closing = false;
   #pings: NodeJS.Timeout | undefined;
   #unanswered = false;
@@ -116,7 +120,7 @@ export class Http2Connection implements UpstreamConnection {
   }
 
   get room(): number {
-    return this.#closing || this.gone ? 0 : Math.max(0, this.#most - this.busy);
+    return this.#closing || this.#full || this.gone ? 0 : Math.max(0, this.#most - this.busy);
   }
 
   get busy(): number {
@@ -142,10 +146,15 @@ export class Http2Connection implements UpstreamConnection {
     const exchange = new Http2Exchange(this, stream, reader);
     this.#exchanges.add(exchange);
     this.used = true;
-    stream.once('close', () => this.#over(exchange));
+    stream.once('close', () => this.#over(exchange, stream.rstCode === REFUSED_STREAM));
     if ((stream.id ?? 0) > LAST_STREAM) this.close();
     if (!this.#pings) this.#watch();
     return exchange;
+  }
+
+  /** A request was refused, which is still counted. */
+  refused(): void {
+    this.#full = this.busy > 1;
   }
 
   close(): void {
@@ -161,8 +170,9 @@ export class Http2Connection implements UpstreamConnection {
     if (before === 0 && this.room > 0) this.#owner.free(this);
   }
 
-  #over(exchange: Http2Exchange): void {
+  #over(exchange: Http2Exchange, refused: boolean): void {
     this.#exchanges.delete(exchange);
+    if (!refused || this.busy === 0) this.#full = false;
     if (this.room > 0) this.#owner.free(this);
     else if ((this.#closing || this.gone) && this.busy === 0) this.#leave();
   }
@@ -216,6 +226,8 @@ class Http2Exchange implements UpstreamExchange {
   readonly #connection: Http2Connection;
   readonly #stream: ClientHttp2Stream;
   #reader: AnswerReader | undefined;
+  /** Answers of the connection that had begun when it was sent. */
+  readonly #before: number;
   #answered = false;
   #held = false;
   /** Bytes of the answer that its head has promised and that have not come. */
@@ -229,6 +241,7 @@ class Http2Exchange implements UpstreamExchange {
     this.#connection = connection;
     this.#stream = stream;
     this.#reader = reader;
+    this.#before = connection.answers;
     stream.on('headers', ({ ':status': status, ...headers }) => this.#informed(Number(status), headers));
     stream.once('response', (headers, flags) => this.#begin(headers, (flags & END_STREAM) !== 0));
     stream.once('trailers', (headers) => {
@@ -315,6 +328,7 @@ class Http2Exchange implements UpstreamExchange {
   #begin({ ':status': status, ...headers }: IncomingHttpHeaders & IncomingHttpStatusHeader, whole: boolean): void {
     const stream = this.#stream;
     this.#answered = true;
+    this.#connection.answers++;
     if (!whole) this.#missing = Number(headers['content-length'] ?? 0);
     this.#reader?.answered(Number(status), plainHeaders(headers) as Headers);
     stream.on('data', (bytes: Buffer) => {
@@ -350,11 +364,15 @@ class Http2Exchange implements UpstreamExchange {
     this.#reader = undefined;
     if (!reader) return;
     const { rstCode: code = 0, id } = this.#stream;
-    const { lastSeen, gone } = this.#connection;
+    const { lastSeen, gone, answers } = this.#connection;
+    const refused = code === REFUSED_STREAM;
+    const behind = id !== undefined && id > lastSeen;
     // Without a number it has never left.
-    const unseen = id === undefined || id > lastSeen || code === REFUSED_STREAM;
+    const unseen = id === undefined || behind || refused;
+    const progress = answers > this.#before || (behind && lastSeen > 0);
+    if (refused && !behind) this.#connection.refused();
     const { kind, message, ...said } = gone || code === 0 ? LOST : resetBy('upstream', code);
-    reader.failed({ kind, message, unanswered: !this.#answered, unseen, code: said.code });
+    reader.failed({ kind, message, unanswered: !this.#answered, unseen, progress, code: said.code });
   }
 }
 

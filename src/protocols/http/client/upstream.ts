@@ -23,6 +23,8 @@ export interface Failure {
    */
   readonly unanswered: boolean;
   readonly unseen?: boolean;
+  /** The upstream goes on with others that were sent on the same connection: asking it again leads somewhere. */
+  readonly progress?: boolean;
   /** The HTTP/2 error code with which the upstream has reset the stream. */
   readonly code?: number | undefined;
 }
