@@ -13,6 +13,12 @@ import { isEndpointFault } from './outcome.ts';
 /** Default of fail_timeout, in milliseconds. */
 const FAIL_TIMEOUT = 2000;
 
+/**
+ * Connections in a row that brought nothing but an error, after which an endpoint is down. One may be due to what its
+ * client has sent, and a single client should not take an endpoint from all others.
+ */
+const UNANSWERED = 3;
+
 const NOBODY: ReadonlySet<Endpoint> = new Set();
 
 /** A service that sessions are routed to: a protocol's dialler, endpoints, and the choice among them. */
@@ -27,6 +33,8 @@ export class Cluster {
   readonly #log: Log;
   /** Those that are ejected. */
   #ejected = new Set<Endpoint>();
+  /** What stands for a cluster without a network. */
+  #virtual: Endpoint | undefined;
   #changed = true;
   /** Stages that were begun for it. */
   requests = 0;
@@ -115,13 +123,27 @@ export class Cluster {
 
   /** What has become of an attempt to connect to an endpoint, after `ms` milliseconds; without an error it stands. */
   outcome(endpoint: Endpoint, error: L7mpError | undefined, ms: number): void {
-    if (error === undefined) this.#reached(endpoint);
-    else {
+    if (error === undefined) {
+      if (!endpoint.mute) this.#readmit(endpoint);
+    } else {
       this.tally.failures++;
       endpoint.tally.failures++;
       endpoint.failed++;
-      if (isEndpointFault(error)) this.#eject(endpoint, error, ms);
+      if (isEndpointFault(error)) this.#eject(endpoint, `${error.message} (after ${ms} ms)`);
     }
+  }
+
+  /** The endpoint was connected to, and what came was an error, or an end, and nothing else. */
+  unanswered(endpoint: Endpoint, why: string): void {
+    if (++endpoint.unanswered < UNANSWERED) return;
+    endpoint.mute ||= !endpoint.ejected;
+    this.#eject(endpoint, `${why} (${endpoint.unanswered} times, and nothing else came)`);
+  }
+
+  /** Something came from the endpoint over a connection. */
+  answered(endpoint: Endpoint): void {
+    endpoint.unanswered = 0;
+    if (endpoint.mute) this.#readmit(endpoint);
   }
 
   /** A connection to an endpoint has ended before its session was complete. */
@@ -143,28 +165,30 @@ export class Cluster {
 
   #update(): void {
     this.#changed = false;
-    this.#balancer.update(this.side.virtual ? [virtualEndpoint(this.name)] : this.endpoints);
+    if (this.side.virtual) this.#virtual ??= virtualEndpoint(this.name);
+    this.#balancer.update(this.#virtual ? [this.#virtual] : this.endpoints);
     this.#ejected = new Set(this.endpoints.filter(({ ejected }) => ejected));
   }
 
   #avoided(now: number): ReadonlySet<Endpoint> {
     if (this.#ejected.size === 0) return NOBODY;
+    for (const endpoint of this.#ejected) if (endpoint.trial?.answered) this.answered(endpoint);
     return new Set([...this.#ejected].filter((endpoint) => endpoint.avoided(now)));
   }
 
-  #eject(endpoint: Endpoint, error: L7mpError, ms: number): void {
-    // One that was deleted meanwhile, and what has no network, is no news.
-    if (this.#endpoints.get(endpoint.name) !== endpoint) return;
+  #eject(endpoint: Endpoint, why: string): void {
+    // One that was deleted meanwhile is no news.
+    if (endpoint !== this.#virtual && this.#endpoints.get(endpoint.name) !== endpoint) return;
     const time = this.definition.options.fail_timeout ?? FAIL_TIMEOUT;
     if (!endpoint.eject(performance.now(), time)) return;
     this.#ejected.add(endpoint);
-    const { broken, failed, sessions } = endpoint;
-    const affected = count(Math.max(broken, failed), 'session');
-    const text = `${nameOf(endpoint)} is down: ${error.message} (after ${ms} ms); ${affected} affected, ${sessions} still connected`;
+    const { broken, failed, unanswered, sessions } = endpoint;
+    const affected = count(Math.max(broken, failed, unanswered), 'session');
+    const text = `${nameOf(endpoint)} is down: ${why}; ${affected} affected, ${sessions} still connected`;
     this.#log.write('warn', this.name, text);
   }
 
-  #reached(endpoint: Endpoint): void {
+  #readmit(endpoint: Endpoint): void {
     const { failed } = endpoint;
     const time = endpoint.readmit(performance.now());
     if (time === undefined) return;
@@ -175,6 +199,7 @@ export class Cluster {
 }
 
 function nameOf({ name, address, port }: Endpoint): string {
+  if (address === VIRTUAL) return 'it';
   return `endpoint ${name} (${address}${port === undefined ? '' : `, port ${port}`})`;
 }
 

@@ -31,6 +31,12 @@ export class Tally {
   bytesOut = 0;
 }
 
+/** A connection that shows whether an endpoint serves again. */
+export interface Trial {
+  /** Something has come over it. */
+  readonly answered: boolean;
+}
+
 /** Where a cluster's connections go. */
 export class Endpoint implements Candidate {
   definition: EndpointDefinition;
@@ -38,6 +44,12 @@ export class Endpoint implements Candidate {
   /** Since it was last reached: attempts that failed, connections that broke. */
   failed = 0;
   broken = 0;
+  /** Times in a row that it was connected to, and nothing came but an error. */
+  unanswered = 0;
+  /** It is ejected because of that: that it can be connected to is no news. */
+  mute = false;
+  /** The latest connection to one that is mute. */
+  trial: Trial | undefined;
   #sessions = 0;
   #connecting = 0;
   /** Sessions that it has or is getting, in the whole proxy. */
@@ -146,6 +158,8 @@ export class Endpoint implements Candidate {
   readmit(now: number): number | undefined {
     this.failed = 0;
     this.broken = 0;
+    this.mute = false;
+    this.trial = undefined;
     this.#known = true;
     if (!this.ejected) return undefined;
     this.#penalty = UP;

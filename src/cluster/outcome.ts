@@ -1,5 +1,5 @@
 /** What a failed attempt to connect says, and of whom. */
-import type { L7mpError } from '../core/errors.ts';
+import { type L7mpError, WRONG_PEER } from '../core/errors.ts';
 
 const NO_DESTINATION = 'EDESTADDRREQ';
 
@@ -35,8 +35,8 @@ export function isEndpointFault(error: L7mpError): boolean {
   return isObject(cause) && (BROKEN.has(cause.code) || UNABLE.has(cause.status));
 }
 
-/** The connection broke before the handshake was over. */
-const BROKEN: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE']);
+/** The connection broke before the handshake was over, or the endpoint is not the one that it should be, or speaks something else. */
+const BROKEN: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', WRONG_PEER]);
 
 /** Statuses of an endpoint that is not able to serve now (RFC 9110 section 15.6). */
 const UNABLE: ReadonlySet<unknown> = new Set([502, 503, 504]);

@@ -83,6 +83,12 @@ export const ERRORS = {
 /** The code of an error: one of the keys of `ERRORS`. */
 export type ErrorCode = keyof typeof ERRORS;
 
+/**
+ * The code of the cause of an E_HANDSHAKE that is due to who is at the other end, and to nothing that a client has asked
+ * for: a certificate that does not hold, another protocol. What the system says is of the same sort (connect(2)).
+ */
+export const WRONG_PEER = 'EPROTO';
+
 /** What is wrong with one field. */
 export interface Problem {
   /** A JSON pointer to it; empty where it is not known. */

@@ -1,5 +1,5 @@
 import type { Cluster } from '../cluster/cluster.ts';
-import type { Endpoint } from '../cluster/endpoint.ts';
+import type { Endpoint, Trial } from '../cluster/endpoint.ts';
 import { isFinal, isOwnFault } from '../cluster/outcome.ts';
 import type { Channel, ChannelOwner, CloseReason, DropReason, Head } from '../core/channel.ts';
 import { wholeNow } from '../core/clock.ts';
@@ -43,7 +43,7 @@ export interface Traffic {
 }
 
 /** One cluster that a session goes through, and its connection: made, lost, and made again as the route's retry says. */
-export class Stage implements ChannelOwner, DialObserver {
+export class Stage implements ChannelOwner, DialObserver, Trial {
   readonly cluster: Cluster;
   readonly #owner: StageOwner;
   status: StageStatus = 'INIT';
@@ -62,6 +62,8 @@ export class Stage implements ChannelOwner, DialObserver {
   #connectedOnce = false;
   /** The head of an answer has come, which is the answer's beginning. */
   #answered = false;
+  /** Bytes that had come when it was last told of a fault. */
+  #heard = 0;
   #lastAttempt = 0;
 
   constructor(cluster: Cluster, owner: StageOwner) {
@@ -94,6 +96,13 @@ export class Stage implements ChannelOwner, DialObserver {
     return this.#answered || bytesIn + bytesOut > 0;
   }
 
+  /** Something has come from the endpoint, since a fault where there was one. */
+  get answered(): boolean {
+    const { channel } = this;
+    channel?.refresh();
+    return this.#answered || (channel !== undefined && channel.bytesIn > this.#heard);
+  }
+
   connect(): void {
     const { cluster } = this;
     cluster.requests++;
@@ -118,6 +127,7 @@ export class Stage implements ChannelOwner, DialObserver {
     this.#attempt?.cancel();
     this.#settle();
     clearTimeout(this.#wait);
+    if (this.ready && this.answered) this.#tellAnswered();
     this.channel?.close(reason);
     this.#tally();
     this.#release();
@@ -145,6 +155,7 @@ export class Stage implements ChannelOwner, DialObserver {
 
   head(head: Head): void {
     this.#answered = true;
+    this.#tellAnswered();
     this.#owner.stageHead(this, head);
   }
 
@@ -160,7 +171,10 @@ export class Stage implements ChannelOwner, DialObserver {
     this.#owner.active();
   }
 
-  fault(_channel: Channel, message: string): void {
+  fault(channel: Channel, message: string): void {
+    if (this.answered) this.#tellAnswered();
+    this.#heard = channel.bytesIn;
+    if (this.endpoint) this.cluster.unanswered(this.endpoint, message);
     this.#owner.fault(this.cluster.name, message);
   }
 
@@ -176,6 +190,7 @@ export class Stage implements ChannelOwner, DialObserver {
     if (!this.ready || channel !== this.channel) return;
     const inOrder = reason.kind === 'end' && channel.endSent;
     this.#countLoss(reason, inOrder);
+    if (!inOrder) this.#judge(reason);
     if (!this.mends || inOrder) {
       this.#release();
       this.status = 'END';
@@ -258,6 +273,7 @@ export class Stage implements ChannelOwner, DialObserver {
     const { endpoint } = this;
     if (endpoint) {
       endpoint.sessions++;
+      if (endpoint.mute) endpoint.trial = this;
       this.cluster.outcome(endpoint, undefined, this.#took);
     }
     this.channel = channel;
@@ -295,6 +311,18 @@ export class Stage implements ChannelOwner, DialObserver {
   #countLoss({ kind }: CloseReason, inOrder: boolean): void {
     const lost = kind !== 'deleted' && (kind !== 'end' || this.mends) && !inOrder;
     if (lost && this.endpoint) this.cluster.disconnected(this.endpoint);
+  }
+
+  /** Whether an endpoint serves shows in what comes from it, not in the connection. */
+  #judge({ kind, message }: CloseReason): void {
+    if (this.answered) this.#tellAnswered();
+    else if (this.endpoint && kind !== 'deleted' && (kind === 'idle' || this.#took < this.#owner.retry.wait)) {
+      this.cluster.unanswered(this.endpoint, message);
+    }
+  }
+
+  #tellAnswered(): void {
+    if (this.endpoint && this.endpoint.unanswered > 0) this.cluster.answered(this.endpoint);
   }
 
   get #over(): boolean {

@@ -1,6 +1,6 @@
 /** A connection of DTLS as a channel: each message is a record, each record a datagram. */
 import { BINARY, type Channel, type CloseReason } from '../../core/channel.ts';
-import { L7mpError } from '../../core/errors.ts';
+import { L7mpError, WRONG_PEER } from '../../core/errors.ts';
 import { LayerChannel } from '../../core/layer.ts';
 import type { DtlsConnection } from '../../openssl/dtls-connection.ts';
 import { isRecord } from './record.ts';
@@ -127,7 +127,7 @@ export abstract class DtlsChannel extends LayerChannel implements Waiting {
     // What is left to say is an alert.
     if (connection.live) this.#transmit(connection);
     if (this.#established) this.abort({ kind: 'error', message: `DTLS: ${message}` });
-    else this.fail(new L7mpError('E_HANDSHAKE', `DTLS: ${message}`));
+    else this.fail(new L7mpError('E_HANDSHAKE', `DTLS: ${message}`, { cause: { code: WRONG_PEER } }));
   }
 
   protected override released(): void {

@@ -1,7 +1,7 @@
 /** A connection that node's TLS encrypts: for whatever is below, and wherever node runs. */
 import type { TLSSocket } from 'node:tls';
 import type { Channel, CloseReason, MessageAttributes } from '../../core/channel.ts';
-import { L7mpError } from '../../core/errors.ts';
+import { L7mpError, WRONG_PEER } from '../../core/errors.ts';
 import { LayerChannel } from '../../core/layer.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import { copyOf } from './about.ts';
@@ -138,7 +138,7 @@ export abstract class NodeTlsChannel extends LayerChannel {
   }
 
   #failed(error: NodeJS.ErrnoException): void {
-    this.fail(new L7mpError('E_HANDSHAKE', `${this.where}TLS: ${describe(error)}`, { cause: error }));
+    this.fail(new L7mpError('E_HANDSHAKE', `${this.where}TLS: ${describe(error)}`, { cause: { code: WRONG_PEER } }));
     if (this.open) this.abort({ kind: 'error', message: describe(error) });
   }
 }

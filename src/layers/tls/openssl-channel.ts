@@ -1,7 +1,7 @@
 /** A connection that OpenSSL encrypts without node between: with native I/O, where its calls are to be had. */
 import { BINARY, type Channel, type CloseReason } from '../../core/channel.ts';
 import type { Engine } from '../../core/engine.ts';
-import { L7mpError } from '../../core/errors.ts';
+import { L7mpError, WRONG_PEER } from '../../core/errors.ts';
 import { LayerChannel } from '../../core/layer.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import { openssl } from '../../openssl/openssl.ts';
@@ -50,7 +50,7 @@ export abstract class OpensslTlsChannel extends LayerChannel {
 
   /** The error of a handshake that has failed so. */
   protected failure({ message }: Error): L7mpError {
-    return new L7mpError('E_HANDSHAKE', `${this.where}TLS: ${message}`);
+    return new L7mpError('E_HANDSHAKE', `${this.where}TLS: ${message}`, { cause: { code: WRONG_PEER } });
   }
 
   protected override about(): Metadata {

@@ -1,5 +1,5 @@
 import type { Channel } from '../../../core/channel.ts';
-import { L7mpError } from '../../../core/errors.ts';
+import { L7mpError, WRONG_PEER } from '../../../core/errors.ts';
 import type { Attempt, ClusterHost, ClusterOptions, Dialer, DiallingSession } from '../../../core/protocol.ts';
 import { agreedProtocol } from '../../../layers/tls/alpn.ts';
 import { dialPort, type PortSpec } from '../../dial-port.ts';
@@ -135,7 +135,8 @@ export class HttpDialer implements Dialer {
     if (version === '1.1' || (version === 'auto' && agreed !== H2)) return new Http1Connection(lower, owner);
     if (!secure || agreed === H2) return beginHttp2(lower, owner, attempt, () => this.#pingInterval);
     lower.close({ kind: 'end', message: 'HTTP/2 was not agreed on' });
-    throw new L7mpError('E_HANDSHAKE', `${attempt.address}: does not speak HTTP/2: it was not agreed on by ALPN`);
+    const why = 'does not speak HTTP/2: it was not agreed on by ALPN';
+    throw new L7mpError('E_HANDSHAKE', `${attempt.address}: ${why}`, { cause: { code: WRONG_PEER } });
   }
 }
 

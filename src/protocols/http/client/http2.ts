@@ -10,7 +10,7 @@ import type {
 import { onAbort } from '../../../core/attempt.ts';
 import type { Channel, CloseReason, Headers, Tail } from '../../../core/channel.ts';
 import { type ByteStream, streamOf } from '../../../core/channel-duplex.ts';
-import { L7mpError } from '../../../core/errors.ts';
+import { L7mpError, WRONG_PEER } from '../../../core/errors.ts';
 import type { Attempt } from '../../../core/protocol.ts';
 import { describeError } from '../../../io/connect-error.ts';
 import { CANCEL, codeForServer, REFUSED_STREAM, type Reset, resetBy } from '../codes.ts';
@@ -61,7 +61,7 @@ export async function beginHttp2(
     };
     const broken = (error?: Error): void => {
       const why = error ? describeError(error) : 'the connection was closed';
-      fail(new L7mpError('E_HANDSHAKE', `${address}: does not speak HTTP/2: ${why}`, { cause: error }));
+      fail(new L7mpError('E_HANDSHAKE', `${address}: does not speak HTTP/2: ${why}`, { cause: { code: WRONG_PEER } }));
     };
     const closed = (): void => broken();
     const stopWaiting = onAbort(signal, () => fail(new L7mpError('E_TIMEOUT', `${address}: no HTTP/2 in time`)));
