@@ -353,9 +353,7 @@ export class Session implements ClientOwner, StageOwner, Wired, Expiring {
       this.#settle();
       return;
     }
-    // Of what is broken the line that ends the session tells.
-    const level = reason.kind === 'idle' ? 'info' : 'verbose';
-    this.#event('DISCONNECT', `stage ${stage.cluster.name}: ${reason.message}`, level);
+    this.#event('DISCONNECT', `stage ${stage.cluster.name}: ${reason.message}`);
     if (this.status === 'INIT') this.#refuse(new L7mpError('E_DISCONNECT', reason.message));
     else if (this.#complete()) this.end({ kind: 'end', message: 'both sides have ended' });
     else this.end(reason);

@@ -316,7 +316,7 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
   /** Whether an endpoint serves shows in what comes from it, not in the connection. */
   #judge({ kind, message }: CloseReason): void {
     if (this.answered) this.#tellAnswered();
-    else if (this.endpoint && kind !== 'deleted' && (kind === 'idle' || this.#took < this.#owner.retry.wait)) {
+    else if (this.endpoint && kind !== 'deleted' && (kind === 'timeout' || this.#took < this.#owner.retry.wait)) {
       this.cluster.unanswered(this.endpoint, message);
     }
   }

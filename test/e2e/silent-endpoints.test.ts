@@ -19,10 +19,12 @@ interface Setting {
   /** Ports of 127.0.0.1. */
   readonly endpoints?: readonly number[];
   readonly options?: object;
+  /** Of the route's retry: what has stood for so many milliseconds is not broken at once. */
+  readonly wait?: number;
 }
 
 /** A proxy whose listener leads to the endpoints, one after the other; the lines of the log about them. */
-async function start(t: TestContext, { spec, source, endpoints, options }: Setting) {
+async function start(t: TestContext, { spec, source, endpoints, options, wait = LONG }: Setting) {
   const log = await testLog(t, 'warn');
   const destination = {
     name: 'c',
@@ -35,7 +37,7 @@ async function start(t: TestContext, { spec, source, endpoints, options }: Setti
   const threads = Math.min(1, THREADS.threads);
   const { ports } = await startProxy(t, ['l'], ({ l }) => ({
     admin: { ...log.admin, threads },
-    listeners: [listener('l', { protocol: 'TCP', port: l, ...source }, { destination, retry: { timeout: LONG } })],
+    listeners: [listener('l', { protocol: 'TCP', port: l, ...source }, { destination, retry: { timeout: wait } })],
   }));
   const lines = async () => (await log.lines()).filter((line) => line.startsWith('warn c:'));
   const told = (what: string) => until(async () => (await lines()).length > 0 && lines(), what);
@@ -80,7 +82,8 @@ test('an HTTP endpoint that does not answer; it is back with its first answer, n
     source: { protocol: 'HTTP' },
     spec: { protocol: 'HTTP', port: 1 },
     endpoints: [hangs.port],
-    options: { response_timeout: 20, fail_timeout: 1 },
+    options: { response_timeout: 20, connect_timeout: LONG, fail_timeout: 1 },
+    wait: 1,
   });
   const get = async () => (await request({ port, path: '/' })).status;
   for (let n = 0; n < 5; n++) assert.equal(await get(), 504);
