@@ -4,6 +4,7 @@ import type { Registry } from '../../src/core/registry.ts';
 import { POLICIES } from '../../src/model/policy.ts';
 import { LONGEST_HOST } from './addresses.ts';
 import { structural } from './convert.ts';
+import { OLD_NAME } from './names.ts';
 import { endpointChecks, optionChecks, optionsSchema, specSchema } from './protocols.ts';
 import { atMostOne, exactlyOne, type Schema } from './schema.ts';
 import { selectorSchema } from './selector.ts';
@@ -51,6 +52,7 @@ export function clusterSchema(registry: Registry, description: string): Schema {
     description,
     part: 'cluster',
     properties: {
+      name: OLD_NAME,
       spec: specSchema(registry, 'cluster'),
       endpoints: {
         type: 'array',

@@ -1,6 +1,7 @@
 /** The CustomResourceDefinitions. */
 import type { Registry } from '../../src/core/registry.ts';
 import { clusterSchema } from './cluster.ts';
+import { OLD_NAME } from './names.ts';
 import { optionChecks, optionsSchema, specSchema } from './protocols.ts';
 import { reference } from './references.ts';
 import { routeSchema, ruleSchema, rulesSchema } from './route.ts';
@@ -45,6 +46,7 @@ function virtualService(registry: Registry): KindDefinition {
         description: 'Where clients come in.',
         part: 'listener',
         properties: {
+          name: OLD_NAME,
           spec: specSchema(registry, 'listener'),
           // Said beside `listener`: see `brief`.
           rules: { ...brief(rules), description: rules.description ?? '' },

@@ -37,6 +37,13 @@ describe('the API server takes', () => {
     });
   }
 
+  test('names of listeners and clusters, as the tutorials of l7mp 0.5 have them', async () => {
+    const spec = { WebSocket: { port: 8888 } };
+    const rules = [{ action: { route: { destination: { name: 'x', spec }, ingress: [{ name: 'y', spec }] } } }];
+    await create('VirtualService', { selector: {}, listener: { name: 'websocket', spec, rules } });
+    await create('Target', { cluster: { name: 'udp-cluster', spec: { UDP: { port: 5000 } } } });
+  });
+
   test('every protocol, and each way of writing what stands in a chain', async () => {
     const header = [{ path: '/a' }, { path: { from: '/a', to: '/b' } }, { set: { key: '/c', value: [{}, null] } }];
     const ingress = [
