@@ -115,6 +115,27 @@ for (const { chart, way, values } of every) {
   });
 }
 
+describe('values of the charts of l7mp 0.5 mean what they meant', () => {
+  test('l7mp-operator', async () => {
+    const image = { repository: '', name: 'registry.test/l7mp-operator', tag: 'latest', pullPolicy: 'Always' };
+    const serviceAccount = { create: true, name: '' };
+    const text = await render('l7mp-operator', { image, namespaces: [], rbac: { create: true }, serviceAccount });
+    assert.match(text, /image: "registry\.test\/l7mp-operator:latest"/);
+  });
+
+  test('l7mp-ingress', async () => {
+    const l7mpProxyImage = { repository: '', name: 'l7mp/proxy', pullPolicy: 'Always', tag: 'latest' };
+    const extraContainers = '- { name: helper, image: "{{ .Values.l7mpProxyImage.name }}-helper" }';
+    const values = { l7mpProxyImage, l7mpProxy: { logLevel: 'info', prometheus: 'enable' }, extraContainers };
+    const text = await render('l7mp-ingress', values);
+    assert.match(text, /image: "l7mp\/proxy:latest"/);
+    assert.match(text, /image: "?l7mp\/proxy-helper/);
+    assert.match(text, /containerPort: 8080/);
+    const without = await render('l7mp-ingress', { l7mpProxy: { prometheus: 'disable' } });
+    assert.doesNotMatch(without, /8080/);
+  });
+});
+
 test('there is nothing beside the goldens but what is asked for', () => {
   const files = every.map(({ chart, way }) => `${chart}-${way}.golden`);
   assert.deepEqual(readdirSync(GOLDENS).sort(), [...files, 'monitoring-kinds.yaml'].sort());
@@ -133,7 +154,8 @@ describe('values that make no sense are refused, by their name', () => {
     ['l7mp-operator', { namespaces: ['A b'] }, /namespaces/],
     ['l7mp-operator', { replica: 2 }, /replica/],
     ['l7mp-ingress', { l7mpProxy: { loglevel: 'info' } }, /loglevel/],
-    ['l7mp-ingress', { l7mpProxyImage: { repository: '' } }, /l7mpProxyImage/],
+    ['l7mp-ingress', { l7mpProxyImage: { name: '' } }, /l7mpProxyImage/],
+    ['l7mp-ingress', { l7mpProxy: { prometheus: 'on' } }, /prometheus/],
     ['l7mp-ingress', { 'l7mp-operator': { proxyPort: 'x' } }, /proxyPort/],
     ['l7mp-ingress', { global: { proxyAuth: { enable: false } } }, /enable/],
     ['l7mp-prometheus', { nodePorts: { grafana: -1 } }, /nodePorts/],

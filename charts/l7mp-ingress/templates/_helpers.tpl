@@ -6,6 +6,14 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: l7mp
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- if include "l7mp-ingress.prometheus" . }}
+prometheus: enable
+{{- end }}
+{{- end }}
+
+{{/* Not empty where there are metrics. The chart of l7mp 0.5 had words, `enable` and others, in place of true and false. */}}
+{{- define "l7mp-ingress.prometheus" -}}
+{{- if has .Values.l7mpProxy.prometheus (list true "enable") }}yes{{ end }}
 {{- end }}
 
 {{/* The operator's chart makes a Secret of this name: without it, this one does. */}}
@@ -30,7 +38,7 @@ listeners:
     spec: { protocol: HTTP, port: 1234 }
     rules:
       - action: { route: { destination: { spec: { protocol: L7mpController } } } }
-  {{- if .Values.l7mpProxy.prometheus }}
+  {{- if include "l7mp-ingress.prometheus" . }}
   - name: prometheus-listener
     spec: { protocol: HTTP, port: 8080, path: /metrics }
     rules:

@@ -15,6 +15,10 @@ app: l7mp-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{- define "l7mp-operator.image" -}}
+{{- compact (list (.Values.image.repository | trimSuffix "/") .Values.image.name) | join "/" | default "l7mp/l7mp-operator" }}
+{{- end }}
+
 {{- define "l7mp-operator.serviceAccount" -}}
 {{- .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary "l7mp-operator" "default") }}
 {{- end }}
