@@ -1,9 +1,9 @@
 /** Where the sessions of a route go: its backends, with the endpoints that they have and what is wrong with them. */
 import type { Snapshot } from '../cluster/contract.ts';
+import { type Address, addressesOf, type ServicePort } from '../resources/endpoints.ts';
+import { mayRefer } from '../resources/grants.ts';
 import type { Condition, EndpointSlice, Service } from '../resources/objects.ts';
 import type { DerivedEndpoint } from '../translation/derived.ts';
-import { type Address, addressesOf, type ServicePort } from './endpoints.ts';
-import { mayRefer } from './grants.ts';
 import { grantsTopic, keyText } from './names.ts';
 import type { BackendReference, Route, RouteKind } from './objects.ts';
 import { endpointWeights } from './weights.ts';
@@ -76,7 +76,8 @@ function lookUp({ kind, metadata }: Route, ref: BackendReference, snapshot: Snap
   if (namespace !== metadata.namespace) topics.add(grantsTopic(namespace));
   topics.add(keyText('Service', namespace, name));
   topics.add(slicesTopic(namespace, name));
-  if (!mayRefer({ kind, namespace: metadata.namespace }, { kind: 'Service', namespace, name }, snapshot)) {
+  const from = { kind, namespace: metadata.namespace };
+  if (!mayRefer(from, { kind: 'Service', namespace, name }, (of) => snapshot.list('ReferenceGrant', of))) {
     return problem('RefNotPermitted', `no ReferenceGrant in ${namespace} lets this route refer to Service ${name}`);
   }
   const service = snapshot.get('Service', namespace, name);

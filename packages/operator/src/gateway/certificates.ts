@@ -3,8 +3,8 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { Snapshot } from '../cluster/contract.ts';
 import type { SecretName } from '../cluster/secrets.ts';
+import { mayRefer } from '../resources/grants.ts';
 import type { Secret } from '../resources/objects.ts';
-import { mayRefer } from './grants.ts';
 import { grantsTopic, keyText } from './names.ts';
 import type { CertificateReference, Gateway, GatewayListener } from './objects.ts';
 
@@ -102,7 +102,9 @@ function placeOf({ metadata }: Gateway, { namespace, name }: CertificateReferenc
 }
 
 function isPermitted({ metadata: { namespace } }: Gateway, to: SecretName, snapshot: Snapshot): boolean {
-  return mayRefer({ kind: 'Gateway', namespace }, { kind: 'Secret', ...to }, snapshot);
+  return mayRefer({ kind: 'Gateway', namespace }, { kind: 'Secret', ...to }, (of) =>
+    snapshot.list('ReferenceGrant', of),
+  );
 }
 
 function invalid(message: string): Problem {

@@ -4,6 +4,8 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Key, Snapshot } from '../cluster/contract.ts';
+import { Relation } from '../cluster/relation.ts';
+import { Slices } from '../cluster/slices.ts';
 import type { Kind } from '../resources/kinds.ts';
 import type { Metadata } from '../resources/objects.ts';
 import type { DerivedObject, DerivedObjects } from '../translation/derived.ts';
@@ -15,8 +17,6 @@ import { type GatewayView, type GatewayWorld, isOurs, viewGateway } from './gate
 import { grantsTopic, keyText, parseKey } from './names.ts';
 import { selectsNamespaces } from './namespaces.ts';
 import type { Gateway, GatewayClass, Route, RouteKind } from './objects.ts';
-import { Relation } from './relation.ts';
-import { Slices } from './slices.ts';
 
 export interface FrontOptions {
   /** The port of the proxies' REST API, which no listener of theirs can have. */
@@ -88,7 +88,7 @@ export class GatewayFront implements DerivedObjects {
     for (const key of gateways) {
       this.#lookAtGateway(key, derived);
       // Whether it is ours, and what it says of them, may be another thing now.
-      for (const route of this.#references.of(key)) routes.add(route);
+      for (const route of this.#references.from(key)) routes.add(route);
     }
     for (const key of routes) this.#lookAtRoute(key, derived);
     return { derived, gateways, routes };
@@ -101,7 +101,7 @@ export class GatewayFront implements DerivedObjects {
     if (key.kind === 'Gateway') gateways.add(text);
     if (key.kind === 'UDPRoute' || key.kind === 'TCPRoute') this.#spreadRoute(text, gateways, routes);
     for (const topic of this.#topics(key)) {
-      for (const dependent of this.#relation.of(topic)) {
+      for (const dependent of this.#relation.from(topic)) {
         (dependent.startsWith('Gateway/') ? gateways : routes).add(dependent);
       }
     }
@@ -113,12 +113,13 @@ export class GatewayFront implements DerivedObjects {
     const now = this.#route(parseKey(key));
     for (const gateway of this.#routes.get(key)?.gateways ?? []) gateways.add(gateway);
     for (const gateway of parentsOf(now)) gateways.add(gateway);
-    this.#references.set(key, new Set(parentsOf(now)));
+    this.#references.replace(key, parentsOf(now));
   }
 
   #topics(key: Key): readonly string[] {
     const { kind, namespace, name } = key;
-    if (kind === 'EndpointSlice') return this.#slices.update(key).map((service) => slicesTopic(namespace, service));
+    if (kind === 'EndpointSlice')
+      return [...this.#slices.update(key)].map((service) => slicesTopic(namespace, service));
     if (kind === 'ReferenceGrant') return [grantsTopic(namespace)];
     return NAMED.has(kind) ? [keyText(kind, namespace, name)] : [];
   }
@@ -146,7 +147,7 @@ export class GatewayFront implements DerivedObjects {
       this.#gateways.set(key, view);
       this.#make(key, deriveGateway(view), derived);
     }
-    this.#relation.set(key, topics);
+    this.#relation.replace(key, topics);
   }
 
   #lookAtRoute(key: string, derived: Set<string>): void {
@@ -154,13 +155,13 @@ export class GatewayFront implements DerivedObjects {
     const gateways = new Set(parentsOf(route).filter((gateway) => this.#gateways.has(gateway)));
     if (!route || gateways.size === 0) {
       this.#routes.delete(key);
-      this.#relation.set(key, new Set());
+      this.#relation.remove(key);
       this.#make(key, [], derived);
       return;
     }
     const backends = viewBackends(route, this.#snapshot, (namespace, service) => this.#slices.of(namespace, service));
     this.#routes.set(key, { route, backends, gateways });
-    this.#relation.set(key, backends.topics);
+    this.#relation.replace(key, backends.topics);
     this.#make(key, deriveRoute(route, backends), derived);
   }
 
@@ -170,7 +171,7 @@ export class GatewayFront implements DerivedObjects {
   }
 
   #routesOf(gateway: string): Route[] {
-    return [...this.#references.of(gateway)].flatMap((key) => this.#route(parseKey(key)) ?? []);
+    return [...this.#references.from(gateway)].flatMap((key) => this.#route(parseKey(key)) ?? []);
   }
 
   #route({ kind, namespace, name }: Key): Route | undefined {

@@ -1,5 +1,6 @@
 /** Clusters as they are written, and those that are made for a VirtualService or a Service. */
-import type { ClusterSpec, EndpointSpec, Service } from '../resources/objects.ts';
+import type { ServicePort } from '../resources/endpoints.ts';
+import type { ClusterSpec, EndpointSpec } from '../resources/objects.ts';
 import { NO_PODS } from '../resources/selectors.ts';
 import type { Definition } from './contract.ts';
 import type { DerivedCluster } from './derived.ts';
@@ -52,11 +53,9 @@ export function planServiceCluster(found: Found, scope: Scope): ClusterPlan | Pr
   }
   return {
     definition: define({ protocol, port: targetPort(port) }, { loadbalancer: SHARED }),
-    endpoints: [{ from: 'service', namespace, name, port: port.port }],
+    endpoints: [{ from: 'service', namespace, name, port: port.port, protocol }],
   };
 }
-
-type ServicePort = NonNullable<Service['spec']['ports']>[number];
 
 /** Where it is a name, its number is that of each pod, and the endpoints have it. */
 function targetPort({ port, targetPort: target }: ServicePort): number {

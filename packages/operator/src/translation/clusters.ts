@@ -1,13 +1,13 @@
 /** Clusters with the endpoints that they have now. */
 import { isDeepStrictEqual } from 'node:util';
+import { Relation } from '../cluster/relation.ts';
+import { addressesOf } from '../resources/endpoints.ts';
 import { defineEndpoint, endpointName } from './cluster-plans.ts';
 import type { Definition, WishedCluster } from './contract.ts';
 import { type Inputs, Reader } from './inputs.ts';
 import { isSameMap, keep } from './keep.ts';
 import type { Pods, Selection } from './pods.ts';
 import { lowest, type Spec } from './protocols.ts';
-import { Relation } from './relation.ts';
-import { addressesBehind } from './services.ts';
 import type { ClusterPlan, EndpointSource } from './unit.ts';
 
 interface Held {
@@ -133,9 +133,15 @@ class EndpointTable {
   }
 
   #ofService(source: EndpointSource & { from: 'service' }, reader: Reader): Row[] {
-    return addressesBehind(source, reader).map(({ address, port, ready }): Row => {
+    const { namespace, name } = source;
+    const service = reader.object('Service', namespace, name);
+    const wanted = service?.spec.ports?.find(({ port, protocol = 'TCP' }) => {
+      return port === source.port && protocol === source.protocol;
+    });
+    if (!service || !wanted) return [];
+    return addressesOf(service, wanted, reader.slices(namespace, name)).map(({ address, port, taking }): Row => {
       const own = port === this.#port ? undefined : port;
-      return [endpointName(this.#cluster, { address, port: own }), address, own, ready ? 1 : 0];
+      return [endpointName(this.#cluster, { address, port: own }), address, own, taking ? 1 : 0];
     });
   }
 }

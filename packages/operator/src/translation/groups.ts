@@ -2,10 +2,11 @@
  * Proxies that are selected by the same objects have the same wish: they are a group, and what one of these objects changes is
  * made once for all of them.
  */
+
+import { Relation } from '../cluster/relation.ts';
 import { type Arrangement, arrange, differences } from './arrangement.ts';
 import type { Wish } from './contract.ts';
 import type { PodRecord, Selection } from './pods.ts';
-import { Relation } from './relation.ts';
 import type { UnitChange, Units } from './units.ts';
 import { isSameWish, NO_WISH, type Wishes } from './wishes.ts';
 

@@ -1,12 +1,9 @@
 /** What the translation reads, and who has read what: so that a change is taken up by those alone whom it concerns. */
 import type { Key, Snapshot } from '../cluster/contract.ts';
+import { Slices } from '../cluster/slices.ts';
 import type { Kind } from '../resources/kinds.ts';
 import type { EndpointSlice, ObjectOf, ReferenceGrant } from '../resources/objects.ts';
 import type { DerivedObject, DerivedObjects } from './derived.ts';
-import { Relation } from './relation.ts';
-
-/** The label by which a slice tells whose it is. */
-const SERVICE_NAME = 'kubernetes.io/service-name';
 
 const topic = {
   object: (kind: Kind, namespace: string, name: string) => `${kind}/${namespace}/${name}`,
@@ -17,18 +14,20 @@ const topic = {
 export class Inputs {
   readonly #snapshot: Snapshot;
   readonly #derived: DerivedObjects | undefined;
-  /** Slices, as `<namespace>/<name>`, to the topics of their Services. */
-  readonly #slices = new Relation();
+  readonly #slices: Slices;
 
   constructor(snapshot: Snapshot, derived: DerivedObjects | undefined) {
     this.#snapshot = snapshot;
     this.#derived = derived;
+    this.#slices = new Slices(snapshot);
   }
 
   /** What those that have read about it would have asked for. */
   topicsOf({ kind, namespace, name }: Key): Iterable<string> {
     if (kind === 'ReferenceGrant') return [topic.grants(namespace)];
-    if (kind === 'EndpointSlice') return this.#sliceTopics(namespace, name);
+    if (kind === 'EndpointSlice') {
+      return [...this.#slices.update({ kind, namespace, name })].map((service) => topic.slices(namespace, service));
+    }
     return [topic.object(kind, namespace, name)];
   }
 
@@ -44,19 +43,8 @@ export class Inputs {
     return this.#snapshot.list('ReferenceGrant', namespace);
   }
 
-  /** By name, so that what is made of them does not depend on who came first. */
   slices(namespace: string, service: string): EndpointSlice[] {
-    const ids = [...this.#slices.from(topic.slices(namespace, service))].sort();
-    return ids.flatMap((id) => this.object('EndpointSlice', namespace, id.slice(namespace.length + 1)) ?? []);
-  }
-
-  /** A slice may change its Service: both are concerned. */
-  #sliceTopics(namespace: string, name: string): Set<string> {
-    const id = `${namespace}/${name}`;
-    const before = this.#slices.to(id);
-    const service = this.object('EndpointSlice', namespace, name)?.metadata.labels[SERVICE_NAME];
-    this.#slices.replace(id, service === undefined ? [] : [topic.slices(namespace, service)]);
-    return new Set([...before, ...this.#slices.to(id)]);
+    return this.#slices.of(namespace, service);
   }
 }
 

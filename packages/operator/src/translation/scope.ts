@@ -1,5 +1,6 @@
 /** Where an object stands, and what its references and selectors mean from there. */
-import { KINDS, type Kind } from '../resources/kinds.ts';
+import { mayRefer } from '../resources/grants.ts';
+import type { Kind } from '../resources/kinds.ts';
 import { fullName, parseReference, type Reference } from '../resources/names.ts';
 import type { Requirement, Selector, Service } from '../resources/objects.ts';
 import { NO_PODS, type Query } from '../resources/selectors.ts';
@@ -95,18 +96,9 @@ export class Scope {
     return this.fail('RefNotFound', `there is no ${kinds.join(' or ')} ${name} in ${namespace}`);
   }
 
-  /** https://gateway-api.sigs.k8s.io/api-types/referencegrant/ Without a name, as for pods, a grant must be for all of a kind. */
-  #isPermitted(to: Kind, namespace: string, name?: string): boolean {
-    const { kind, namespace: here, trusted, open } = this.#place;
-    if (namespace === here || open || trusted) return true;
-    const { group } = KINDS[kind];
-    for (const { spec } of this.reader.grants(namespace)) {
-      const from = spec.from.some((one) => one.group === group && one.kind === kind && one.namespace === here);
-      const isFor = (one: (typeof spec.to)[number]): boolean =>
-        one.group === KINDS[to].group && one.kind === to && (one.name === undefined || one.name === name);
-      if (from && spec.to.some(isFor)) return true;
-    }
-    return false;
+  #isPermitted(kind: Kind, namespace: string, name?: string): boolean {
+    const { open, trusted, ...from } = this.#place;
+    return open || trusted || mayRefer(from, { kind, namespace, name }, (of) => this.reader.grants(of));
   }
 
   /** Undefined: all. Those that are not for this object are left out. */

@@ -10,7 +10,13 @@ import type { Problem } from './scope.ts';
 export type EndpointSource =
   | { readonly from: 'text'; readonly name: string; readonly definition: Definition }
   | { readonly from: 'pods'; readonly query: Query; readonly weight: number }
-  | { readonly from: 'service'; readonly namespace: string; readonly name: string; readonly port: number };
+  | {
+      readonly from: 'service';
+      readonly namespace: string;
+      readonly name: string;
+      readonly port: number;
+      readonly protocol: string;
+    };
 
 export interface ClusterPlan {
   /** Without endpoints. */

@@ -1,9 +1,9 @@
 /** The units of all objects, and how they hang together. */
 import { isDeepStrictEqual } from 'node:util';
+import { Relation } from '../cluster/relation.ts';
 import { compile } from './compile.ts';
 import { type Inputs, Reader } from './inputs.ts';
 import { keepMap } from './keep.ts';
-import { Relation } from './relation.ts';
 import type { Unit } from './unit.ts';
 
 export interface UnitChange {

@@ -1,5 +1,5 @@
 /** The addresses behind a port of a Service. */
-import type { EndpointSlice, Service } from '../resources/objects.ts';
+import type { EndpointSlice, Service } from './objects.ts';
 
 /** https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetesioservice-name */
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
@@ -52,7 +52,7 @@ export function addressesOf(service: Service, port: ServicePort, slices: readonl
 /** A slice's `FQDN` addresses are names, deprecated, and used by nobody. */
 function ofFamily({ spec: { ipFamilies } }: Service, slices: readonly EndpointSlice[]): readonly EndpointSlice[] {
   const addressed = slices.filter(({ addressType }) => addressType !== 'FQDN');
-  const [first] = ipFamilies ?? [];
+  const [first = 'IPv4'] = ipFamilies ?? [];
   const preferred = addressed.filter(({ addressType }) => addressType === first);
   return preferred.length ? preferred : addressed;
 }
