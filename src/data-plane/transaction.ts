@@ -1,6 +1,6 @@
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import { undoAfter } from '../core/undo.ts';
-import type { Step } from '../model/step.ts';
+import { releases, type Step } from '../model/step.ts';
 import type { Done, Handlers } from './handlers/handler.ts';
 
 /**
@@ -20,9 +20,8 @@ export class Transaction {
   /** Rejects with everything as it was. */
   async release(): Promise<void> {
     try {
-      for (const { action, before } of this.#steps) {
-        if (!before || (action !== 'restart' && action !== 'delete')) continue;
-        const released = await this.#handlers(before.kind).release?.(before);
+      for (const step of this.#steps) {
+        const released = releases(step) && (await this.#release(step));
         if (released) this.#done.push(released);
       }
     } catch (error) {
@@ -61,6 +60,10 @@ export class Transaction {
       }
     }
     if (failures.length > 0) throw new L7mpError('E_INTERNAL', failures.join('; '));
+  }
+
+  async #release({ before }: Step): Promise<Done | undefined> {
+    return before && this.#handlers(before.kind).release?.(before);
   }
 
   async #take({ action, before, after }: Step): Promise<Done> {

@@ -17,3 +17,8 @@ export interface Step extends Change {
   /** The fields that differ, as JSON pointers into the object as one writes it; of an object that stays. */
   readonly fields: readonly string[];
 }
+
+/** Whether an object gives up its address, which another one may want: that comes before anything else of a change. */
+export function releases({ action, before }: Step): boolean {
+  return before?.kind === 'listener' && (action === 'restart' || action === 'delete');
+}

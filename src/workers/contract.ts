@@ -1,11 +1,12 @@
 /** What the main thread and a worker ask of each other: see `calls.ts` for how it crosses. */
 import type { FifoAddress, InternetAddress, MessageAddress, SocketAddress } from '../core/engine.ts';
 import type { ApiRequest, ApiResponse } from '../core/protocol.ts';
-import type { ControlPlane, DataPlane, LogLine, PlaneStart } from '../data-plane/contract.ts';
+import type { ControlPlane, DataPlane, Ending, LogLine, PlaneStart } from '../data-plane/contract.ts';
 import type { BoundDatagram, BoundFifos, BoundSocket } from '../io/binder.ts';
 import type { SiblingStart } from '../io/native/streams/siblings.ts';
 import type { Mappings } from '../io/native/system/arena.ts';
 import type { DescriptorMap } from '../io/native/system/descriptors.ts';
+import type { Step } from '../model/step.ts';
 import type { Owner } from './owner.ts';
 
 /** What a worker is started with; plain data. */
@@ -23,7 +24,10 @@ export interface WorkerStart extends PlaneStart {
 }
 
 /** What the main thread asks of a worker. */
-export interface WorkerCalls extends DataPlane {
+export interface WorkerCalls extends Omit<DataPlane, 'take' | 'settle'> {
+  /** `steps`: those of the change, where nothing was to be released, and so nothing was said yet. */
+  take(steps?: readonly Step[]): Promise<void>;
+  settle(endings: readonly Ending[], steps?: readonly Step[]): Promise<void>;
   /** Resolves when it is ready, and rejects where it cannot be. */
   open(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import type {
   SessionPart,
   SessionQuery,
 } from '../data-plane/contract.ts';
-import type { Step } from '../model/step.ts';
+import { releases, type Step } from '../model/step.ts';
 import type { SessionView } from '../session/answer.ts';
 import type { Counters } from '../telemetry/counters.ts';
 import { type Calls, LateError } from './calls.ts';
@@ -27,6 +27,11 @@ export class RemoteDataPlane implements DataPlane {
   readonly #calls: Calls<WorkerCalls>;
   readonly #stuck: () => void;
 
+  /** The change that is under way. */
+  #steps: readonly Step[] = [];
+  /** The worker knows them. Each message wakes it up, and each answer the main thread: what has nothing to do is not asked. */
+  #told = false;
+
   /** `stuck`: it does not answer to a change. What it makes of that nobody knows. */
   constructor(calls: Calls<WorkerCalls>, stuck: () => void) {
     this.#calls = calls;
@@ -41,20 +46,28 @@ export class RemoteDataPlane implements DataPlane {
     return this.#change('configure', settings);
   }
 
-  release(steps: readonly Step[]): Promise<void> {
-    return this.#change('release', steps);
+  async release(steps: readonly Step[]): Promise<void> {
+    const told = steps.some(releases);
+    this.#steps = steps;
+    this.#told = told;
+    if (told) await this.#change('release', steps);
   }
 
-  take(): Promise<void> {
-    return this.#change('take');
+  async take(): Promise<void> {
+    if (!this.#told && this.#steps.every(isDeleted)) return;
+    await this.#change('take', this.#tell());
   }
 
-  settle(endings: readonly Ending[]): Promise<void> {
-    return this.#change('settle', endings);
+  async settle(endings: readonly Ending[]): Promise<void> {
+    const steps = this.#steps;
+    const untold = this.#tell();
+    // What comes has come: nobody can see whether it has been settled.
+    if (endings.length === 0 && steps.every(isKept)) this.#calls.tell('settle', endings, untold);
+    else await this.#change('settle', endings, untold);
   }
 
-  undo(): Promise<void> {
-    return this.#change('undo');
+  async undo(): Promise<void> {
+    if (this.#told) await this.#change('undo');
   }
 
   sessions(query: SessionQuery): Promise<SessionPart> {
@@ -89,6 +102,13 @@ export class RemoteDataPlane implements DataPlane {
     return this.#calls.call('close', [], { timeout: CLOSE_TIME });
   }
 
+  /** The steps, where the worker has not heard of them yet. */
+  #tell(): readonly Step[] | undefined {
+    if (this.#told) return undefined;
+    this.#told = true;
+    return this.#steps;
+  }
+
   async #change<M extends ChangeCall>(method: M, ...args: Parameters<WorkerCalls[M]>): Promise<void> {
     try {
       const timeout = method === 'open' ? START_TIME : CHANGE_TIME;
@@ -98,4 +118,12 @@ export class RemoteDataPlane implements DataPlane {
       throw error;
     }
   }
+}
+
+function isDeleted({ action, order }: Step): boolean {
+  return action === 'delete' && order === undefined;
+}
+
+function isKept({ action }: Step): boolean {
+  return action === 'create' || action === 'update';
 }

@@ -23,8 +23,14 @@ export function serve(port: MessagePort, open: (main: Main) => Promise<DataPlane
     open: async () => void (await opened),
     configure: async (settings) => (await opened).configure(settings),
     release: async (steps) => (await opened).release(steps),
-    take: async () => (await opened).take(),
-    settle: async (endings) => (await opened).settle(endings),
+    take: async (steps) => {
+      if (steps) await (await opened).release(steps);
+      await (await opened).take();
+    },
+    settle: async (endings, steps) => {
+      if (steps) await (await opened).release(steps);
+      await (await opened).settle(endings);
+    },
     undo: async () => (await opened).undo(),
     sessions: async (query) => (await opened).sessions(query),
     session: async (name) => (await opened).session(name),

@@ -15,9 +15,14 @@ import { PlaneThread } from './thread.ts';
 const MODULE = new URL('testing-thread.ts', import.meta.url);
 const FD = 77;
 
-const told = (name: string): readonly Step[] => [
-  { action: 'create', before: undefined, after: { kind: 'rulelist', name, owner: undefined, rules: [] }, fields: [] },
-];
+function change({ plane }: PlaneThread, name: string): void {
+  const after = { kind: 'rulelist', name, owner: undefined, rules: [] } as const;
+  const steps: readonly Step[] = [{ action: 'create', before: undefined, after, fields: [] }];
+  void plane
+    .release(steps)
+    .then(() => plane.take())
+    .catch(() => {});
+}
 
 interface Started {
   readonly thread: PlaneThread;
@@ -87,7 +92,7 @@ describe('a worker fails that', () => {
   ] as const) {
     test(`is told to ${word}`, async (t) => {
       const { thread, hasEnded } = await start(t);
-      thread.plane.release(told(word)).catch(() => {});
+      change(thread, word);
       assert.match(await thread.failed, why);
       assert.equal(hasEnded(), true);
       await assert.rejects(thread.plane.take(), { code: 'E_INTERNAL' });
@@ -97,7 +102,7 @@ describe('a worker fails that', () => {
 
 test('one that hangs is ended by force', async (t) => {
   const { thread, hasEnded } = await start(t);
-  thread.plane.release(told('hang')).catch(() => {});
+  change(thread, 'hang');
   await thread.end();
   assert.equal(hasEnded(), true);
 });
