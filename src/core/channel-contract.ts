@@ -56,6 +56,8 @@ export interface Head {
   readonly protocol?: string;
   /** Whether a client that waits for it shall send its body is told later, by a head with status 100 or another one. */
   readonly tellsContinue?: boolean;
+  /** Whether the client goes on in the protocol that it asks for (`Channel.switches`) is told later, by a head with status 101. */
+  readonly switches?: boolean;
 }
 
 /** What comes after the last byte (HTTP trailers). */

@@ -114,6 +114,14 @@ export abstract class Channel {
     return false;
   }
 
+  /**
+   * Of an exchange: the peer asks to go on in another protocol (WebSocket). A head with status 101 says that it may: then there are
+   * bytes in both directions. Its request has not ended until it is known.
+   */
+  get switches(): boolean {
+    return false;
+  }
+
   /** The transport retains what it is given, so that bytes which are not owned must be copied first. */
   protected get retains(): boolean {
     return true;

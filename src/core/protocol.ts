@@ -288,6 +288,8 @@ export interface DiallingSession {
   readonly listener?: { readonly name: string };
   /** The client waits for one answer to one request, whose head is in the metadata (HTTP). */
   readonly exchange?: boolean;
+  /** Its client asks to go on in another protocol: see `Channel.switches`. */
+  readonly switches?: boolean;
   /** What the client sends goes through other clusters first, which may change it. */
   readonly transformed?: boolean;
 }

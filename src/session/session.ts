@@ -117,6 +117,10 @@ export class Session implements ClientOwner, StageOwner, Wired, Expiring {
     return this.source.exchange;
   }
 
+  get switches(): boolean {
+    return this.source.switches;
+  }
+
   get transformed(): boolean {
     return (this.#plan?.destination ?? 0) > 0;
   }

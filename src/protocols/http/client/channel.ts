@@ -21,6 +21,7 @@ const MOST_AGAIN = 3;
 const MOST_KEPT = 16 << 10;
 
 const TELLS_CONTINUE: Head = Object.freeze({ tellsContinue: true });
+const MAY_SWITCH: Head = Object.freeze({ tellsContinue: true, switches: true });
 
 /** What a request needs beside its head. */
 export interface Asking {
@@ -70,7 +71,7 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
   }
 
   override get answer(): Head {
-    return TELLS_CONTINUE;
+    return this.#request.upgrade ? MAY_SWITCH : TELLS_CONTINUE;
   }
 
   // ------------------------------------------------------------------ the transport
@@ -137,6 +138,12 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
     if (this.endSent) this.#over();
   }
 
+  switched(headers: Headers, tunnel: UpstreamExchange): void {
+    this.#exchange = tunnel;
+    this.answered(101, headers);
+    if (!this.held) tunnel.release();
+  }
+
   override drained(): void {
     this.since = performance.now();
     super.drained();
@@ -170,12 +177,13 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
     if (!lease) return undefined;
     this.#lease = undefined;
     this.#stale = lease.stale;
-    this.#bodiless = bodiless;
+    // What follows a wish to go on in another protocol is of that.
+    this.#bodiless = bodiless || this.#request.upgrade !== undefined;
     this.#rest();
     try {
       this.since = performance.now();
       this.#asking.deadlines.add(this);
-      this.#exchange = lease.use().request(this.#request, bodiless, this);
+      this.#exchange = lease.use().request(this.#request, this.#bodiless, this);
     } catch (error) {
       const { message } = asL7mpError(error);
       // Who writes is not prepared for its end.

@@ -3,8 +3,9 @@ import * as http from 'node:http';
 import type { Channel, Headers, Tail } from '../../../core/channel.ts';
 import { type ByteStream, streamOf } from '../../../core/channel-duplex.ts';
 import { L7mpError } from '../../../core/errors.ts';
-import { plainHeaders } from '../headers.ts';
+import { plainHeaders, tokens } from '../headers.ts';
 import { LINGER } from '../linger.ts';
+import { Tunnel } from '../tunnel.ts';
 import type { AnswerReader, ConnectionOwner, RequestHead, UpstreamConnection, UpstreamExchange } from './upstream.ts';
 
 /** Methods of which node sends no body where nothing says that there is one: of others it must be told that there is none. */
@@ -50,6 +51,7 @@ export class Http1Connection implements UpstreamConnection {
 
   request(head: RequestHead, bodiless: boolean, reader: AnswerReader): UpstreamExchange {
     const req = requestOn(this.#agent, head, bodiless);
+    if (head.upgrade) req.once('upgrade', (answer, _stream, early) => exchange.switched(answer, early));
     const exchange = new Http1Exchange(req, this.#stream, reader, (answer) => this.#answered(answer));
     this.#exchange = exchange;
     this.used = true;
@@ -166,6 +168,18 @@ class Http1Exchange implements UpstreamExchange {
     if (!this.#over) this.#discard();
   }
 
+  /** The upstream has answered 101, as was asked for; `early` came behind that. */
+  switched(answer: http.IncomingMessage, early: Buffer): void {
+    const reader = this.#reader;
+    if (tokens(answer.headers.upgrade).join() !== 'websocket') {
+      this.#failed(new L7mpError('E_HANDSHAKE', 'the answer is of another protocol than was asked for'));
+    } else if (reader) {
+      this.#reader = undefined;
+      reader.switched(headersOf(answer), new Tunnel(this.#stream, reader));
+      if (early.length > 0) reader.received(early);
+    } else this.#stream.destroy();
+  }
+
   /** A whole answer to a whole request leaves the connection as it was. */
   get #over(): boolean {
     return this.#res?.readableEnded === true && this.#req.writableFinished;
@@ -255,8 +269,9 @@ function requestOn(agent: http.Agent, head: RequestHead, bodiless: boolean): htt
 }
 
 /** Names and values, one after the other: node takes them as they are. */
-function fieldsOf({ method, headers }: RequestHead, authority: string, bodiless: boolean): string[] {
+function fieldsOf({ method, headers, upgrade }: RequestHead, authority: string, bodiless: boolean): string[] {
   const fields = ['host', authority];
+  if (upgrade) fields.push('connection', 'upgrade', 'upgrade', upgrade);
   for (const name in headers) {
     const value = headers[name] as string | string[];
     if (typeof value === 'string') fields.push(name, value);

@@ -58,6 +58,10 @@ class Reader implements AnswerReader {
     this.trailers = trailers;
   }
 
+  switched(): void {
+    assert.fail('HTTP/2 does not');
+  }
+
   drained(): void {
     this.drains++;
   }

@@ -46,12 +46,14 @@ export interface Asked {
  * @throws L7mpError E_HANDSHAKE where the metadata make none
  */
 export function requestFor({ address, session }: Attempt, port: number | undefined, asked: Asked): RequestHead {
-  const { metadata = {}, exchange = false, transformed = false } = session ?? {};
+  const { metadata = {}, exchange = false, switches = false, transformed = false } = session ?? {};
   const http = isObject(metadata.HTTP) ? metadata.HTTP : {};
   const given = isObject(http.headers) ? http.headers : {};
   const but = exchange ? (transformed ? HOST_AND_LENGTH : HOST) : HANDSHAKE;
   const endpoint = port === undefined ? 'localhost' : authority(address, port).replace(DEFAULT_PORT[asked.scheme], '');
+  const upgrades = switches && tokens(given.upgrade).includes('websocket');
   return {
+    ...(upgrades && { upgrade: 'websocket' }),
     method: methodOf(http, given, exchange, asked),
     target: targetOf(metadata, asked),
     scheme: asked.scheme,

@@ -11,6 +11,8 @@ export interface RequestHead {
   readonly authority: string;
   /** The fields that go on to the next hop, in lower case; `host` is not among them. */
   readonly headers: Headers;
+  /** The protocol in which the client would go on, of a request without a body. HTTP/2 does not ask for it. */
+  readonly upgrade?: 'websocket';
 }
 
 /** Why a request has got no whole answer. */
@@ -41,6 +43,8 @@ export interface AnswerReader {
   /** A piece of its body, which the reader may keep. */
   received(bytes: Uint8Array): void;
   ended(trailers?: Tail): void;
+  /** The upstream has agreed to the upgrade (101): `tunnel` is what the exchange has become, and is held. */
+  switched(headers: Headers, tunnel: UpstreamExchange): void;
   /** More of the request's body fits, after `write` had returned false. */
   drained(): void;
   failed(failure: Failure): void;

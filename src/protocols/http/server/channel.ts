@@ -13,9 +13,11 @@ import { textOf } from '../../../core/told.ts';
 import { endToEnd, plainHeaders } from '../headers.ts';
 import { cutLater, LINGER } from '../linger.ts';
 import { requestMetadata } from '../metadata.ts';
+import { Tunnel } from '../tunnel.ts';
 import { answerError, drain, statusOf } from './answer.ts';
 import type { Connection, Exchange } from './connection.ts';
 import type { Call } from './serve.ts';
+import { switchingHead } from './upgrade.ts';
 
 /** The head of an answer whose origin knows nothing of HTTP. */
 const BARE_HEADERS = { 'content-type': 'application/octet-stream' };
@@ -34,14 +36,18 @@ export class HttpChannel extends Channel implements Exchange {
   #framed = true;
   #requestOver = false;
   #responseOver = false;
+  /** The client asks for WebSocket, and does not know yet whether it gets it: then there is a tunnel. */
+  #switches: boolean;
+  #tunnel: Tunnel | undefined;
 
   constructor(call: Call, limits: QueueLimits) {
     super(limits);
-    const { req, res, connection, awaitsContinue } = call;
+    const { req, res, connection, awaitsContinue, switches } = call;
     this.#req = req;
     this.#res = res;
     this.#connection = connection;
     this.#awaitsContinue = awaitsContinue;
+    this.#switches = switches;
     // An upstream's content-length must be true, or the client takes the rest for the next answer.
     res.strictContentLength = true;
     req.on('data', (bytes: Buffer) => this.deliver(bytes));
@@ -61,11 +67,16 @@ export class HttpChannel extends Channel implements Exchange {
     return true;
   }
 
+  override get switches(): boolean {
+    return this.#switches;
+  }
+
   override describe(): Metadata {
     return requestMetadata(this.#req, this.#connection.lower);
   }
 
   override accept(head?: Head): void {
+    if (!head?.switches) this.#stay();
     // Other protocols' answers have no status, and say nothing about this response.
     if (head?.status !== undefined) this.head(head);
     else if (!head?.tellsContinue) this.#continue();
@@ -75,11 +86,16 @@ export class HttpChannel extends Channel implements Exchange {
     if (this.#begun) return;
     const { status = 200, headers = {} } = head;
     if (status === 100) this.#continue();
-    if (status >= 100 && status < 200) {
+    const switching = status === 101 && this.#switches;
+    if (status >= 100 && status < 200 && !switching) {
       this.#inform(status, headers);
       return;
     }
     try {
+      if (switching) {
+        this.#switch(endToEnd(headers));
+        return;
+      }
       if (status < 200 || status > 599) throw new L7mpError('E_HANDSHAKE', `${status} is no status of an answer`);
       this.#begin(status, endToEnd(headers));
     } catch (thrown) {
@@ -121,6 +137,7 @@ export class HttpChannel extends Channel implements Exchange {
   // ------------------------------------------------------------------ the transport
 
   protected override send(bytes: Uint8Array): boolean {
+    if (this.#tunnel) return this.#tunnel.write(bytes);
     if (!this.#begun) this.#begin(200, BARE_HEADERS);
     if (bytes.length === 0) return true;
     this.#flowing = true;
@@ -135,11 +152,20 @@ export class HttpChannel extends Channel implements Exchange {
   }
 
   protected override sendEnd(tail?: Tail): void {
+    if (this.#tunnel) {
+      this.#tunnel.end();
+      return;
+    }
     if (tail) this.#addTrailers(tail);
     this.#finish();
   }
 
   protected override shut(reason: CloseReason): void {
+    if (this.#tunnel) {
+      if (reason.kind === 'reset') this.#tunnel.abort();
+      else this.#tunnel.forget();
+      return;
+    }
     if (!this.#begun && reason.kind !== 'end') this.#answer(statusOf(reason), reason.message);
     else if (reason.kind === 'end' || this.#res.writableEnded) this.#finish();
     else {
@@ -152,8 +178,13 @@ export class HttpChannel extends Channel implements Exchange {
   }
 
   // What is held back is not parsed: the connection asks `held`.
+  protected override holdSource(): void {
+    this.#tunnel?.hold();
+  }
+
   protected override releaseSource(): void {
-    this.#connection.resume();
+    if (this.#tunnel) this.#tunnel.release();
+    else this.#connection.resume();
   }
 
   // ------------------------------------------------------------------ own
@@ -180,7 +211,31 @@ export class HttpChannel extends Channel implements Exchange {
     }
   }
 
+  /** The endpoint agrees: what comes from now on is no HTTP. */
+  #switch(headers: Headers): void {
+    this.#begun = true;
+    this.#flowing = true;
+    this.#connection.remove(this);
+    const socket = this.#connection.leave();
+    socket.write(switchingHead(headers));
+    this.#tunnel = new Tunnel(socket, {
+      received: (bytes) => this.deliver(bytes),
+      ended: () => this.deliverEnd(),
+      drained: () => this.drained(),
+      failed: ({ kind, message }) => this.deliverClose({ kind, message }),
+    });
+    if (!this.held) this.#tunnel.release();
+  }
+
+  /** The client stays with HTTP. */
+  #stay(): void {
+    if (!this.#switches) return;
+    this.#switches = false;
+    if (this.#requestOver) this.#tellEnd();
+  }
+
   #begin(status: number, headers: Record<string, string | string[]>): void {
+    this.#stay();
     // See refuseCall: the body may come or not.
     this.#framed = this.#req.httpVersion !== '1.0' || 'content-length' in headers;
     this.#res.writeHead(status, this.#awaitsContinue ? { ...headers, connection: 'close' } : headers);
@@ -231,10 +286,14 @@ export class HttpChannel extends Channel implements Exchange {
   }
 
   #requestEnded(): void {
-    const { trailers } = this.#req;
     this.#requestOver = true;
-    this.deliverEnd(Object.keys(trailers).length > 0 ? plainHeaders(trailers) : undefined);
+    if (!this.#switches) this.#tellEnd();
     this.#settle();
+  }
+
+  #tellEnd(): void {
+    const { trailers } = this.#req;
+    this.deliverEnd(Object.keys(trailers).length > 0 ? plainHeaders(trailers) : undefined);
   }
 
   #responseEnded(): void {

@@ -137,6 +137,13 @@ export class Connection {
     return this.stream.detach(rest);
   }
 
+  /** As `detach`, while node's server has a request of it, which gets no answer of node's. */
+  leave(): ByteStream {
+    const socket = this.detach(Buffer.alloc(0));
+    this.stream.destroy();
+    return socket;
+  }
+
   /**
    * Something came that is no HTTP, or nothing did. Returns whether that can be told; where it cannot, because it would
    * be taken for the answer of another request, the connection is cut. Undefined where it was said before.

@@ -15,6 +15,7 @@ import { Connection, type ConnectionHandlers } from './connection.ts';
 import { misdirected } from './host.ts';
 import type { Http2Connection } from './http2/connection.ts';
 import { Http2Server, type TakeStream } from './http2/server.ts';
+import { asksForWebSocket } from './upgrade.ts';
 
 /** What is answered to what node's parser would not take, by node's error code; others are a 400. */
 const STATUS_OF: Readonly<Record<string, number>> = {
@@ -31,6 +32,8 @@ export interface Call {
   readonly awaitsContinue: boolean;
   /** What follows it on the connection may be of another protocol: it is not read. */
   readonly last: boolean;
+  /** It asks for WebSocket, which whoever answers may agree to. */
+  readonly switches: boolean;
 }
 
 /** A request to change protocols. */
@@ -191,7 +194,8 @@ class Server implements ConnectionHandlers {
     // where a next request would begin.
     const last = req.headers.upgrade !== undefined;
     if (last) res.shouldKeepAlive = false;
-    connection.take({ req, res, connection, awaitsContinue, last });
+    const switches = last && !awaitsContinue && connection.stream.endsHead && asksForWebSocket(req);
+    connection.take({ req, res, connection, awaitsContinue, last, switches });
   }
 
   #refuseExpectation(req: http.IncomingMessage, res: http.ServerResponse): void {

@@ -9,6 +9,9 @@ import { cutLater } from '../linger.ts';
  */
 export const SLICE = 4096;
 
+/** RFC 9112 section 2.1; the parser takes no other line ends. */
+const HEAD_END = Buffer.from('\r\n\r\n');
+
 type Done = (error?: Error | null) => void;
 
 /** What lets the bytes of a connection through. */
@@ -37,6 +40,7 @@ export class GatedStream extends Duplex {
   #chunk: Buffer | undefined;
   #ended = false;
   #feeding = false;
+  #endsHead = false;
   #detached = false;
   #leaving = false;
 
@@ -70,6 +74,11 @@ export class GatedStream extends Duplex {
     if (this.#chunk) this.socket.pause();
     else if (this.#ended) this.push(null);
     else this.socket.resume();
+  }
+
+  /** Nothing came in one piece behind the head of the request that is told of at the moment, which has no body. */
+  get endsHead(): boolean {
+    return this.#endsHead;
   }
 
   /** Gives the socket away, with what was not handed over put back in front of what comes. `rest` is a part of it. */
@@ -161,6 +170,7 @@ export class GatedStream extends Duplex {
   #hand(chunk: Buffer, room: number): void {
     const slice = chunk.subarray(0, room);
     this.#chunk = chunk.length > room ? chunk.subarray(room) : undefined;
+    this.#endsHead = slice.length > HEAD_END.length && slice.subarray(-HEAD_END.length).equals(HEAD_END);
     this.push(slice);
     this.#gate.fed(slice.length);
   }
