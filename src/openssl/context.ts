@@ -20,13 +20,17 @@ export interface SslSettings {
   readonly stream?: StreamSettings | undefined;
   /** Protocols of the application, the preferred one first. */
   readonly alpn?: readonly string[] | undefined;
+  /** Groups for the exchange of keys, by OpenSSL's names, the preferred one first; left out: OpenSSL's own choice. */
+  readonly groups?: readonly string[] | undefined;
 }
 
 /** What is said of TLS only. */
 export interface StreamSettings {
   readonly minVersion: '1.2' | '1.3';
+  /** Of a client: its connections tell of sessions that can be resumed. */
+  readonly resumes?: boolean | undefined;
   /** Of a server: 80 bytes by which it knows its tickets again, and up to 32 that say whose they are; left out: it gives none. */
-  readonly tickets?: { readonly keys: Buffer; readonly owner: Buffer };
+  readonly tickets?: { readonly keys: Buffer; readonly owner: Buffer } | undefined;
 }
 
 const SSL_CTRL_SET_TLSEXT_TICKET_KEYS = 59;
@@ -37,6 +41,9 @@ const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
 const SSL_CTRL_SET_MAX_PROTO_VERSION = 124;
 const SSL_CTRL_SET_SESS_CACHE_MODE = 44;
 const DTLS1_2_VERSION = 0xfefd;
+const SSL_CTRL_SET_GROUPS_LIST = 92;
+/** A client's sessions, of which OpenSSL keeps none by itself (SSL_SESS_CACHE_NO_INTERNAL). */
+const SESSIONS_OF_CLIENT = 0x301;
 const SSL_OP_NO_TICKET = 2 ** 14;
 const SSL_OP_NO_RENEGOTIATION = 2 ** 30;
 /** SSL_VERIFY_PEER, and SSL_VERIFY_FAIL_IF_NO_PEER_CERT beside it. */
@@ -65,6 +72,7 @@ export class SslContext {
     if (!this.#pointer) throw new Error(takeErrors(library, 'no context can be made'));
     try {
       this.#prepare(settings);
+      if (settings.groups) this.#offer(settings.groups);
       if (settings.cert !== undefined) this.#useCertificate(settings.cert);
       if (settings.key !== undefined) this.#useKey(settings.key);
       this.#trust(settings);
@@ -95,17 +103,27 @@ export class SslContext {
     else c.SSL_CTX_set_alpn_protos(at, this.alpn, this.alpn.length);
   }
 
-  #prepareStream({ minVersion, tickets }: StreamSettings): void {
-    const { c } = this.#library;
+  #offer(groups: readonly string[]): void {
+    const list = Buffer.from(`${groups.join(':')}\0`);
+    if (this.#library.c.SSL_CTX_ctrl_bytes(this.#pointer, SSL_CTRL_SET_GROUPS_LIST, 0, list) === 1) return;
+    takeErrors(this.#library, '');
+    throw new Error(`OpenSSL does not know all of the groups ${groups.join(', ')}`);
+  }
+
+  #prepareStream({ minVersion, tickets, resumes = false }: StreamSettings): void {
+    const { c, callbacks } = this.#library;
     const at = this.#pointer;
     c.SSL_CTX_ctrl(at, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS_VERSIONS[minVersion], 0);
-    // A session is known by its ticket alone: nothing of it is kept here.
-    c.SSL_CTX_ctrl(at, SSL_CTRL_SET_SESS_CACHE_MODE, 0, 0);
-    c.SSL_CTX_set_options(
-      at,
-      SSL_OP_NO_RENEGOTIATION + SSL_OP_CIPHER_SERVER_PREFERENCE + (tickets ? 0 : SSL_OP_NO_TICKET),
-    );
-    if (!tickets) return;
+    // A server knows a session by its ticket alone: nothing of it is kept here.
+    c.SSL_CTX_ctrl(at, SSL_CTRL_SET_SESS_CACHE_MODE, resumes ? SESSIONS_OF_CLIENT : 0, 0);
+    if (resumes) c.SSL_CTX_sess_set_new_cb(at, callbacks.session);
+    const noTickets = tickets || resumes ? 0 : SSL_OP_NO_TICKET;
+    c.SSL_CTX_set_options(at, SSL_OP_NO_RENEGOTIATION + SSL_OP_CIPHER_SERVER_PREFERENCE + noTickets);
+    if (!tickets) {
+      // Those of TLS 1.3 would be sent all the same, and be of no use.
+      c.SSL_CTX_set_num_tickets(at, 0);
+      return;
+    }
     c.SSL_CTX_ctrl_bytes(at, SSL_CTRL_SET_TLSEXT_TICKET_KEYS, tickets.keys.length, tickets.keys);
     c.SSL_CTX_set_session_id_context(at, tickets.owner, tickets.owner.length);
   }

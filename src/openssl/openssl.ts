@@ -21,6 +21,8 @@ export interface OpenSsl {
   SSL_CTX_ctrl_bytes(context: Pointer, command: number, number: number, bytes: Bytes): number;
   SSL_CTX_set_session_id_context(context: Pointer, id: Bytes, size: number): number;
   SSL_CTX_set_options(context: Pointer, options: number): number;
+  SSL_CTX_set_num_tickets(context: Pointer, tickets: number): number;
+  SSL_CTX_sess_set_new_cb(context: Pointer, callback: Pointer | bigint): void;
   SSL_CTX_set_verify(context: Pointer, mode: number, callback: Pointer | bigint): void;
   SSL_CTX_set_cookie_verify_cb(context: Pointer, callback: Pointer | bigint): void;
   SSL_CTX_set_alpn_select_cb(context: Pointer, callback: Pointer | bigint, argument: Pointer): void;
@@ -50,6 +52,9 @@ export interface OpenSsl {
   SSL_CIPHER_get_name(cipher: Pointer): string;
   SSL_get0_alpn_selected(ssl: Pointer, data: Bytes, size: Bytes): void;
   SSL_get1_peer_certificate(ssl: Pointer): Pointer;
+  SSL_set_session(ssl: Pointer, session: Pointer): number;
+  SSL_SESSION_get_protocol_version(session: Pointer): number;
+  SSL_SESSION_free(session: Pointer): void;
   SSL_get_verify_result(ssl: Pointer): number;
   SSL_select_next_proto(
     out: Pointer,
@@ -105,6 +110,8 @@ const SIGNATURES: Signatures = {
   SSL_CTX_ctrl_bytes: ['long', [P, 'int', 'long', BYTES]],
   SSL_CTX_set_session_id_context: ['int', [P, BYTES, 'uint']],
   SSL_CTX_set_options: ['uint64', [P, 'uint64']],
+  SSL_CTX_set_num_tickets: ['int', [P, 'size_t']],
+  SSL_CTX_sess_set_new_cb: ['void', [P, P]],
   SSL_CTX_set_verify: ['void', [P, 'int', P]],
   SSL_CTX_set_cookie_verify_cb: ['void', [P, P]],
   SSL_CTX_set_alpn_select_cb: ['void', [P, P, P]],
@@ -133,6 +140,9 @@ const SIGNATURES: Signatures = {
   SSL_CIPHER_get_name: [TEXT, [P]],
   SSL_get0_alpn_selected: ['void', [P, BYTES, BYTES]],
   SSL_get1_peer_certificate: [P, [P]],
+  SSL_set_session: ['int', [P, P]],
+  SSL_SESSION_get_protocol_version: ['int', [P]],
+  SSL_SESSION_free: ['void', [P]],
   SSL_get_verify_result: ['long', [P]],
   SSL_select_next_proto: ['int', [P, P, BYTES, 'uint', P, 'uint']],
   DTLS_get_data_mtu: ['size_t', [P]],
@@ -169,10 +179,15 @@ interface Callbacks {
   readonly anyCertificate: bigint;
   /** The choice of a protocol for the application: see `onAlpn`. */
   readonly alpn: bigint;
+  /** A session that can be resumed: see `KeepSession`. */
+  readonly session: bigint;
 }
 
 /** Chooses from what a client offers: writes to `out` and `outSize`. Returns one of SSL_TLSEXT_ERR_*. */
 export type AlpnChoice = (out: Pointer, outSize: Pointer, offered: Pointer, size: number) => number;
+
+/** Takes over a session, to be freed. */
+export type KeepSession = (session: Pointer) => void;
 
 export interface Library {
   readonly c: OpenSsl;
@@ -181,6 +196,8 @@ export interface Library {
   copy(at: Pointer, size: number): Buffer;
   /** Who chooses during the call that is being made. */
   alpn: AlpnChoice | undefined;
+  /** Who takes over sessions that come during the call that is being made. */
+  keep: KeepSession | undefined;
 }
 
 type Koffi = typeof import('koffi');
@@ -214,14 +231,25 @@ function load(): Library {
   ]);
   const library: Library = {
     c: Object.fromEntries(calls),
-    callbacks: callbacks(koffi, (...choice) => library.alpn?.(...choice) ?? NO_ACK),
+    callbacks: callbacks(
+      koffi,
+      (...choice) => library.alpn?.(...choice) ?? NO_ACK,
+      (session) => takeOver(library, session),
+    ),
     copy: (at, size) => Buffer.from(new Uint8Array(koffi.view(BigInt(at), size))),
     alpn: undefined,
+    keep: undefined,
   };
   return library;
 }
 
-function callbacks(koffi: Koffi, alpn: AlpnChoice): Callbacks {
+/** Returns 1 where somebody has taken it over. */
+function takeOver({ keep }: Library, session: Pointer): number {
+  keep?.(session);
+  return keep ? 1 : 0;
+}
+
+function callbacks(koffi: Koffi, alpn: AlpnChoice, session: (session: Pointer) => number): Callbacks {
   const register = (callback: (...args: number[]) => number, parameters: string[]): bigint =>
     koffi.register(callback, koffi.pointer(koffi.proto('int', parameters)));
   return {
@@ -232,6 +260,7 @@ function callbacks(koffi: Koffi, alpn: AlpnChoice): Callbacks {
         alpn(out as Pointer, outSize as Pointer, offered as Pointer, size as number),
       [P, P, P, P, 'uint', P],
     ),
+    session: register((_ssl, one) => session(one as Pointer), [P, P]),
   };
 }
 

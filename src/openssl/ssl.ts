@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import type { SslContext } from './context.ts';
 import { takeErrors } from './errors.ts';
-import type { Library, Pointer } from './openssl.ts';
+import type { KeepSession, Library, Pointer } from './openssl.ts';
 import { derOf } from './pem.ts';
 
 /** A peer with another name, or who has no good certificate, is not talked to. */
@@ -11,6 +11,14 @@ export interface ServerName {
   readonly servername?: string | undefined;
   /** The name or address that its certificate is to have; left out: none. */
   readonly verifyName?: string | undefined;
+}
+
+/** What a client keeps of its connections with one server, to shorten the handshakes of later ones (RFC 8446 section 2.2). */
+export interface Resumption {
+  /** Hands a session over to `use` that may be resumed, if there is one; it is good during that call. */
+  offer(use: (session: Pointer) => void): void;
+  /** One that may be resumed has come, which is to be freed. `once`: it may be used once (RFC 8446 appendix C.4). */
+  keep(session: Pointer, once: boolean): void;
 }
 
 /** What was agreed on in a handshake. */
@@ -25,6 +33,8 @@ export interface Agreed {
   /** What is wrong with it; undefined where it is good, or nobody has looked. */
   readonly flaw: string | undefined;
 }
+
+const TLS_1_3 = 0x0304;
 
 /** What it reads from and writes to, which may be shared. */
 export interface Memory {
@@ -51,12 +61,20 @@ export class Ssl {
   pointer: Pointer;
   readonly #library: Library;
   readonly #context: SslContext;
+  readonly #keep: KeepSession | undefined;
 
   /** Throws where there is no memory for it. */
-  constructor(context: SslContext, { library, arriving, leaving }: Memory, { servername, verifyName }: ServerName) {
+  constructor(
+    context: SslContext,
+    { library, arriving, leaving }: Memory,
+    { servername, verifyName }: ServerName,
+    resumption?: Resumption,
+  ) {
     const { c } = library;
     this.#library = library;
     this.#context = context;
+    this.#keep =
+      resumption && ((session) => resumption.keep(session, c.SSL_SESSION_get_protocol_version(session) === TLS_1_3));
     this.pointer = c.SSL_new(context.pointer);
     if (!this.pointer) throw new Error(takeErrors(library, 'no connection can be made'));
     c.BIO_up_ref(arriving);
@@ -67,6 +85,7 @@ export class Ssl {
     else c.SSL_set_connect_state(this.pointer);
     if (servername !== undefined) this.#askFor(servername);
     if (verifyName !== undefined) this.#expect(verifyName);
+    resumption?.offer((session) => c.SSL_set_session(this.pointer, session));
   }
 
   free(): void {
@@ -78,15 +97,24 @@ export class Ssl {
   handshake(): number {
     const library = this.#library;
     library.alpn = this.#context.role === 'server' && this.#context.alpn ? this.#chooseAlpn : undefined;
+    library.keep = this.#keep;
     const result = library.c.SSL_do_handshake(this.pointer);
     library.alpn = undefined;
     return result;
   }
 
-  agreed(): Agreed {
+  /** Reads what was decrypted, as SSL_read(3). */
+  read(into: Uint8Array): number {
+    // Tickets of TLS 1.3 come between the data.
+    this.#library.keep = this.#keep;
+    return this.#library.c.SSL_read(this.pointer, into, into.length);
+  }
+
+  /** `certified`: with the peer's certificate. */
+  agreed(certified = true): Agreed {
     const library = this.#library;
     const { c } = library;
-    const certificate = c.SSL_get1_peer_certificate(this.pointer);
+    const certificate = certified ? c.SSL_get1_peer_certificate(this.pointer) : 0;
     const der = certificate ? derOf(library, certificate) : undefined;
     if (certificate) c.X509_free(certificate);
     return {

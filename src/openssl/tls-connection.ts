@@ -8,7 +8,15 @@
 import type { SslContext } from './context.ts';
 import { takeErrors } from './errors.ts';
 import { openssl } from './openssl.ts';
-import { type Agreed, type Memory, type ServerName, SSL_ERROR_WANT_READ, SSL_ERROR_ZERO_RETURN, Ssl } from './ssl.ts';
+import {
+  type Agreed,
+  type Memory,
+  type Resumption,
+  type ServerName,
+  SSL_ERROR_WANT_READ,
+  SSL_ERROR_ZERO_RETURN,
+  Ssl,
+} from './ssl.ts';
 
 /** Bytes that are taken in at a time. */
 const SLICE = 65_536;
@@ -51,10 +59,10 @@ export class TlsConnection {
   readonly #ssl: Ssl;
 
   /** Throws where there is no memory for it. */
-  constructor(context: SslContext, send: Send, name: ServerName = {}) {
+  constructor(context: SslContext, send: Send, name: ServerName = {}, resumption?: Resumption) {
     this.#context = context;
     this.#send = send;
-    this.#ssl = new Ssl(context, this.#shared, name);
+    this.#ssl = new Ssl(context, this.#shared, name, resumption);
   }
 
   /** It was not freed yet. */
@@ -123,8 +131,9 @@ export class TlsConnection {
     this.#drain();
   }
 
-  agreed(): Agreed {
-    return this.#ssl.agreed();
+  /** `certified`: with the peer's certificate. */
+  agreed(certified = true): Agreed {
+    return this.#ssl.agreed(certified);
   }
 
   // ------------------------------------------------------------------ own
@@ -138,7 +147,7 @@ export class TlsConnection {
     let size = 0;
     for (;;) {
       const part = size === 0 ? room : room.subarray(size);
-      const read = c.SSL_read(this.#ssl.pointer, part, part.length);
+      const read = this.#ssl.read(part);
       if (read > 0) {
         size += read;
         continue;

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { renameSync, symlinkSync } from 'node:fs';
-import { copyFile, mkdir, readFile, stat } from 'node:fs/promises';
+import { existsSync, renameSync, symlinkSync } from 'node:fs';
+import { copyFile, mkdir, readFile, rm, stat } from 'node:fs/promises';
 import * as net from 'node:net';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
@@ -20,6 +20,7 @@ import { program, run } from '../support/programs.ts';
 import { listener, request, startProxy } from '../support/proxy.ts';
 
 const HOST = '127.0.0.1';
+const P384 = { name: 'secp384r1' };
 const ECHO = { destination: { spec: { protocol: 'Echo' } } };
 
 const authority = await Authority.make(after);
@@ -88,6 +89,38 @@ async function sServer(
   child.stdout.on('data', (data) => (text += data));
   await until(() => text.includes('ACCEPT'), 'openssl s_server listens');
   return { port, child };
+}
+
+/** openssl s_server that tells of each connection whether it is resumed: `New` or `Reused`. */
+async function tellingServer(t: TestContext, port: number, ...args: string[]) {
+  const child = spawn(program('openssl'), [
+    's_server',
+    ...['-accept', `${HOST}:${port}`, '-cert', own.cert, '-key', own.key, ...args],
+  ]);
+  t.after(() => child.kill());
+  let text = '';
+  child.stdout.on('data', (data) => (text += data));
+  await until(() => text.includes('ACCEPT'), 'openssl s_server listens');
+  const stop = async (): Promise<void> => {
+    child.kill();
+    await once(child, 'exit');
+  };
+  return { said: () => text, say: (line: string) => child.stdin.write(`${line}\n`), stop };
+}
+
+type TellingServer = Awaited<ReturnType<typeof tellingServer>>;
+
+/** Connects through a proxy. Returns whether the connection to such a server was a resumed one. */
+async function resumes(t: TestContext, port: number, server: TellingServer): Promise<boolean> {
+  const before = server.said().length;
+  const peer = await connectStream(t, { port });
+  peer.send('it is there\n');
+  await until(() => server.said().slice(before).includes('it is there'), 'what was sent');
+  // By then the tickets have come, too.
+  server.say('an answer');
+  assert.equal(await next(peer), 'an answer\n');
+  peer.close();
+  return server.said().slice(before).includes('Reused session-id');
 }
 
 /** A client of node's, which trusts the authority. */
@@ -405,6 +438,66 @@ for (const { name, admin, skip } of engines()) {
       assert.equal((await comeBack()).resumed, false);
     });
 
+    test('connections to an endpoint resume a session: of the version, of the settings, and not where they are not to', async (t) => {
+      const log = await testLog(t, 'info');
+      const ca = await authority.file(`endpoints-${name}.pem`, authority.text);
+      for (const version of ['-tls1_2', '-tls1_3']) {
+        const { proxy, ports } = await startProxy(t, ['l', 'never', 'other', 'to'], (at) => ({
+          admin: { ...admin, ...log.admin },
+          listeners: [
+            dialling(at.l, at.to, { ca }),
+            { ...dialling(at.never, at.to, { resumption: false }), name: 'never' },
+            { ...dialling(at.other, at.to, { ca: undefined, verify: false }), name: 'other' },
+          ].map((one, n) => JSON.parse(JSON.stringify(one).replace(/"name":"([ce])"/g, `"name":"$1${n}"`))),
+        }));
+        const server = await tellingServer(t, ports.to, version);
+        const [l, other, never] = [ports.l, ports.other, ports.never].map((port) => () => resumes(t, port, server));
+        assert.deepEqual([await l?.(), await l?.(), await l?.()], [false, true, true], version);
+        assert.deepEqual([await other?.(), await other?.()], [false, true], version);
+        assert.deepEqual([await never?.(), await never?.()], [false, false], version);
+        // A server that does not know its own sessions any more gets a full handshake.
+        await server.stop();
+        const again = await tellingServer(t, ports.to, version);
+        assert.deepEqual([await resumes(t, ports.l, again), await resumes(t, ports.l, again)], [false, true], version);
+        const before = (await log.lines()).length;
+        await authority.file(`endpoints-${name}.pem`, authority.text + stranger.text);
+        await until(
+          async () => (await log.lines()).slice(before).some((line) => line.includes('taken up anew')),
+          'others',
+        );
+        assert.deepEqual([await resumes(t, ports.l, again), await resumes(t, ports.l, again)], [false, true], version);
+        await again.stop();
+        await proxy.proxy.stop();
+        await authority.file(`endpoints-${name}.pem`, authority.text);
+      }
+    });
+
+    test('groups for the exchange of keys are kept to, and an unknown one is an error', async (t) => {
+      const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
+        admin,
+        listeners: [echo(l, { groups: ['P-256', 'P-384'] })],
+      }));
+      assert.partialDeepStrictEqual((await secure(t, ports.l, { ecdhCurve: 'P-384' })).getEphemeralKeyInfo(), P384);
+      assert.match(await refusal(t, ports.l, { ecdhCurve: 'X25519' }), /HANDSHAKE_FAILURE/);
+      const spec = { protocol: 'TCP', port: 1, tls: { ...own, groups: ['P-256', 'no-such-group'] } };
+      const { status, text } = await proxy.api('POST', 'listeners', { listener: listener('new', spec, ECHO) });
+      assert.equal(status, 400, text);
+      assert.match(text, /no-such-group/);
+    });
+
+    test('a listener that is not to resume does not', async (t) => {
+      const { ports } = await startProxy(t, ['l'], ({ l }) => ({ admin, listeners: [echo(l, { resumption: false })] }));
+      const session = join(authority.directory, `not-resumed-${name}`);
+      for (const version of ['-tls1_2', '-tls1_3']) {
+        const trust = [version, '-CAfile', authority.cert];
+        await sClient(ports.l, 'x\n', ...trust, '-sess_out', session);
+        // It says so where there was one to begin with.
+        if (!existsSync(session)) continue;
+        assert.match((await sClient(ports.l, 'x\n', ...trust, '-sess_in', session)).text, /^New, /m);
+        await rm(session);
+      }
+    });
+
     test('thousands of half-done handshakes do not keep others out', async (t) => {
       const { ports } = await startProxy(t, ['l'], ({ l }) => ({ admin, listeners: [echo(l)] }));
       const half: net.Socket[] = [];
@@ -549,6 +642,20 @@ test('a client comes back with its ticket to whichever worker', async (t) => {
   }
   for (const { worker } of await proxy.sessions('l')) workers.add(worker);
   assert.deepEqual([...workers].toSorted(), [0, 1]);
+});
+
+test('openssl s_client comes back with its session to either of two workers', async (t) => {
+  const { ports } = await startProxy(t, ['l'], ({ l }) => ({ admin: { threads: 2 }, listeners: [echo(l)] }));
+  for (const version of ['-tls1_2', '-tls1_3']) {
+    const session = join(authority.directory, `session${version}`);
+    const trust = [version, '-CAfile', authority.cert];
+    const first = await sClient(ports.l, 'x\n', ...trust, '-sess_out', session);
+    assert.match(first.text, /^New, /m);
+    for (let n = 0; n < 6; n++) {
+      const { text } = await sClient(ports.l, 'x\n', ...trust, '-sess_in', session);
+      assert.match(text, /^Reused, /m, text);
+    }
+  }
 });
 
 test('what is kept over a restart has the key, and nobody else reads it; a plan shows none', async (t) => {

@@ -1,11 +1,10 @@
 /** The side of a listener. */
-import { X509Certificate } from 'node:crypto';
 import { BINARY } from '../../core/channel.ts';
 import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import { DtlsConnection } from '../../openssl/dtls-connection.ts';
 import type { Agreed } from '../../openssl/ssl.ts';
-import { peerMetadata } from '../tls/about.ts';
+import { agreedMetadata, copyOf } from '../tls/about.ts';
 import { ALERT } from '../tls/alert.ts';
 import { DtlsChannel } from './channel.ts';
 import type { DtlsServerIdentity } from './identity.ts';
@@ -61,18 +60,10 @@ export class AcceptedDtlsChannel extends DtlsChannel {
     return this.#agreed ? { TLS: this.#metadata(this.#agreed) } : {};
   }
 
-  #metadata({ version, cipher, alpn, certificate, flaw }: Agreed): Metadata {
-    const servername = this.#servername;
-    const metadata: Metadata = {
-      version,
-      cipher,
-      ...(servername !== undefined && { servername }),
-      ...(alpn !== undefined && { alpn }),
-    };
-    if ((this.#identity.input.client_auth ?? 'none') === 'none') return metadata;
-    const refusal = certificate ? flaw : 'the client has no certificate';
-    if (refusal !== undefined) return { ...metadata, authorized: false, authorization_error: refusal };
-    const peer = new X509Certificate(certificate as Buffer).toLegacyObject();
-    return { ...metadata, authorized: true, peer: peerMetadata(peer) };
+  #metadata(agreed: Agreed): Metadata {
+    const { input, latest } = this.#identity;
+    const asked = (input.client_auth ?? 'none') !== 'none';
+    const refusal = agreed.certificate ? agreed.flaw : 'the client has no certificate';
+    return copyOf(agreedMetadata(agreed, this.#servername, asked, refusal, latest));
   }
 }

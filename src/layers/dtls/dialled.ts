@@ -1,7 +1,7 @@
 /** The side of a cluster. */
-import { isIP } from 'node:net';
 import type { Channel } from '../../core/channel.ts';
 import { DtlsConnection } from '../../openssl/dtls-connection.ts';
+import { endpointName } from '../tls/endpoint-name.ts';
 import { DtlsChannel } from './channel.ts';
 import type { DtlsClientIdentity } from './identity.ts';
 import type { Retransmissions } from './retransmissions.ts';
@@ -19,12 +19,7 @@ export class DialledDtlsChannel extends DtlsChannel {
 
   protected override start(): void {
     const { context, input, mtu } = this.#identity;
-    const name = input.servername ?? this.#address;
-    const connection = new DtlsConnection(context, mtu, {
-      // An address is no name that may be asked for (RFC 6066 section 3).
-      servername: isIP(name) === 0 ? name : undefined,
-      verifyName: input.verify === false ? undefined : name,
-    });
+    const connection = new DtlsConnection(context, mtu, endpointName(input, this.#address));
     this.attach(connection);
     this.proceed();
   }

@@ -15,12 +15,12 @@ const mtu = ({ Type }: SchemaParts) =>
   );
 
 export const dtlsServerFields = (parts: SchemaParts) => {
-  const { min_version: _version, mode: _mode, ...fields } = serverProperties(parts);
+  const { min_version: _version, resumption: _resumption, mode: _mode, ...fields } = serverProperties(parts);
   return optional(parts, parts.strict({ ...fields, mtu: mtu(parts) }), 'DTLS 1.2. Default none.');
 };
 
 export const dtlsClientFields = (parts: SchemaParts) => {
-  const { min_version: _version, ...fields } = clientProperties(parts);
+  const { min_version: _version, resumption: _resumption, ...fields } = clientProperties(parts);
   return optional(
     parts,
     parts.strict({ ...fields, mtu: mtu(parts) }),

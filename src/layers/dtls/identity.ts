@@ -1,7 +1,8 @@
 /** What a listener or a cluster has of its certificates and keys: contexts of OpenSSL's, to be freed. */
-import { L7mpError } from '../../core/errors.ts';
-import { SslContext, type SslSettings } from '../../openssl/context.ts';
-import { readClientMaterial } from '../tls/client-material.ts';
+import type { SslContext } from '../../openssl/context.ts';
+import { LatestCertificate } from '../tls/about.ts';
+import { type ClientMaterial, readClientMaterial } from '../tls/client-material.ts';
+import { SslContexts } from '../tls/contexts.ts';
 import type { KeyPair } from '../tls/material.ts';
 import type { Load } from '../tls/reloading.ts';
 import { readServer, type ServerMaterial } from '../tls/server-identity.ts';
@@ -16,42 +17,21 @@ interface Sized {
 export type DtlsServerInput = ServerInput & Sized;
 export type DtlsClientInput = ClientInput & Sized;
 
-abstract class Identity {
-  readonly mtu: number;
-  readonly #contexts: SslContext[] = [];
-
-  constructor({ mtu = DEFAULT_MTU }: Sized) {
-    this.mtu = mtu;
-  }
-
-  /** Connections that were made with it go on. */
-  free(): void {
-    for (const context of this.#contexts) context.free();
-  }
-
-  protected make(settings: SslSettings): SslContext {
-    try {
-      const context = new SslContext(settings);
-      this.#contexts.push(context);
-      return context;
-    } catch (error) {
-      this.free();
-      throw new L7mpError('E_CERTIFICATE', `/tls: ${(error as Error).message}`, { cause: error });
-    }
-  }
-}
-
-export class DtlsServerIdentity extends Identity {
+export class DtlsServerIdentity {
   readonly input: DtlsServerInput;
+  readonly mtu: number;
+  /** Of its clients: one that comes again and again is described once. */
+  readonly latest = new LatestCertificate();
+  readonly #contexts = new SslContexts();
   readonly #own: SslContext | undefined;
   readonly #names: Servernames<SslContext>;
 
   constructor(input: DtlsServerInput, { own, named, authorities }: ServerMaterial) {
-    super(input);
     this.input = input;
-    const { client_auth: verify = 'none', alpn } = input;
+    const { client_auth: verify = 'none', alpn, groups, mtu = DEFAULT_MTU } = input;
+    this.mtu = mtu;
     const context = (pair: KeyPair): SslContext =>
-      this.make({ ...pair, role: 'server', verify, alpn, ca: authorities?.join('\n') });
+      this.#contexts.make({ ...pair, role: 'server', verify, alpn, groups, ca: authorities?.join('\n') });
     this.#own = own && context(own);
     this.#names = new Servernames(named.map(([servernames, pair]) => [servernames, context(pair)] as const));
   }
@@ -60,23 +40,36 @@ export class DtlsServerIdentity extends Identity {
   contextFor(servername: string | undefined): SslContext | undefined {
     return this.#names.choose(servername, this.#own, this.input.strict_sni);
   }
+
+  /** Connections that were made with it go on. */
+  free(): void {
+    this.#contexts.free();
+  }
 }
 
-export class DtlsClientIdentity extends Identity {
+export class DtlsClientIdentity {
   readonly input: DtlsClientInput;
+  readonly mtu: number;
   readonly context: SslContext;
+  readonly #contexts = new SslContexts();
 
-  constructor(input: DtlsClientInput, pair: KeyPair | undefined, authorities: readonly string[] | undefined) {
-    super(input);
+  constructor(input: DtlsClientInput, { pair, authorities }: ClientMaterial) {
     this.input = input;
-    const { verify = true, alpn } = input;
-    this.context = this.make({
+    const { verify = true, alpn, groups, mtu = DEFAULT_MTU } = input;
+    this.mtu = mtu;
+    this.context = this.#contexts.make({
       ...pair,
       role: 'client',
       verify: verify ? 'require' : 'none',
       alpn,
+      groups,
       ca: authorities?.join('\n'),
     });
+  }
+
+  /** Connections that were made with it go on. */
+  free(): void {
+    this.#contexts.free();
   }
 }
 
@@ -87,7 +80,5 @@ export const loadServer =
 
 export const loadClient =
   (input: DtlsClientInput): Load<DtlsClientIdentity> =>
-  async (sources) => {
-    const { pair, authorities } = await readClientMaterial(input, sources);
-    return new DtlsClientIdentity(input, pair, authorities);
-  };
+  async (sources) =>
+    new DtlsClientIdentity(input, await readClientMaterial(input, sources));

@@ -4,18 +4,23 @@ import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { Json, Metadata } from '../../core/metadata.ts';
 import type { Agreed } from '../../openssl/ssl.ts';
 
-/** Metadata of a connection that is terminated here. `refusal`: why the peer's certificate is not taken, if one was asked for. */
-export function connectionMetadata(socket: TLSSocket, asked: boolean, refusal: string | undefined): Metadata {
+/** Metadata of a connection of node's. `refusal`: why the peer's certificate is not taken, if one was asked for; else `peer` describes it. */
+export function connectionMetadata(
+  socket: TLSSocket,
+  asked: boolean,
+  refusal: string | undefined,
+  peer = () => peerMetadata(socket.getPeerCertificate()),
+): Metadata {
   const { alpnProtocol, servername } = socket as TLSSocket & { servername?: string | false };
   const metadata: Metadata = { version: socket.getProtocol() ?? '', cipher: socket.getCipher().name };
   if (typeof servername === 'string') metadata.servername = servername;
   if (typeof alpnProtocol === 'string') metadata.alpn = alpnProtocol;
   if (!asked) return metadata;
   if (refusal !== undefined) return { ...metadata, authorized: false, authorization_error: refusal };
-  return { ...metadata, authorized: true, peer: peerMetadata(socket.getPeerCertificate()) };
+  return { ...metadata, authorized: true, peer: peer() };
 }
 
-/** The certificate that was described last: an endpoint shows the same one each time, and node takes as long for it as for half a handshake. */
+/** The certificate that was described last: peers show the same one again and again, and node takes as long for it as for half a handshake. */
 export class LatestCertificate {
   #der: Buffer | undefined;
   #described: Metadata = {};
@@ -34,7 +39,7 @@ export function agreedMetadata(
   servername: string | undefined,
   asked: boolean,
   refusal: string | undefined,
-  latest = new LatestCertificate(),
+  latest: LatestCertificate,
 ): Metadata {
   const metadata: Metadata = {
     version,

@@ -25,7 +25,20 @@ const common = (parts: SchemaParts) => {
         description: 'Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak.',
       }),
     ),
+    groups: Type.Optional(
+      Type.Array(
+        Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$', description: 'As OpenSSL names it: `X25519`, `P-256`, …' }),
+        {
+          minItems: 1,
+          maxItems: 16,
+          description: 'Groups for the exchange of keys, the preferred first. Default OpenSSL’s choice.',
+        },
+      ),
+    ),
     min_version: Type.Optional(Type.Enum(['1.2', '1.3'], { description: 'Default 1.2.' })),
+    resumption: Type.Optional(
+      Type.Boolean({ description: 'Whether who comes back has a shorter handshake. Default true.' }),
+    ),
   };
 };
 

@@ -107,20 +107,23 @@ function open(tls: ClientInput, below: Spec, host: ClusterHost): Promise<Dialer>
   if (!hasOpenssl(host.io)) {
     return openWith(
       readClient,
-      (lower, identity, address) => new DialledTlsChannel(lower, identity, address),
+      (lower, identity, address, endpoint) => new DialledTlsChannel(lower, identity, address, endpoint),
       tls,
       below,
       host,
     );
   }
-  const wrap = (lower: Channel, identity: OpensslClientIdentity, address: string) =>
-    new OpensslDialledChannel(lower, identity, address);
-  return openWith(readOpensslClient, wrap, tls, below, host, ({ context }) => context.free());
+  const wrap: WrapDialled<OpensslClientIdentity> = (lower, identity, address, endpoint) =>
+    new OpensslDialledChannel(lower, identity, address, endpoint);
+  return openWith(readOpensslClient, wrap, tls, below, host, (identity) => identity.free());
 }
+
+/** `endpoint`: which one of those with this address. */
+type WrapDialled<I> = (lower: Channel, identity: I, address: string, endpoint: string) => LayerChannel;
 
 async function openWith<I extends object>(
   read: (input: ClientInput, sources: Sources) => Promise<I>,
-  wrap: (lower: Channel, identity: I, address: string) => LayerChannel,
+  wrap: WrapDialled<I>,
   tls: ClientInput,
   below: Spec,
   host: ClusterHost,
@@ -133,7 +136,10 @@ async function openWith<I extends object>(
       read(input, sources);
   const identity = await Reloading.open(loading(tls), host, free);
   return {
-    dial: (attempt) => dialLayer(dialer, attempt, (lower) => wrap(lower, identity.current, attempt.address)),
+    dial: (attempt) => {
+      const { address, port = '' } = attempt;
+      return dialLayer(dialer, attempt, (lower) => wrap(lower, identity.current, address, `${address} ${port}`));
+    },
     reconfigure: async (spec) => {
       await identity.take(loading(clientOf(spec)));
       return true;

@@ -62,9 +62,10 @@ export class OpensslAcceptedChannel extends OpensslTlsChannel {
   }
 
   protected override metadata(connection: TlsConnection): Metadata {
-    const agreed = connection.agreed();
-    const asked = (this.#identity.input.client_auth ?? 'none') !== 'none';
+    const { input, latest } = this.#identity;
+    const asked = (input.client_auth ?? 'none') !== 'none';
+    const agreed = connection.agreed(asked);
     const refusal = agreed.certificate ? agreed.flaw : 'the client has no certificate';
-    return agreedMetadata(agreed, this.#servername, asked, refusal);
+    return agreedMetadata(agreed, this.#servername, asked, refusal, latest);
   }
 }

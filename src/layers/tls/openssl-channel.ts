@@ -45,7 +45,7 @@ export abstract class OpensslTlsChannel extends LayerChannel {
     return '';
   }
 
-  /** What the session knows of it, once the handshake is over. Throws where it is not to be taken. */
+  /** What the session knows of it, once the handshake is over. */
   protected abstract metadata(connection: TlsConnection): Metadata;
 
   /** The error of a handshake that has failed so. */
@@ -54,6 +54,8 @@ export abstract class OpensslTlsChannel extends LayerChannel {
   }
 
   protected override about(): Metadata {
+    // When somebody asks, which a session does of its client as it begins, and nobody of an endpoint.
+    if (this.#established && this.#connection?.live) this.#known ??= this.metadata(this.#connection);
     return this.#known ? { TLS: copyOf(this.#known) } : {};
   }
 
@@ -73,7 +75,6 @@ export abstract class OpensslTlsChannel extends LayerChannel {
     if (!connection?.live) return;
     try {
       if (!connection.shake(bytes) || !connection.live) return;
-      this.#known = this.metadata(connection);
     } catch (error) {
       this.fail(error instanceof L7mpError ? error : this.failure(error as Error));
       return;

@@ -1,13 +1,15 @@
 /** What a listener or a cluster is to its peers, in contexts of OpenSSL's: to be freed. */
 import { createHash } from 'node:crypto';
-import { L7mpError } from '../../core/errors.ts';
 import type { SharedSecret } from '../../core/shared-secret.ts';
-import { SslContext, type SslSettings } from '../../openssl/context.ts';
+import type { SslContext } from '../../openssl/context.ts';
+import { openssl, type Pointer } from '../../openssl/openssl.ts';
 import { LatestCertificate } from './about.ts';
-import { readClientMaterial } from './client-material.ts';
+import { type ClientMaterial, readClientMaterial } from './client-material.ts';
+import { SslContexts } from './contexts.ts';
 import type { KeyPair, Sources } from './material.ts';
 import type { ServerMaterial } from './server-identity.ts';
 import { Servernames } from './servernames.ts';
+import { SessionCache } from './session-cache.ts';
 import type { ClientInput, ServerInput } from './settings.ts';
 
 /** Bytes of OpenSSL's ticket keys: a name, and the keys of an HMAC and a cipher. */
@@ -18,11 +20,13 @@ interface Contexts {
   readonly version: number;
   readonly own: SslContext | undefined;
   readonly names: Servernames<SslContext>;
-  readonly all: readonly SslContext[];
+  readonly all: SslContexts;
 }
 
 export class OpensslServerIdentity {
   readonly input: ServerInput;
+  /** Of its clients: one that comes again and again is described once. */
+  readonly latest = new LatestCertificate();
   readonly #material: ServerMaterial;
   readonly #secret: SharedSecret;
   /** Of whose tickets they are: those of other certificates of clients, or of other listeners, are none here. */
@@ -48,7 +52,7 @@ export class OpensslServerIdentity {
 
   /** Connections that were made with it go on; who asks again gets others. */
   free(): void {
-    for (const context of this.#made?.all ?? []) context.free();
+    this.#made?.all.free();
     this.#made = undefined;
   }
 
@@ -64,15 +68,18 @@ export class OpensslServerIdentity {
 
   #make(version: number): Contexts {
     const { own, named, authorities } = this.#material;
-    const { client_auth: verify = 'none', alpn, min_version: minVersion = '1.2' } = this.input;
+    const {
+      client_auth: verify = 'none',
+      alpn,
+      groups,
+      min_version: minVersion = '1.2',
+      resumption = true,
+    } = this.input;
     const keys = this.#secret.derive(`TLS tickets of OpenSSL ${this.#owner.toString('hex')}`, TICKET_KEYS);
-    const stream = { minVersion, tickets: { keys, owner: this.#owner } };
-    const all: SslContext[] = [];
-    const context = (pair: KeyPair): SslContext => {
-      const made = contextOf({ ...pair, role: 'server', verify, alpn, stream, ca: authorities?.join('\n') });
-      all.push(made);
-      return made;
-    };
+    const stream = { minVersion, tickets: resumption ? { keys, owner: this.#owner } : undefined };
+    const all = new SslContexts();
+    const context = (pair: KeyPair): SslContext =>
+      all.make({ ...pair, role: 'server', verify, alpn, groups, stream, ca: authorities?.join('\n') });
     return {
       version,
       own: own && context(own),
@@ -82,32 +89,39 @@ export class OpensslServerIdentity {
   }
 }
 
-export interface OpensslClientIdentity {
+export class OpensslClientIdentity {
   readonly input: ClientInput;
   readonly context: SslContext;
   /** Of its endpoints. */
-  readonly latest: LatestCertificate;
+  readonly latest = new LatestCertificate();
+  /** undefined: none is resumed. */
+  readonly sessions: SessionCache<Pointer> | undefined;
+  readonly #contexts = new SslContexts();
+
+  /** Throws E_CERTIFICATE where OpenSSL does not take what it is made of. */
+  constructor(input: ClientInput, { pair, authorities }: ClientMaterial) {
+    const { verify = true, alpn, groups, min_version: minVersion = '1.2', resumption = true } = input;
+    this.input = input;
+    this.context = this.#contexts.make({
+      ...pair,
+      role: 'client',
+      verify: verify ? 'require' : 'none',
+      alpn,
+      groups,
+      ca: authorities?.join('\n'),
+      stream: { minVersion, resumes: resumption },
+    });
+    this.sessions = resumption ? new SessionCache((session) => openssl().c.SSL_SESSION_free(session)) : undefined;
+  }
+
+  /** Connections that were made with it go on. */
+  free(): void {
+    this.sessions?.close();
+    this.#contexts.free();
+  }
 }
 
 /** Rejects with E_FILE or E_CERTIFICATE, naming the field. */
 export async function readOpensslClient(input: ClientInput, sources: Sources): Promise<OpensslClientIdentity> {
-  const { verify = true, alpn, min_version: minVersion = '1.2' } = input;
-  const { pair, authorities } = await readClientMaterial(input, sources);
-  const context = contextOf({
-    ...pair,
-    role: 'client',
-    verify: verify ? 'require' : 'none',
-    alpn,
-    ca: authorities?.join('\n'),
-    stream: { minVersion },
-  });
-  return { input, context, latest: new LatestCertificate() };
-}
-
-function contextOf(settings: SslSettings): SslContext {
-  try {
-    return new SslContext(settings);
-  } catch (error) {
-    throw new L7mpError('E_CERTIFICATE', `/tls: ${(error as Error).message}`, { cause: error });
-  }
+  return new OpensslClientIdentity(input, await readClientMaterial(input, sources));
 }

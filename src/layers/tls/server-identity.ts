@@ -1,9 +1,10 @@
 /** What a listener is to its clients: its certificates, by name, and what it asks of them. Made anew when files change. */
 
-import { createHash } from 'node:crypto';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import { constants, createHash } from 'node:crypto';
+import type { SecureContext } from 'node:tls';
 import type { SharedSecret } from '../../core/shared-secret.ts';
 import type { KeyPair, Sources } from './material.ts';
+import { secureContext } from './secure-context.ts';
 import { Servernames } from './servernames.ts';
 import type { ServerInput } from './settings.ts';
 
@@ -39,6 +40,7 @@ export class ServerIdentity {
   readonly #label: string;
   #made: Contexts | undefined;
 
+  /** Throws E_CERTIFICATE where node does not take what it is made of. */
   constructor(input: ServerInput, material: ServerMaterial, secret: SharedSecret, listener: string) {
     this.#input = input;
     this.#material = material;
@@ -46,6 +48,7 @@ export class ServerIdentity {
     const { client_auth = 'none' } = input;
     const trusted = createHash('sha256').update(JSON.stringify([listener, client_auth, material.authorities ?? []]));
     this.#label = `TLS tickets ${trusted.digest('hex')}`;
+    this.#contexts();
   }
 
   get input(): ServerInput {
@@ -76,14 +79,15 @@ export class ServerIdentity {
   }
 
   #context({ cert, key }: KeyPair, ticketKeys: Buffer): SecureContext {
-    const { min_version = '1.2' } = this.#input;
+    const { resumption = true } = this.#input;
     const { authorities } = this.#material;
-    return createSecureContext({
+    return secureContext(this.#input, {
       cert,
       key,
-      ticketKeys,
+      ...(resumption && { ticketKeys }),
+      // With TLS 1.3 a client gets tickets all the same, which name sessions that nobody has kept.
+      ...(!resumption && { secureOptions: constants.SSL_OP_NO_TICKET }),
       sessionIdContext: this.#label.slice(-32),
-      minVersion: `TLSv${min_version}`,
       honorCipherOrder: true,
       ...(authorities && { ca: [...authorities] }),
     });

@@ -14,7 +14,9 @@ export interface ServerInput extends Partial<Pair> {
   readonly ca?: string;
   readonly client_auth?: ClientAuth;
   readonly alpn?: readonly string[];
+  readonly groups?: readonly string[];
   readonly min_version?: Version;
+  readonly resumption?: boolean;
   readonly certificates?: readonly (Pair & { readonly servernames: readonly string[] })[];
   readonly strict_sni?: boolean;
   readonly mode?: 'terminate' | 'passthrough';
@@ -26,7 +28,9 @@ export interface ClientInput extends Partial<Pair> {
   readonly servername?: string;
   readonly verify?: boolean;
   readonly alpn?: readonly string[];
+  readonly groups?: readonly string[];
   readonly min_version?: Version;
+  readonly resumption?: boolean;
 }
 
 /** `tls: true` is `tls: {}`. */

@@ -1,0 +1,24 @@
+/** Contexts of OpenSSL's, made together and freed together. */
+import { L7mpError } from '../../core/errors.ts';
+import { SslContext, type SslSettings } from '../../openssl/context.ts';
+
+export class SslContexts {
+  readonly #all: SslContext[] = [];
+
+  /** Throws E_CERTIFICATE where OpenSSL does not take what it is made of; then those before are freed, too. */
+  make(settings: SslSettings): SslContext {
+    try {
+      const context = new SslContext(settings);
+      this.#all.push(context);
+      return context;
+    } catch (error) {
+      this.free();
+      throw new L7mpError('E_CERTIFICATE', `/tls: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  /** Connections that were made with them go on. */
+  free(): void {
+    for (const context of this.#all) context.free();
+  }
+}
