@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { until } from '../../src/testing/until.ts';
 import { FakeApi } from './src/kubernetes/testing.ts';
 import { CORE_KINDS, L7MP_KINDS } from './src/resources/kinds.ts';
-import { until } from './src/testing/until.ts';
 
 const run = promisify(execFile);
 const OWN_BIN = join(import.meta.dirname, '..', '..', 'node_modules', '.bin');

@@ -7,9 +7,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { until } from '../../../src/testing/until.ts';
 import { FakeApi } from './kubernetes/testing.ts';
 import { CORE_KINDS, L7MP_KINDS } from './resources/kinds.ts';
-import { until } from './testing/until.ts';
 
 const COMMAND = join(import.meta.dirname, '..', 'bin', 'l7mp-operator');
 const folder = mkdtempSync(join(tmpdir(), 'l7mp-operator-'));

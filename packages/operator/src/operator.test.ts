@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { freePort } from '../../../src/testing/ports.ts';
+import { until } from '../../../src/testing/until.ts';
 import { startProxy, type TestProxy } from '../../../test/support/proxy.ts';
 import { FakeApi, refuse } from './kubernetes/testing.ts';
 import { Operator, type OperatorOptions } from './operator.ts';
 import { CORE_KINDS, KINDS, L7MP_KINDS } from './resources/kinds.ts';
 import { makeLog } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
-import { until } from './testing/until.ts';
 
 const LEASES = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases' } as const;
 const EVENTS = { group: 'events.k8s.io', version: 'v1', plural: 'events' } as const;

@@ -3,7 +3,7 @@ import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { until } from './testing/until.ts';
+import { until } from '../../../src/testing/until.ts';
 import { TokenFile } from './token-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'l7mp-token-'));

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
+import { until } from '../../../../src/testing/until.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import { ApiClient } from '../kubernetes/api.ts';
 import { Discovery } from '../kubernetes/discovery.ts';
@@ -11,7 +12,6 @@ import { FakeApi, type FakeObject, type FakeRequest, refuse, reply } from '../ku
 import { KINDS } from '../resources/kinds.ts';
 import type { Condition } from '../resources/objects.ts';
 import type { Progress } from '../status/progress.ts';
-import { until } from '../testing/until.ts';
 import { GatewayController } from './controller.ts';
 import { GatewayFront } from './front.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { until } from '../../../../src/testing/until.ts';
 import { ApiClient } from '../kubernetes/api.ts';
 import { FakeApi, type FakeObject } from '../kubernetes/testing.ts';
-import { until } from '../testing/until.ts';
 import { makeCredentials } from './certificate.ts';
 import { type Credentials, dueAt, faultOf, LIFETIME, split, succeed } from './credentials.ts';
 import { Rotation } from './rotation.ts';

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import https from 'node:https';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { connect } from 'node:tls';
+import { until } from '../../../../src/testing/until.ts';
 import { ApiClient } from '../kubernetes/api.ts';
 import { FakeApi } from '../kubernetes/testing.ts';
-import { until } from '../testing/until.ts';
 import { TokenSecrets } from '../workload/token-secrets.ts';
 import { Webhook } from './webhook.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { until } from '../testing/until.ts';
+import { until } from '../../../../src/testing/until.ts';
 import { ApiClient } from './api.ts';
 import { Events } from './events.ts';
 import { FakeApi, refuse } from './testing.ts';

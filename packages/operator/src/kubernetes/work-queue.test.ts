@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { until } from '../testing/until.ts';
+import { until } from '../../../../src/testing/until.ts';
 import { RateLimiter } from './rate.ts';
 import { WorkQueue } from './work-queue.ts';
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import { until } from '../../../../src/testing/until.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import type { Key } from '../cluster/contract.ts';
 import { ApiClient } from '../kubernetes/api.ts';
@@ -9,7 +10,6 @@ import { FakeApi, type FakeObject, type FakeRequest, refuse, reply } from '../ku
 import type { ProxyState } from '../proxies/contract.ts';
 import { CORE_KINDS, KINDS, L7MP_KINDS } from '../resources/kinds.ts';
 import type { OwnerReference } from '../resources/objects.ts';
-import { until } from '../testing/until.ts';
 import type { Verdict } from '../translation/contract.ts';
 import { Owners } from './owners.ts';
 import { StatusWriter } from './status-writer.ts';
