@@ -33,6 +33,8 @@ export class Cluster {
   readonly #log: Log;
   /** Those that are ejected. */
   #ejected = new Set<Endpoint>();
+  /** Those that may turn out to be down: attempts to connect to them take their time. */
+  readonly #slow = new Set<Endpoint>();
   /** What stands for a cluster without a network. */
   #virtual: Endpoint | undefined;
   #changed = true;
@@ -104,10 +106,32 @@ export class Cluster {
     return endpoint;
   }
 
-  /** Whether there is an endpoint that takes sessions beside those that were `tried`. */
-  hasOther(tried: ReadonlySet<Endpoint>): boolean {
-    for (const endpoint of this.#endpoints.values()) if (endpoint.weight > 0 && !tried.has(endpoint)) return true;
+  /** Whether there is an endpoint that takes sessions beside those that were `tried`; `live`: and is not ejected. */
+  hasOther(tried: ReadonlySet<Endpoint>, live = false): boolean {
+    for (const endpoint of this.#endpoints.values()) {
+      if (endpoint.weight > 0 && !tried.has(endpoint) && !(live && (endpoint.ejected || endpoint.slow > 0)))
+        return true;
+    }
     return false;
+  }
+
+  get plural(): boolean {
+    return this.#endpoints.size > 1;
+  }
+
+  /**
+   * One that could not be reached and is to be tried again, by the caller, beside what a session does: no session waits for
+   * an endpoint that is likely down while there are others.
+   */
+  due(): Endpoint | undefined {
+    if (this.#ejected.size === 0) return undefined;
+    const now = performance.now();
+    for (const endpoint of this.#ejected) {
+      if (endpoint.mute || endpoint.weight === 0 || !endpoint.due(now)) continue;
+      endpoint.onTrial(now);
+      return endpoint;
+    }
+    return undefined;
   }
 
   /** Gives back what its dialler has: its sessions have ended, or go on with what they have. */
@@ -119,6 +143,13 @@ export class Cluster {
   retried(endpoint: Endpoint): void {
     this.tally.retries++;
     endpoint.tally.retries++;
+  }
+
+  /** So many more attempts to connect to an endpoint take their time. */
+  slower(endpoint: Endpoint, attempts: number): void {
+    endpoint.slow += attempts;
+    if (endpoint.slow > 0) this.#slow.add(endpoint);
+    else this.#slow.delete(endpoint);
   }
 
   /** What has become of an attempt to connect to an endpoint, after `ms` milliseconds; without an error it stands. */
@@ -171,9 +202,9 @@ export class Cluster {
   }
 
   #avoided(now: number): ReadonlySet<Endpoint> {
-    if (this.#ejected.size === 0) return NOBODY;
+    if (this.#ejected.size + this.#slow.size === 0) return NOBODY;
     for (const endpoint of this.#ejected) if (endpoint.trial?.answered) this.answered(endpoint);
-    return new Set([...this.#ejected].filter((endpoint) => endpoint.avoided(now)));
+    return new Set([...this.#slow, ...[...this.#ejected].filter((endpoint) => endpoint.avoided(now))]);
   }
 
   #eject(endpoint: Endpoint, why: string): void {

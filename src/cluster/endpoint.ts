@@ -15,7 +15,7 @@ export type EndpointState = 'up' | 'unknown' | 'ejected' | 'draining';
 /** The penalty of an endpoint that has none. */
 const UP = -1;
 
-/** Consecutive failures double the time of an ejection, up to so many times the first. */
+/** Each session that tries a mute endpoint in vain doubles the time until the next one, up to so many times the first. */
 const LONGEST = 16;
 
 /** What an endpoint, or a cluster, has brought. Counted since it was made. */
@@ -50,6 +50,8 @@ export class Endpoint implements Candidate {
   mute = false;
   /** The latest connection to one that is mute. */
   trial: Trial | undefined;
+  /** Attempts to connect to it that take their time, while others are made in their place. */
+  slow = 0;
   #sessions = 0;
   #connecting = 0;
   /** Sessions that it has or is getting, in the whole proxy. */
@@ -130,12 +132,17 @@ export class Endpoint implements Candidate {
     return this.#penalty !== UP;
   }
 
-  /** Whether it is ejected and its time is not over. */
+  /** Whether sessions go elsewhere. One that could not be reached is tried beside them, one that is mute by a session. */
   avoided(now: number): boolean {
-    return this.ejected && now < this.#retryAt;
+    return this.ejected && !(this.mute && this.due(now));
   }
 
-  /** The endpoint was chosen although it is ejected: the others wait for what becomes of that, or for another such time. */
+  /** The time of its ejection is over. */
+  due(now: number): boolean {
+    return this.ejected && now >= this.#retryAt;
+  }
+
+  /** The endpoint is tried although it is ejected: the others wait for what becomes of that, or for another such time. */
   onTrial(now: number): void {
     this.#retryAt = now + this.#penalty;
   }
@@ -148,7 +155,7 @@ export class Endpoint implements Candidate {
     const wasUp = !this.ejected;
     if (wasUp) this.#downSince = now;
     else if (now - this.#punishedAt < this.#penalty) return false;
-    this.#penalty = wasUp ? first : Math.min(2 * this.#penalty, LONGEST * first);
+    this.#penalty = wasUp || !this.mute ? first : Math.min(2 * this.#penalty, LONGEST * first);
     this.#punishedAt = now;
     this.#retryAt = now + this.#penalty;
     return wasUp;

@@ -107,7 +107,7 @@ export const clusterOptions = {
       minimum: 0,
       maximum: 86_400_000,
       description:
-        'Milliseconds for which an endpoint that could not be reached takes no new sessions while others can; doubled with each further failure, up to 16 times; 0 for never. Default 2,000.',
+        'Milliseconds for which an endpoint that could not be reached takes no new sessions while others can, and after which it is tried again; 0 for never. Default 2,000.',
     }),
   ),
 };

@@ -1,5 +1,6 @@
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Channel } from '../core/channel.ts';
+import { wholeNow } from '../core/clock.ts';
 import { asL7mpError, L7mpError } from '../core/errors.ts';
 import type { Attempt, Dialer, DiallingSession } from '../core/protocol.ts';
 
@@ -14,6 +15,9 @@ export class DialAttempt implements Attempt {
   readonly endpoint: Endpoint;
   readonly timeout: number;
   readonly session: DiallingSession;
+  /** Another one was made in its place meanwhile. */
+  slow = false;
+  readonly #began = wholeNow();
   readonly #observer: DialObserver;
   #timer: NodeJS.Timeout | undefined;
   #cancelled = false;
@@ -26,6 +30,11 @@ export class DialAttempt implements Attempt {
     this.timeout = timeout;
     this.session = session;
     this.#observer = observer;
+  }
+
+  /** Milliseconds since it was made. */
+  get took(): number {
+    return wholeNow() - this.#began;
   }
 
   get address(): string {

@@ -8,7 +8,14 @@ import { L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { EndOwner } from './client.ts';
 import { DialAttempt, type DialObserver } from './dial-attempt.ts';
+import { probe } from './probe.ts';
 import type { RetryPolicy } from './retry.ts';
+
+/**
+ * Milliseconds after which an attempt that has no answer yet is joined by one at another endpoint, where the retry policy has one
+ * left: longer than a round trip on most networks (RFC 8305 section 5).
+ */
+const PATIENCE = 250;
 
 export type StageStatus = 'INIT' | 'READY' | 'DISCONNECTED' | 'RETRYING' | 'END';
 
@@ -53,7 +60,10 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
   #past: Traffic | undefined;
   #pastDrops: ReadonlyMap<DropReason, number> | undefined;
 
+  /** The latest, which has no answer yet; and earlier ones, which had none within PATIENCE. The first answer counts. */
   #attempt: DialAttempt | undefined;
+  #slow: Set<DialAttempt> | undefined;
+  /** Until the next attempt. */
   #wait: NodeJS.Timeout | undefined;
   /** Attempts that failed since it was last connected. */
   #failures = 0;
@@ -111,10 +121,8 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
 
   /** The endpoint has ended, which the retry policy takes for a disconnect; or it was deleted. */
   disconnect(reason: CloseReason): void {
-    const attempt = this.#attempt;
-    if (attempt) {
-      attempt.cancel();
-      this.#settle();
+    if (this.#attempt) {
+      this.#cancel();
       this.#retry(new L7mpError('E_DISCONNECT', reason.message));
     }
     if (!this.ready) return;
@@ -124,8 +132,7 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
 
   /** Ends it for good. */
   end(reason: CloseReason): void {
-    this.#attempt?.cancel();
-    this.#settle();
+    this.#cancel();
     clearTimeout(this.#wait);
     if (this.ready && this.answered) this.#tellAnswered();
     this.channel?.close(reason);
@@ -245,8 +252,28 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
     const attempt = new DialAttempt(endpoint, this.#timeout, this.#owner, this);
     this.#attempt = attempt;
     endpoint.connecting++;
-    if (this.#failures > 0 || this.#connectedOnce) this.cluster.retried(endpoint);
+    if (this.#failures > 0 || this.#slow || this.#connectedOnce) this.cluster.retried(endpoint);
     attempt.run(this.cluster.dialer);
+    const due = this.cluster.due();
+    if (due && due !== endpoint) probe(this.cluster, due, attempt);
+    if (this.#attempt === attempt && this.#mayJoin) this.#wait = setTimeout(() => this.#joinAttempt(), PATIENCE);
+  }
+
+  get #mayJoin(): boolean {
+    return this.cluster.plural && this.#failures + (this.#slow?.size ?? 0) + 1 < this.#allowed;
+  }
+
+  /** Dials another endpoint beside the one that takes its time, if one is not known to be down. */
+  #joinAttempt(): void {
+    const attempt = this.#attempt as DialAttempt;
+    this.#tried ??= new Set();
+    this.#tried.add(attempt.endpoint);
+    if (!this.cluster.hasOther(this.#tried, true)) return;
+    this.#slow ??= new Set();
+    this.#slow.add(attempt);
+    attempt.slow = true;
+    this.cluster.slower(attempt.endpoint, 1);
+    this.#dial();
   }
 
   /** Milliseconds that an attempt may take. */
@@ -255,27 +282,50 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
     return smallest([connectTimeout, this.cluster.definition.options.connect_timeout]) ?? wait;
   }
 
-  /** Milliseconds since the attempt began. */
+  /** Milliseconds since the latest attempt began. */
   get #took(): number {
     return wholeNow() - this.#lastAttempt;
   }
 
-  /** The attempt is over, in whichever way. */
-  #settle(): void {
-    if (this.#attempt) this.#attempt.endpoint.connecting--;
-    this.#attempt = undefined;
+  #cancel(): void {
+    if (!this.#attempt) return;
+    for (const attempt of [this.#attempt, ...(this.#slow ?? [])]) {
+      attempt.cancel();
+      this.#resolved(attempt);
+    }
+    this.#settleAll();
   }
 
-  connected(_attempt: DialAttempt, channel: Channel): void {
-    this.#settle();
+  /** There is an answer, or nobody waits for it any more. */
+  #resolved(attempt: DialAttempt): void {
+    if (!attempt.slow) return;
+    attempt.slow = false;
+    this.cluster.slower(attempt.endpoint, -1);
+  }
+
+  #settleAll(): void {
+    if (this.#attempt) this.#attempt.endpoint.connecting--;
+    for (const { endpoint } of this.#slow ?? []) endpoint.connecting--;
+    this.#attempt = undefined;
+    this.#slow = undefined;
+  }
+
+  connected(attempt: DialAttempt, channel: Channel): void {
+    const { endpoint } = attempt;
+    this.#resolved(attempt);
+    this.cluster.outcome(endpoint, undefined, attempt.took);
+    if (!this.#waitsFor(attempt)) {
+      channel.close({ kind: 'end', message: 'another endpoint was faster' });
+      return;
+    }
+    clearTimeout(this.#wait);
+    // What becomes of the others is told to the cluster.
+    this.#settleAll();
     this.#failures = 0;
     this.#connectedOnce = true;
-    const { endpoint } = this;
-    if (endpoint) {
-      endpoint.sessions++;
-      if (endpoint.mute) endpoint.trial = this;
-      this.cluster.outcome(endpoint, undefined, this.#took);
-    }
+    this.endpoint = endpoint;
+    endpoint.sessions++;
+    if (endpoint.mute) endpoint.trial = this;
     this.channel = channel;
     channel.owner = this;
     this.status = 'READY';
@@ -283,10 +333,33 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
   }
 
   failed(attempt: DialAttempt, error: L7mpError): void {
-    if (this.#attempt !== attempt) return;
-    this.#settle();
-    this.cluster.outcome(attempt.endpoint, error, this.#took);
-    this.#retry(error);
+    this.#resolved(attempt);
+    this.cluster.outcome(attempt.endpoint, error, attempt.took);
+    if (this.#slow?.delete(attempt)) {
+      attempt.endpoint.connecting--;
+      this.#failures++;
+      this.#owner.stageFailed(this, error, true);
+    } else if (this.#attempt === attempt) {
+      clearTimeout(this.#wait);
+      attempt.endpoint.connecting--;
+      this.#attempt = this.#slowest();
+      if (!this.#attempt) this.#retry(error);
+      else {
+        this.#failures++;
+        this.#owner.stageFailed(this, error, true);
+      }
+    }
+  }
+
+  #waitsFor(attempt: DialAttempt): boolean {
+    return this.#attempt === attempt || this.#slow?.has(attempt) === true;
+  }
+
+  /** One of those that go on. */
+  #slowest(): DialAttempt | undefined {
+    const [attempt] = this.#slow ?? [];
+    if (attempt) this.#slow?.delete(attempt);
+    return attempt;
   }
 
   #retry(error: L7mpError): void {

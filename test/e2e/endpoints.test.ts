@@ -67,6 +67,49 @@ test('an attempt that runs out of time is followed by another endpoint at once',
   assert.equal(await ask(client, 'x'), 'x');
 });
 
+test('an attempt that takes its time is joined by one at another endpoint, and the first answer counts', async (t) => {
+  const port = await freePort();
+  let answers = false;
+  const slow = await serveStream(t, {
+    port,
+    host: DEAD,
+    reply: () => (answers ? 'HTTP/1.1 503 No\r\n\r\n' : undefined),
+  });
+  await serveWebSocket(t, { port });
+  const log = await testLog(t, 'warn');
+  const { proxy, ports } = await start(t, {
+    protocol: 'WebSocket',
+    port,
+    endpoints: [DEAD, LIVE],
+    retry: { retry_on: 'connect-failure', num_retries: 1, timeout: NEVER },
+    options: { connect_timeout: NEVER },
+    log,
+    threads: Math.min(1, THREADS.threads),
+  });
+  const client = await connectWebSocket(t, ports.l);
+  assert.equal(await ask(client, 'x'), 'x');
+  assert.equal((await proxy.session('l', 'CONNECTED')).destination.endpoint.name, 'e1');
+  // What becomes of the slow one is no matter of the session, and known to the next ones.
+  answers = true;
+  for (const peer of slow.peers) peer.send('HTTP/1.1 503 No\r\n\r\n');
+  await until(async () => (await log.lines()).length > 0, 'the line');
+  assert.match((await log.lines())[0] ?? '', /endpoint e0 .* is down: .*503/);
+  assert.equal(await ask(client, 'y'), 'y');
+});
+
+test('no session waits for an endpoint that could not be reached, or fails because of it, while there are others', async (t) => {
+  const server = await serveStream(t);
+  const { ports } = await start(t, {
+    port: server.port,
+    endpoints: [DEAD, LIVE],
+    options: { fail_timeout: 1 },
+    threads: Math.min(1, THREADS.threads),
+  });
+  const first = await connectStream(t, { port: ports.l });
+  await until(() => first.closed !== undefined || first.ended, 'it is refused');
+  for (let n = 0; n < 20; n++) assert.equal(await ask(await connectStream(t, { port: ports.l }), 'x'), 'x');
+});
+
 test('a session whose endpoint breaks goes to one that it has not tried at once', async (t) => {
   const port = await freePort();
   await serveStream(t, { port, host: OTHER, reply: (_data, peer) => void peer.reset() });

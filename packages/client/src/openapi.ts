@@ -313,7 +313,7 @@ export type ClusterOptions = {
   queue_bytes?: number;
   /** Messages that may wait, likewise. Default 1,024. */
   queue_messages?: number;
-  /** Milliseconds for which an endpoint that could not be reached takes no new sessions while others can; doubled with each further failure, up to 16 times; 0 for never. Default 2,000. */
+  /** Milliseconds for which an endpoint that could not be reached takes no new sessions while others can, and after which it is tried again; 0 for never. Default 2,000. */
   fail_timeout?: number;
 };
 
@@ -1290,7 +1290,7 @@ export type HTTPCluster = {
     queue_bytes?: number;
     /** Messages that may wait, likewise. Default 1,024. */
     queue_messages?: number;
-    /** Milliseconds for which an endpoint that could not be reached takes no new sessions while others can; doubled with each further failure, up to 16 times; 0 for never. Default 2,000. */
+    /** Milliseconds for which an endpoint that could not be reached takes no new sessions while others can, and after which it is tried again; 0 for never. Default 2,000. */
     fail_timeout?: number;
     /** Whose name a request is for: client, endpoint, or the name itself. Default client. */
     host?: string;
@@ -1459,7 +1459,7 @@ export type WebSocketCluster = {
     queue_bytes?: number;
     /** Messages that may wait, likewise. Default 1,024. */
     queue_messages?: number;
-    /** Milliseconds for which an endpoint that could not be reached takes no new sessions while others can; doubled with each further failure, up to 16 times; 0 for never. Default 2,000. */
+    /** Milliseconds for which an endpoint that could not be reached takes no new sessions while others can, and after which it is tried again; 0 for never. Default 2,000. */
     fail_timeout?: number;
     /** Milliseconds between pings to the peer, which keep what lies between from ending a silent connection; a peer that has said nothing since the latest one is given up. Default 0: none. */
     ping_interval?: number;
