@@ -12,14 +12,14 @@ export interface LatePortsHost<T> {
   readonly name: string;
   /** Rejects with E_BIND. */
   open(port: number): Promise<T>;
-  opened(one: T): void;
+  opened(port: number, one: T): void;
 }
 
 /** Ports of a range that are listened on as soon as the process before gives them up, each by itself. */
 export class LatePorts<T extends { close(): Promise<void> }> {
   readonly #host: LatePortsHost<T>;
   /** The next one to be tried is the first. */
-  readonly #waiting: number[] = [];
+  #waiting: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> | undefined;
   #closed = false;
@@ -42,6 +42,12 @@ export class LatePorts<T extends { close(): Promise<void> }> {
       `listens on ${this.#waiting.length} of its ports when the process before has given them up`,
     );
     this.#retryLater();
+  }
+
+  /** Waits for none but these. Resolves when no other one is on its way. */
+  async keep(isKept: (port: number) => boolean): Promise<void> {
+    await this.#round;
+    this.#waiting = this.#waiting.filter(isKept);
   }
 
   /** Waits for no more. Resolves when nothing is on its way. */
@@ -71,7 +77,8 @@ export class LatePorts<T extends { close(): Promise<void> }> {
   /** Whether it is done with a port. */
   async #opens(port: number): Promise<boolean> {
     try {
-      this.#host.opened(await this.#host.open(port));
+      const one = await this.#host.open(port);
+      this.#host.opened(port, one);
       return true;
     } catch (error) {
       if (isInUse(error)) return false;

@@ -13,6 +13,8 @@ import { engines } from '../io/testing.ts';
 import { type FakeHost, fakeHost } from '../testing/fake-host.ts';
 import { freePorts } from '../testing/ports.ts';
 import { until } from '../testing/until.ts';
+import { listenAddress } from './addresses.ts';
+import { listenAt, type PortsHost } from './ports.ts';
 import { tcp } from './tcp/index.ts';
 import { udp } from './udp/index.ts';
 
@@ -167,6 +169,71 @@ for (const { name, create, skip } of engines()) {
     }
   });
 }
+
+/** Opens nothing, and notes what it is asked for. */
+class Opener {
+  readonly opened: number[] = [];
+  readonly closed: number[] = [];
+  /** It cannot be opened. */
+  taken: number | undefined;
+
+  get host(): PortsHost {
+    const { io, log, name } = fakeHost();
+    return { io, log, name };
+  }
+
+  readonly open = async ({ port }: { port: number }) => {
+    if (port === this.taken) throw new L7mpError('E_BIND', `cannot listen on ${port}`);
+    this.opened.push(port);
+    return { close: async () => void this.closed.push(port) };
+  };
+
+  /** What was done since the last time. */
+  done(): { opened: number[]; closed: number[] } {
+    const sorted = (ports: number[]) => ports.splice(0).sort((a, b) => a - b);
+    return { opened: sorted(this.opened), closed: sorted(this.closed) };
+  }
+}
+
+describe('a range that changes', () => {
+  const spec = (ports: string, address = HOST): Spec => ({ protocol: 'UDP', ports, address });
+  const rangeOf = async (ports: string) => {
+    const opener = new Opener();
+    const listening = await listenAt(listenAddress({ ports, address: HOST }), opener.host, opener.open);
+    opener.done();
+    return { opener, listening };
+  };
+
+  it('has what is new opened and what is gone closed, and nothing else', async () => {
+    const { opener, listening } = await rangeOf('10-14');
+    equal(await listening.reconfigure(spec('12-16')), true);
+    deepEqual(opener.done(), { opened: [15, 16], closed: [10, 11] });
+    equal(await listening.reconfigure(spec('12-16')), true);
+    deepEqual(opener.done(), { opened: [], closed: [] });
+    equal(await listening.reconfigure(spec('12-12')), true);
+    deepEqual(opener.done(), { opened: [], closed: [13, 14, 15, 16] });
+    equal(await listening.reconfigure(spec('20-21')), true);
+    deepEqual(opener.done(), { opened: [20, 21], closed: [12] });
+    await listening.close();
+    deepEqual(opener.done(), { opened: [], closed: [20, 21] });
+  });
+
+  it('is as it was where a port cannot be had', async () => {
+    const { opener, listening } = await rangeOf('10-14');
+    opener.taken = 16;
+    await rejects(listening.reconfigure(spec('12-17')), { code: 'E_BIND', message: 'cannot listen on 16' });
+    deepEqual(opener.done(), { opened: [15, 17], closed: [15, 17] });
+    await listening.close();
+    deepEqual(opener.done(), { opened: [], closed: [10, 11, 12, 13, 14] });
+  });
+
+  it('at another address, or that becomes one port, is opened anew', async () => {
+    const { opener, listening } = await rangeOf('10-14');
+    equal(await listening.reconfigure(spec('10-14', '127.0.0.2')), false);
+    equal(await listening.reconfigure({ protocol: 'UDP', port: 10, address: HOST }), false);
+    deepEqual(opener.done(), { opened: [], closed: [] });
+  });
+});
 
 describe('the ports of a specification', () => {
   const check = (protocol: Name, spec: Omit<Spec, 'protocol'>): void =>

@@ -74,6 +74,38 @@ for (const [wanted, fields] of CLUSTER_CHANGES) {
   test(`of a cluster: ${wanted}`, () => assert.equal(becomes(cluster, { ...cluster, ...fields }), wanted));
 }
 
+test('a range of ports is taken up in place, also below another protocol; one port in its place is not', () => {
+  for (const protocol of ['TCP', 'UDP', 'SCTP', 'HTTP', 'WebSocket']) {
+    const before = { ...listener, spec: { protocol, ports: '1-9' } };
+    assert.equal(becomes(before, { ...before, spec: { protocol, ports: '1-10' } }), 'update /spec/ports');
+    assert.equal(becomes(before, { ...before, spec: { protocol, port: 1 } }), 'restart /spec/ports /spec/port');
+  }
+});
+
+test('listeners whose ranges change together are opened anew, since one may want what the other gives up', () => {
+  const on = (name: string, ports: string): Definition => ({ ...listener, name, spec: { protocol: 'UDP', ports } });
+  const changes = [
+    { before: on('a', '1-9'), after: on('a', '1-5') },
+    { before: on('b', '10-19'), after: on('b', '6-19') },
+  ];
+  assert.deepEqual(
+    plan(changes, RESTARTS).map(({ action }) => action),
+    ['restart', 'restart'],
+  );
+});
+
+test('a range shrinks before another listener takes what it gives up', () => {
+  const on = (name: string, ports: string): Definition => ({ ...listener, name, spec: { protocol: 'UDP', ports } });
+  const changes = [
+    { before: undefined, after: on('b', '6-9') },
+    { before: on('a', '1-9'), after: on('a', '1-5') },
+  ];
+  assert.deepEqual(
+    plan(changes, RESTARTS).map(({ action }) => action),
+    ['update', 'create'],
+  );
+});
+
 test('a field of the specification that a protocol takes up in place updates its object, beside others it does not', () => {
   const http = { ...listener, spec: { protocol: 'HTTP', port: 1 } };
   const spec = { ...http.spec, path: '/' };

@@ -8,6 +8,9 @@ import { ALL_KINDS, written } from '../model/kinds.ts';
 import type { Change, Step } from '../model/step.ts';
 import { differences } from './differences.ts';
 
+/** The field of what listens on many ports. */
+const PORTS_FIELD = '/spec/ports';
+
 /** Whether a changed field (a JSON pointer) of an object wants its sockets or files opened anew. */
 export type Restarts = (definition: Definition, field: string) => boolean;
 
@@ -35,9 +38,20 @@ function ownerOf(definition: Definition): string | undefined {
 
 /** The steps: first what comes and changes, then what goes, each in the order of what refers to what. */
 export function plan(changes: readonly Change[], restarts: Restarts): Step[] {
-  const steps = changes.map((change) => decide(change, restarts)).filter((step) => step !== undefined);
+  const steps = apart(changes.map((change) => decide(change, restarts)).filter((step) => step !== undefined));
   const rank = ({ before, after }: Step): number => ALL_KINDS.indexOf((after ?? before)?.kind as Kind);
-  const comes = steps.filter(({ action }) => action !== 'delete').sort((a, b) => rank(a) - rank(b));
+  // A listener that gives up ports in place does so before another one takes them.
+  const isTaking = ({ action, after }: Step): number => Number(after?.kind === 'listener' && action !== 'update');
+  const comes = steps
+    .filter(({ action }) => action !== 'delete')
+    .sort((a, b) => rank(a) - rank(b) || isTaking(a) - isTaking(b));
   const goes = steps.filter(({ action }) => action === 'delete').sort((a, b) => rank(b) - rank(a));
   return [...comes, ...goes];
+}
+
+/** Where several listeners change their ports in place, one may want what another gives up: then all of them give up theirs first. */
+function apart(steps: readonly Step[]): Step[] {
+  const isMoving = ({ action, fields }: Step): boolean => action === 'update' && fields.includes(PORTS_FIELD);
+  if (steps.filter(isMoving).length < 2) return [...steps];
+  return steps.map((step) => (isMoving(step) ? { ...step, action: 'restart' } : step));
 }

@@ -86,6 +86,7 @@ export const sctp = defineProtocol({
       checkAddresses(spec);
     },
     address: listenAddress,
+    live: ['/spec/ports'],
     listen: async (spec, host) => {
       const messages = messagesOf('SCTP', host.io);
       const acceptor = socketAcceptor('SCTP', host);

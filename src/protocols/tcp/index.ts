@@ -22,6 +22,7 @@ export const tcp = defineProtocol({
     sessionName: ({ metadata }) => `TCP:${endsName('TCP', metadata)}`,
     check: checkListen,
     address: listenAddress,
+    live: ['/spec/ports'],
     listen: (spec, host) => {
       const acceptor = socketAcceptor('TCP', host);
       return listenAt(listenAddress(spec), host, (at) => host.io.listenStream(at, acceptor));

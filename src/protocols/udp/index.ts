@@ -77,6 +77,7 @@ export const udp = defineProtocol({
       }
     },
     address: listenAddress,
+    live: ['/spec/ports'],
     listen,
   },
   cluster: {
