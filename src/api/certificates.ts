@@ -1,4 +1,5 @@
 /** The certificates with which clients say who they are: a listener has verified them. */
+import { isIP } from 'node:net';
 import { alternativesIn, attributesOf } from '../core/distinguished-name.ts';
 import { isObject, type Json, type Metadata } from '../core/metadata.ts';
 import type { Principal, Role } from './tokens.ts';
@@ -40,6 +41,15 @@ function has(attribute: Json | undefined, value: string): boolean {
 }
 
 function named(san: string) {
+  const wanted = typed(san);
   return ({ subjectaltname }: Metadata): boolean =>
-    typeof subjectaltname === 'string' && alternativesIn(subjectaltname).includes(san);
+    typeof subjectaltname === 'string' && alternativesIn(subjectaltname).includes(wanted);
+}
+
+/** With its type, as node writes it. A name of one type is none of another, whatever it looks like. */
+function typed(san: string): string {
+  if (/^(DNS|URI|email|IP Address):/.test(san)) return san;
+  if (isIP(san) !== 0) return `IP Address:${san}`;
+  if (/^[a-z][a-z0-9+.-]*:/i.test(san)) return `URI:${san}`;
+  return san.includes('@') ? `email:${san}` : `DNS:${san}`;
 }

@@ -51,9 +51,10 @@ const CertificateSchema = strict({
   ),
   san: Type.Optional(
     Type.String({
-      pattern: '^(DNS|URI|email|IP Address):',
+      minLength: 1,
       maxLength: 4096,
-      description: 'One of its alternative names, as `DNS:ops.example` or `URI:spiffe://example/ops`.',
+      description:
+        'One of its alternative names, as `DNS:ops.example`. Without its type (`DNS`, `URI`, `email`, `IP Address`): what it looks like.',
     }),
   ),
   role: Type.Enum(['reader', 'admin'], { description: 'A reader may change nothing.' }),

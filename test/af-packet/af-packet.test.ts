@@ -257,6 +257,36 @@ describe('AF_PACKET', { skip: noNamespaces() ?? false }, () => {
     assert.equal(await asked, 'ok', 'its endpoint answers it, and nobody else');
   });
 
+  test('a cluster of all types sends packets of IP as such, and anything else as what has come', async (t) => {
+    const proxy = new LinkProxy(t);
+    const host = new Namespace(t);
+    host.cable('eth0', proxy.space, 'port');
+    const cluster = {
+      spec: link('port', { mode: 'dgram', promiscuous: false }),
+      endpoints: [{ spec: { address: '02:00:00:00:00:02' } }],
+    };
+    await proxy.start([listener('udp', { protocol: 'UDP', port: 5000, address: '127.0.0.1' }, cluster)]);
+    const peer = await LinkPeer.on(host, 'eth0');
+    const say = (hex: string) =>
+      proxy.space.type(
+        `printf '${hex.replace(/../g, '\\x$&')}' | socat -u - UDP4-SENDTO:127.0.0.1:5000,bind=127.0.0.1:5001`,
+      );
+    const sent = () =>
+      peer.frames.filter((one) => one.startsWith(THERE)).map((one) => [one.slice(24, 28), one.slice(28, 68)] as const);
+    const word = Buffer.from('hello').toString('hex');
+    const packet = '45000014000000004011000001020304050607'.padEnd(40, '8');
+    await say(word);
+    await say(packet);
+    await until(() => sent().length > 0, 'the packet');
+    assert.deepEqual(sent(), [['0800', packet]]);
+    const own = peer.frames.find((one) => one.startsWith(THERE))?.slice(12, 24) ?? '';
+    peer.send(frame(own, THERE, EXPERIMENT));
+    await until(async () => {
+      await say(word);
+      return sent().some(([type, payload]) => type === EXPERIMENT && payload.startsWith(word));
+    }, 'the word, as what has come');
+  });
+
   test('what is larger than the link takes is dropped and counted', async (t) => {
     const proxy = new LinkProxy(t);
     const [a, b] = [new Namespace(t), new Namespace(t)];

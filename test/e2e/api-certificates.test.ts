@@ -104,7 +104,7 @@ test('what is said of certificates is checked, and shown', async (t) => {
     [{ role: 'admin' }, /client_certificates\/0\/subject: a certificate has a subject or a san/],
     [{ subject: 'CN=a', san: 'DNS:a', role: 'admin' }, /client_certificates\/0\/subject: /],
     [{ subject: 'CN=a,', role: 'admin' }, /client_certificates\/0\/subject: is not of the form/],
-    [{ san: 'a.example', role: 'admin' }, /client_certificates\/0\/san: /],
+    [{ san: '', role: 'admin' }, /client_certificates\/0\/san: /],
   ] as const) {
     await assert.rejects(start(t, { client_certificates: [certificate] }), expected);
   }

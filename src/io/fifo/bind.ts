@@ -24,6 +24,6 @@ export async function bindFifos({ read, write, mode, links }: FifoAddress): Prom
     close();
     const { code, message } = asL7mpError(error);
     if (code === 'E_UNSUPPORTED') throw error;
-    throw new L7mpError('E_BIND', `cannot listen on ${message}`, { cause: error });
+    throw new L7mpError('E_BIND', message, { cause: error });
   }
 }

@@ -8,7 +8,7 @@ export const FLAGS = constants.O_NONBLOCK;
 /** Makes one where nothing is. Rejects with E_FILE where something else is, or none can be made. */
 export async function ensureFifo(path: string, mode: number | undefined): Promise<void> {
   const there = statOf(path);
-  if (there && !there.isFIFO()) throw new L7mpError('E_FILE', `${path}: it exists and is no FIFO`);
+  if (there && !there.isFIFO()) throw new L7mpError('E_FILE', `cannot use ${path}: it exists and is no FIFO`);
   if (there) return;
   await makeFifo(path, mode ?? 0o666);
   // mkfifo(3) takes away what the umask says.
@@ -19,7 +19,7 @@ function statOf(path: string) {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    throw new L7mpError('E_FILE', `${path}: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+    throw new L7mpError('E_FILE', `cannot use ${path}: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
   }
 }
 
@@ -44,7 +44,7 @@ export function openFifo(path: string, flags: number, link: boolean): number {
   const fd = openSync(path, flags | FLAGS | (link ? 0 : constants.O_NOFOLLOW));
   if (fstatSync(fd).isFIFO()) return fd;
   closeSync(fd);
-  throw new L7mpError('E_FILE', `${path}: it exists and is no FIFO`);
+  throw new L7mpError('E_FILE', `cannot use ${path}: it exists and is no FIFO`);
 }
 
 /** Another descriptor of what one is open on: whoever has renamed or replaced it meanwhile. Throws what the system says. */

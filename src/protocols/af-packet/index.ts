@@ -59,10 +59,6 @@ export const afPacket = defineProtocol({
     lossy: true,
     layers: false,
     idleTimeout: idleTimeoutOf,
-    check: ({ mode, ethertype = ALL }) => {
-      if (mode === 'dgram' && ethertype === ALL)
-        throw new L7mpError('E_INVALID', '/ethertype: dgram mode has to know of which type its frames are');
-    },
     checkAddress,
     defaultAddress: ({ interface: name, mode }) => (mode === 'dgram' ? undefined : name),
     open: (given, { io, limits, gathering }) => {

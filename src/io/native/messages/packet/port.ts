@@ -2,11 +2,12 @@ import { BINARY, type CloseReason, type QueueLimits } from '../../../../core/cha
 import type { Acceptor, Link, PacketAddress } from '../../../../core/engine.ts';
 import type { Metadata } from '../../../../core/metadata.ts';
 import type { Ticking } from '../../loop.ts';
-import { EMSGSIZE, ENETDOWN, EPOLLIN } from '../../system/constants.ts';
+import { EMSGSIZE, ENETDOWN, EPOLLIN, EPROTONOSUPPORT } from '../../system/constants.ts';
 import { errorName } from '../../system/libc.ts';
 import { SocketError } from '../../system/sockets.ts';
 import type { MessageHub } from '../hub.ts';
 import { MessagePort, PortPeer } from '../port.ts';
+import { ALL_TYPES, ipTypeOf } from './ether-type.ts';
 import { completeFrame, completePacket, cutIntoSegments, isIncomplete } from './frame.ts';
 import * as link from './socket.ts';
 
@@ -172,9 +173,16 @@ export class PacketPeer extends PortPeer {
   protected transmit(bytes: Uint8Array): number {
     const { hub, fd, index, at } = this.#port;
     if (at.mode === 'raw') return this.#transmitFrame(bytes);
-    const { etherType } = this;
+    const etherType = this.#typeOf(bytes);
+    if (etherType === ALL_TYPES) return EPROTONOSUPPORT;
     link.putAddress(hub.context.loop.arena, hub.outgoing.name, { index, etherType, mac: this.#mac });
     return hub.send(fd, bytes, link.SOCKADDR_LL, 0);
+  }
+
+  /** A cluster that takes frames of all types has said nothing of those that it sends. */
+  #typeOf(packet: Uint8Array): number {
+    const isOpen = !this.#acceptor && this.#port.at.etherType === ALL_TYPES;
+    return (isOpen ? ipTypeOf(packet) : undefined) ?? this.etherType;
   }
 
   /** A frame says by itself where it goes. One that is too large was joined on its way, or not cut yet: the kernel cuts it. */
