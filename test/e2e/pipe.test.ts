@@ -229,8 +229,14 @@ test('what is no FIFO is refused, and so is what lies elsewhere', async (t) => {
   const post = (spec: object) => ['POST', 'listeners', { listener: listener('x', spec, echo) }] as const;
   const cluster = (spec: object) => ['POST', 'clusters', { cluster: { name: 'x', spec } }] as const;
   const pipe = (more: object) => ({ protocol: 'PIPE', ...more });
-  assert.match(await refused(proxy, 400, ...post(pipe({ filename: file }))), /: cannot use \/.*file: it exists and is no FIFO/);
-  assert.match(await refused(proxy, 400, ...cluster(pipe({ filename: file }))), /: cannot use \/.*file: it exists and is no FIFO/);
+  assert.match(
+    await refused(proxy, 400, ...post(pipe({ filename: file }))),
+    /: cannot use \/.*file: it exists and is no FIFO/,
+  );
+  assert.match(
+    await refused(proxy, 400, ...cluster(pipe({ filename: file }))),
+    /: cannot use \/.*file: it exists and is no FIFO/,
+  );
   assert.match(await refused(proxy, 403, ...post(pipe({ filename: '/var/never' }))), /admin\.files/);
   assert.match(await refused(proxy, 403, ...cluster(pipe({ read: '/var/never' }))), /admin\.files/);
   assert.match(await refused(proxy, 422, ...post(pipe({}))), /\/filename: it is needed, or read, or write/);
