@@ -37,7 +37,7 @@ const CHECKS: Readonly<Record<string, (space: Namespace) => Promise<void>>> = {
     const records = '--port=5353 --host-record=host.test,10.1.2.3';
     const server = space.start(program('dnsmasq'), ...`${own} ${addresses} ${records}`.split(' '));
     await until(() => server.output.includes('started') || server.over, 'dnsmasq listens');
-    assert.equal(await space.type('dig @127.0.0.1 -p 5053 +short +tries=10 +time=1 host.test'), '10.1.2.3\n');
+    assert.equal(await space.type('dig @127.0.0.1 -p 5053 +short +time=30 host.test'), '10.1.2.3\n');
   },
 
   'l7mp-rules.yaml': async (space) => {

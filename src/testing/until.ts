@@ -1,5 +1,5 @@
 /** Milliseconds after which a state that does not come is a failure; nothing waits for so long otherwise. */
-const PATIENCE = 30_000;
+const PATIENCE = 60_000;
 
 /** Turns of the event loop after which it is looked at less often, and how often then, in milliseconds. */
 const EAGER_TURNS = 100;

@@ -110,7 +110,7 @@ async function transfer(from: Namespace, to: Namespace, address: string): Promis
   const host = family === 6 ? `[${address}]` : address;
   const server = to.start(program('socat'), '-u', `TCP${family}-LISTEN:7000`, 'STDOUT');
   const text = await from.type('seq 1 400000');
-  await from.type(`seq 1 400000 | timeout 20 socat -u - TCP${family}:${host}:7000,retry=50,interval=0.1`);
+  await from.type(`seq 1 400000 | timeout 60 socat -u - TCP${family}:${host}:7000,retry=50,interval=0.1`);
   await until(() => server.stdout.length >= text.length || server.over, 'all of it');
   assert.ok(server.stdout === text);
 }
@@ -130,7 +130,7 @@ describe('AF_PACKET', { skip: noNamespaces() ?? false }, () => {
     const a = hostOn(t, proxy.space, 'port-a', '192.0.2.1');
     hostOn(t, proxy.space, 'port-b', '192.0.2.2');
     await proxy.start([listener('bridge', link('port-a'), { spec: link('port-b') })]);
-    assert.match(await a.type('ping -c 3 -i 0.2 -w 10 192.0.2.2'), / 0% packet loss/);
+    assert.match(await a.type('ping -c 3 -i 0.2 -W 30 192.0.2.2'), / 0% packet loss/);
     const [session, ...others] = await proxy.sessions();
     assert.deepEqual(others, [], 'a link has one session');
     assert.match(session.name, /^AF_PACKET:port-a-\d+$/);
@@ -174,7 +174,7 @@ describe('AF_PACKET', { skip: noNamespaces() ?? false }, () => {
     const tunnel = { spec: udp, endpoints: [{ spec: { address: '10.0.0.2' } }] };
     await right.start([listener('tunnel', { ...udp, address: '10.0.0.2' }, { spec: link('port') })]);
     await left.start([listener('link', link('port'), tunnel)]);
-    assert.match(await a.type('ping -c 3 -i 0.2 -w 10 192.0.2.2'), / 0% packet loss/);
+    assert.match(await a.type('ping -c 3 -i 0.2 -W 30 192.0.2.2'), / 0% packet loss/);
     await transfer(a, b, '192.0.2.2');
   });
 
@@ -335,7 +335,7 @@ describe('AF_PACKET', { skip: noNamespaces() ?? false }, () => {
     const a = hostOn(t, proxy.space, 'port-a', '192.0.2.1');
     hostOn(t, proxy.space, 'port-b', '192.0.2.2');
     await proxy.start([listener('bridge', link('port-a'), { spec: link('port-b') })], { threads: 2 });
-    const answer = await a.type('ping -c 3 -i 0.2 -w 10 192.0.2.2');
+    const answer = await a.type('ping -c 3 -i 0.2 -W 30 192.0.2.2');
     assert.match(answer, / 0% packet loss/);
     assert.doesNotMatch(answer, /duplicates/);
     assert.equal((await proxy.sessions()).length, 1);

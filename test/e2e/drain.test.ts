@@ -33,7 +33,7 @@ async function start(t: TestContext, admin: object) {
 }
 
 for (const { name, admin, skip } of engines()) {
-  describe(`draining on the ${name} engine`, { skip, timeout: 120_000 }, () => {
+  describe(`draining on the ${name} engine`, { skip, timeout: 600_000 }, () => {
     test('frees ports at once, lets sessions go on, and the API says so', async (t) => {
       const { proxy, ports } = await start(t, admin);
       const tcp = await connectStream(t, { port: ports.tcp });

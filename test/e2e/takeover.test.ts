@@ -49,7 +49,7 @@ class Visitors {
 
 test('a process takes over from another one, and every connection is answered', {
   skip: native?.skip ?? 'there is no native I/O',
-  timeout: 120_000,
+  timeout: 600_000,
 }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'l7mp-takeover-'));
   t.after(() => rm(folder, { recursive: true, force: true }));

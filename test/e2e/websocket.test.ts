@@ -206,7 +206,7 @@ test('an endpoint that picks none of the subprotocols has its session where the 
 
 for (const side of ['client', 'endpoint'] as const) {
   test(`pings of the ${side} are no silence, and are answered by the proxy`, async (t) => {
-    const between = await startBetween(t, { options: { idle_timeout: 1000 } });
+    const between = await startBetween(t, { options: { idle_timeout: 2000 } });
     const alive = await opened(t, between.port);
     const endpoint = await until(() => between.peers[0], 'it is connected');
     const pinging = side === 'client' ? alive : endpoint;
@@ -264,7 +264,10 @@ describe('the close of a WebSocket', () => {
   });
 
   test('is 1001 on both sides when nothing has passed for the idle timeout', async (t) => {
-    const { client, endpoint } = await joined(t, { options: { idle_timeout: 100 } });
+    // It may be over before anybody could ask for the session.
+    const { peers, port } = await startBetween(t, { options: { idle_timeout: 500 } });
+    const client = await opened(t, port);
+    const endpoint = await until(() => peers[0], 'the endpoint is connected');
     assert.deepEqual([(await closed(client)).code, (await closed(endpoint)).code], [1001, 1001]);
   });
 
@@ -300,9 +303,10 @@ describe('the close of a WebSocket', () => {
     const retry = { retry_on: 'always', num_retries: 1000, timeout: 20 };
     const { client, endpoint, peers } = await joined(t, { options: { connect_timeout: 5000 }, route: { retry } });
     endpoint.ws.terminate();
-    await until(() => peers.length === 2, 'it is connected again');
+    await until(() => peers.length >= 2, 'it is connected again');
     client.ws.send('still there');
-    await until(() => peers[1]?.messages.length === 1, 'the message');
+    // An attempt has little time here: one that is late may have been taken by the server too.
+    await until(() => peers.slice(1).some(({ messages }) => messages.length === 1), 'the message');
     assert.equal(client.closed, undefined);
   });
 });

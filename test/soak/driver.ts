@@ -18,6 +18,10 @@ const CONCURRENCY = 200;
 const WAVE = 5000;
 /** Milliseconds. */
 const IDLE_TIMEOUT = 1000;
+/** Connections that a server may be late with: those that are over before it takes them wait, too. */
+const BACKLOG = 4096;
+/** Milliseconds: what a busy machine needs is no failure. */
+const CONNECT_TIMEOUT = 60_000;
 /** How many of the streams the API ends. */
 const DELETED = 0.02;
 
@@ -145,10 +149,14 @@ async function startProxy(t: TestContext, io: string): Promise<Proxy> {
 
 const at = (protocol: string, port: number) => ({ protocol, port, address: HOST });
 const to = (protocol: string, port: number) => ({ protocol, port });
-const cluster = (spec: object, address: string) => ({ spec, endpoints: [{ spec: { address } }] });
+const cluster = (spec: object, address: string) => ({
+  spec,
+  endpoints: [{ spec: { address } }],
+  options: { connect_timeout: CONNECT_TIMEOUT },
+});
 
 async function serve(t: TestContext, where: net.ListenOptions): Promise<net.AddressInfo> {
-  const server = serveStreams().listen({ ...where, backlog: 2 * CONCURRENCY });
+  const server = serveStreams().listen({ ...where, backlog: BACKLOG });
   t.after(() => server.close());
   await once(server, 'listening');
   return server.address() as net.AddressInfo;

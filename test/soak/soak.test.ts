@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { engines } from '../../src/io/testing.ts';
+import { until } from '../../src/testing/until.ts';
 import { type Footprint, Soak } from './driver.ts';
 
 const STEP = 20_000;
@@ -31,8 +32,11 @@ for (const { name, admin, skip } of engines()) {
       await soak.run(step);
       report(name, soak.made, step, performance.now() - start, await soak.footprint());
     }
-    const after = await soak.footprint();
-    assert.equal(after.fds, before.fds);
+    // What a session had is closed a little after it, on a busy machine.
+    const after = await until(async () => {
+      const now = await soak.footprint();
+      return now.fds <= before.fds && now;
+    }, `no more than ${before.fds} fds`);
     assert.ok(after.rss <= before.rss + SLACK, `${after.rss} MiB, of ${before.rss} at the beginning`);
   });
 }

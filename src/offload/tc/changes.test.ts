@@ -1,7 +1,7 @@
 /** What becomes of flows when the network around them changes. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { cable, later, noNamespaces } from './testing.ts';
+import { cable, later, noNamespaces, PATIENCE } from './testing.ts';
 import { FAMILIES, type Scene, Stage } from './testing-stage.ts';
 
 const SERVER = ['10.2.0.1/24', 'fd02::1/64'];
@@ -21,7 +21,7 @@ describe('the offload when the network changes', { skip: noNamespaces() }, () =>
   /** Where the next datagram of the client arrives that arrives at all. */
   async function way({ client, listen, server }: Scene): Promise<string> {
     const before = [listen.received.length, server.received.length] as const;
-    for (const deadline = performance.now() + 5000; performance.now() < deadline; await later(20)) {
+    for (const deadline = performance.now() + PATIENCE; performance.now() < deadline; await later(20)) {
       client.send(listen, 'where');
       if (server.received.length > before[1]) return 'kernel';
       if (listen.received.length > before[0]) return 'socket';
@@ -31,7 +31,7 @@ describe('the offload when the network changes', { skip: noNamespaces() }, () =>
 
   /** Changes are noticed up to a second late. */
   async function comesToGo(scene: Scene, expected: string): Promise<void> {
-    const deadline = performance.now() + 5000;
+    const deadline = performance.now() + PATIENCE;
     let last: string;
     do last = await way(scene);
     while (last !== expected && performance.now() < deadline);
@@ -62,7 +62,7 @@ describe('the offload when the network changes', { skip: noNamespaces() }, () =>
         spaces.proxy.ip('route', 'replace', server, 'dev', 'vp3', 'src', local);
         const seen = stage.tap(spaces.server, 'vs2');
         const length = addresses.header + 8 + 'where'.length;
-        for (const deadline = performance.now() + 5000; ; ) {
+        for (const deadline = performance.now() + PATIENCE; ; ) {
           await comesToGo(scene, 'kernel');
           if (seen.packets().some((packet) => packet.length === length)) break;
           assert.ok(performance.now() < deadline, 'nothing took the new route');

@@ -8,7 +8,7 @@ import { program } from '../../../test/support/programs.ts';
 import type { Means } from './attach.ts';
 import { TcOffload } from './index.ts';
 import { loadNative } from './libbpf.ts';
-import { later, Namespace, noNamespaces, Peer } from './testing.ts';
+import { later, Namespace, noNamespaces, PATIENCE, Peer } from './testing.ts';
 
 const MODULE = new URL('../open.ts', import.meta.url).href;
 const OBJECT = new URL('udp.bpf.o', import.meta.url).pathname;
@@ -58,7 +58,7 @@ function exists(tool: string, name: string): boolean {
 }
 
 async function until(condition: () => boolean): Promise<boolean> {
-  const deadline = performance.now() + 5000;
+  const deadline = performance.now() + PATIENCE;
   while (!condition()) {
     if (performance.now() > deadline) return false;
     await later(50);

@@ -3,7 +3,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import type { OffloadedFlow, UdpFlow } from '../engine.ts';
 import { TcOffload, type TcOptions } from './index.ts';
 import { loadNative } from './libbpf.ts';
-import { later, Namespace, noNamespaces, Peer, sendRaw } from './testing.ts';
+import { later, Namespace, noNamespaces, PATIENCE, Peer, sendRaw } from './testing.ts';
 
 describe('offload on the loopback', { skip: noNamespaces() }, () => {
   let space: Namespace;
@@ -167,7 +167,8 @@ describe('offload on the loopback', { skip: noNamespaces() }, () => {
     const { client, listen, upstream, flow } = await peers('127.0.0.1');
     const added = engine().add(flow) as OffloadedFlow;
     const born = added.counters().lastSeen;
-    assert.ok(Math.abs(performance.now() - born) < 100);
+    // The same clock: the machine's own has run for longer than this process.
+    assert.ok(Math.abs(performance.now() - born) < PATIENCE);
     await later(200);
     client.send(listen, 'ping');
     await upstream.got(1);

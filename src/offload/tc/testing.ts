@@ -9,6 +9,9 @@ import { addressBytes } from './address.ts';
 
 const CLONE_NEWNET = 0x40000000;
 
+/** Milliseconds after which what does not come is a failure. */
+export const PATIENCE = 30_000;
+
 /** The C library, where there is the FFI for it. */
 export function libc(name: string, result: string, ...args: string[]): (...args: unknown[]) => number {
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
@@ -153,9 +156,9 @@ export class Peer {
     return this;
   }
 
-  /** Waits for `n` messages in all. */
+  /** Waits for `n` messages in all, and gives what there is then, or when that has taken too long. */
   async got(n: number): Promise<Received[]> {
-    const deadline = performance.now() + 2000;
+    const deadline = performance.now() + PATIENCE;
     while (this.received.length < n && performance.now() < deadline) await later(5);
     return this.received;
   }

@@ -155,7 +155,8 @@ describe('the end of a session', () => {
       const [pid = 0] = await numbers(one, 1);
       one.channel.close(reason);
       await until(() => !lives(pid));
-      assert.deepEqual(log.lines, [`info c: child ${pid} has not ended within 100 ms: SIGTERM`]);
+      // Where a busy machine takes long to end it, SIGKILL follows.
+      assert.equal(log.lines[0], `info c: child ${pid} has not ended within 100 ms: SIGTERM`);
     });
   }
 

@@ -100,8 +100,10 @@ function boot(t: TestContext, env: NodeJS.ProcessEnv, args: readonly string[]): 
 
 /** The first process. It powers the machine off when the command is over. */
 function init(folder: string, command: readonly string[]): string {
+  const { NODE_COMPILE_CACHE } = process.env;
+  const kept = NODE_COMPILE_CACHE === undefined ? '' : `NODE_COMPILE_CACHE=${quote(NODE_COMPILE_CACHE)}`;
   return `#!/bin/sh
-export PATH=${process.env.PATH}:/usr/sbin:/sbin HOME=/tmp ${INSIDE}=yes
+export PATH=${process.env.PATH}:/usr/sbin:/sbin HOME=/tmp ${INSIDE}=yes ${kept}
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /run

@@ -7,14 +7,16 @@ import { FakeApi, refuse } from './testing.ts';
 
 const LEASES = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases' } as const;
 
-/** As long as Leases last in seconds; a holder gives up sooner. */
-const TIMINGS = { duration: 1000, deadline: 300, retry: 20 } as const;
+/** Milliseconds; a holder gives up before its Lease has run out. */
+const LONG = { duration: 60_000, deadline: 50_000, retry: 20 } as const;
+/** Where the Lease is to be lost. */
+const SHORT = { duration: 2000, deadline: 1000, retry: 20 } as const;
 
 let fake: FakeApi;
 let told: string[];
 const running: { election: Election; api: ApiClient }[] = [];
 
-function candidate(identity: string): Election {
+function candidate(identity: string, timings: typeof LONG | typeof SHORT = LONG): Election {
   const api = new ApiClient(fake.access, identity);
   const election = new Election({
     api,
@@ -23,7 +25,7 @@ function candidate(identity: string): Election {
     identity,
     won: () => told.push(`${identity} won`),
     lost: async (why) => void told.push(`${identity} lost: ${why}`),
-    timings: TIMINGS,
+    timings,
   });
   running.push({ election, api });
   election.start();
@@ -57,11 +59,11 @@ test('one of two leads, and renews its Lease', async () => {
   assert.deepEqual([holder(), two.leads, told], ['one', false, ['one won']]);
   const spec = fake.get(LEASES, 'mesh', 'l7mp-operator')?.spec;
   assert.match(spec.renewTime, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
-  assert.deepEqual([spec.leaseDurationSeconds, spec.leaseTransitions], [1, 0]);
+  assert.deepEqual([spec.leaseDurationSeconds, spec.leaseTransitions], [60, 0]);
 });
 
 test('of many that start at once one leads', async () => {
-  const all = ['a', 'b', 'c', 'd', 'e'].map(candidate);
+  const all = ['a', 'b', 'c', 'd', 'e'].map((name) => candidate(name));
   await until(() => all.some(({ leads }) => leads));
   const { length } = fake.requests;
   await until(() => fake.requests.length > length + 20);
@@ -76,15 +78,15 @@ test('who stops gives the Lease back, and the other takes it before it has run o
   await one.stop();
   assert.equal(one.leads, false);
   await until(() => two.leads);
-  assert.ok(performance.now() - stopped < TIMINGS.duration);
+  assert.ok(performance.now() - stopped < LONG.duration);
   assert.deepEqual(told, ['one won', 'two won']);
   assert.equal(fake.get(LEASES, 'mesh', 'l7mp-operator')?.spec.leaseTransitions, 1);
 });
 
 test('who cannot renew it leads no more before another one does', async () => {
-  const one = candidate('one');
+  const one = candidate('one', SHORT);
   await until(() => one.leads);
-  const two = candidate('two');
+  const two = candidate('two', SHORT);
   fake.intercept = ({ method, body }, response) => {
     if (method !== 'PUT' || body?.spec.holderIdentity !== 'one') return false;
     refuse(response, 500, 'Trouble');
@@ -95,7 +97,7 @@ test('who cannot renew it leads no more before another one does', async () => {
 });
 
 test('a server that answers nothing costs the Lease too', async () => {
-  const one = candidate('one');
+  const one = candidate('one', SHORT);
   await until(() => one.leads);
   fake.intercept = () => true;
   await until(() => !one.leads);
