@@ -32,9 +32,9 @@ test('the state of an endpoint says what is known of it', () => {
   const endpoint = new Endpoint(definitionOf('e'), new LocalCount());
   const { cluster, lines } = clusterOf([endpoint]);
   assert.equal(endpoint.state, 'unknown');
-  cluster.outcome(endpoint, REFUSED, 3);
+  cluster.outcome({ endpoint, took: 3 }, REFUSED);
   assert.equal(endpoint.state, 'ejected');
-  cluster.outcome(endpoint, undefined, 1);
+  cluster.outcome({ endpoint, took: 1 });
   assert.equal(endpoint.state, 'up');
   endpoint.definition = definitionOf('e', { weight: 0 });
   assert.equal(endpoint.state, 'draining');

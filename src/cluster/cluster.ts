@@ -21,6 +21,12 @@ const UNANSWERED = 3;
 
 const NOBODY: ReadonlySet<Endpoint> = new Set();
 
+/** An attempt to connect to an endpoint, and the milliseconds that it has taken. */
+interface Tried {
+  readonly endpoint: Endpoint;
+  readonly took: number;
+}
+
 /** A service that sessions are routed to: a protocol's dialler, endpoints, and the choice among them. */
 export class Cluster {
   definition: ClusterDefinition;
@@ -100,9 +106,8 @@ export class Cluster {
   pick(session: { readonly metadata: Metadata }, tried: ReadonlySet<Endpoint> = NOBODY): Endpoint | undefined {
     // Told at the first pick after a change: ten thousand endpoints that come one by one are one update.
     if (this.#changed) this.#update();
-    const now = performance.now();
-    const endpoint = this.#balancer.pick(this.#key && keyOf(session.metadata, this.#key), tried, this.#avoided(now));
-    if (endpoint?.ejected) endpoint.onTrial(now);
+    const endpoint = this.#balancer.pick(this.#key && keyOf(session.metadata, this.#key), tried, this.#avoided());
+    if (endpoint?.ejected) endpoint.onTrial(performance.now());
     return endpoint;
   }
 
@@ -152,15 +157,16 @@ export class Cluster {
     else this.#slow.delete(endpoint);
   }
 
-  /** What has become of an attempt to connect to an endpoint, after `ms` milliseconds; without an error it stands. */
-  outcome(endpoint: Endpoint, error: L7mpError | undefined, ms: number): void {
+  /** What has become of an attempt to connect to an endpoint; without an error it stands. */
+  outcome(attempt: Tried, error?: L7mpError): void {
+    const { endpoint } = attempt;
     if (error === undefined) {
       if (!endpoint.mute) this.#readmit(endpoint);
     } else {
       this.tally.failures++;
       endpoint.tally.failures++;
       endpoint.failed++;
-      if (isEndpointFault(error)) this.#eject(endpoint, `${error.message} (after ${ms} ms)`);
+      if (isEndpointFault(error)) this.#eject(endpoint, `${error.message} (after ${attempt.took} ms)`);
     }
   }
 
@@ -186,10 +192,8 @@ export class Cluster {
 
   /** A connection is closed, over which so many bytes came from an endpoint and went to it. */
   carried(endpoint: Endpoint, bytesIn: number, bytesOut: number): void {
-    for (const tally of [this.tally, endpoint.tally]) {
-      tally.bytesIn += bytesIn;
-      tally.bytesOut += bytesOut;
-    }
+    this.tally.carry(bytesIn, bytesOut);
+    endpoint.tally.carry(bytesIn, bytesOut);
   }
 
   // ------------------------------------------------------------------ own
@@ -201,8 +205,9 @@ export class Cluster {
     this.#ejected = new Set(this.endpoints.filter(({ ejected }) => ejected));
   }
 
-  #avoided(now: number): ReadonlySet<Endpoint> {
+  #avoided(): ReadonlySet<Endpoint> {
     if (this.#ejected.size + this.#slow.size === 0) return NOBODY;
+    const now = performance.now();
     for (const endpoint of this.#ejected) if (endpoint.trial?.answered) this.answered(endpoint);
     return new Set([...this.#slow, ...[...this.#ejected].filter((endpoint) => endpoint.avoided(now))]);
   }
@@ -221,10 +226,11 @@ export class Cluster {
 
   #readmit(endpoint: Endpoint): void {
     const { failed } = endpoint;
-    const time = endpoint.readmit(performance.now());
-    if (time === undefined) return;
+    const since = endpoint.readmit();
+    if (since === undefined) return;
     this.#ejected.delete(endpoint);
-    const text = `${nameOf(endpoint)} answers again after ${(time / 1000).toFixed(1)} s; ${count(failed, 'attempt')} failed`;
+    const time = ((performance.now() - since) / 1000).toFixed(1);
+    const text = `${nameOf(endpoint)} answers again after ${time} s; ${count(failed, 'attempt')} failed`;
     this.#log.write('warn', this.name, text);
   }
 }

@@ -29,6 +29,11 @@ export class Tally {
   /** That came from it and went to it, over connections that are closed. */
   bytesIn = 0;
   bytesOut = 0;
+
+  carry(bytesIn: number, bytesOut: number): void {
+    this.bytesIn += bytesIn;
+    this.bytesOut += bytesOut;
+  }
 }
 
 /** A connection that shows whether an endpoint serves again. */
@@ -161,8 +166,8 @@ export class Endpoint implements Candidate {
     return wasUp;
   }
 
-  /** The endpoint was reached. Returns the milliseconds for which it was not, where it was ejected. */
-  readmit(now: number): number | undefined {
+  /** The endpoint was reached. Returns when it was first ejected, where it was, on the clock of performance.now(). */
+  readmit(): number | undefined {
     this.failed = 0;
     this.broken = 0;
     this.mute = false;
@@ -170,6 +175,6 @@ export class Endpoint implements Candidate {
     this.#known = true;
     if (!this.ejected) return undefined;
     this.#penalty = UP;
-    return now - this.#downSince;
+    return this.#downSince;
   }
 }

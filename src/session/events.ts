@@ -33,7 +33,7 @@ const ROOM = ['', 0, '', '', 0, '', '', 0, ''];
 
 /** The first and the latest events of a session. */
 export class EventLog {
-  /** Flat, with room for few more: an object an event, or an array that grows by push, would cost more than all else here. */
+  /** Flat, with room for few more: an object an event, or an array that begins empty, would cost more than all else here. */
   #events = [...ROOM];
   #count = 0;
   /** Events that are not kept any more. */
@@ -41,12 +41,16 @@ export class EventLog {
 
   add(event: EventName, about: string): void {
     if (this.#count === KEPT) this.#forget();
-    const at = this.#count * WIDTH;
-    if (at === this.#events.length) this.#events = this.#events.concat(ROOM);
-    this.#events[at] = event;
-    this.#events[at + 1] = Date.now() - BEGINNING;
-    this.#events[at + 2] = about;
-    this.#count++;
+    const events = this.#events;
+    const at = this.#count++ * WIDTH;
+    const time = Date.now() - BEGINNING;
+    if (at === events.length) {
+      events.push(event, time, about);
+      return;
+    }
+    events[at] = event;
+    events[at + 1] = time;
+    events[at + 2] = about;
   }
 
   #forget(): void {

@@ -21,7 +21,8 @@ export class KernelFlow {
   /** Offloads what passes between two channels, or says why it stays where it is. */
   static add(offload: Offload, source: Channel, sink: Channel): KernelFlow | string {
     if (!offload.on) return 'offload is off';
-    const [client, upstream] = [socketOf(source), socketOf(sink)];
+    const client = socketOf(source);
+    const upstream = socketOf(sink);
     const [theirs, ours] = [client?.ends, upstream?.ends];
     if (!client || !theirs || !ours) return 'not two sockets for datagrams with nothing between them';
     if (client.wanders) return 'the client sends to several addresses of this machine';

@@ -5,11 +5,11 @@ import { DialAttempt } from './dial-attempt.ts';
 /** Connects to an endpoint as `like` does to another one, to tell the cluster whether it can be reached, and for nothing else. */
 export function probe(cluster: Cluster, endpoint: Endpoint, { timeout, session }: DialAttempt): void {
   const attempt = new DialAttempt(endpoint, timeout, session, {
-    connected: ({ took }, channel) => {
-      cluster.outcome(endpoint, undefined, took);
+    connected: (tried, channel) => {
+      cluster.outcome(tried);
       channel.close({ kind: 'end', message: 'the endpoint can be reached' });
     },
-    failed: ({ took }, error) => cluster.outcome(endpoint, error, took),
+    failed: (tried, error) => cluster.outcome(tried, error),
   });
   attempt.run(cluster.dialer);
 }

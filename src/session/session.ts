@@ -323,7 +323,7 @@ export class Session implements ClientOwner, StageOwner, Wired, Expiring {
   stageReady(stage: Stage): void {
     if (this.status === 'CONNECTED') return;
     const first = this.status === 'INIT';
-    const whole = this.#stages.every(({ ready }) => ready);
+    const whole = this.#stages.every(isReady);
     if (whole) this.status = 'CONNECTED';
     if (!first) this.#join();
     if (!whole || this.over) return;
@@ -425,9 +425,14 @@ export class Session implements ClientOwner, StageOwner, Wired, Expiring {
   }
 
   #event(event: EventName, about: string, level: EventLevel = 'verbose'): void {
-    this.events.add(event, about);
+    // Nobody sees the last ones of a session that is forgotten when it has ended.
+    if (!this.over || (this.listener.definition.options.track ?? 0) > 0) this.events.add(event, about);
     this.#host.event(this, event, about, level);
   }
+}
+
+function isReady({ ready }: Stage): boolean {
+  return ready;
 }
 
 function withoutLength({ headers, ...head }: Head): Head {

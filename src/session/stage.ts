@@ -3,7 +3,7 @@ import type { Endpoint, Trial } from '../cluster/endpoint.ts';
 import { isFinal, isOwnFault } from '../cluster/outcome.ts';
 import type { Channel, ChannelOwner, CloseReason, DropReason, Head } from '../core/channel.ts';
 import { wholeNow } from '../core/clock.ts';
-import { mergeCounts, smallest } from '../core/counts.ts';
+import { mergeCounts } from '../core/counts.ts';
 import { L7mpError } from '../core/errors.ts';
 import type { Metadata } from '../core/metadata.ts';
 import type { EndOwner } from './client.ts';
@@ -16,6 +16,9 @@ import type { RetryPolicy } from './retry.ts';
  * left: longer than a round trip on most networks (RFC 8305 section 5).
  */
 const PATIENCE = 250;
+
+/** Milliseconds. */
+const NEVER = Number.POSITIVE_INFINITY;
 
 export type StageStatus = 'INIT' | 'READY' | 'DISCONNECTED' | 'RETRYING' | 'END';
 
@@ -249,7 +252,7 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
       return;
     }
     this.endpoint = endpoint;
-    const attempt = new DialAttempt(endpoint, this.#timeout, this.#owner, this);
+    const attempt = new DialAttempt(endpoint, this.#timeout(), this.#owner, this);
     this.#attempt = attempt;
     endpoint.connecting++;
     if (this.#failures > 0 || this.#slow || this.#connectedOnce) this.cluster.retried(endpoint);
@@ -277,9 +280,11 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
   }
 
   /** Milliseconds that an attempt may take. */
-  get #timeout(): number {
-    const { wait, connectTimeout } = this.#owner.retry;
-    return smallest([connectTimeout, this.cluster.definition.options.connect_timeout]) ?? wait;
+  #timeout(): number {
+    const { wait, connectTimeout: ofRoute = NEVER } = this.#owner.retry;
+    const { connect_timeout: ofCluster = NEVER } = this.cluster.definition.options;
+    const least = Math.min(ofRoute, ofCluster);
+    return least === NEVER ? wait : least;
   }
 
   /** Milliseconds since the latest attempt began. */
@@ -305,7 +310,7 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
 
   #settleAll(): void {
     if (this.#attempt) this.#attempt.endpoint.connecting--;
-    for (const { endpoint } of this.#slow ?? []) endpoint.connecting--;
+    if (this.#slow) for (const { endpoint } of this.#slow) endpoint.connecting--;
     this.#attempt = undefined;
     this.#slow = undefined;
   }
@@ -313,7 +318,7 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
   connected(attempt: DialAttempt, channel: Channel): void {
     const { endpoint } = attempt;
     this.#resolved(attempt);
-    this.cluster.outcome(endpoint, undefined, attempt.took);
+    this.cluster.outcome(attempt);
     if (!this.#waitsFor(attempt)) {
       channel.close({ kind: 'end', message: 'another endpoint was faster' });
       return;
@@ -334,7 +339,7 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
 
   failed(attempt: DialAttempt, error: L7mpError): void {
     this.#resolved(attempt);
-    this.cluster.outcome(attempt.endpoint, error, attempt.took);
+    this.cluster.outcome(attempt, error);
     if (this.#slow?.delete(attempt)) {
       attempt.endpoint.connecting--;
       this.#failures++;

@@ -182,8 +182,10 @@ export class Wiring {
 
   /** What the n-th pipe comes from: the client, the stages that are connected, and the client again. */
   #station(n: number): Channel | undefined {
-    const stage = this.#session.stages[n - 1];
-    if (!stage) return this.#session.source;
+    const { source, stages } = this.#session;
+    // An index that is none would be looked up by its name.
+    if (n === 0 || n > stages.length) return source;
+    const stage = stages[n - 1] as Stage;
     return stage.ready ? stage.channel : undefined;
   }
 
