@@ -1,5 +1,7 @@
 /** The whole operator with an API server of the tests and a real proxy. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { freePort } from '../../../src/testing/ports.ts';
 import { until } from '../../../src/testing/until.ts';
@@ -12,6 +14,10 @@ import { Metrics } from './telemetry/metrics.ts';
 
 const LEASES = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases' } as const;
 const EVENTS = { group: 'events.k8s.io', version: 'v1', plural: 'events' } as const;
+const WEBHOOK = [
+  { group: '', version: 'v1', plural: 'secrets' },
+  { group: 'admissionregistration.k8s.io', version: 'v1', plural: 'mutatingwebhookconfigurations' },
+] as const;
 const TIMINGS = {
   lease: { duration: 1000, deadline: 300, retry: 20 },
   watch: { firstWait: 5, longestWait: 50 },
@@ -118,6 +124,24 @@ test('nothing is done before all is known', async (t) => {
   api.serve(KINDS.Target);
   await until(async () => (await listeners()).length === 1);
   assert.equal(operator.unready, undefined);
+});
+
+test('a replica whose webhook cannot listen is not ready until it can', async (t) => {
+  const { api, start } = await mesh(t);
+  for (const resource of WEBHOOK) api.serve(resource);
+  api.intercept = ({ url }, response) => {
+    if (url.pathname !== '/version') return false;
+    response.setHeader('content-type', 'application/json').end('{"minor":"34"}');
+    return true;
+  };
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const webhook = { address: { host: '127.0.0.1', port }, url: `https://127.0.0.1:${port}` };
+  const operator = start('one', { webhook, workload: { image: 'l7mp', port: 1234 } });
+  await until(() => operator.unready === 'the webhook does not listen');
+  other.close();
+  await until(() => operator.unready === undefined);
 });
 
 test('while the API server is in trouble nothing changes; what came meanwhile is on the proxy afterwards', async (t) => {

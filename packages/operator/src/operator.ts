@@ -91,6 +91,7 @@ export class Operator {
     metrics.observe({
       isLeader: () => this.#leader !== undefined,
       isSynced: () => this.#cluster.isSynced,
+      certificateExpiry: () => this.#model?.front.certificateExpiry,
       objects: () => (Object.keys(KINDS) as Kind[]).map((kind) => [kind, this.#cluster.count(kind)] as const),
       proxies: () => this.#leader?.states() ?? [],
       queues: () => [['status', this.#leader?.depth ?? 0] as const],
@@ -103,10 +104,13 @@ export class Operator {
     if (this.#options.webhook) this.#opening = this.#openWebhook(this.#options.webhook);
   }
 
-  /** Why it is not ready to lead, or undefined. */
+  /** Why it is not ready to lead, and to be asked, or undefined. */
   get unready(): string | undefined {
     if (!this.#cluster.isSynced) return `no complete list yet of ${this.#cluster.missing.join(', ')}`;
-    return this.#model ? undefined : 'an error of its own keeps it from working: see the log';
+    if (!this.#model) return 'an error of its own keeps it from working: see the log';
+    const { webhook, workload } = this.#options;
+    // The API server would ask this replica in vain, and refuse pods for that.
+    return webhook && workload && !this.#webhook?.port ? 'the webhook does not listen' : undefined;
   }
 
   /** Stops programming, then lets another replica lead, then everything else. */

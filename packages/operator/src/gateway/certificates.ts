@@ -15,6 +15,8 @@ export interface Certificate {
   readonly key: string;
   /** The names of hosts in it, in small letters. */
   readonly servernames: readonly string[];
+  /** Until when it is valid, in seconds of the epoch. */
+  readonly notAfter: number;
 }
 
 export interface Problem {
@@ -127,7 +129,7 @@ function certificateIn({ type, data, unreadable }: Secret): Certificate | string
   if (!privateKey || !key.includes(BEGIN)) return 'has no private key in tls.key that can be read without a passphrase';
   if (!leaf.checkPrivateKey(privateKey)) return 'has a key in tls.key that is not that of tls.crt';
   if (!attempt(() => createSecureContext({ cert, key }))) return 'has in tls.crt what cannot be used for TLS';
-  return { cert, key, servernames: servernamesOf(leaf) };
+  return { cert, key, servernames: servernamesOf(leaf), notAfter: Date.parse(leaf.validTo) / 1000 };
 }
 
 function textOf(base64 = ''): string {

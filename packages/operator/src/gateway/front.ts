@@ -75,6 +75,13 @@ export class GatewayFront implements DerivedObjects {
     return this.#routes;
   }
 
+  /** When the first certificate of a listener's expires, in seconds of the epoch; undefined where there is none. */
+  get certificateExpiry(): number | undefined {
+    const views = [...this.#gateways.values()].flatMap(({ listeners }) => listeners);
+    const ends = views.flatMap(({ certificates }) => certificates.map(({ notAfter }) => notAfter));
+    return ends.length > 0 ? Math.min(...ends) : undefined;
+  }
+
   get(fullName: string): DerivedObject | undefined {
     return this.#derived.get(fullName);
   }

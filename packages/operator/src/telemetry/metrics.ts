@@ -9,6 +9,8 @@ const PROGRAMMING_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 1
 export interface Gauges {
   isLeader(): boolean;
   isSynced(): boolean;
+  /** When the first of the Gateways' certificates expires, in seconds of the epoch. */
+  certificateExpiry(): number | undefined;
   /** By kind. */
   objects(): Iterable<readonly [kind: string, count: number]>;
   /** By state. */
@@ -49,6 +51,12 @@ export class Metrics {
     collectDefaultMetrics({ register: this.#registry });
     this.#gauge('leader', 'Whether this replica programs the proxies.', [], () => [['', Number(gauges.isLeader())]]);
     this.#gauge('synced', 'Whether all kinds of objects were listed.', [], () => [['', Number(gauges.isSynced())]]);
+    this.#gauge(
+      'certificate_expiry_timestamp_seconds',
+      'When the first certificate of a listener of a Gateway expires; 0 where there is none.',
+      [],
+      () => [['', gauges.certificateExpiry() ?? 0]],
+    );
     this.#gauge('objects', 'Objects in the cache.', ['kind'], () => gauges.objects());
     this.#gauge('proxies', 'Proxies.', ['state'], () => gauges.proxies());
     this.#gauge('queue_depth', 'Keys that wait to be worked on.', ['queue'], () => gauges.queues());

@@ -42,6 +42,7 @@ test('metrics have what was counted, and gauges as they are when somebody asks',
       let pods = 1;
       metrics.observe({
         isLeader: () => true,
+        certificateExpiry: () => undefined,
         isSynced: () => false,
         objects: () => [['Pod', pods]],
         proxies: () => [['programmed', 3]],
