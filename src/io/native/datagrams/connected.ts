@@ -13,7 +13,7 @@ import * as k from '../system/constants.ts';
 import { errorName, libc } from '../system/libc.ts';
 import * as sockets from '../system/sockets.ts';
 import { DatagramChannel } from './channel.ts';
-import { CLOSED, type DatagramHub, nextSingles, ROUNDS } from './hub.ts';
+import { CLOSED, type DatagramHub, LEAST, nextSingles, ROUNDS } from './hub.ts';
 import { BATCH } from './layout.ts';
 
 /** What the kernel is asked to hold, in bytes (it doubles, and caps at rmem_max). */
@@ -76,15 +76,16 @@ export class ConnectedChannel extends DatagramChannel implements Pollable {
   #receive(): boolean {
     const { batch, sender } = this.hub;
     const one = this.#singles > 0;
-    if (!one) sender.takeBuffers();
-    const first = one ? sender.takeBuffer() : 0;
-    const count = batch.receiveConnected(this.fd, this.#joins === true, one ? first : -1);
+    const first = sender.freeBuffers(one ? 1 : LEAST);
+    const most = one ? 1 : BATCH - first;
+    const count = batch.receiveConnected(this.fd, this.#joins === true, first, most);
     if (count < 0) return this.#refused();
+    sender.takeBuffers(count);
     this.#singles = nextSingles(this.#singles, count);
     for (let n = 0; n < count; n++) this.received(first + n);
     // Plain recv(2), which cannot say that they are joined, is cheaper for a socket that has but one at a time.
     if (count > 1 && this.open) this.#joins ??= this.hub.join(this.fd);
-    return count === BATCH;
+    return !one && count === most;
   }
 
   /** An ICMP error concerns a datagram that was sent before, and ends nothing. Returns whether there may be more. */

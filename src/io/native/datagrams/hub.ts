@@ -7,6 +7,7 @@ import { IPPROTO_UDP, UDP_GRO } from '../system/constants.ts';
 import { type Libc, libc } from '../system/libc.ts';
 import * as sockets from '../system/sockets.ts';
 import { MOST_PEERS, PeerAddresses } from './addresses.ts';
+import { BATCH } from './layout.ts';
 import { ReceiveBatch } from './receive-batch.ts';
 import { Sender } from './sender.ts';
 
@@ -15,6 +16,9 @@ export const CLOSED: CloseReason = { kind: 'shutdown', message: 'the engine is c
 
 /** Batches that a socket has before others have their turn. */
 export const ROUNDS = 4;
+
+/** Datagrams that one call may receive at least, where it is to receive many. */
+export const LEAST = BATCH / 2;
 
 /** Single datagrams that are received before many are asked for again. */
 const SINGLES = 9;

@@ -8,7 +8,7 @@ import { familyOf, putInternet } from '../system/address.ts';
 import { AF_INET, AF_INET6, EPOLLIN, SOCKADDR, SOCKADDR_IN } from '../system/constants.ts';
 import type { InternetAddress } from '../system/sockets.ts';
 import { hitBytes } from './addresses.ts';
-import { type DatagramHub, nextSingles, ROUNDS } from './hub.ts';
+import { type DatagramHub, LEAST, nextSingles, ROUNDS } from './hub.ts';
 import { BATCH } from './layout.ts';
 import { PeerChannel, type PeerHost } from './peer.ts';
 import { PeerTable } from './peer-table.ts';
@@ -106,14 +106,15 @@ export class ListeningPort implements Pollable, PeerHost {
   #receive(): boolean {
     const { batch, sender } = this.hub;
     const one = this.#singles > 0;
-    if (!one) sender.takeBuffers();
-    const first = one ? sender.takeBuffer() : 0;
-    const count = batch.receive(this.fd, this.#control, this.#joins === true, one ? first : -1);
+    const first = sender.freeBuffers(one ? 1 : LEAST);
+    const most = one ? 1 : BATCH - first;
+    const count = batch.receive(this.fd, this.#control, this.#joins === true, first, most);
     if (count <= 0) return false;
+    sender.takeBuffers(count);
     this.#singles = nextSingles(this.#singles, count);
     if (count > 1) this.#joins ??= this.hub.join(this.fd);
     for (let n = first; n < first + count; n++) this.#take(n);
-    return count === BATCH;
+    return !one && count === most;
   }
 
   broken(): void {}

@@ -66,13 +66,13 @@ export class ReceiveBatch {
   }
 
   /**
-   * Receives what is there, and from whom it comes: one datagram into the n-th buffer, or, where `n` is negative, as many
-   * as there are buffers. Returns how many, negative for an error. `control`: bytes of what else is said of each. `joins`:
-   * the kernel may join datagrams of one sender.
+   * Receives what is there, and from whom it comes: `most` datagrams into the n-th buffer and those behind it. Returns how
+   * many, negative for an error. `control`: bytes of what else is said of each. `joins`: the kernel may join datagrams of
+   * one sender.
    */
-  receive(fd: number, control: number, joins: boolean, n: number): number {
+  receive(fd: number, control: number, joins: boolean, n: number, most: number): number {
     this.#headers = this.#named;
-    if (joins || control > 0 || n < 0) return this.#receive(fd, control + (joins ? SEGMENT_CONTROL : 0), n);
+    if (joins || control > 0 || most > 1) return this.#receive(fd, control + (joins ? SEGMENT_CONTROL : 0), n, most);
     this.#offer(n, 0);
     const { base } = this.#arena;
     const length = base + this.#named + n * HEADER + layout.NAME_LENGTH;
@@ -83,21 +83,18 @@ export class ReceiveBatch {
   }
 
   /** The same from a connected socket: who it comes from is known. */
-  receiveConnected(fd: number, joins: boolean, n: number): number {
+  receiveConnected(fd: number, joins: boolean, n: number, most: number): number {
     this.#headers = this.#plain;
-    if (joins || n < 0) return this.#receive(fd, joins ? SEGMENT_CONTROL : 0, n);
+    if (joins || most > 1) return this.#receive(fd, joins ? SEGMENT_CONTROL : 0, n, most);
     this.#offer(n, 0);
     return this.#single(n, this.#c.recv(fd, this.#arena.base + this.data(n), LARGEST, MSG_DONTWAIT));
   }
 
-  #receive(fd: number, control: number, n: number): number {
-    const headers = this.#arena.base + this.#headers;
-    if (n >= 0) {
-      this.#offer(n, control);
-      return this.#single(n, this.#c.recvmsg(fd, headers + n * HEADER, MSG_DONTWAIT));
-    }
-    for (let each = 0; each < BATCH; each++) this.#offer(each, control);
-    return this.#c.recvmmsg(fd, headers, BATCH, MSG_DONTWAIT, 0);
+  #receive(fd: number, control: number, n: number, most: number): number {
+    const headers = this.#arena.base + this.#headers + n * HEADER;
+    for (let each = n; each < n + most; each++) this.#offer(each, control);
+    if (most === 1) return this.#single(n, this.#c.recvmsg(fd, headers, MSG_DONTWAIT));
+    return this.#c.recvmmsg(fd, headers, most, MSG_DONTWAIT, 0);
   }
 
   #single(n: number, size: number): number {

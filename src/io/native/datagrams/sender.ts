@@ -16,6 +16,9 @@ const NONE = -1;
 /** Bytes of what JavaScript sends that wait at most: more than the largest datagram. */
 const WRITTEN_BYTES = 3 << 16;
 
+/** Bytes that are gathered before buffers are received into again: what is not in the CPU's cache any more is slow to send. */
+const GATHERED_BYTES = 1 << 17;
+
 /** ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, EPROTO: what an ICMP message turns into. */
 const UNREACHABLE = new Set([111, 113, 101, 112, 71]);
 
@@ -64,8 +67,9 @@ export class Sender implements Task {
   /** Where what JavaScript sends is copied to, and how much of that is used. */
   readonly #written: number;
   #used = 0;
-  /** Buffers of the receive batch that are taken. */
+  /** Buffers of the receive batch that are taken, and bytes to be sent that have been added since none was. */
   #taken = 0;
+  #gathered = 0;
   #scheduled = false;
   #failures: Failure[] = [];
   /** Somebody was told of a failure in this turn. */
@@ -81,21 +85,21 @@ export class Sender implements Task {
 
   // ------------------------------------------------------------------ what is received meanwhile
 
-  /** A buffer of the receive batch in which nothing lies that is still to be sent. */
-  takeBuffer(): number {
-    if (this.#taken === BATCH) this.#freeBuffers();
-    return this.#taken++;
+  /** The first of the receive batch's buffers in which nothing lies that is still to be sent; `least` follow, itself included. */
+  freeBuffers(least: number): number {
+    if (this.#taken + least > BATCH || this.#gathered > GATHERED_BYTES) this.#giveBuffers();
+    return this.#taken;
   }
 
-  /** All buffers of the receive batch. */
-  takeBuffers(): void {
-    this.#freeBuffers();
-    this.#taken = BATCH;
+  /** So many more of them are in use. */
+  takeBuffers(count: number): void {
+    this.#taken += count;
   }
 
-  #freeBuffers(): void {
+  #giveBuffers(): void {
     this.flush();
     this.#taken = 0;
+    this.#gathered = 0;
   }
 
   // ------------------------------------------------------------------ gathering
@@ -115,6 +119,7 @@ export class Sender implements Task {
       this.#scheduled = true;
       this.#loop.later(this);
     }
+    this.#gathered += size;
     const most = size > segment ? atOnce(to, segment) : size;
     let done = 0;
     for (; size - done > most; done += most) this.#put(to, at + done, most, segment);
@@ -171,7 +176,7 @@ export class Sender implements Task {
 
   proceed(): boolean {
     this.#scheduled = false;
-    this.#freeBuffers();
+    this.#giveBuffers();
     const told = this.#told;
     this.#told = false;
     return told;
@@ -180,6 +185,7 @@ export class Sender implements Task {
   broken(): void {
     this.#clear();
     this.#taken = 0;
+    this.#gathered = 0;
   }
 
   /** Sends what it has, neighbours that leave from one descriptor together: sendmmsg(2) has but one. */
