@@ -12,7 +12,9 @@ function variant(name: string, options: readonly string[], unfit?: Contender['un
     version: async () => (await output('haproxy', '-v')).match(/version (\S+)/)?.[1] ?? 'unknown',
     carries: {
       tcp: (place) => run(place, configuration('tcp', options, relay(place))),
-      'tcp-tls-tcp': (place) => run(place, configuration('tcp', [], encrypted(place))),
+      'tcp-tls-tcp': (place) =>
+        run(place, configuration('tcp', [], encrypted(place, ' no-tls-tickets', ' no-ssl-reuse'))),
+      'tcp-tls-tcp-resumed': (place) => run(place, configuration('tcp', [], encrypted(place))),
       http: (place) => run(place, configuration('http', [], answer(place))),
       http2: (place) => run(place, configuration('http', [], answer(place))),
       'http-proxied': (place) => run(place, configuration('http', [], `${relay(place)}\n  http-reuse always`)),
@@ -53,15 +55,15 @@ function relay({ listen, upstream }: Place): string {
   server load 127.0.0.1:${upstream}`;
 }
 
-/** Two hops, with TLS between them: each connection shakes hands in full. */
-function encrypted({ listen, middle, upstream, folder }: Place): string {
+/** Two hops, with TLS between them. `bind`, `server`: what else is said of either side. */
+function encrypted({ listen, middle, upstream, folder }: Place, bind = '', server = ''): string {
   const { cert, both } = certificate(folder);
   return `listen far
-  bind 127.0.0.1:${middle} ssl crt ${both} no-tls-tickets
+  bind 127.0.0.1:${middle} ssl crt ${both} curves X25519${bind}
   server load 127.0.0.1:${upstream}
 listen bench
   bind 127.0.0.1:${listen}
-  server far 127.0.0.1:${middle} ssl verify required ca-file ${cert} verifyhost ${CERTIFIED} no-ssl-reuse`;
+  server far 127.0.0.1:${middle} ssl verify required ca-file ${cert} verifyhost ${CERTIFIED}${server}`;
 }
 
 function answer({ listen }: Place): string {

@@ -107,17 +107,21 @@ function carriesTraffic(start: Start): Contender['carries'] {
       const to = cluster('UDP', middle, HOST, { ca: cert, servername: CERTIFIED });
       return [start(place, far), start(place, { role: 'near', ...listener('UDP', listen), ...to })];
     },
-    'tcp-tls-tcp': (place) => {
-      const { listen, middle, upstream } = place;
-      const { cert, key } = certificate(place.folder);
-      const far = listener('TCP', middle, { destination: 'far' }, 'far', HOST, { cert, key });
-      const to = cluster('TCP', middle, HOST, { ca: cert, servername: CERTIFIED });
-      const [behind] = cluster('TCP', upstream).clusters;
-      const listeners = [...far.listeners, ...listener('TCP', listen).listeners];
-      return [start(place, { listeners, clusters: [...to.clusters, { ...behind, name: 'far' }] })];
-    },
+    'tcp-tls-tcp': (place) => [start(place, encrypted(place, false))],
+    'tcp-tls-tcp-resumed': (place) => [start(place, encrypted(place, true))],
     'udp-namespaces': (place) => [start(place, straight(place, 'UDP'))],
   };
+}
+
+/** Two hops, with TLS between them. `groups`: what the peers' OpenSSL agrees on; that of Node would agree on a dearer one. */
+function encrypted({ listen, middle, upstream, folder }: Place, resumption: boolean): Config {
+  const { cert, key } = certificate(folder);
+  const alike = { resumption, groups: ['X25519'] };
+  const far = listener('TCP', middle, { destination: 'far' }, 'far', HOST, { cert, key, ...alike });
+  const to = cluster('TCP', middle, HOST, { ca: cert, servername: CERTIFIED, ...alike });
+  const [behind] = cluster('TCP', upstream).clusters;
+  const listeners = [...far.listeners, ...listener('TCP', listen).listeners];
+  return { listeners, clusters: [...to.clusters, { ...behind, name: 'far' }] };
 }
 
 /** So much that the load, which makes datagrams for a third of a microsecond each, takes little beside it. */
@@ -133,6 +137,7 @@ function comparesWorkers(start: Start): Contender['carries'] {
       return [start(place, { listeners: [...listeners, ...metrics.listeners], clusters })];
     },
     'workers-tcp': (place) => [start(place, straight(place, 'TCP'))],
+    'workers-tls': (place) => [start(place, encrypted(place, false))],
   };
 }
 

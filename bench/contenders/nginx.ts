@@ -19,7 +19,8 @@ export const nginx: Contender = {
   carries: {
     udp: (place) => commands(place, stream(place, 'udp reuseport rcvbuf=4m')),
     tcp: (place) => commands(place, stream(place, 'backlog=4096 so_keepalive=off')),
-    'tcp-tls-tcp': (place) => commands(place, encrypted(place)),
+    'tcp-tls-tcp': (place) => commands(place, encrypted(place, 'off')),
+    'tcp-tls-tcp-resumed': (place) => commands(place, encrypted(place, 'on')),
     http: (place) => commands(place, http(place, 'return 200;')),
     http2: (place) => commands(place, http(place, 'return 200;', '', 'http2')),
     'http-proxied': (place) => commands(place, http(place, PROXIED, kept(place))),
@@ -36,14 +37,15 @@ function stream({ listen, upstream }: Place, options: string): string {
 }`;
 }
 
-/** Two hops in one worker, with TLS between them, as `encrypted` is for the others: each connection shakes hands in full. */
-function encrypted({ listen, middle, upstream, folder }: Place): string {
+/** Two hops in one worker, with TLS between them, as `encrypted` is for the others. `resumption`: whether sessions are resumed. */
+function encrypted({ listen, middle, upstream, folder }: Place, resumption: 'on' | 'off'): string {
   const { cert, key } = certificate(folder);
   return `stream {
   tcp_nodelay on;
   proxy_buffer_size 64k;
   proxy_timeout 1h;
-  ssl_session_tickets off; ssl_session_cache off; proxy_ssl_session_reuse off;
+  ssl_session_tickets ${resumption}; ssl_session_cache off; proxy_ssl_session_reuse ${resumption};
+  ssl_ecdh_curve X25519;
   server {
     listen 127.0.0.1:${middle} ssl backlog=4096 so_keepalive=off;
     ssl_certificate ${cert}; ssl_certificate_key ${key}; ssl_protocols TLSv1.2 TLSv1.3;

@@ -33,6 +33,8 @@ export const GOALS: readonly Goal[] = [
   { rows: /^tcp-connections$/, metric: 'cpu', contender: NATIVE, to: 'nginx', limit: ['≤', 1.1] },
   { rows: /^udp-(1x32|16x8)$/, metric: 'cpu', contender: NATIVE, to: PEER, limit: ['≤', 0.7] },
   { rows: /^udp-(1x32-single|16x8-single|1000x1)$/, metric: 'cpu', contender: NATIVE, to: PEER, limit: ['≤', 0.85] },
+  { rows: /^tcp-tls-tcp-bulk/, metric: 'rate', contender: NATIVE, to: 'nginx', limit: ['≥', 0.9] },
+  { rows: /^tcp-tls-tcp-(connections|resumed)$/, metric: 'rate', contender: NATIVE, to: 'nginx', limit: ['≥', 0.8] },
   { rows: /^http-proxied-64$/, metric: 'rate', contender: NATIVE, to: 'envoy', limit: ['≥', 0.5] },
   { rows: /^udp-websocket/, metric: 'rate', contender: NATIVE, to: NODE, limit: ['≥', 2.5] },
   { rows: /^workers-javascript$/, metric: 'rate', contender: TWO_WORKERS, to: ONE_WORKER, limit: ['≥', 1.7] },

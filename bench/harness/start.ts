@@ -73,9 +73,11 @@ const ATTEMPTS: Readonly<Record<Carries, (place: Place) => Promise<boolean>>> = 
   'udp-websocket-udp': echoes,
   'udp-dtls-udp': echoes,
   'tcp-tls-tcp': connects,
+  'tcp-tls-tcp-resumed': connects,
   'udp-namespaces': echoes,
   'workers-javascript': ({ network, middle }) => connects({ network, listen: middle }),
   'workers-tcp': connects,
+  'workers-tls': connects,
 };
 
 async function traffic(place: Place, children: readonly Child[]): Promise<void> {

@@ -4,7 +4,8 @@ import type { Network } from './network.ts';
 /**
  * What lies between the load and its server: a proxy on the loopback; two hops, with a WebSocket, DTLS or TLS between them; or a
  * proxy on a host of its own, between that of the load and that of the server. Of `http` and `http2`, the proxy answers by itself; of
- * `http-proxied`, an HTTP server behind it. What
+ * `http-proxied`, an HTTP server behind it. Of `tcp-tls-tcp`, each
+ * connection shakes hands in full; of `tcp-tls-tcp-resumed`, it may resume a session. What
  * begins with `workers-` is for contenders that differ in the number of their workers.
  */
 export type Carries =
@@ -17,9 +18,11 @@ export type Carries =
   | 'udp-websocket-udp'
   | 'udp-dtls-udp'
   | 'tcp-tls-tcp'
+  | 'tcp-tls-tcp-resumed'
   | 'udp-namespaces'
   | 'workers-javascript'
-  | 'workers-tcp';
+  | 'workers-tcp'
+  | 'workers-tls';
 
 /** Where a contender runs. */
 export interface Place {

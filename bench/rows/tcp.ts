@@ -47,8 +47,15 @@ const encrypted = (loop: ClosedLoop): Row =>
     carries: 'tcp-tls-tcp',
   });
 
+const resumed: Row = closedLoop({
+  ...connections,
+  id: 'tcp-tls-tcp-resumed',
+  title: 'TCP → TLS → TCP, connections that resume',
+  carries: 'tcp-tls-tcp-resumed',
+});
+
 export const tcp: readonly Row[] = [
   ...[bulk(1), bulk(10), pingPong(1), pingPong(32), pingPong(500), connections].map(closedLoop),
-  // Each connection shakes hands in full: nobody resumes.
   ...[bulk(1), bulk(10), pingPong(32), connections].map(encrypted),
+  resumed,
 ];

@@ -62,4 +62,17 @@ const connections: Row = {
   unpinned: true,
 };
 
-export const workers: readonly Row[] = [javascript, connections];
+const handshakes: Row = {
+  ...closedLoop({
+    id: 'workers-handshakes',
+    title: 'TCP → TLS → TCP, connections, unpinned',
+    carries: 'workers-tls',
+    server: ['tcp_echo', 'once'],
+    program: 'tcp_connect',
+    args: [16],
+    unit: { name: 'connection', size: 1, rate: '/s', cpu: 'µs' },
+  }),
+  unpinned: true,
+};
+
+export const workers: readonly Row[] = [javascript, connections, handshakes];

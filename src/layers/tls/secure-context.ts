@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { L7mpError } from '../../core/errors.ts';
 import type { ClientInput, ServerInput } from './settings.ts';
@@ -8,8 +9,10 @@ export function secureContext(
   options: SecureContextOptions,
 ): SecureContext {
   const ecdhCurve = groups && { ecdhCurve: groups.join(':') };
+  // A peer could have as many handshakes done as it asks for, on one connection.
+  const secureOptions = (options.secureOptions ?? 0) | constants.SSL_OP_NO_RENEGOTIATION;
   try {
-    return createSecureContext({ ...options, ...ecdhCurve, minVersion: `TLSv${version}` });
+    return createSecureContext({ ...options, ...ecdhCurve, secureOptions, minVersion: `TLSv${version}` });
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
     const why =
