@@ -1,8 +1,8 @@
 /** Addresses of hosts: of a name, what the system's resolver gives. */
-import * as dns from 'node:dns';
 import { isIP } from 'node:net';
 import { plainAddress } from '../core/address.ts';
 import { connectError } from './connect-error.ts';
+import { names } from './names.ts';
 import { bindError } from './node/stream.ts';
 
 /** Where to listen. Rejects with E_BIND. */
@@ -19,7 +19,7 @@ export function addressToConnect(host: string): Promise<string> {
 export async function resolve(host: string): Promise<string[]> {
   const plain = plainAddress(host);
   if (isIP(plain) !== 0) return [plain];
-  const found = await dns.promises.lookup(plain, { all: true });
+  const found = await names.addresses(plain);
   return found.map(({ address }) => plainAddress(address));
 }
 

@@ -47,6 +47,20 @@ test('an entry whose deadline has moved is put back', async () => {
   await moved.done;
 });
 
+test('however far away deadlines are, and however different, the wheel has few slots, and no timer beyond what node can count', (t) => {
+  const set = t.mock.method(globalThis, 'setTimeout');
+  const wheel = new Wheel();
+  const slots = new Set<number | undefined>();
+  for (let n = 0; n < 10_000; n++) {
+    const entry = new Entry(2 ** 31 + n * 1000);
+    wheel.schedule(entry);
+    slots.add(entry.slot);
+  }
+  assert.ok(slots.size < 1000, `${slots.size} slots`);
+  for (const { arguments: args } of set.mock.calls) assert.ok(Number(args[1]) < 2 ** 31, `${args[1]} ms`);
+  wheel.close();
+});
+
 test('an entry whose deadline comes nearer expires then', async () => {
   const wheel = new Wheel();
   const entry = new Entry(1e9);

@@ -13,6 +13,12 @@ export interface Expiring {
 /** Milliseconds: how late an expiry may be. */
 const TICK = 50;
 
+/**
+ * Milliseconds ahead that an entry waits at most before it is looked at: so there are so few slots, however far away and different the
+ * deadlines, and no timer is set for longer than node can count (2^31 - 1).
+ */
+const FAR = 60_000;
+
 /** Milliseconds that the wheel comes late where the thread, or the whole process, was held up, and that others then have first. */
 const HELD_UP = 100;
 
@@ -30,7 +36,7 @@ export class Wheel {
   schedule(entry: Expiring): void {
     const deadline = entry.deadline();
     if (deadline === Number.POSITIVE_INFINITY) return;
-    const slot = Math.ceil(deadline / TICK);
+    const slot = Math.ceil(Math.min(deadline, performance.now() + FAR) / TICK);
     if (entry.slot !== undefined && entry.slot <= slot) return;
     this.remove(entry);
     this.#put(entry, slot);

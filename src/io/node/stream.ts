@@ -1,5 +1,4 @@
 /** Byte streams on node:net: the channel, listening and connecting. */
-import { lookup } from 'node:dns';
 import * as net from 'node:net';
 import { hostPort, plainAddress } from '../../core/address.ts';
 import { onAbort } from '../../core/attempt.ts';
@@ -20,6 +19,7 @@ import { L7mpError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/metadata.ts';
 import type { Attempt } from '../../core/protocol.ts';
 import { connectError, describeError } from '../connect-error.ts';
+import { names } from '../names.ts';
 import { nodePath } from '../unix-path.ts';
 import { endsOf } from './address.ts';
 import { listenPath } from './listen-path.ts';
@@ -314,15 +314,22 @@ export async function connect(
 
 /** Resolves a name, which may take long: whether there still is a descriptor is asked once more after it. */
 function checkingLookup(connections: Connections): net.LookupFunction {
-  return (host, options, done) =>
-    lookup(host, options, (error, ...found) => {
-      try {
-        if (!error) connections.needDescriptor();
-      } catch (shortage) {
-        error = shortage as Error;
-      }
-      done(error, ...found);
-    });
+  return (host, { all }, done) => {
+    names.addresses(host).then(
+      (found) => {
+        try {
+          connections.needDescriptor();
+        } catch (shortage) {
+          done(shortage as Error, []);
+          return;
+        }
+        const [first] = found;
+        if (all) done(null, [...found]);
+        else done(null, first?.address ?? '', first?.family);
+      },
+      (error: Error) => done(error, []),
+    );
+  };
 }
 
 function local(bind: Bind | undefined): { localAddress?: string; localPort?: number } {

@@ -15,7 +15,7 @@ import * as link from './socket.ts';
 const RETRY = 1000;
 
 /** The key of whoever is on the link. */
-const ANYBODY = -1;
+const ANYBODY = 'anybody';
 
 /** What a packet socket is for. */
 export interface PacketUse {
@@ -29,8 +29,10 @@ export interface PacketUse {
 export class PacketPort extends MessagePort<PacketPeer> implements Ticking {
   readonly at: PacketAddress;
   readonly #use: PacketUse;
-  /** By link address. */
-  readonly #peers = new Map<number, PacketPeer>();
+  /** By link address, as a text: whoever is on the link can choose numbers that meet, since V8 hashes those without a secret. */
+  readonly #peers = new Map<string, PacketPeer>();
+  /** Frames come in trains. */
+  #latest: { readonly mac: number; readonly peer: PacketPeer } | undefined;
   index: number;
   #open = true;
   /** No new correspondents are taken, and it closes with the last one. */
@@ -58,8 +60,9 @@ export class PacketPort extends MessagePort<PacketPeer> implements Ticking {
 
   /** Makes the channel of a correspondent: undefined for whoever is there. */
   emit(limits: QueueLimits, mac?: number): PacketPeer {
-    const peer = new PacketPeer(this, limits, mac, this.#use.acceptor);
-    this.#peers.set(mac === undefined || link.isGroup(mac) ? ANYBODY : mac, peer);
+    const key = mac === undefined || link.isGroup(mac) ? ANYBODY : `${mac}`;
+    const peer = new PacketPeer(this, limits, key, mac, this.#use.acceptor);
+    this.#peers.set(key, peer);
     return peer;
   }
 
@@ -70,7 +73,8 @@ export class PacketPort extends MessagePort<PacketPeer> implements Ticking {
   }
 
   left(peer: PacketPeer): void {
-    for (const [key, one] of this.#peers) if (one === peer) this.#peers.delete(key);
+    if (this.#peers.get(peer.key) === peer) this.#peers.delete(peer.key);
+    this.#latest = undefined;
     if (this.#retired && this.#peers.size === 0) this.giveUp();
   }
 
@@ -104,7 +108,9 @@ export class PacketPort extends MessagePort<PacketPeer> implements Ticking {
   }
 
   #peerOf(mac: number): PacketPeer | undefined {
-    const known = this.#peers.get(ANYBODY) ?? this.#peers.get(mac);
+    if (this.#latest?.mac === mac) return this.#latest.peer;
+    const known = this.#peers.get(ANYBODY) ?? this.#peers.get(`${mac}`);
+    if (known) this.#latest = { mac, peer: known };
     const { acceptor } = this.#use;
     if (known || !acceptor || this.#retired) return known;
     if (!acceptor.admit({ address: '', port: 0 })) return undefined;
@@ -147,13 +153,22 @@ export class PacketPort extends MessagePort<PacketPeer> implements Ticking {
 /** A correspondent on a link: whoever is there, or one address. */
 export class PacketPeer extends PortPeer {
   readonly #port: PacketPort;
+  /** Of whom it is, to the port. */
+  readonly key: string;
   readonly #mac: number | undefined;
   readonly #acceptor: Acceptor | undefined;
   /** Of the latest frame: so are the answers. */
   etherType: number;
 
-  constructor(port: PacketPort, limits: QueueLimits, mac: number | undefined, acceptor: Acceptor | undefined) {
+  constructor(
+    port: PacketPort,
+    limits: QueueLimits,
+    key: string,
+    mac: number | undefined,
+    acceptor: Acceptor | undefined,
+  ) {
     super(port, limits);
+    this.key = key;
     this.#port = port;
     this.#mac = mac;
     this.#acceptor = acceptor;
