@@ -15,6 +15,7 @@ import {
 } from '../support/peers.ts';
 import { type MessageType, serveMessages } from '../support/unix-messages.ts';
 import { answering, type Kind } from './jsonsocket.ts';
+import { ADDRESSES, HEADER, takingOff } from './proxied.ts';
 import { CA, CERTIFICATE, DATAGRAM_MAX, RECORD_MAX, RECORD_MTU } from './sources.ts';
 
 const HOST = '127.0.0.1';
@@ -37,6 +38,8 @@ export interface Destination {
   readonly kind: Kind | 'same';
   readonly largest: number;
   readonly smallest?: number;
+  /** Bytes more that it takes from sources without Internet addresses. */
+  readonly spare?: number;
   /** It keeps text and binary messages apart. */
   readonly text?: boolean;
   /** It is held up instead of losing anything. */
@@ -148,6 +151,8 @@ const NETWORKS: readonly (readonly [string, Serve, Omit<Destination, 'name' | 's
   ['UnixDomainSocket of type seqpacket', unixOf('seqpacket'), { ...ANY_SIZE, connected: true }],
 ];
 
+const announcing = (spec: object) => ({ ...spec, proxy_protocol: 'v2' });
+
 const ECHO: Destination = {
   name: 'Echo',
   kind: 'same',
@@ -191,6 +196,13 @@ export const DESTINATIONS: readonly Destination[] = [
       options: answering(traits.kind, {}),
     }),
   ),
+  network(
+    'PROXY over UDP',
+    udp,
+    { ...LOSSY, largest: DATAGRAM_MAX - HEADER, spare: ADDRESSES },
+    { wrap: announcing, options: takingOff('datagram', {}) },
+  ),
+  network('PROXY over TCP', tcp, STREAM, { wrap: announcing, options: takingOff('stream', {}) }),
   network('TLS over TCP', secure, STREAM),
   network('HTTP', http, STREAM),
   network('HTTP/2', http2, STREAM),

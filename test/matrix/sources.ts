@@ -10,6 +10,7 @@ import { connectFifos } from '../support/fifos.ts';
 import { connectDatagram, connectSecure, connectStream, connectWebSocket, type Peer } from '../support/peers.ts';
 import { connectMessages, type MessageType } from '../support/unix-messages.ts';
 import { greet, type Kind } from './jsonsocket.ts';
+import { announced } from './proxied.ts';
 
 const HOST = '127.0.0.1';
 const PATH = '/a/b?x=1';
@@ -39,6 +40,8 @@ export interface Source {
   /** The largest message, and the smallest one: 0 where it does not say. */
   readonly largest: number;
   readonly smallest?: number;
+  /** The largest message that comes to it, where that is another one. */
+  readonly takes?: number;
   /** Its clients' messages are text or binary. */
   readonly text?: boolean;
   /** It is held up instead of losing anything, and its end is seen. */
@@ -309,6 +312,8 @@ function jsonSocketOn(source: Source): Source {
   };
 }
 
+const ANNOUNCED: readonly Source[] = [announced(UDP, 'UDP'), announced(TCP, 'TCP')];
+
 /** What JSONSocket runs over. */
 export const TRANSPORTS: readonly Source[] = [UDP, TCP, WEBSOCKET, UNIX, UNIX_DGRAM, UNIX_SEQPACKET, DTLS];
 
@@ -327,5 +332,6 @@ export const SOURCES: readonly Source[] = [
   PIPE,
   HTTP_ON_PATH,
   WEBSOCKET_ON_PATH,
+  ...ANNOUNCED,
   ...TRANSPORTS.map(jsonSocketOn),
 ];
