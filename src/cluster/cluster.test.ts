@@ -42,6 +42,16 @@ test('the state of an endpoint says what is known of it', () => {
   assert.match(lines[1] ?? '', /^endpoint e \(192\.0\.2\.1\) answers again /);
 });
 
+test('an endpoint whose handshakes take long is given twice as long before another one is dialled beside it', () => {
+  const endpoint = new Endpoint(definitionOf('e'), new LocalCount());
+  const { cluster } = clusterOf([endpoint]);
+  const unknown = endpoint.patience;
+  cluster.outcome({ endpoint, took: 1 });
+  assert.equal(endpoint.patience, unknown);
+  cluster.outcome({ endpoint, took: 2 * unknown });
+  assert.equal(endpoint.patience, 4 * unknown);
+});
+
 test('the endpoint with the fewest sessions is that of all data planes', () => {
   const memory = makeCounts({ workers: 2, sessions: 10 });
   const planes = [0, 1].map((worker) => {

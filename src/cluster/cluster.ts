@@ -161,6 +161,7 @@ export class Cluster {
   outcome(attempt: Tried, error?: L7mpError): void {
     const { endpoint } = attempt;
     if (error === undefined) {
+      endpoint.took = attempt.took;
       if (!endpoint.mute) this.#readmit(endpoint);
     } else {
       this.tally.failures++;

@@ -18,6 +18,9 @@ const UP = -1;
 /** Each session that tries a mute endpoint in vain doubles the time until the next one, up to so many times the first. */
 const LONGEST = 16;
 
+/** Milliseconds: longer than a round trip on most networks (RFC 8305 section 5). */
+const PATIENCE = 250;
+
 /** What an endpoint, or a cluster, has brought. Counted since it was made. */
 export class Tally {
   /** Attempts to connect that failed. */
@@ -57,6 +60,8 @@ export class Endpoint implements Candidate {
   trial: Trial | undefined;
   /** Attempts to connect to it that take their time, while others are made in their place. */
   slow = 0;
+  /** Milliseconds that the latest connection took until it stood. */
+  took = 0;
   #sessions = 0;
   #connecting = 0;
   /** Sessions that it has or is getting, in the whole proxy. */
@@ -140,6 +145,14 @@ export class Endpoint implements Candidate {
   /** Whether sessions go elsewhere. One that could not be reached is tried beside them, one that is mute by a session. */
   avoided(now: number): boolean {
     return this.ejected && !(this.mute && this.due(now));
+  }
+
+  /**
+   * Milliseconds after which an attempt to connect is joined by one at another endpoint. Handshakes with one far away take
+   * long each time, which is no reason to leave it.
+   */
+  get patience(): number {
+    return Math.max(PATIENCE, 2 * this.took);
   }
 
   /** The time of its ejection is over. */

@@ -11,12 +11,6 @@ import { DialAttempt, type DialObserver } from './dial-attempt.ts';
 import { probe } from './probe.ts';
 import type { RetryPolicy } from './retry.ts';
 
-/**
- * Milliseconds after which an attempt that has no answer yet is joined by one at another endpoint, where the retry policy has one
- * left: longer than a round trip on most networks (RFC 8305 section 5).
- */
-const PATIENCE = 250;
-
 /** Milliseconds. */
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -63,7 +57,7 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
   #past: Traffic | undefined;
   #pastDrops: ReadonlyMap<DropReason, number> | undefined;
 
-  /** The latest, which has no answer yet; and earlier ones, which had none within PATIENCE. The first answer counts. */
+  /** The latest, which has no answer yet; and earlier ones, which had none within the endpoint's patience. The first answer counts. */
   #attempt: DialAttempt | undefined;
   #slow: Set<DialAttempt> | undefined;
   /** Until the next attempt. */
@@ -259,7 +253,7 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
     attempt.run(this.cluster.dialer);
     const due = this.cluster.due();
     if (due && due !== endpoint) probe(this.cluster, due, attempt);
-    if (this.#attempt === attempt && this.#mayJoin) this.#wait = setTimeout(() => this.#joinAttempt(), PATIENCE);
+    if (this.#attempt === attempt && this.#mayJoin) this.#wait = setTimeout(() => this.#joinAttempt(), endpoint.patience);
   }
 
   get #mayJoin(): boolean {
