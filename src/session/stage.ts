@@ -253,7 +253,8 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
     attempt.run(this.cluster.dialer);
     const due = this.cluster.due();
     if (due && due !== endpoint) probe(this.cluster, due, attempt);
-    if (this.#attempt === attempt && this.#mayJoin) this.#wait = setTimeout(() => this.#joinAttempt(), endpoint.patience);
+    if (this.#attempt === attempt && this.#mayJoin)
+      this.#wait = setTimeout(() => this.#joinAttempt(), endpoint.patience);
   }
 
   get #mayJoin(): boolean {
