@@ -13,6 +13,8 @@ export interface Output {
   close(): Promise<void>;
 }
 
+const NEWLINE = Buffer.from('\n');
+
 /**
  * O_APPEND: several writers, and several processes, can share a file, and it can be truncated while it is open.
  * O_NONBLOCK: opening a FIFO that nobody reads would otherwise take a thread of node's pool for ever (fifo(7)); files do
@@ -28,11 +30,22 @@ const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | cons
  */
 export async function openFile(path: string, field: string, within?: Enclosure): Promise<Output> {
   let file = await openToAppend(path, field, within);
+  // The file ends in a part of a line: what comes next is a line of its own, and can be read by whoever reads lines.
+  let torn = false;
   return {
-    write: (bytes) => writeWhole(file, bytes),
+    write: async (bytes) => {
+      const whole = torn ? Buffer.concat([NEWLINE, bytes]) : bytes;
+      const written = { bytes: 0 };
+      try {
+        await writeWhole(file, whole, written);
+      } finally {
+        if (written.bytes > 0) torn = written.bytes < whole.length && whole[written.bytes - 1] !== NEWLINE[0];
+      }
+    },
     reopen: async () => {
       const previous = file;
       file = await openToAppend(path, field, within);
+      torn = false;
       await previous.close();
     },
     close: () => file.close(),
@@ -41,10 +54,10 @@ export async function openFile(path: string, field: string, within?: Enclosure):
 
 /**
  * In one call, where the system lets it: what other threads and processes append comes before or after (write(2): with
- * O_APPEND, the offset and the write are one step).
+ * O_APPEND, the offset and the write are one step). `written` says how many bytes the system has taken, also where it fails.
  */
-async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
+async function writeWhole(file: FileHandle, bytes: Uint8Array, written: { bytes: number }): Promise<void> {
+  while (written.bytes < bytes.length) written.bytes += (await file.write(bytes, written.bytes)).bytesWritten;
 }
 
 async function openToAppend(path: string, field: string, within: Enclosure | undefined): Promise<FileHandle> {
