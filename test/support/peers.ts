@@ -41,10 +41,10 @@ export async function received(peer: Peer, length: number): Promise<Buffer> {
   return bytes(peer);
 }
 
-/** Waits for the next message that was not taken yet. */
+/** Waits for the next message that was not taken yet, or for the end of what comes. */
 export async function next(peer: Peer): Promise<string> {
-  await until(() => peer.messages.length > 0 || peer.closed !== undefined, 'a message, or an end');
-  return peer.messages.shift()?.toString() ?? `<closed: ${peer.closed}>`;
+  await until(() => peer.messages.length > 0 || peer.ended || peer.closed !== undefined, 'a message, or an end');
+  return peer.messages.shift()?.toString() ?? `<closed: ${peer.closed ?? 'end'}>`;
 }
 
 export async function ask(peer: Peer, text: string | Uint8Array): Promise<string> {
