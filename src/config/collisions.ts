@@ -25,18 +25,50 @@ export interface Collisions {
   readonly likely: readonly Problem[];
 }
 
+/** As `findCollisions`: a listener that wants what another one has. */
+interface Collision {
+  readonly wanted: Wanted;
+  readonly other: Wanted;
+}
+
 export function findCollisions(outline: Outline, registry: Registry): Collisions {
-  const certain: Problem[] = [];
-  const likely: Problem[] = [];
+  const all = collisions(outline.all('listener'), registry);
+  const problems = (some: readonly Collision[]): Problem[] =>
+    some.map(({ wanted, other }) => ({
+      path: `${outline.placeOf(wanted.listener)}/spec`,
+      message: describe(wanted, other),
+    }));
+  return {
+    certain: problems(all.filter(isCertain)),
+    likely: problems(all.filter((one) => !isCertain(one))),
+  };
+}
+
+/** Why not all of the listeners can listen, of which some are new; undefined where nothing is known against it. */
+export function collisionWith(
+  isNew: (listener: DefinitionOf<'listener'>) => boolean,
+  listeners: readonly DefinitionOf<'listener'>[],
+  registry: Registry,
+): string | undefined {
+  // What is there was taken, however it came to it.
+  const sorted = [...listeners.filter((one) => !isNew(one)), ...listeners.filter(isNew)];
+  const found = collisions(sorted, registry).find((one) => isCertain(one) && isNew(one.wanted.listener));
+  return found && `listener ${found.wanted.listener.name}: ${describe(found.wanted, found.other)}`;
+}
+
+function isCertain({ wanted, other }: Collision): boolean {
+  return other.protocol === wanted.protocol;
+}
+
+function collisions(listeners: readonly DefinitionOf<'listener'>[], registry: Registry): Collision[] {
   const before = new Places();
-  for (const wanted of outline.all('listener').flatMap((listener) => wantedBy(listener, registry))) {
-    const other = before.near(wanted).find((one) => one.lossy === wanted.lossy && overlap(one, wanted));
-    before.add(wanted);
-    if (!other) continue;
-    const problem = { path: `${outline.placeOf(wanted.listener)}/spec`, message: describe(wanted, other) };
-    (other.protocol === wanted.protocol ? certain : likely).push(problem);
-  }
-  return { certain, likely };
+  return listeners
+    .flatMap((listener) => wantedBy(listener, registry))
+    .flatMap((wanted) => {
+      const other = before.near(wanted).find((one) => one.lossy === wanted.lossy && overlap(one, wanted));
+      before.add(wanted);
+      return other ? [{ wanted, other }] : [];
+    });
 }
 
 function wantedBy(listener: DefinitionOf<'listener'>, registry: Registry): Wanted[] {

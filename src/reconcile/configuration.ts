@@ -1,5 +1,6 @@
 import type { AdminInput } from '../config/admin-schema.ts';
 import { check } from '../config/check.ts';
+import { collisionWith } from '../config/collisions.ts';
 import { Normalizer } from '../config/normalize.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import type { Validator } from '../config/validate.ts';
@@ -273,12 +274,25 @@ export class Configuration {
       const steps = plan(changes, this.#restarts);
       const views = [...this.#adminView(proposal.admin, trusted), ...steps.filter(isVisible).map(viewOf)];
       proposal.permit?.(views);
-      if (dryRun) return { changes: views, revision: this.#revision };
+      if (dryRun) {
+        this.#checkPlaces(steps);
+        return { changes: views, revision: this.#revision };
+      }
       const endings = [...(proposal.endings ?? []), ...(endSessions ? endingsOf(steps) : [])];
       await this.#carryOut({ steps, admin: proposal.admin, endings }, { trusted, confined });
       if (views.length > 0) this.#revision++;
       return { changes: views, revision: this.#revision };
     });
+  }
+
+  /** Nothing is opened for a dry run: what is looked at is whether our own listeners are in the way. Throws E_BIND. */
+  #checkPlaces(steps: readonly Step[]): void {
+    if (!steps.some(({ after }) => after?.kind === 'listener')) return;
+    const { store, registry } = this.#context;
+    const listeners = [...store.after(steps).of('listener').values()].map(({ definition }) => definition);
+    const changed = new Set<Definition | undefined>(steps.map(({ after }) => after));
+    const collision = collisionWith((listener) => changed.has(listener), listeners, registry);
+    if (collision !== undefined) throw new L7mpError('E_BIND', collision);
   }
 
   async #confine({ changes, admin }: Proposal): Promise<Change[]> {

@@ -172,6 +172,22 @@ describe('live sessions', () => {
     await other.says('y');
   });
 
+  test('a dry run sees that another listener is in the way, as the change itself would', async (t) => {
+    const { proxy, ports } = await startProxy(t, ['l', 'free'], ({ l }) => ({
+      listeners: [listener('l', tcp(l), { destination: 'echo' })],
+      clusters: [ECHO],
+    }));
+    const on = (name: string, port: number) => ({ listener: listener(name, tcp(port), { destination: 'echo' }) });
+    const busy = await proxy.api('POST', 'listeners?dry_run=true', on('new', ports.l));
+    assert.equal(busy.status, 400, busy.text);
+    assert.match(busy.text, new RegExp(`listener new: .*:${ports.l} is what the listener l listens on`));
+    assert.equal((await proxy.api('POST', 'listeners', on('new', ports.l))).status, 400);
+    await proxy.ok('POST', 'listeners?dry_run=true', on('new', ports.free));
+    await proxy.ok('PUT', 'listeners/l?dry_run=true', on('l', ports.l));
+    const instead = { listeners: [on('new', ports.l).listener], clusters: [ECHO] };
+    await proxy.ok('PUT', 'config?dry_run=true&force=true', instead);
+  });
+
   test('a limit takes effect on new sessions without a restart', async (t) => {
     const { proxy, ports } = await startProxy(t, ['l'], ({ l }) => ({
       listeners: [listener('l', tcp(l), { destination: 'echo' })],
