@@ -88,8 +88,12 @@ export class Session implements ClientOwner, StageOwner, Wired, Expiring {
     return this.#client.channel;
   }
 
-  /** Made anew from the channel at each call, unless a rule has rewritten it. */
+  /**
+   * Made anew from the channel at each call, unless a rule has rewritten it: sessions that stand are many. Those of a request do not
+   * stand, and are asked several times.
+   */
   get metadata(): Metadata {
+    if (this.source.exchange) return this.ownMetadata();
     return this.#metadata ?? this.source.describe();
   }
 

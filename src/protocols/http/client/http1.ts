@@ -119,7 +119,11 @@ class Http1Exchange implements UpstreamExchange {
     });
     req.on('drain', () => this.#reader?.drained());
     req.on('error', (error) => this.#failed(error));
-    req.on('close', () => this.#failed(new Error('the connection was closed before the answer was complete')));
+    // An error costs more than all else here.
+    req.on(
+      'close',
+      () => this.#reader && this.#failed(new Error('the connection was closed before the answer was complete')),
+    );
   }
 
   write(bytes: Uint8Array): boolean {
@@ -295,6 +299,7 @@ function wrongFraming({ headers, httpVersion, statusCode = 0 }: http.IncomingMes
   return coding.toLowerCase() === 'chunked' ? undefined : 'the answer has a transfer coding that was not asked for';
 }
 
+/** They are copied when it is known which of them go on. */
 function headersOf({ headers }: http.IncomingMessage): Headers {
-  return plainHeaders(headers);
+  return headers as Headers;
 }

@@ -50,9 +50,11 @@ export class HttpChannel extends Channel implements Exchange {
     this.#switches = switches;
     // An upstream's content-length must be true, or the client takes the rest for the next answer.
     res.strictContentLength = true;
-    req.on('data', (bytes: Buffer) => this.deliver(bytes));
-    req.on('end', () => this.#requestEnded());
     req.on('error', () => {});
+    if (hasBody(req)) {
+      req.on('data', (bytes: Buffer) => this.deliver(bytes));
+      req.on('end', () => this.#requestEnded());
+    } else this.#requestEnded();
     res.on('drain', () => this.drained());
     res.on('finish', () => this.#responseEnded());
     res.on('error', () => {});
@@ -105,8 +107,8 @@ export class HttpChannel extends Channel implements Exchange {
       this.#drain();
       return;
     }
-    // In one packet with the body, where that comes at once.
-    process.nextTick(() => {
+    // In one packet with the body, where that comes at once: what has come to us in one packet is passed on within a turn of the loop.
+    setImmediate(() => {
       if (!this.#flowing) this.#res.flushHeaders();
     });
   }
@@ -172,8 +174,8 @@ export class HttpChannel extends Channel implements Exchange {
       this.#cut(reason.kind === 'reset');
       return;
     }
-    // Of the socket, when it is this response's turn: it counts only while nothing moves.
-    if (!this.#responseOver) this.#res.setTimeout(LINGER);
+    // Of the socket, when it is this response's turn: it counts only while nothing moves. What has left needs none.
+    if (!this.#responseOver && this.#res.writableLength > 0) this.#res.setTimeout(LINGER);
     this.#drain();
   }
 
@@ -191,7 +193,8 @@ export class HttpChannel extends Channel implements Exchange {
 
   /** What is left of the request is nobody's. */
   #drain(): void {
-    drain(this.#req);
+    // One without a body is over before node has told so.
+    if (!this.#requestOver) drain(this.#req);
     this.#connection.resume();
   }
 
@@ -307,6 +310,11 @@ export class HttpChannel extends Channel implements Exchange {
     this.#connection.remove(this);
     this.deliverClose({ kind: 'end', message: 'the response is complete' });
   }
+}
+
+/** RFC 9112 section 6.3. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /** Node 22 and 24 write no others than these two, of which the first has no fields. */
