@@ -13,12 +13,29 @@ export const HOST = `^(${IPV4}|${IPV6}|${NAME})$`;
 /** Characters of a host's name at most (RFC 1035, section 2.3.4). */
 export const LONGEST_HOST = 253;
 
-/** The fields of a protocol, with the addresses among them checked: those of this machine in `bind` are IP addresses. */
+const NETWORK = `(${IPV4}|${IPV6})(/[0-9]{1,3})?`;
+
+/** Lists of addresses and networks, by their names. */
+const LISTS: Readonly<Record<string, string>> = {
+  addresses: IP,
+  allow: `^${NETWORK}$`,
+  deny: `^${NETWORK}$`,
+  proxy_protocol_from: `^${NETWORK}$`,
+  // Who comes by a UNIX socket has no address.
+  trusted: `^(unix|${NETWORK})$`,
+};
+
+/**
+ * The fields of a protocol, or options, with the addresses among them checked: those of this machine in `bind`, and where there are
+ * several, are IP addresses.
+ */
 export function withAddresses(schema: Schema, pattern = HOST): Schema {
   const { properties } = schema;
   if (!properties) return schema;
   const checked = Object.entries(properties).map(([name, field]): [string, Schema] => {
     if (name === 'address') return [name, { ...field, pattern, maxLength: LONGEST_HOST }];
+    const items = LISTS[name];
+    if (items !== undefined) return [name, { ...field, items: { ...field.items, pattern: items } }];
     return [name, withAddresses(field, name === 'bind' ? IP : pattern)];
   });
   return { ...schema, properties: Object.fromEntries(checked) };

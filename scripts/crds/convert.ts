@@ -25,6 +25,7 @@ export function structural(written: object): Schema {
       return {
         type: 'array',
         ...about(schema),
+        ...(schema.minItems !== undefined && { minItems: schema.minItems }),
         maxItems: schema.maxItems ?? MAX_ITEMS,
         items: structural(schema.items ?? {}),
       };

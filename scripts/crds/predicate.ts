@@ -55,7 +55,12 @@ export function predicateSchema(depth = 1): Schema {
     required: ['op'],
     allOf: [
       needs(COMBINATIONS, ['apply']),
-      ...(depth === 1 ? [needs(first, ['path'])] : []),
+      ...(depth === 1
+        ? [
+            needs(first, ['path']),
+            { anyOf: [{ required: ['path'] }, { properties: { apply: { items: located(2) } } }] },
+          ]
+        : []),
       needs(
         first.filter((op) => !WITHOUT_VALUE.includes(op)),
         ['value'],
@@ -63,6 +68,13 @@ export function predicateSchema(depth = 1): Schema {
       ...Object.entries(VALUES).map(([op, value]) => needs([op], ['value'], value)),
     ],
   };
+}
+
+/** One below others without a path: it has one of its own, or joins such as have. */
+function located(depth: number): Schema {
+  if (depth > DEPTH) return {};
+  const joins = { op: { enum: COMBINATIONS }, apply: { items: located(depth + 1) } };
+  return { anyOf: [{ required: ['path'] }, { properties: joins }] };
 }
 
 function deeper(): Schema {

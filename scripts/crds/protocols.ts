@@ -8,6 +8,7 @@ import { strict } from '../../src/core/schema.ts';
 import type { StandsOn } from '../../src/core/stands-on.ts';
 import { HOST, withAddresses } from './addresses.ts';
 import { structural } from './convert.ts';
+import { withLayerChecks } from './layer-checks.ts';
 import { CHECKS } from './protocol-checks.ts';
 import { atMostOne, brief, type Check, exactlyOne, has, having, type Schema } from './schema.ts';
 
@@ -41,7 +42,7 @@ function byKey(registry: Registry, role: Role, names: readonly string[], descrip
 function fieldsOf(registry: Registry, role: Role, name: string): Schema {
   const side: Side = registry[role](name);
   const { standsOn } = side;
-  const fields = withAddresses(structural(schemaOf(side)));
+  const fields = withLayerChecks(withAddresses(structural(schemaOf(side))), role);
   const own = [...standChecks(registry, role, standsOn), ...(CHECKS[role][name] ?? [])];
   const checks = fields.properties?.port && fields.properties.port.type === undefined ? own.map(withoutPort) : own;
   const carriers = standsOn && {
@@ -56,7 +57,7 @@ function fieldsOf(registry: Registry, role: Role, name: string): Schema {
     ...fields,
     description: registry.all().find((protocol) => protocol.name === name)?.title ?? '',
     ...(fields.properties && { properties: { ...fields.properties, ...carriers } }),
-    checks,
+    checks: [...(fields.checks ?? []), ...checks],
   };
 }
 
@@ -90,7 +91,7 @@ export function optionsSchema(registry: Registry, role: Role): Schema {
   const sides = [...sidesOf(registry, role).values()];
   const own = Object.assign({}, ...sides.map(optionsOf));
   const said = `Limits and timeouts, and options of the protocol.`;
-  return { ...structural(strict({ ...COMMON[role], ...own })), description: said, part: 'options' };
+  return { ...withAddresses(structural(strict({ ...COMMON[role], ...own }))), description: said, part: 'options' };
 }
 
 /** Options that only some protocols have: a check of what has `spec` and `options`. */

@@ -100,10 +100,11 @@ export function outline(schema: Schema): Schema {
 
 /** A number or an object, such as a cluster's port, stands at each protocol: of the object the proxies check the fields. */
 function asPort(schema: Schema): Schema {
-  const { type, minimum, maximum, properties } = schema;
-  return type === undefined && properties && minimum !== undefined && maximum !== undefined
-    ? { minimum, maximum, ...FREE }
-    : schema;
+  const { type, minimum, maximum, properties, required } = schema;
+  if (type !== undefined || !properties || minimum === undefined || maximum === undefined) return schema;
+  // What may be a text has limits that no number keeps: see `only`.
+  const others = minimum > maximum ? {} : only('number', 'object');
+  return { ...others, minimum, maximum, ...(required && { required }), ...FREE };
 }
 
 /** Which protocols carry which; their fields are free. */
@@ -161,6 +162,7 @@ export function plainOr(plain: Schema, object: Schema, description: string): Sch
     ...(minimum !== undefined && { minimum }),
     ...(maximum !== undefined && { maximum }),
     properties,
+    ...(required.length > 0 && type === 'integer' && { required }),
     // What is not there needs no fields: a text passes each of these.
     anyOf: subsets(optional).map((some) => exactly([...required, ...some])),
     checks,

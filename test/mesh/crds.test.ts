@@ -82,6 +82,28 @@ describe('the API server takes', () => {
     await create('Target', { cluster: { spec, endpoints: [{ spec: { address: '/run/a b.sock' } }] } });
   });
 
+  test('what stands below a protocol, and who may come', async () => {
+    const rules: object[] = [];
+    const options = { allow: ['10.0.0.0/8', '::1', 'fd00::/8'], deny: ['192.0.2.1'] };
+    const pair = { cert: '/a.pem', key: '/a.key' };
+    for (const tls of [
+      pair,
+      { ...pair, ca: '/ca.pem', client_auth: 'require' },
+      { strict_sni: true, certificates: [{ servernames: ['a.example'], ...pair }] },
+      { mode: 'passthrough' },
+    ]) {
+      const spec = { TCP: { port: 1, tls, proxy_protocol: true, proxy_protocol_from: ['10.0.0.0/8', '::1'] } };
+      await create('VirtualService', { selector: {}, listener: { spec, rules, options } });
+    }
+    await create('VirtualService', { selector: {}, listener: { spec: { UDP: { port: 1, tls: pair } }, rules } });
+    for (const spec of [{ filename: '/a' }, { read: '/a', write: '/b' }, { filename: '/a', write: '/b' }]) {
+      await create('VirtualService', { selector: {}, listener: { spec: { PIPE: spec }, rules } });
+    }
+    for (const tls of [{}, { ...pair, ca: '/ca.pem' }, { verify: false }]) {
+      await create('Route', { route: { destination: { spec: { TCP: { port: 1, tls } } } } });
+    }
+  });
+
   test('ranges of ports, and ports that are in metadata', async () => {
     const rules: object[] = [];
     for (const protocol of ['UDP', 'TCP', 'HTTP', 'WebSocket', 'SCTP']) {

@@ -13,6 +13,7 @@ const echo = { spec: { Echo: {} } };
 const route = { destination: echo };
 const rules = [{ action: { route } }];
 const udp = { spec: { UDP: { port: 53 } } };
+const tls = { cert: '/a.pem', key: '/a.key' };
 
 const listener = (why: string, spec: object, says: RegExp, more: object = {}): Refused => ({
   why,
@@ -96,6 +97,28 @@ const LISTENERS: readonly Refused[] = [
     /JSONSocket\.transport\.WebSocket\.transport\.TCP\.port/,
   ),
   listener('an address that is none', { UDP: { port: 1, address: '10.0.0.1:5' } }, /UDP\.address: .*should match/),
+  listener('neither end of a FIFO', { PIPE: {} }, /PIPE: .*filename, read or write/),
+  listener('both ends of a FIFO in one', { PIPE: { filename: '/a', write: '/a' } }, /PIPE: .*write: /),
+  listener('TLS on datagrams', { UnixDomainSocket: { filename: '/a', type: 'dgram', tls } }, /type must be stream/),
+  listener(
+    'trust in peers for nothing',
+    { TCP: { port: 1, proxy_protocol_from: ['::1'] } },
+    /TCP: .*proxy_protocol_from/,
+  ),
+  listener(
+    'a network that is none',
+    { TCP: { port: 1, proxy_protocol: true, proxy_protocol_from: ['web'] } },
+    /TCP\.proxy_protocol_from\[0\]: .*should match/,
+  ),
+  listener('a network that is none, in options', { UDP: { port: 1 } }, /options\.allow\[0\]: .*should match/, {
+    options: { allow: ['10.0.0.0/8/8'] },
+  }),
+  listener('names for further addresses', { SCTP: { port: 1, addresses: ['web'] } }, /SCTP\.addresses\[0\]/),
+  listener('a certificate without a key', { TCP: { port: 1, tls: { cert: '/a' } } }, /TCP\.tls: .*cert and key/),
+  listener('TLS without a certificate', { TCP: { port: 1, tls: {} } }, /TCP\.tls: .*needs a certificate/),
+  listener('who signs for nobody', { UDP: { port: 1, tls: { ...tls, ca: '/a' } } }, /UDP\.tls: .*ca and client_auth/),
+  listener('TLS passed on, and ended', { TCP: { port: 1, tls: { ...tls, mode: 'passthrough' } } }, /stands alone/),
+  listener('no protocol to choose', { TCP: { port: 1, tls: { ...tls, alpn: [] } } }, /TCP\.tls\.alpn: .*at least 1/),
   listener('no filename', { UnixDomainSocket: {} }, /UnixDomainSocket\.filename: Required/),
   listener('an option that there is not', { UDP: { port: 1 } }, /spec\.listener\.options\.idle/, {
     options: { idle: 1 },
@@ -159,6 +182,22 @@ const CLUSTERS: readonly Refused[] = [
   },
   cluster('no protocol', { spec: {} }, /spec\.cluster\.spec: .*exactly one protocol/),
   cluster('two protocols', { spec: { Echo: {}, Discard: {} } }, /spec\.cluster\.spec: .*exactly one protocol/),
+  cluster(
+    'a key without a certificate',
+    { spec: { TCP: { port: 1, tls: { key: '/a' } } } },
+    /TCP\.tls: .*cert and key/,
+  ),
+  cluster(
+    'who is trusted, though nobody is asked',
+    { spec: { TCP: { port: 1, tls: { verify: false, ca: '/a' } } } },
+    /TCP\.tls: .*ca means nothing/,
+  ),
+  cluster('a counter that is none', { spec: { Metric: { byteCounterName: '1-5' } } }, /Metric: .*byteCounterName/),
+  cluster(
+    'a port below as a text',
+    { spec: { JSONSocket: { transport: { SCTP: { port: '1' } } } } },
+    /JSONSocket\.transport\.SCTP\.port/,
+  ),
   cluster('no query', { spec: { Sync: {} } }, /spec\.cluster\.spec\.Sync\.query: Required/),
   cluster(
     'counters of one name',
@@ -374,6 +413,7 @@ const RULES: readonly Refused[] = [
   inRule('a comparison with a text', { match: { op: 'less', path: '/a', value: '1' } }, /spec\.rule\.match\.value/),
   inRule('a type that there is not', { match: { op: 'type', path: '/a', value: 'text' } }, /spec\.rule\.match\.value/),
   inRule('a combination of nothing', { match: { op: 'and' } }, /spec\.rule\.match\.apply: Required/),
+  inRule('a path nowhere', { match: { op: 'not', apply: [{ op: 'undefined' }] } }, /spec\.rule\.match/),
   inRule(
     'an error one deep',
     { match: { op: 'and', apply: [{ op: 'in', path: '/a', value: 1 }] } },
