@@ -12,7 +12,7 @@ export const ROOT = join(import.meta.dirname, '..');
 const requireNode: Plugin = {
   name: 'require-node',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:(https?|util)$/ }, ({ path, kind }) =>
+    onResolve({ filter: /^node:(https?|util|tls)$/ }, ({ path, kind }) =>
       kind === 'import-statement' ? { path, namespace: 'required' } : undefined,
     );
     onLoad({ filter: /./, namespace: 'required' }, ({ path }) => ({

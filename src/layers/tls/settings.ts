@@ -1,4 +1,5 @@
 /** What `tls` says, as users write it, and what stands where they do not say. */
+import type { Spec } from '../../core/protocol.ts';
 
 /** A certificate with those above it, and its key: each the path of a file, or PEM text. */
 export interface Pair {
@@ -36,4 +37,14 @@ export interface ClientInput extends Partial<Pair> {
 /** `tls: true` is `tls: {}`. */
 export function fieldsOf<T extends object>(tls: T | boolean): T {
   return typeof tls === 'object' ? tls : ({} as T);
+}
+
+/** What a listener says of TLS. */
+export function serverOf({ tls }: Spec): ServerInput {
+  return fieldsOf(tls as ServerInput | true);
+}
+
+/** What a cluster says of TLS. */
+export function clientOf({ tls }: Spec): ClientInput {
+  return fieldsOf(tls as ClientInput | true);
 }
