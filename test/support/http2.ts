@@ -59,6 +59,7 @@ export function ask(session: http2.ClientHttp2Session, headers: http2.OutgoingHt
 export const TYPES = {
   data: 0,
   headers: 1,
+  priority: 2,
   reset: 3,
   settings: 4,
   ping: 6,

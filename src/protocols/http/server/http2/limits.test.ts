@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { closed, echoing, standing } from '../../../../../test/support/accepted.ts';
 import { listenTo, Raw } from '../../../../../test/support/http.ts';
 import {
+  ACK,
   ask,
   block,
   codeOf,
@@ -110,6 +111,30 @@ describe('what a client of HTTP/2 may send', () => {
       }
     }
   });
+
+  for (const [what, flood] of [
+    ['PRIORITY', frame(TYPES.priority, 0, 1, Buffer.of(0, 0, 0, 0, 16))],
+    ['PING', frame(TYPES.ping, 0, 0, '12345678')],
+    ['answers to PING', frame(TYPES.ping, ACK, 0, '12345678')],
+    ['SETTINGS', frame(TYPES.settings, 0, 0)],
+    ['WINDOW_UPDATE', frame(TYPES.windowUpdate, 0, 0, Buffer.of(0, 0, 0, 1))],
+    ['unknown frames', frame(0x77, 0, 0)],
+  ] as const) {
+    test(`${what} without end, whose answers are read, do not stall others, and are no sessions`, async (t) => {
+      const { host, port } = await listenTo(t, http, { begin: echoing });
+      const { socket } = new FramePeer(t, port).hello();
+      const block = Buffer.concat(new Array(4000).fill(flood));
+      const pump = (): void => {
+        while (!socket.destroyed && socket.write(block)) {
+          // Until the listener is slower.
+        }
+        if (!socket.destroyed) socket.once('drain', pump);
+      };
+      pump();
+      for (let n = 0; n < 3; n++) assert.equal((await ask(connectTo(t, port), {}, '').answer).status, 200);
+      assert.equal(host.channels.length, 3);
+    });
+  }
 
   test('empty frames without end are cut off', async (t) => {
     const { host, port } = await listenTo(t, http, { begin: echoing });
