@@ -17,7 +17,7 @@ import type { Plan } from './plan.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { Rung, RungBytes } from './rung-bytes.ts';
 import { Stage, type StageOwner } from './stage.ts';
-import type { Expiring, Wheel } from './wheel.ts';
+import type { Expiring, Slot, Wheel } from './wheel.ts';
 import { type Wired, Wiring } from './wiring.ts';
 
 export type SessionStatus = 'INIT' | 'CONNECTED' | 'DISCONNECTED' | 'FINALIZING' | 'DESTROYED';
@@ -53,7 +53,9 @@ export class Session implements ClientOwner, StageOwner, Wired, Expiring {
   status: SessionStatus = 'INIT';
   /** Why it ended, once it has. */
   outcome: CloseReason | undefined;
-  slot: number | undefined;
+  slot: Slot | undefined;
+  previous: Expiring | undefined;
+  next: Expiring | undefined;
   /** Given by the session table: grows from one session to the next, in the whole proxy. */
   id = 0;
   /** Notes of the limits: what was taken of its source's share, and whether it counts for the whole. */

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
-import { type Expiring, Wheel } from './wheel.ts';
+import { type Expiring, type Slot, Wheel } from './wheel.ts';
 
 /** An entry whose deadline moves; resolves when it expires. */
 class Entry implements Expiring {
-  slot: number | undefined;
+  slot: Slot | undefined;
+  previous: Expiring | undefined;
+  next: Expiring | undefined;
   at: number;
   expired = 0;
   #done: () => void = () => {};
@@ -23,6 +25,16 @@ class Entry implements Expiring {
   expire(): void {
     this.expired++;
     this.#done();
+  }
+}
+
+/** Has another one removed, or put back, as it expires. */
+class Meddler extends Entry {
+  meddle: () => void = () => {};
+
+  override expire(): void {
+    this.meddle();
+    super.expire();
   }
 }
 
@@ -101,4 +113,27 @@ test('a quarter of a million different deadlines do not stop it', async () => {
   wheel.schedule(next);
   await next.done;
   wheel.close();
+});
+
+test('one that expires may have others of its time removed, those before it and behind, and itself put back', async () => {
+  const wheel = new Wheel();
+  const entries = Array.from({ length: 5 }, () => new Meddler(20)) as [Meddler, Meddler, Meddler, Meddler, Meddler];
+  const at = entries[0].at;
+  for (const entry of entries) entry.at = at;
+  const [, second, third, fourth] = entries;
+  for (const entry of entries) wheel.schedule(entry);
+  for (const entry of [second, third, fourth]) {
+    entry.meddle = () => {
+      for (const other of [second, third, fourth]) if (other !== entry) wheel.remove(other);
+      entry.meddle = () => {};
+      wheel.schedule(entry);
+    };
+  }
+  await Promise.all([entries[0].done, entries[4].done]);
+  const after = new Entry(60);
+  wheel.schedule(after);
+  await after.done;
+  // The first of the three has expired, and again after it was put back.
+  assert.deepEqual(entries.map(({ expired }) => expired).toSorted(), [0, 0, 1, 1, 2]);
+  assert.ok(entries.every(({ slot, previous, next }) => !slot && !previous && !next));
 });

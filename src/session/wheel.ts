@@ -1,14 +1,44 @@
-import { CompactingSet } from '../core/compacting.ts';
-
 /** What can time out by not being active. */
 export interface Expiring {
-  /** The wheel's own note of where the entry waits: a map of them would cost more than a field. */
-  slot: number | undefined;
+  /** The wheel's own notes of where the entry waits: a map or a set of entries would cost more than three fields. */
+  slot: Slot | undefined;
+  previous: Expiring | undefined;
+  next: Expiring | undefined;
   /** When it ends unless something happens, on the clock of performance.now(); Infinity if never. */
   deadline(): number;
   /** The deadline has passed. */
   expire(): void;
 }
+
+/** The entries that are looked at together, each linked to the next. */
+class Slot {
+  /** In ticks, on the clock of performance.now(). */
+  readonly at: number;
+  first: Expiring | undefined;
+
+  constructor(at: number) {
+    this.at = at;
+  }
+
+  add(entry: Expiring): void {
+    const { first } = this;
+    if (first) first.previous = entry;
+    entry.next = first;
+    entry.slot = this;
+    this.first = entry;
+  }
+
+  remove(entry: Expiring): void {
+    const { previous, next } = entry;
+    if (previous) previous.next = next;
+    else this.first = next;
+    if (next) next.previous = previous;
+    // One that is old would keep those that it leads to.
+    entry.previous = entry.next = entry.slot = undefined;
+  }
+}
+
+export type { Slot };
 
 /** Milliseconds: how late an expiry may be. */
 const TICK = 50;
@@ -27,7 +57,7 @@ const HELD_UP = 100;
  * deadline that it had comes, and put back if it has moved since. A million idle sessions cost one timer.
  */
 export class Wheel {
-  readonly #slots = new Map<number, CompactingSet<Expiring>>();
+  readonly #slots = new Map<number, Slot>();
   #timer: NodeJS.Timeout | undefined;
   #next = Number.POSITIVE_INFINITY;
   #waited = false;
@@ -36,19 +66,17 @@ export class Wheel {
   schedule(entry: Expiring): void {
     const deadline = entry.deadline();
     if (deadline === Number.POSITIVE_INFINITY) return;
-    const slot = Math.ceil(Math.min(deadline, performance.now() + FAR) / TICK);
-    if (entry.slot !== undefined && entry.slot <= slot) return;
+    if (entry.slot && entry.slot.at <= Math.ceil(deadline / TICK)) return;
+    const at = Math.ceil(Math.min(deadline, performance.now() + FAR) / TICK);
     this.remove(entry);
-    this.#put(entry, slot);
+    this.#put(entry, at);
   }
 
   remove(entry: Expiring): void {
     const { slot } = entry;
-    if (slot === undefined) return;
-    entry.slot = undefined;
-    const entries = this.#slots.get(slot);
-    entries?.delete(entry);
-    if (entries?.size === 0) this.#slots.delete(slot);
+    if (!slot) return;
+    slot.remove(entry);
+    if (!slot.first && this.#slots.get(slot.at) === slot) this.#slots.delete(slot.at);
   }
 
   close(): void {
@@ -56,21 +84,20 @@ export class Wheel {
     this.#slots.clear();
   }
 
-  #put(entry: Expiring, slot: number): void {
-    let entries = this.#slots.get(slot);
-    if (!entries) {
-      entries = new CompactingSet();
-      this.#slots.set(slot, entries);
+  #put(entry: Expiring, at: number): void {
+    let slot = this.#slots.get(at);
+    if (!slot) {
+      slot = new Slot(at);
+      this.#slots.set(at, slot);
     }
-    entries.add(entry);
-    entry.slot = slot;
-    if (slot < this.#next) this.#arm(slot);
+    slot.add(entry);
+    if (at < this.#next) this.#arm(at);
   }
 
-  #arm(slot: number): void {
-    this.#next = slot;
+  #arm(at: number): void {
+    this.#next = at;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#turn(), Math.max(0, slot * TICK - performance.now()));
+    this.#timer = setTimeout(() => this.#turn(), Math.max(0, at * TICK - performance.now()));
   }
 
   #turn(): void {
@@ -82,19 +109,19 @@ export class Wheel {
       return;
     }
     this.#next = Number.POSITIVE_INFINITY;
-    const due = [...this.#slots.keys()].filter((slot) => slot * TICK <= now);
+    const due = [...this.#slots.values()].filter(({ at }) => at * TICK <= now);
     for (const slot of due) {
-      const entries = this.#slots.get(slot) ?? [];
-      this.#slots.delete(slot);
-      for (const entry of entries) {
-        entry.slot = undefined;
+      this.#slots.delete(slot.at);
+      // One that expires may have others removed; who is put back is in another slot.
+      for (let entry = slot.first; entry; entry = slot.first) {
+        slot.remove(entry);
         if (entry.deadline() <= now) entry.expire();
         else this.schedule(entry);
       }
     }
     // Not by Math.min(...): a hundred thousand arguments do not fit the stack.
     let earliest = Number.POSITIVE_INFINITY;
-    for (const slot of this.#slots.keys()) if (slot < earliest) earliest = slot;
+    for (const at of this.#slots.keys()) if (at < earliest) earliest = at;
     if (earliest < this.#next) this.#arm(earliest);
   }
 }
