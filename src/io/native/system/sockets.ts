@@ -160,12 +160,13 @@ export function connect(fd: number, { host, port }: InternetAddress): number {
 
 /**
  * Connects a stream. Returns 0, EALREADY while it goes on, or the error: on the machine itself the handshake is over
- * when connect(2) returns, and a second call says so.
+ * when connect(2) returns, and a second call says so. What the first one says is not asked for: an error that is not
+ * EINPROGRESS is this machine's, and comes again.
  */
 export function connectStream(fd: number, { host, port }: InternetAddress): number {
-  const size = address.putInternet(scratchArena(), ADDRESS, host, port);
-  const begun = connectTo(fd, size);
-  return begun === k.EINPROGRESS ? connectTo(fd, size) : begun;
+  const arena = scratchArena();
+  const size = address.putInternet(arena, ADDRESS, host, port);
+  return libc().connect(fd, arena.base + ADDRESS, size) === 0 ? 0 : connectTo(fd, size);
 }
 
 export function connectPath(fd: number, path: string): number {
