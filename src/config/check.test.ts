@@ -12,6 +12,7 @@ const Inner = strict({
 const Outer = strict({
   ref: Type.Union([Type.String(), Inner, Type.Array(Inner)]),
   kind: Type.Optional(Type.Enum(['a', 'b'])),
+  flag: Type.Optional(Type.Union([Type.Literal(true), Inner])),
 });
 
 const refuses = (value: unknown, message: string, path = '/o'): void => {
@@ -41,6 +42,10 @@ test('a pattern is explained', () => {
 
 test('the values of an enumeration are listed', () => {
   refuses({ ref: 'x', kind: 'c' }, '/o/kind: must be one of a, b');
+});
+
+test('the only value that there may be is said', () => {
+  refuses({ ref: 'x', flag: false }, '/o/flag: must be true');
 });
 
 test('a field that is not known is named with the one that was meant, which is not missing then', () => {

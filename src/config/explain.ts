@@ -19,6 +19,7 @@ interface Schema {
   readonly items?: Schema;
   readonly anyOf?: readonly Schema[];
   readonly enum?: readonly unknown[];
+  readonly const?: unknown;
   readonly pattern?: string;
   readonly description?: string;
 }
@@ -99,6 +100,7 @@ function textOf(schema: Schema, value: unknown): string {
   const [, [error]] = Errors(schema as TSchema, value);
   if (error?.keyword === 'type') return `must be ${list([schema.type ?? 'something else'])}`;
   if (error?.keyword === 'enum' && schema.enum) return `must be one of ${schema.enum.join(', ')}`;
+  if (error?.keyword === 'const') return `must be ${JSON.stringify(schema.const)}`;
   // A pattern says to few what it takes.
   if (error?.keyword === 'pattern' && schema.description) return `${error.message} (${schema.description})`;
   return error?.message ?? 'does not fit the schema';
