@@ -16,7 +16,7 @@ export type EndpointState = 'up' | 'unknown' | 'ejected' | 'draining';
 const UP = -1;
 
 /** Each session that tries a mute endpoint in vain doubles the time until the next one, up to so many times the first. */
-const LONGEST = 16;
+const LONGEST = 4;
 
 /** Milliseconds: longer than a round trip on most networks (RFC 8305 section 5). */
 const PATIENCE = 250;

@@ -131,7 +131,8 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
   end(reason: CloseReason): void {
     this.#cancel();
     clearTimeout(this.#wait);
-    if (this.ready && this.answered) this.#tellAnswered();
+    // What has come is asked for only where somebody wants to know.
+    if (this.ready && this.endpoint?.unanswered && this.answered) this.#tellAnswered();
     this.channel?.close(reason);
     this.#tally();
     this.#release();
