@@ -51,7 +51,7 @@ function options(headers: Readonly<Record<string, unknown>>): string[] | undefin
 const CONNECTION = 'connection';
 
 /** A name such as `__proto__` is an own property like any other. */
-function put(headers: Headers, name: string, value: string | string[]): void {
+export function put(headers: Headers, name: string, value: string | string[]): void {
   if (name in headers)
     Object.defineProperty(headers, name, { value, writable: true, enumerable: true, configurable: true });
   else headers[name] = value;

@@ -1,20 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import {
-  Channel,
-  type CloseReason,
-  type Head,
-  type Headers,
-  type QueueLimits,
-  type Tail,
-} from '../../../core/channel.ts';
-import { asL7mpError, L7mpError } from '../../../core/errors.ts';
+import type { CloseReason, Headers, QueueLimits, Tail } from '../../../core/channel.ts';
 import type { Metadata } from '../../../core/metadata.ts';
-import { textOf } from '../../../core/told.ts';
 import { endToEnd, plainHeaders } from '../headers.ts';
 import { cutLater, LINGER } from '../linger.ts';
 import { requestMetadata } from '../metadata.ts';
 import { Tunnel } from '../tunnel.ts';
 import { answerError, drain, statusOf } from './answer.ts';
+import { AnsweringChannel } from './answering.ts';
 import type { Connection, Exchange } from './connection.ts';
 import type { Call } from './serve.ts';
 import { switchingHead } from './upgrade.ts';
@@ -23,8 +15,7 @@ import { switchingHead } from './upgrade.ts';
 const BARE_HEADERS = { 'content-type': 'application/octet-stream' };
 
 /** A request and its response: the request's body comes in, the response's body goes out. */
-export class HttpChannel extends Channel implements Exchange {
-  readonly kind = 'stream';
+export class HttpChannel extends AnsweringChannel implements Exchange {
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #connection: Connection;
@@ -36,6 +27,7 @@ export class HttpChannel extends Channel implements Exchange {
   #framed = true;
   #requestOver = false;
   #responseOver = false;
+  #draining = false;
   /** The client asks for WebSocket, and does not know yet whether it gets it: then there is a tunnel. */
   #switches: boolean;
   #tunnel: Tunnel | undefined;
@@ -61,14 +53,6 @@ export class HttpChannel extends Channel implements Exchange {
     connection.add(this);
   }
 
-  override get halfClose(): boolean {
-    return true;
-  }
-
-  override get exchange(): boolean {
-    return true;
-  }
-
   override get switches(): boolean {
     return this.#switches;
   }
@@ -77,45 +61,10 @@ export class HttpChannel extends Channel implements Exchange {
     return requestMetadata(this.#req, this.#connection.lower);
   }
 
-  override accept(head?: Head): void {
-    if (!head?.switches) this.#stay();
-    // Other protocols' answers have no status, and say nothing about this response.
-    if (head?.status !== undefined) this.head(head);
-    else if (!head?.tellsContinue) this.#continue();
-  }
+  // ------------------------------------------------------------------ the answer
 
-  override head(head: Head): void {
-    if (this.#begun) return;
-    const { status = 200, headers = {} } = head;
-    if (status === 100) this.#continue();
-    const switching = status === 101 && this.#switches;
-    if (status >= 100 && status < 200 && !switching) {
-      this.#inform(status, headers);
-      return;
-    }
-    try {
-      if (switching) {
-        this.#switch(endToEnd(headers));
-        return;
-      }
-      if (status < 200 || status > 599) throw new L7mpError('E_HANDSHAKE', `${status} is no status of an answer`);
-      this.#begin(status, endToEnd(headers));
-    } catch (thrown) {
-      const error = asL7mpError(thrown, 'E_HANDSHAKE');
-      this.#answer(error.status, textOf(error.code));
-      this.deliverClose({ kind: 'error', message: error.message });
-      this.#drain();
-      return;
-    }
-    // In one packet with the body, where that comes at once: what has come to us in one packet is passed on within a turn of the loop.
-    setImmediate(() => {
-      if (!this.#flowing) this.#res.flushHeaders();
-    });
-  }
-
-  override refuse(error: L7mpError): void {
-    if (!this.#begun) this.#answer(error.status, error.message);
-    super.refuse(error);
+  protected override get begun(): boolean {
+    return this.#begun;
   }
 
   // ------------------------------------------------------------------ for the connection
@@ -168,7 +117,7 @@ export class HttpChannel extends Channel implements Exchange {
       else this.#tunnel.forget();
       return;
     }
-    if (!this.#begun && reason.kind !== 'end') this.#answer(statusOf(reason), reason.message);
+    if (!this.#begun && reason.kind !== 'end') this.answerError(statusOf(reason), reason.message);
     else if (reason.kind === 'end' || this.#res.writableEnded) this.#finish();
     else {
       this.#cut(reason.kind === 'reset');
@@ -194,18 +143,18 @@ export class HttpChannel extends Channel implements Exchange {
   /** What is left of the request is nobody's. */
   #drain(): void {
     // One without a body is over before node has told so.
-    if (!this.#requestOver) drain(this.#req);
+    if (!this.#requestOver && !this.#draining) drain(this.#req);
+    this.#draining = true;
     this.#connection.resume();
   }
 
-  #continue(): void {
+  protected override goOn(): void {
     if (!this.#awaitsContinue || this.#begun) return;
     this.#awaitsContinue = false;
     this.#res.writeContinue();
   }
 
-  /** Passes an informational answer on, but for those about the connection (RFC 9110 section 15.2). */
-  #inform(status: number, headers: Headers): void {
+  protected override inform(status: number, headers: Headers): void {
     if (status <= 101 || this.#req.httpVersion !== '1.1') return;
     try {
       writeInformation(this.#res, status, endToEnd(headers));
@@ -214,8 +163,8 @@ export class HttpChannel extends Channel implements Exchange {
     }
   }
 
-  /** The endpoint agrees: what comes from now on is no HTTP. */
-  #switch(headers: Headers): void {
+  /** What comes from now on is no HTTP. */
+  protected override switch(headers: Headers): void {
     this.#begun = true;
     this.#flowing = true;
     this.#connection.remove(this);
@@ -230,25 +179,33 @@ export class HttpChannel extends Channel implements Exchange {
     if (!this.held) this.#tunnel.release();
   }
 
-  /** The client stays with HTTP. */
-  #stay(): void {
+  protected override stay(): void {
     if (!this.#switches) return;
     this.#switches = false;
     if (this.#requestOver) this.#tellEnd();
   }
 
+  protected override begin(status: number, headers: Headers): void {
+    this.#begin(status, headers);
+    // In one packet with the body, where that comes at once: what has come to us in one packet is passed on within a turn of the loop.
+    setImmediate(() => {
+      if (!this.#flowing) this.#res.flushHeaders();
+    });
+  }
+
   #begin(status: number, headers: Record<string, string | string[]>): void {
-    this.#stay();
+    this.stay();
     // See refuseCall: the body may come or not.
     this.#framed = this.#req.httpVersion !== '1.0' || 'content-length' in headers;
     this.#res.writeHead(status, this.#awaitsContinue ? { ...headers, connection: 'close' } : headers);
     this.#begun = true;
   }
 
-  #answer(status: number, content: string): void {
+  protected override answerError(status: number, content: string): void {
     this.#begun = true;
     this.#flowing = true;
     answerError(this.#res, status, content, this.#awaitsContinue ? { connection: 'close' } : {});
+    this.#drain();
   }
 
   // Trailers need the chunked coding, so the head must not turn into that of an empty answer.

@@ -1,20 +1,13 @@
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import {
-  Channel,
-  type CloseReason,
-  type Head,
-  type Headers,
-  type QueueLimits,
-  type Tail,
-} from '../../../../core/channel.ts';
+import type { CloseReason, Headers, QueueLimits, Tail } from '../../../../core/channel.ts';
 import { wholeNow } from '../../../../core/clock.ts';
-import { asL7mpError, L7mpError } from '../../../../core/errors.ts';
+import { L7mpError } from '../../../../core/errors.ts';
 import type { Metadata } from '../../../../core/metadata.ts';
-import { textOf } from '../../../../core/told.ts';
 import { codeForClient, INTERNAL_ERROR, NO_ERROR, resetBy } from '../../codes.ts';
 import { endToEnd, plainHeaders } from '../../headers.ts';
 import { headMetadata } from '../../metadata.ts';
 import { statusOf } from '../answer.ts';
+import { AnsweringChannel } from '../answering.ts';
 import { answerStream, giveUp, leave } from './answer.ts';
 import type { Awaited, StreamCall } from './connection.ts';
 
@@ -25,8 +18,7 @@ const BARE_HEADERS = { 'content-type': 'application/octet-stream' };
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** A stream of HTTP/2: the request's body comes in, the response's body goes out. */
-export class Http2Channel extends Channel implements Awaited {
-  readonly kind = 'stream';
+export class Http2Channel extends AnsweringChannel implements Awaited {
   readonly #stream: ServerHttp2Stream;
   readonly #call: StreamCall;
   #awaitsContinue: boolean;
@@ -60,48 +52,15 @@ export class Http2Channel extends Channel implements Awaited {
     else this.#expect();
   }
 
-  override get halfClose(): boolean {
-    return true;
-  }
-
-  override get exchange(): boolean {
-    return true;
-  }
-
   override describe(): Metadata {
     const { head, connection } = this.#call;
     return headMetadata({ ...head, headers: plainHeaders(head.headers) }, connection.lower);
   }
 
-  override accept(head?: Head): void {
-    // Other protocols' answers have no status, and say nothing about this response.
-    if (head?.status !== undefined) this.head(head);
-    else if (!head?.tellsContinue) this.#continue();
-  }
+  // ------------------------------------------------------------------ the answer
 
-  override head(head: Head): void {
-    if (this.#answer) return;
-    const { status = 200, headers = {} } = head;
-    if (status === 100) this.#continue();
-    if (status >= 100 && status < 200) {
-      this.#inform(status, headers);
-      return;
-    }
-    try {
-      if (status < 200 || status > 599) throw new L7mpError('E_HANDSHAKE', `${status} is no status of an answer`);
-      this.#begin(status, endToEnd(headers));
-    } catch (thrown) {
-      const error = asL7mpError(thrown, 'E_HANDSHAKE');
-      this.#answerError(error.status, textOf(error.code));
-      this.deliverClose({ kind: 'error', message: error.message });
-      return;
-    }
-    process.nextTick(() => this.#flow(false));
-  }
-
-  override refuse(error: L7mpError): void {
-    if (!this.#answer) this.#answerError(error.status, error.message);
-    super.refuse(error);
+  protected override get begun(): boolean {
+    return this.#answer !== undefined;
   }
 
   // ------------------------------------------------------------------ for the connection
@@ -115,7 +74,7 @@ export class Http2Channel extends Channel implements Awaited {
   }
 
   late(why: string): void {
-    this.#answerError(408, why);
+    this.answerError(408, why);
     this.deliverClose({ kind: 'error', message: why });
   }
 
@@ -142,7 +101,7 @@ export class Http2Channel extends Channel implements Awaited {
 
   protected override shut(reason: CloseReason): void {
     if (this.#left) return;
-    if (!this.#answer && reason.kind !== 'end') this.#answerError(statusOf(reason), reason.message);
+    if (!this.#answer && reason.kind !== 'end') this.answerError(statusOf(reason), reason.message);
     else if (reason.kind === 'end' || this.#stream.writableEnded) {
       this.#left = true;
       this.#finish();
@@ -166,14 +125,13 @@ export class Http2Channel extends Channel implements Awaited {
     return !this.#stream.closed && !this.#stream.destroyed;
   }
 
-  #continue(): void {
+  protected override goOn(): void {
     if (!this.#awaitsContinue || this.#answer || !this.#alive) return;
     this.#awaitsContinue = false;
     this.#stream.additionalHeaders({ ':status': 100 });
   }
 
-  /** Passes an informational answer on, but for those about the connection. */
-  #inform(status: number, headers: Headers): void {
+  protected override inform(status: number, headers: Headers): void {
     if (status <= 101 || !this.#alive) return;
     try {
       this.#stream.additionalHeaders({ ...endToEnd(headers), ':status': status });
@@ -199,6 +157,11 @@ export class Http2Channel extends Channel implements Awaited {
   #requestEnded(): void {
     this.#requestOver = true;
     this.deliverEnd(this.#requestTail);
+  }
+
+  protected override begin(status: number, headers: Headers): void {
+    this.#begin(status, headers);
+    process.nextTick(() => this.#flow(false));
   }
 
   #begin(status: number, headers: Headers): void {
@@ -288,7 +251,7 @@ export class Http2Channel extends Channel implements Awaited {
     leave(stream);
   }
 
-  #answerError(status: number, content: string): void {
+  protected override answerError(status: number, content: string): void {
     this.#answer = {};
     this.#flowing = true;
     this.#left = true;

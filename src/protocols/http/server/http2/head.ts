@@ -1,6 +1,7 @@
 /** The head of an HTTP/2 request, and what is wrong with one that nghttp2 has let through. */
 import type { IncomingHttpHeaders } from 'node:http2';
 import type { Headers } from '../../../../core/channel.ts';
+import { put } from '../../headers.ts';
 import type { RequestHead } from '../../metadata.ts';
 import { HOST, plainAuthority } from '../host.ts';
 
@@ -22,11 +23,11 @@ export interface Wrong {
 export function headOf(given: IncomingHttpHeaders): RequestHead {
   const host = given[':authority'] ?? given.host;
   const { ':method': method = 'GET', ':path': target = '/' } = given;
-  const fields: [string, string | string[] | undefined][] = host === undefined ? [] : [['host', host]];
+  const headers: Headers = host === undefined ? {} : { host };
   for (const name of Object.keys(given)) {
-    if (name.charCodeAt(0) !== COLON && name !== 'host') fields.push([name, given[name]]);
+    if (name.charCodeAt(0) !== COLON && name !== 'host') put(headers, name, given[name] as string | string[]);
   }
-  return { version: '2.0', method, target, host, headers: Object.fromEntries(fields) as Headers };
+  return { version: '2.0', method, target, host, headers };
 }
 
 /** By RFC 9113 section 8.3.1, and as HTTP/1.1 has it; `list`: names and values in turn, as they came. */
