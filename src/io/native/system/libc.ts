@@ -49,6 +49,8 @@ export interface Libc {
   errno(): number;
   /** The memory at an address, as an ArrayBuffer: it is not copied, and is never given back. */
   view(at: Pointer, size: number): ArrayBuffer;
+  /** Gives back what is free in the allocator's memory (malloc_trim(3)): some milliseconds. Not every C library can. */
+  trim(): void;
   /** Calls back, in this thread's loop, while a descriptor can be read. Keeps the process until `unref`. */
   poll(fd: Fd, readable: () => void): PollHandle;
 }
@@ -62,7 +64,10 @@ export interface PollHandle {
 
 // koffi has no ssize_t; `long` has its size on every Linux that has koffi.
 const P = 'intptr_t';
-const SIGNATURES: Record<Exclude<keyof Libc, 'errno' | 'view' | 'poll'>, [result: string, parameters: string[]]> = {
+const SIGNATURES: Record<
+  Exclude<keyof Libc, 'errno' | 'view' | 'trim' | 'poll'>,
+  [result: string, parameters: string[]]
+> = {
   mmap: [P, [P, 'int64', 'int', 'int', 'int', 'int64']],
   munmap: ['int', [P, 'size_t']],
   madvise: ['int', [P, 'size_t', 'int']],
@@ -125,7 +130,14 @@ function load(): Libc {
   ]);
   const view = (at: Pointer, size: number): ArrayBuffer => koffi.view(BigInt(at), size);
   const poll: Libc['poll'] = (fd, readable) => koffi.node.poll(fd, { readable: true }, readable);
-  return { ...Object.fromEntries(calls), errno: () => koffi.errno(), view, poll };
+  const trim = (): void => {
+    try {
+      library.func('malloc_trim', 'int', ['size_t'])(0);
+    } catch {
+      // It is glibc's.
+    }
+  };
+  return { ...Object.fromEntries(calls), errno: () => koffi.errno(), view, trim, poll };
 }
 
 function loadKoffi(): Koffi {
