@@ -61,3 +61,19 @@ test('a name that is not there any more is forgotten; what nobody has known fail
   questions[2]?.reject(failure('EAI_AGAIN'));
   await assert.rejects(failed, { code: 'EAI_AGAIN' });
 });
+
+test('an address that was reached behind others comes first for a while', async (t) => {
+  let now = 1;
+  t.mock.method(performance, 'now', () => now);
+  const names = new Names(async () => [...ADDRESS, ...OTHER]);
+  const first = async () => (await names.addresses('a'))[0]?.address;
+  assert.equal(await first(), '192.0.2.1');
+  names.prefer('a', '192.0.2.2');
+  assert.equal(await first(), '192.0.2.2');
+  assert.equal((await names.addresses('b'))[0]?.address, '192.0.2.1');
+  now += 60_001;
+  // The others are tried again.
+  assert.equal(await first(), '192.0.2.1');
+  names.prefer('a', '192.0.2.9');
+  assert.equal(await first(), '192.0.2.1');
+});

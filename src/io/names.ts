@@ -4,6 +4,9 @@ import { type LookupAddress, promises } from 'node:dns';
 /** Milliseconds after which what was known of a name will do. */
 const PATIENCE = 250;
 
+/** Milliseconds for which an address that was reached behind others that were not comes before them. */
+const PREFERRED = 60_000;
+
 /** Names of which the latest answer is kept. Configurations name them; those of removed endpoints go in time. */
 const MOST = 1024;
 
@@ -21,16 +24,35 @@ export class Names {
   readonly #lookup: Lookup;
   readonly #asked = new Map<string, Promise<readonly LookupAddress[]>>();
   readonly #known = new Map<string, readonly LookupAddress[]>();
+  /** Since when, on the clock of performance.now(). */
+  readonly #preferred = new Map<string, { readonly address: string; readonly since: number }>();
 
   constructor(lookup: Lookup = bySystem) {
     this.#lookup = lookup;
   }
 
-  /** All addresses, in the system's order. Rejects with the system's error. */
+  /** All addresses, in the system's order but for one that is preferred. Rejects with the system's error. */
   async addresses(name: string): Promise<readonly LookupAddress[]> {
     const asked = this.#asked.get(name) ?? this.#ask(name);
     const known = this.#known.get(name);
-    return known ? within(PATIENCE, asked, known) : asked;
+    return this.#inOrder(name, await (known ? within(PATIENCE, asked, known) : asked));
+  }
+
+  /** Those before it did not answer: for a while it is tried before them (RFC 8305 section 4, of what is known from before). */
+  prefer(name: string, address: string): void {
+    forgetOldest(this.#preferred);
+    this.#preferred.set(name, { address, since: performance.now() });
+  }
+
+  #inOrder(name: string, found: readonly LookupAddress[]): readonly LookupAddress[] {
+    const preferred = this.#preferred.get(name);
+    if (!preferred) return found;
+    if (performance.now() - preferred.since > PREFERRED) {
+      this.#preferred.delete(name);
+      return found;
+    }
+    const first = found.filter(({ address }) => address === preferred.address);
+    return first.length === 0 ? found : [...first, ...found.filter(({ address }) => address !== preferred.address)];
   }
 
   async #ask(name: string): Promise<readonly LookupAddress[]> {
@@ -55,14 +77,18 @@ export class Names {
 
   #keep(name: string, found: readonly LookupAddress[]): void {
     this.#known.delete(name);
-    const [oldest] = this.#known.keys();
-    if (oldest !== undefined && this.#known.size >= MOST) this.#known.delete(oldest);
+    forgetOldest(this.#known);
     this.#known.set(name, found);
   }
 }
 
 /** The names of this thread's sockets. */
 export const names = new Names();
+
+function forgetOldest(map: Map<string, unknown>): void {
+  const [oldest] = map.keys();
+  if (oldest !== undefined && map.size >= MOST) map.delete(oldest);
+}
 
 function within<T>(time: number, answer: Promise<T>, otherwise: T): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -7,6 +7,7 @@ import type { Bind, Ends, SocketAddress, SocketChannel } from '../../../core/eng
 import type { L7mpError } from '../../../core/errors.ts';
 import type { Attempt } from '../../../core/protocol.ts';
 import { connectError } from '../../connect-error.ts';
+import { names } from '../../names.ts';
 import { resolve } from '../../resolve.ts';
 import type { Pollable } from '../loop.ts';
 import { familyOf } from '../system/address.ts';
@@ -86,7 +87,7 @@ export class Connecting {
     const { port } = this.#to;
     const host = plainAddress(this.#to.host);
     if (net.isIP(host)) return this.#connectInternet({ host, port }, false);
-    return resolve(host).then((hosts) => this.#connectFirst(hosts, port));
+    return resolve(host).then((hosts) => this.#connectFirst(host, hosts, port));
   }
 
   async #guard(result: Promise<SocketChannel>): Promise<SocketChannel> {
@@ -105,12 +106,14 @@ export class Connecting {
     return connectError(where, error as Error);
   }
 
-  async #connectFirst(hosts: readonly string[], port: number): Promise<SocketChannel> {
+  async #connectFirst(name: string, hosts: readonly string[], port: number): Promise<SocketChannel> {
     const errors: Error[] = [];
     for (const [n, host] of hosts.entries()) {
       if (this.#attempt.signal.aborted) throw new Error('no connection in time');
       try {
-        return await this.#connectInternet({ host, port }, n < hosts.length - 1);
+        const channel = await this.#connectInternet({ host, port }, n < hosts.length - 1);
+        if (n > 0) names.prefer(name, host);
+        return channel;
       } catch (error) {
         errors.push(error as Error);
       }
