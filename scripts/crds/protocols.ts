@@ -43,7 +43,7 @@ function fieldsOf(registry: Registry, role: Role, name: string): Schema {
   const side: Side = registry[role](name);
   const { standsOn } = side;
   const fields = withLayerChecks(withAddresses(structural(schemaOf(side))), role);
-  const own = [...standChecks(registry, role, standsOn), ...(CHECKS[role][name] ?? [])];
+  const own = [...standChecks(registry, role, standsOn), ...streamChecks(standsOn), ...(CHECKS[role][name] ?? [])];
   const checks = fields.properties?.port && fields.properties.port.type === undefined ? own.map(withoutPort) : own;
   const carriers = standsOn && {
     // What its fields are is said where the protocol is one of the object itself.
@@ -59,6 +59,22 @@ function fieldsOf(registry: Registry, role: Role, name: string): Schema {
     ...(fields.properties && { properties: { ...fields.properties, ...carriers } }),
     checks: [...(fields.checks ?? []), ...checks],
   };
+}
+
+/** Of the protocols that carry streams, UNIX sockets may be of another type. */
+function streamChecks(standsOn: StandsOn | undefined): Check[] {
+  if (standsOn?.kind !== 'stream') return [];
+  const { field } = standsOn;
+  const type = [field, 'UnixDomainSocket', 'type'];
+  return [
+    {
+      rule: `!${has(...type)} || self.${type.join('.')} == 'stream'`,
+      message: `${type.join('.')} must be stream`,
+      schema: {
+        properties: { [field]: { properties: { UnixDomainSocket: { properties: { type: { enum: ['stream'] } } } } } },
+      },
+    },
+  ];
 }
 
 /** CEL does not see a port that may be an object. */

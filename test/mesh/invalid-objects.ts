@@ -119,6 +119,11 @@ const LISTENERS: readonly Refused[] = [
   listener('who signs for nobody', { UDP: { port: 1, tls: { ...tls, ca: '/a' } } }, /UDP\.tls: .*ca and client_auth/),
   listener('TLS passed on, and ended', { TCP: { port: 1, tls: { ...tls, mode: 'passthrough' } } }, /stands alone/),
   listener('no protocol to choose', { TCP: { port: 1, tls: { ...tls, alpn: [] } } }, /TCP\.tls\.alpn: .*at least 1/),
+  listener(
+    'HTTP on datagrams',
+    { HTTP: { transport: { UnixDomainSocket: { filename: '/a', type: 'dgram' } } } },
+    /HTTP: .*type must be stream/,
+  ),
   listener('no filename', { UnixDomainSocket: {} }, /UnixDomainSocket\.filename: Required/),
   listener('an option that there is not', { UDP: { port: 1 } }, /spec\.listener\.options\.idle/, {
     options: { idle: 1 },
