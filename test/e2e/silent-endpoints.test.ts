@@ -53,7 +53,7 @@ async function tried(t: TestContext, port: number): Promise<void> {
 
 test('a TCP endpoint that resets what it has accepted', async (t) => {
   const live = await serveStream(t);
-  const resets = await serveStream(t, { reply: () => undefined, onPeer: (peer) => peer.reset() });
+  const resets = await serveStream(t, { reply: (_data, peer) => void peer.reset() });
   const { port, lines, told } = await start(t, {
     spec: { protocol: 'TCP', port: 1 },
     endpoints: [resets.port, live.port],
@@ -68,7 +68,7 @@ test('a TCP endpoint that resets what it has accepted', async (t) => {
   const [line = ''] = await told('the line');
   assert.match(
     line,
-    new RegExp(`endpoint e0 \\(127\\.0\\.0\\.1, port ${resets.port}\\) is down: ECONNRESET \\(3 times`),
+    new RegExp(`endpoint e0 \\(127\\.0\\.0\\.1, port ${resets.port}\\) is down: .*ECONNRESET \\(3 times`),
   );
   for (let n = 0; n < 4; n++) assert.equal(await ask(await connectStream(t, { port }), 'x'), 'x');
   assert.equal((await lines()).length, 1);
@@ -111,7 +111,7 @@ test('a UDP endpoint that is not there', async (t) => {
     alone.send('x');
     return (await lines()).length > 0;
   }, 'the line');
-  assert.match((await lines())[0] ?? '', /endpoint e0 .* is down: ECONNREFUSED \(3 times/);
+  assert.match((await lines())[0] ?? '', /endpoint e0 .* is down: .*ECONNREFUSED \(3 times/);
   await serveDatagram(t, { port: dead });
   await until(async () => {
     alone.send('x');
