@@ -44,7 +44,7 @@ export type Admin = {
     client_certificates?: ({
       /** Attributes that its subject has, as `CN=ops,O=Example`. */
       subject?: string;
-      /** One of its alternative names, as `DNS:ops.example` or `URI:spiffe://example/ops`. */
+      /** One of its alternative names, as `DNS:ops.example`. Without its type (`DNS`, `URI`, `email`, `IP Address`): what it looks like. */
       san?: string;
       /** A reader may change nothing. */
       role: "reader" | "admin";
@@ -637,7 +637,7 @@ export type AdminRead = {
     client_certificates?: ({
       /** Attributes that its subject has, as `CN=ops,O=Example`. */
       subject?: string;
-      /** One of its alternative names, as `DNS:ops.example` or `URI:spiffe://example/ops`. */
+      /** One of its alternative names, as `DNS:ops.example`. Without its type (`DNS`, `URI`, `email`, `IP Address`): what it looks like. */
       san?: string;
       /** A reader may change nothing. */
       role: "reader" | "admin";
@@ -712,6 +712,8 @@ export type UDPListenerSpec = {
     key?: string;
     /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
     alpn?: string[];
+    /** Groups for the exchange of keys, the preferred first. Default OpenSSL’s choice. */
+    groups?: string[];
     /** Who has signed the certificates of clients. */
     ca?: string;
     /** Whether clients are asked for certificates; `request` takes a bad one for none. Default none. */
@@ -765,6 +767,8 @@ export type UDPClusterSpec = {
     key?: string;
     /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
     alpn?: string[];
+    /** Groups for the exchange of keys, the preferred first. Default OpenSSL’s choice. */
+    groups?: string[];
     /** Who has signed those of endpoints. Default: whom Node trusts. */
     ca?: string;
     /** Whose certificate it must be. Default the endpoint’s address. */
@@ -803,8 +807,12 @@ export type TCPListenerSpec = {
     key?: string;
     /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
     alpn?: string[];
+    /** Groups for the exchange of keys, the preferred first. Default OpenSSL’s choice. */
+    groups?: string[];
     /** Default 1.2. */
     min_version?: "1.2" | "1.3";
+    /** Whether who comes back has a shorter handshake. Default true. */
+    resumption?: boolean;
     /** Who has signed the certificates of clients. */
     ca?: string;
     /** Whether clients are asked for certificates; `request` takes a bad one for none. Default none. */
@@ -858,8 +866,12 @@ export type TCPClusterSpec = {
     key?: string;
     /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
     alpn?: string[];
+    /** Groups for the exchange of keys, the preferred first. Default OpenSSL’s choice. */
+    groups?: string[];
     /** Default 1.2. */
     min_version?: "1.2" | "1.3";
+    /** Whether who comes back has a shorter handshake. Default true. */
+    resumption?: boolean;
     /** Who has signed those of endpoints. Default: whom Node trusts. */
     ca?: string;
     /** Whose certificate it must be. Default the endpoint’s address. */
@@ -896,8 +908,12 @@ export type UnixDomainSocketListenerSpec = {
     key?: string;
     /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
     alpn?: string[];
+    /** Groups for the exchange of keys, the preferred first. Default OpenSSL’s choice. */
+    groups?: string[];
     /** Default 1.2. */
     min_version?: "1.2" | "1.3";
+    /** Whether who comes back has a shorter handshake. Default true. */
+    resumption?: boolean;
     /** Who has signed the certificates of clients. */
     ca?: string;
     /** Whether clients are asked for certificates; `request` takes a bad one for none. Default none. */
@@ -941,8 +957,12 @@ export type UnixDomainSocketClusterSpec = {
     key?: string;
     /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
     alpn?: string[];
+    /** Groups for the exchange of keys, the preferred first. Default OpenSSL’s choice. */
+    groups?: string[];
     /** Default 1.2. */
     min_version?: "1.2" | "1.3";
+    /** Whether who comes back has a shorter handshake. Default true. */
+    resumption?: boolean;
     /** Who has signed those of endpoints. Default: whom Node trusts. */
     ca?: string;
     /** Whose certificate it must be. Default the endpoint’s address. */
@@ -981,8 +1001,12 @@ export type PIPEListenerSpec = {
     key?: string;
     /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
     alpn?: string[];
+    /** Groups for the exchange of keys, the preferred first. Default OpenSSL’s choice. */
+    groups?: string[];
     /** Default 1.2. */
     min_version?: "1.2" | "1.3";
+    /** Whether who comes back has a shorter handshake. Default true. */
+    resumption?: boolean;
     /** Who has signed the certificates of clients. */
     ca?: string;
     /** Whether clients are asked for certificates; `request` takes a bad one for none. Default none. */
@@ -1030,8 +1054,12 @@ export type PIPEClusterSpec = {
     key?: string;
     /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
     alpn?: string[];
+    /** Groups for the exchange of keys, the preferred first. Default OpenSSL’s choice. */
+    groups?: string[];
     /** Default 1.2. */
     min_version?: "1.2" | "1.3";
+    /** Whether who comes back has a shorter handshake. Default true. */
+    resumption?: boolean;
     /** Who has signed those of endpoints. Default: whom Node trusts. */
     ca?: string;
     /** Whose certificate it must be. Default the endpoint’s address. */
@@ -1167,8 +1195,12 @@ export type HTTPListenerSpec = {
     key?: string;
     /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
     alpn?: string[];
+    /** Groups for the exchange of keys, the preferred first. Default OpenSSL’s choice. */
+    groups?: string[];
     /** Default 1.2. */
     min_version?: "1.2" | "1.3";
+    /** Whether who comes back has a shorter handshake. Default true. */
+    resumption?: boolean;
     /** Who has signed the certificates of clients. */
     ca?: string;
     /** Whether clients are asked for certificates; `request` takes a bad one for none. Default none. */
@@ -1259,8 +1291,12 @@ export type HTTPClusterSpec = {
     key?: string;
     /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
     alpn?: string[];
+    /** Groups for the exchange of keys, the preferred first. Default OpenSSL’s choice. */
+    groups?: string[];
     /** Default 1.2. */
     min_version?: "1.2" | "1.3";
+    /** Whether who comes back has a shorter handshake. Default true. */
+    resumption?: boolean;
     /** Who has signed those of endpoints. Default: whom Node trusts. */
     ca?: string;
     /** Whose certificate it must be. Default the endpoint’s address. */
@@ -1336,8 +1372,12 @@ export type WebSocketListenerSpec = {
     key?: string;
     /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
     alpn?: string[];
+    /** Groups for the exchange of keys, the preferred first. Default OpenSSL’s choice. */
+    groups?: string[];
     /** Default 1.2. */
     min_version?: "1.2" | "1.3";
+    /** Whether who comes back has a shorter handshake. Default true. */
+    resumption?: boolean;
     /** Who has signed the certificates of clients. */
     ca?: string;
     /** Whether clients are asked for certificates; `request` takes a bad one for none. Default none. */
@@ -1432,8 +1472,12 @@ export type WebSocketClusterSpec = {
     key?: string;
     /** Protocols by ALPN, the preferred first. Default none, but what HTTP and WebSocket speak. */
     alpn?: string[];
+    /** Groups for the exchange of keys, the preferred first. Default OpenSSL’s choice. */
+    groups?: string[];
     /** Default 1.2. */
     min_version?: "1.2" | "1.3";
+    /** Whether who comes back has a shorter handshake. Default true. */
+    resumption?: boolean;
     /** Who has signed those of endpoints. Default: whom Node trusts. */
     ca?: string;
     /** Whose certificate it must be. Default the endpoint’s address. */
