@@ -16,10 +16,10 @@ function definitionOf(name: string, more: Partial<EndpointDefinition> = {}): End
 }
 
 /** A cluster of endpoints, and the lines that it has logged. */
-function clusterOf(endpoints: readonly Endpoint[], policy = 'LeastSessions') {
+function clusterOf(endpoints: readonly Endpoint[], policy = 'LeastSessions', options = {}) {
   const lines: string[] = [];
   const log = { enabled: () => true, write: (_level: string, _name: string, text: string) => void lines.push(text) };
-  const definition = { kind: 'cluster', name: 'c', spec: {}, loadbalancer: { policy }, options: {} };
+  const definition = { kind: 'cluster', name: 'c', spec: {}, loadbalancer: { policy }, options };
   const known = new Map(endpoints.map((endpoint) => [endpoint.name, endpoint]));
   const never = {} as never;
   return {
@@ -40,6 +40,17 @@ test('the state of an endpoint says what is known of it', () => {
   assert.equal(endpoint.state, 'draining');
   assert.match(lines[0] ?? '', /^endpoint e \(192\.0\.2\.1\) is down: connection refused \(after 3 ms\); /);
   assert.match(lines[1] ?? '', /^endpoint e \(192\.0\.2\.1\) answers again /);
+});
+
+test('without fail_timeout an endpoint that cannot be reached keeps its share, and is not tried beside sessions', () => {
+  const endpoints = ['dead', 'live'].map((name) => new Endpoint(definitionOf(name), new LocalCount()));
+  const [dead] = endpoints as [Endpoint, Endpoint];
+  const { cluster } = clusterOf(endpoints, 'RoundRobin', { fail_timeout: 0 });
+  cluster.outcome({ endpoint: dead, took: 1 }, REFUSED);
+  cluster.slower(dead, 1);
+  assert.equal(cluster.due(), undefined);
+  const picked = Array.from({ length: 10 }, () => cluster.pick(SESSION)?.name);
+  assert.equal(picked.filter((name) => name === 'dead').length, 5);
 });
 
 test('an endpoint whose handshakes take long is given twice as long before another one is dialled beside it', () => {

@@ -153,7 +153,7 @@ export class Cluster {
   /** So many more attempts to connect to an endpoint take their time. */
   slower(endpoint: Endpoint, attempts: number): void {
     endpoint.slow += attempts;
-    if (endpoint.slow > 0) this.#slow.add(endpoint);
+    if (endpoint.slow > 0 && this.#failTimeout > 0) this.#slow.add(endpoint);
     else this.#slow.delete(endpoint);
   }
 
@@ -199,6 +199,11 @@ export class Cluster {
 
   // ------------------------------------------------------------------ own
 
+  /** Milliseconds; with 0 no endpoint is avoided. */
+  get #failTimeout(): number {
+    return this.definition.options.fail_timeout ?? FAIL_TIMEOUT;
+  }
+
   #update(): void {
     this.#changed = false;
     if (this.side.virtual) this.#virtual ??= virtualEndpoint(this.name);
@@ -216,8 +221,7 @@ export class Cluster {
   #eject(endpoint: Endpoint, why: string): void {
     // One that was deleted meanwhile is no news.
     if (endpoint !== this.#virtual && this.#endpoints.get(endpoint.name) !== endpoint) return;
-    const time = this.definition.options.fail_timeout ?? FAIL_TIMEOUT;
-    if (!endpoint.eject(performance.now(), time)) return;
+    if (!endpoint.eject(performance.now(), this.#failTimeout)) return;
     this.#ejected.add(endpoint);
     const { broken, failed, unanswered, sessions } = endpoint;
     const affected = count(Math.max(broken, failed, unanswered), 'session');

@@ -144,7 +144,7 @@ export class Endpoint implements Candidate {
 
   /** Whether sessions go elsewhere. One that could not be reached is tried beside them, one that is mute by a session. */
   avoided(now: number): boolean {
-    return this.ejected && !(this.mute && this.due(now));
+    return this.#penalty > 0 && !(this.mute && this.due(now));
   }
 
   /**
@@ -155,9 +155,9 @@ export class Endpoint implements Candidate {
     return Math.max(PATIENCE, 2 * this.took);
   }
 
-  /** The time of its ejection is over. */
+  /** It was avoided, for a time that is over. */
   due(now: number): boolean {
-    return this.ejected && now >= this.#retryAt;
+    return this.#penalty > 0 && now >= this.#retryAt;
   }
 
   /** The endpoint is tried although it is ejected: the others wait for what becomes of that, or for another such time. */
