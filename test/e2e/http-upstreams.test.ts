@@ -107,26 +107,20 @@ describe('a connection that the upstream has closed meanwhile', () => {
       else if (/\r\n\r\n/.test(text)) socket.write(OK);
     });
 
-  for (const [method, body] of [
-    ['GET', ''],
-    ['PUT', 'body'],
-  ] as const) {
-    test(`costs a ${method} nothing, which may be asked twice`, async (t) => {
-      const { port: up, heard } = await stale(t);
-      const { port } = await proxyTo(t, [up], ALONE);
-      for (let n = 0; n < 2; n++) {
-        const { req, answer } = request(t, port, { method, path: `/${n}`, headers: { 'content-length': body.length } });
-        req.end(body);
-        assert.equal((await answer).text, 'ok');
-      }
-      await until(() => heard[1]?.endsWith(`\r\n\r\n${body}`), 'the whole request');
-      assert.match(heard[1] ?? '', new RegExp(`^${method} /1 `));
-    });
-  }
+  test('costs a request nothing that may be asked twice', async (t) => {
+    const { port: up, heard } = await stale(t);
+    const { port } = await proxyTo(t, [up], ALONE);
+    for (let n = 0; n < 2; n++) {
+      const { req, answer } = request(t, port, { path: `/${n}` });
+      req.end();
+      assert.equal((await answer).text, 'ok');
+    }
+    assert.match(heard[1] ?? '', /^GET \/1 /);
+  });
 
   for (const [what, method, body] of [
     ['a method that may do something twice', 'POST', ''],
-    ['a body that is not small', 'PUT', 'x'.repeat(64 << 10)],
+    ['a body', 'PUT', 'body'],
   ] as const) {
     test(`is a 502 for ${what}, which is not sent again`, async (t) => {
       const { port: up, heard } = await stale(t);

@@ -208,13 +208,15 @@ export class UpstreamChannel extends Channel implements AnswerReader, Waiter {
   }
 
   /**
-   * What the upstream certainly has not acted on is asked anew. So is what may be asked twice (RFC 9110 section 9.2.2), where nothing
-   * was answered on a connection that was kept: the upstream may have closed that while the request was on its way.
+   * What the upstream certainly has not acted on is asked anew (RFC 9113 section 8.7). So is what may be asked twice and has no body
+   * (RFC 9110 section 9.2.2), where nothing was answered on a connection that was kept: the upstream may have closed that while the
+   * request was on its way.
    */
   #mayAgain({ kind, unanswered, unseen, progress }: Failure): boolean {
     if (!this.open || !this.#replayable) return false;
     if (!progress && this.#times === MOST_AGAIN) return false;
     if (unseen) return true;
+    if (this.#keptBytes > 0) return false;
     return kind === 'reset' && unanswered && this.#stale && IDEMPOTENT.has(this.#request.method);
   }
 
