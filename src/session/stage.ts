@@ -336,19 +336,16 @@ export class Stage implements ChannelOwner, DialObserver, Trial {
   failed(attempt: DialAttempt, error: L7mpError): void {
     this.#resolved(attempt);
     this.cluster.outcome(attempt, error);
-    if (this.#slow?.delete(attempt)) {
-      attempt.endpoint.connecting--;
+    if (!this.#waitsFor(attempt)) return;
+    attempt.endpoint.connecting--;
+    if (!this.#slow?.delete(attempt)) {
+      clearTimeout(this.#wait);
+      this.#attempt = this.#slowest();
+    }
+    if (!this.#attempt) this.#retry(error);
+    else {
       this.#failures++;
       this.#owner.stageFailed(this, error, true);
-    } else if (this.#attempt === attempt) {
-      clearTimeout(this.#wait);
-      attempt.endpoint.connecting--;
-      this.#attempt = this.#slowest();
-      if (!this.#attempt) this.#retry(error);
-      else {
-        this.#failures++;
-        this.#owner.stageFailed(this, error, true);
-      }
     }
   }
 

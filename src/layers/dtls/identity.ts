@@ -2,7 +2,7 @@
 import type { SslContext } from '../../openssl/context.ts';
 import { LatestCertificate } from '../tls/about.ts';
 import { type ClientMaterial, readClientMaterial } from '../tls/client-material.ts';
-import { SslContexts } from '../tls/contexts.ts';
+import { clientSettings, SslContexts } from '../tls/contexts.ts';
 import type { KeyPair } from '../tls/material.ts';
 import type { Load } from '../tls/reloading.ts';
 import { readServer, type ServerMaterial } from '../tls/server-identity.ts';
@@ -53,18 +53,10 @@ export class DtlsClientIdentity {
   readonly context: SslContext;
   readonly #contexts = new SslContexts();
 
-  constructor(input: DtlsClientInput, { pair, authorities }: ClientMaterial) {
+  constructor(input: DtlsClientInput, material: ClientMaterial) {
     this.input = input;
-    const { verify = true, alpn, groups, mtu = DEFAULT_MTU } = input;
-    this.mtu = mtu;
-    this.context = this.#contexts.make({
-      ...pair,
-      role: 'client',
-      verify: verify ? 'require' : 'none',
-      alpn,
-      groups,
-      ca: authorities?.join('\n'),
-    });
+    this.mtu = input.mtu ?? DEFAULT_MTU;
+    this.context = this.#contexts.make(clientSettings(input, material));
   }
 
   /** Connections that were made with it go on. */

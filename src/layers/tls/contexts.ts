@@ -1,6 +1,8 @@
 /** Contexts of OpenSSL's, made together and freed together. */
 import { L7mpError } from '../../core/errors.ts';
 import { SslContext, type SslSettings } from '../../openssl/context.ts';
+import type { ClientMaterial } from './client-material.ts';
+import type { ClientInput } from './settings.ts';
 
 export class SslContexts {
   readonly #all: SslContext[] = [];
@@ -21,4 +23,19 @@ export class SslContexts {
   free(): void {
     for (const context of this.#all) context.free();
   }
+}
+
+/** What a cluster's context is made of, of TLS and of DTLS. */
+export function clientSettings(
+  { verify = true, alpn, groups }: ClientInput,
+  { pair, authorities }: ClientMaterial,
+): SslSettings {
+  return {
+    ...pair,
+    role: 'client',
+    verify: verify ? 'require' : 'none',
+    alpn,
+    groups,
+    ca: authorities?.join('\n'),
+  };
 }

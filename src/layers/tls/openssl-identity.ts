@@ -5,7 +5,7 @@ import type { SslContext } from '../../openssl/context.ts';
 import { openssl, type Pointer } from '../../openssl/openssl.ts';
 import { LatestCertificate } from './about.ts';
 import { type ClientMaterial, readClientMaterial } from './client-material.ts';
-import { SslContexts } from './contexts.ts';
+import { clientSettings, SslContexts } from './contexts.ts';
 import type { KeyPair, Sources } from './material.ts';
 import type { ServerMaterial } from './server-identity.ts';
 import { Servernames } from './servernames.ts';
@@ -99,18 +99,11 @@ export class OpensslClientIdentity {
   readonly #contexts = new SslContexts();
 
   /** Throws E_CERTIFICATE where OpenSSL does not take what it is made of. */
-  constructor(input: ClientInput, { pair, authorities }: ClientMaterial) {
-    const { verify = true, alpn, groups, min_version: minVersion = '1.2', resumption = true } = input;
+  constructor(input: ClientInput, material: ClientMaterial) {
+    const { min_version: minVersion = '1.2', resumption = true } = input;
     this.input = input;
-    this.context = this.#contexts.make({
-      ...pair,
-      role: 'client',
-      verify: verify ? 'require' : 'none',
-      alpn,
-      groups,
-      ca: authorities?.join('\n'),
-      stream: { minVersion, resumes: resumption },
-    });
+    const stream = { minVersion, resumes: resumption };
+    this.context = this.#contexts.make({ ...clientSettings(input, material), stream });
     this.sessions = resumption ? new SessionCache((session) => openssl().c.SSL_SESSION_free(session)) : undefined;
   }
 
